@@ -1,0 +1,364 @@
+//! `APIRoute`: one method on one path.
+
+use std::collections::BTreeMap;
+
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{CommonStatus, Reference};
+
+/// One HTTP method on one path of a RestAPI, and the state machine that answers it.
+#[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[kube(
+    group = "stepgate.dev",
+    version = "v1alpha1",
+    kind = "APIRoute",
+    plural = "apiroutes",
+    shortname = "apiroute",
+    status = "APIRouteStatus",
+    namespaced,
+    category = "stepgate",
+    derive = "PartialEq",
+    doc = "One HTTP method on one path of a RestAPI, and the state machine that answers it.",
+    selectable = ".spec.apiRef.name",
+    printcolumn(name = "Method", type_ = "string", json_path = ".spec.method"),
+    printcolumn(name = "Path", type_ = "string", json_path = ".spec.path"),
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
+    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].reason"),
+    printcolumn(name = "URL", type_ = "string", json_path = ".status.url"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(name = "Message", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].message", priority = 1)
+)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("self.apiRef == oldSelf.apiRef").message("apiRef is immutable: a route cannot move to another API; create another APIRoute"),
+    validation = Rule::new("(self.authorization.type in ['NONE', 'AWS_IAM'])").message("authorization.type must be NONE or AWS_IAM"),
+    validation = Rule::new("!has(self.target.stateMachineRefs) || !has(self.request) || (!has(self.request.input) && !has(self.request.executionName))").message("with target.stateMachineRefs the client's body is the whole request: leave request.input and request.executionName out"),
+    validation = Rule::new("!(self.target.action in ['DescribeExecution', 'StopExecution']) || has(self.target.stateMachineRefs) || (has(self.request) && (has(self.request.executionName) || has(self.request.templates)))").message("DescribeExecution and StopExecution need request.executionName: which part of the request names the execution"),
+    validation = Rule::new("self.target.action != 'Mock' || !has(self.request)").message("a Mock route maps no request: leave `request` out"),
+    validation = Rule::new("!(self.target.action in ['DescribeExecution', 'StopExecution']) || !has(self.request) || !has(self.request.input)").message("DescribeExecution and StopExecution take no request.input")
+)]
+pub struct APIRouteSpec {
+    /// The RestAPI that it is attached to.
+    pub api_ref: Reference,
+    /// Such as `/orders/{orderId}`, `/` or `/files/{proxy+}`.
+    #[schemars(length(min = 1, max = 512), regex(pattern = r"^/$|^(/([A-Za-z0-9._~:@!$&'()*+,;=%-]+|\{[A-Za-z0-9._-]+\}))*(/([A-Za-z0-9._~:@!$&'()*+,;=%-]+|\{[A-Za-z0-9._-]+\+?\}))$"))]
+    #[x_kube(validation = Rule::new("self.replace('+}', '}').split('/').filter(s, s.startsWith('{')).all(s, self.replace('+}', '}').indexOf(s) == self.replace('+}', '}').lastIndexOf(s))").message("a path parameter may stand only once in the path"))]
+    pub path: String,
+    /// The HTTP method that clients use.
+    pub method: Method,
+    /// What answers.
+    pub target: Target,
+    /// How callers are authorized.
+    pub authorization: RouteAuthorization,
+    /// How the request becomes the machine's input; absent: the body is the input.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<RequestSpec>,
+    /// How the answer is made; absent: a default that is right for the action.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response: Option<ResponseSpec>,
+    /// How long API Gateway waits for Step Functions, 50–300,000 ms; over 29,000 only on REGIONAL APIs whose quota was raised.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 50, max = 300_000))]
+    pub timeout_millis: Option<i32>,
+    /// The role that API Gateway calls with; absent: one managed here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invoke_role: Option<InvokeRole>,
+}
+
+/// HTTP methods of API Gateway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "UPPERCASE")]
+#[allow(missing_docs)]
+pub enum Method {
+    Get,
+    Head,
+    Post,
+    Put,
+    Patch,
+    Delete,
+    Options,
+    Any,
+}
+
+/// What a route does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum Action {
+    /// Starts an execution and answers at once.
+    StartExecution,
+    /// Runs an EXPRESS machine and answers with its output.
+    StartSyncExecution,
+    /// Answers with the state of an execution of a STANDARD machine.
+    DescribeExecution,
+    /// Stops an execution of a STANDARD machine.
+    StopExecution,
+    /// Answers without any machine.
+    Mock,
+}
+
+/// What answers a route.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("self.action == 'Mock' ? !has(self.stateMachineRef) && !has(self.arn) && !has(self.stateMachineRefs) && !has(self.stages) : ((has(self.stateMachineRef) ? 1 : 0) + (has(self.arn) ? 1 : 0) + (has(self.stateMachineRefs) ? 1 : 0) == 1 || (has(self.stages) && !has(self.stateMachineRef) && !has(self.arn) && !has(self.stateMachineRefs)))").message("set exactly one of `stateMachineRef`, `arn`, `stateMachineRefs` (or only `stages`); none with action Mock"),
+    validation = Rule::new("!(has(self.stages) && has(self.stateMachineRefs))").message("`stages` chooses the machine per stage and `stateMachineRefs` lets the client choose: use one of them")
+)]
+pub struct Target {
+    /// StartExecution, StartSyncExecution, DescribeExecution, StopExecution or Mock.
+    pub action: Action,
+    /// The StateMachine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state_machine_ref: Option<Reference>,
+    /// A state machine that is not managed here; the tenant's `targets` must admit it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 2048), regex(pattern = r"^arn:(aws[a-z-]*|\$\{AWS::Partition\}):states:([a-z0-9-]+|\$\{AWS::Region\}):([0-9]{12}|\$\{AWS::AccountId\}):stateMachine:[0-9A-Za-z_-]+$"))]
+    pub arn: Option<String>,
+    /// The machines among which the client's body, or a raw template, names one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 32), extend("x-kubernetes-list-type" = "atomic"))]
+    pub state_machine_refs: Option<Vec<Reference>>,
+    /// Another machine per stage.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 10))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["stage".into()]))]
+    pub stages: Option<Vec<StageTarget>>,
+}
+
+/// The machine that answers on one stage.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StageTarget {
+    /// The stage's name.
+    #[schemars(length(min = 1, max = 128), regex(pattern = r"^[A-Za-z0-9_-]+$"))]
+    pub stage: String,
+    /// The StateMachine.
+    pub state_machine_ref: Reference,
+}
+
+/// How callers are authorized.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[allow(missing_docs)]
+pub enum Authorization {
+    /// Anyone may call.
+    #[serde(rename = "NONE")]
+    None,
+    /// Callers sign with AWS credentials that allow execute-api:Invoke.
+    #[serde(rename = "AWS_IAM")]
+    AwsIam,
+}
+
+/// How callers are authorized.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RouteAuthorization {
+    /// NONE or AWS_IAM; the tenant's `exposure` and the RestAPI's grant must admit it.
+    #[serde(rename = "type")]
+    pub type_: Authorization,
+}
+
+/// How the request becomes the machine's input.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("!has(self.templates) || (!has(self.input) && !has(self.executionName) && !has(self.contentTypes))").message("`templates` are the whole mapping: leave `input`, `executionName` and `contentTypes` out"))]
+pub struct RequestSpec {
+    /// The machine's input, part by part.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 64), extend("x-kubernetes-list-type" = "atomic"))]
+    pub input: Option<Vec<InputEntry>>,
+    /// Names the execution: for StartExecution the name of the new one (makes STANDARD machines idempotent), for DescribeExecution and StopExecution which one is meant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub execution_name: Option<ValueSource>,
+    /// Content types that are accepted; absent: application/json. Any other answers 415.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 8), inner(length(min = 3, max = 128), regex(pattern = r"^[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+$")), extend("x-kubernetes-list-type" = "set"))]
+    pub content_types: Option<Vec<String>>,
+    /// Mapping templates of your own, by content type. `${StateMachineArn}` and the `${AWS::…}` built-ins are filled in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("minProperties" = 1, "maxProperties" = 8), extend("additionalProperties" = {"type": "string", "maxLength": 300000}))]
+    pub templates: Option<BTreeMap<String, String>>,
+}
+
+/// One part of the machine's input.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("(has(self.body) ? 1 : 0) + (has(self.path) ? 1 : 0) + (has(self.query) ? 1 : 0) + (has(self.queryList) ? 1 : 0) + (has(self.header) ? 1 : 0) + (has(self.context) ? 1 : 0) + (has(self.value) ? 1 : 0) == 1").message("set exactly one of `body`, `path`, `query`, `queryList`, `header`, `context`, `value`"))]
+pub struct InputEntry {
+    /// Where it goes: a JSON pointer such as `/order/id`.
+    #[schemars(length(min = 2, max = 256), regex(pattern = r"^(/([^/~]|~[01])+)+$"))]
+    pub to: String,
+    /// A JSON pointer into the body; empty means the whole body.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256), regex(pattern = r"^(/([^/~]|~[01])*)*$"))]
+    pub body: Option<String>,
+    /// A path parameter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 128), regex(pattern = r"^[A-Za-z0-9._-]+$"))]
+    pub path: Option<String>,
+    /// A query-string parameter; absent in the request means null.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 128), regex(pattern = r"^[A-Za-z0-9._~$-]+$"))]
+    pub query: Option<String>,
+    /// Every value of a query-string parameter, as an array.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 128), regex(pattern = r"^[A-Za-z0-9._~$-]+$"))]
+    pub query_list: Option<String>,
+    /// A header, in any case; absent in the request means null.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 128), regex(pattern = r"^[A-Za-z0-9-]+$"))]
+    pub header: Option<String>,
+    /// A `$context` variable such as `identity.sourceIp` or `requestId`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 128), regex(pattern = r"^[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z0-9_-]+)*$"))]
+    pub context: Option<String>,
+    /// A fixed JSON document, written as text: `'"prod"'`, `'{"a": 1}'`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 4096))]
+    pub value: Option<String>,
+}
+
+/// One value of the request.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("(has(self.body) ? 1 : 0) + (has(self.path) ? 1 : 0) + (has(self.query) ? 1 : 0) + (has(self.header) ? 1 : 0) + (has(self.context) ? 1 : 0) == 1").message("set exactly one of `body`, `path`, `query`, `header`, `context`"))]
+pub struct ValueSource {
+    /// A JSON pointer into the body.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 2, max = 256), regex(pattern = r"^(/([^/~]|~[01])*)+$"))]
+    pub body: Option<String>,
+    /// A path parameter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 128), regex(pattern = r"^[A-Za-z0-9._-]+$"))]
+    pub path: Option<String>,
+    /// A query-string parameter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 128), regex(pattern = r"^[A-Za-z0-9._~$-]+$"))]
+    pub query: Option<String>,
+    /// A header, in any case.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 128), regex(pattern = r"^[A-Za-z0-9-]+$"))]
+    pub header: Option<String>,
+    /// A `$context` variable such as `requestId`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 128), regex(pattern = r"^[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z0-9_-]+)*$"))]
+    pub context: Option<String>,
+}
+
+/// How the answer is made.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ResponseSpec {
+    /// The responses; these replace all defaults.
+    #[schemars(length(min = 1, max = 32))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["statusCode".into()]))]
+    #[x_kube(validation = Rule::new("self.filter(r, has(r.integration) && !has(r.integration.selectionPattern)).size() == 1").message("exactly one response must have an `integration` without `selectionPattern`: it is the default"))]
+    pub responses: Vec<RouteResponse>,
+}
+
+/// One response of a method, and which answers of the integration become it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RouteResponse {
+    /// The HTTP status.
+    #[schemars(range(min = 100, max = 599))]
+    pub status_code: i32,
+    /// Which answers of Step Functions become this response; absent: the status is only declared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub integration: Option<IntegrationResponse>,
+}
+
+/// Which answers of Step Functions become a response, and how.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct IntegrationResponse {
+    /// A regular expression on Step Functions' HTTP status, such as `4\d{2}`; absent: the default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 256))]
+    pub selection_pattern: Option<String>,
+    /// Mapping templates by content type; absent: the answer passes as it is.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 8), extend("additionalProperties" = {"type": "string", "maxLength": 300000}))]
+    pub templates: BTreeMap<String, String>,
+}
+
+/// The role that API Gateway calls with.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("has(self.arn) != has(self.managedPolicyArns)").message("set exactly one of `arn` (an existing role) and `managedPolicyArns` (a managed role of this route's own)"))]
+pub struct InvokeRole {
+    /// An existing role that the tenant's `invokeRoleArns` admit; the built-ins may stand in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 2048), regex(pattern = r"^arn:(aws[a-z-]*|\$\{AWS::Partition\}):iam::([0-9]{12}|\$\{AWS::AccountId\}):role/.+$"))]
+    pub arn: Option<String>,
+    /// Managed policies for a managed role of this route's own; the tenant's `managedPolicyArns` must admit each.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 10), inner(length(max = 2048), regex(pattern = r"^arn:(aws[a-z-]*|\$\{AWS::Partition\}):iam::(aws|[0-9]{12}|\$\{AWS::AccountId\}):policy/.+$")), extend("x-kubernetes-list-type" = "set"))]
+    pub managed_policy_arns: Option<Vec<String>>,
+}
+
+/// What is known of the route.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct APIRouteStatus {
+    /// Generation and conditions.
+    #[serde(flatten)]
+    pub common: CommonStatus,
+    /// Its URL on the first stage.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// Its URL on each stage that serves it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 10), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub stages: Vec<RouteStageStatus>,
+}
+
+/// A route on one stage.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RouteStageStatus {
+    /// The stage.
+    pub name: String,
+    /// The URL.
+    pub url: String,
+    /// The revision that the stage serves.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<i64>,
+}
+
+impl Method {
+    /// As API Gateway writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Head => "HEAD",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Patch => "PATCH",
+            Self::Delete => "DELETE",
+            Self::Options => "OPTIONS",
+            Self::Any => "ANY",
+        }
+    }
+}
+
+impl Action {
+    /// As AWS writes it; `Mock` is no action of AWS.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::StartExecution => "StartExecution",
+            Self::StartSyncExecution => "StartSyncExecution",
+            Self::DescribeExecution => "DescribeExecution",
+            Self::StopExecution => "StopExecution",
+            Self::Mock => "Mock",
+        }
+    }
+}
+
+impl Authorization {
+    /// As API Gateway writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "NONE",
+            Self::AwsIam => "AWS_IAM",
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! `AWSAccount`: the admin's grant. Nothing works without one that admits the namespace.
+
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Authorization, CommonStatus, EndpointType, Namespaces};
+
+/// An AWS account, its Regions, and what each tenant (a set of namespaces) may do in it.
+#[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[kube(
+    group = "stepgate.dev",
+    version = "v1alpha1",
+    kind = "AWSAccount",
+    plural = "awsaccounts",
+    status = "AWSAccountStatus",
+    category = "stepgate",
+    derive = "PartialEq",
+    doc = "An AWS account, its Regions, and what each tenant (a set of namespaces) may do in it.",
+    selectable = ".spec.accountId",
+    printcolumn(name = "Account", type_ = "string", json_path = ".spec.accountId"),
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
+    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].reason"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(name = "Message", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].message", priority = 1)
+)]
+#[serde(rename_all = "camelCase")]
+pub struct AWSAccountSpec {
+    /// The 12-digit account id. It is compared with what the credentials say; a mismatch stops everything.
+    #[schemars(regex(pattern = r"^[0-9]{12}$"))]
+    #[x_kube(validation = Rule::new("self == oldSelf").message("accountId is immutable: create another AWSAccount instead"))]
+    pub account_id: String,
+    /// The Regions that may be used; the first is the default.
+    #[schemars(length(min = 1, max = 40))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub regions: Vec<Region>,
+    /// How the operator signs its calls; absent means its own identity (IRSA, Pod Identity, environment).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credentials: Option<Credentials>,
+    /// Another endpoint for every AWS call, for emulators.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 2048), regex(pattern = r"^https?://"))]
+    pub endpoint_url: Option<String>,
+    /// What sets of namespaces may do here. A namespace that no tenant names may do nothing.
+    #[serde(default)]
+    #[schemars(length(max = 100))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub tenants: Vec<Tenant>,
+}
+
+/// A Region.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Region {
+    /// Such as `eu-central-1`.
+    #[schemars(length(max = 32), regex(pattern = r"^[a-z]{2,4}(-[a-z]+)+-[0-9]+$"))]
+    pub name: String,
+}
+
+/// How the operator signs its calls.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Credentials {
+    /// The role that the operator assumes with its own identity.
+    pub assume_role: AssumeRole,
+}
+
+/// A role that the operator assumes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AssumeRole {
+    /// The role's ARN.
+    #[schemars(length(max = 2048), regex(pattern = r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/.+$"))]
+    pub role_arn: String,
+}
+
+/// What a set of namespaces may do in the account. Every list is empty unless filled.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Tenant {
+    /// The tenant's name.
+    #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
+    pub name: String,
+    /// Who belongs to it: All or Selector.
+    pub namespaces: Namespaces,
+    /// What execution roles may be given: each statement must be provably contained in one grant.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100), extend("x-kubernetes-list-type" = "atomic"))]
+    pub ceiling: Vec<Grant>,
+    /// Managed policies that roles made here may carry; ARNs with wildcards and `${namespace}`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100), inner(length(min = 1, max = 2048)), extend("x-kubernetes-list-type" = "set"))]
+    pub managed_policy_arns: Vec<String>,
+    /// Existing roles that a StateMachine may run with; ARNs with wildcards and `${namespace}`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100), inner(length(min = 1, max = 2048)), extend("x-kubernetes-list-type" = "set"))]
+    pub execution_role_arns: Vec<String>,
+    /// Existing roles that an APIRoute may call with; ARNs with wildcards and `${namespace}`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100), inner(length(min = 1, max = 2048)), extend("x-kubernetes-list-type" = "set"))]
+    pub invoke_role_arns: Vec<String>,
+    /// State machines outside the operator's own that routes may call.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100), extend("x-kubernetes-list-type" = "atomic"))]
+    pub targets: Vec<TargetGrant>,
+    /// AWS names that a StateMachine may ask for with `name`; wildcards and `${namespace}`. Absent: generated names only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100), inner(length(min = 1, max = 80)), extend("x-kubernetes-list-type" = "set"))]
+    pub name_patterns: Vec<String>,
+    /// What may be exposed to callers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exposure: Option<Exposure>,
+}
+
+/// Actions on resources.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Grant {
+    /// Actions such as `dynamodb:GetItem`, with wildcards.
+    #[schemars(length(min = 1, max = 100), inner(length(min = 1, max = 128)), extend("x-kubernetes-list-type" = "set"))]
+    pub actions: Vec<String>,
+    /// ARNs with wildcards and `${namespace}`.
+    #[schemars(length(min = 1, max = 100), inner(length(min = 1, max = 1024)), extend("x-kubernetes-list-type" = "set"))]
+    pub resources: Vec<String>,
+}
+
+/// State machines outside the operator's own, and what routes may do with them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct TargetGrant {
+    /// State machine ARNs with wildcards and `${namespace}`.
+    #[schemars(length(min = 1, max = 100), inner(length(min = 1, max = 2048)), extend("x-kubernetes-list-type" = "set"))]
+    pub arns: Vec<String>,
+    /// Step Functions actions such as `StartExecution`.
+    #[schemars(length(min = 1, max = 16), inner(length(max = 64)), extend("x-kubernetes-list-type" = "set"))]
+    pub actions: Vec<String>,
+}
+
+/// What a tenant may expose to callers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Exposure {
+    /// How routes may authorize callers; absent: AWS_IAM.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 4), extend("x-kubernetes-list-type" = "set"))]
+    pub authorizations: Option<Vec<Authorization>>,
+    /// Endpoint types that a RestAPI may have; absent: REGIONAL.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 3), extend("x-kubernetes-list-type" = "set"))]
+    pub endpoint_types: Option<Vec<EndpointType>>,
+}
+
+/// What is known of the account.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AWSAccountStatus {
+    /// Generation and conditions.
+    #[serde(flatten)]
+    pub common: CommonStatus,
+    /// The partition that the credentials belong to: `aws`, `aws-cn`, `aws-us-gov`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partition: Option<String>,
+}

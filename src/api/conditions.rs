@@ -1,0 +1,82 @@
+//! Condition types and reasons. `docs/conditions.md` explains each to users; a test holds the two together.
+
+/// AWS is as this generation asks (pinned stages do not count).
+pub const READY: &str = "Ready";
+/// Working, or waiting for what will come by itself or from others.
+pub const RECONCILING: &str = "Reconciling";
+/// An input must change: the object's own spec, a grant, or AWS's state.
+pub const STALLED: &str = "Stalled";
+/// APIRoute: its RestAPI admits it and no other route wins its path and method.
+pub const ACCEPTED: &str = "Accepted";
+/// APIRoute: every object that it refers to is there and admits it.
+pub const RESOLVED_REFS: &str = "ResolvedRefs";
+/// APIRoute: the stages that follow the newest revision serve it.
+pub const PROGRAMMED: &str = "Programmed";
+
+/// Every reason that a condition can carry.
+pub mod reasons {
+    macro_rules! reasons {
+        ($($(#[$doc:meta])* $name:ident = $text:literal;)*) => {
+            $($(#[$doc])* pub const $name: &str = $text;)*
+            /// All of them, for the test that holds `docs/conditions.md` to this list.
+            pub const ALL: &[&str] = &[$($text),*];
+        };
+    }
+
+    reasons! {
+        /// The operator has not seen the object yet.
+        PENDING = "Pending";
+        /// AWS is as asked.
+        READY = "Ready";
+        /// Nothing is wrong.
+        HEALTHY = "Healthy";
+        /// Changes are being made.
+        PROGRESSING = "Progressing";
+        /// A call failed in a way that passes; it is tried again.
+        RETRYING = "Retrying";
+        /// A referenced object is not there or not ready.
+        WAITING_FOR_REFERENCE = "WaitingForReference";
+        /// A role is too new for AWS to see it everywhere.
+        WAITING_FOR_ROLE = "WaitingForRole";
+        /// The object is being deleted.
+        DELETING = "Deleting";
+        /// Deletion waits for what the message names.
+        DELETION_BLOCKED = "DeletionBlocked";
+        /// The annotation stepgate.dev/paused is set.
+        PAUSED = "Paused";
+        /// What served before keeps serving, because this generation can't be carried out.
+        LAST_KNOWN_GOOD = "LastKnownGood";
+        /// The spec holds something that AWS would refuse.
+        INVALID_SPEC = "InvalidSpec";
+        /// The States Language text is wrong.
+        INVALID_DEFINITION = "InvalidDefinition";
+        /// A statement, role or managed policy is outside the tenant's lists.
+        OVER_CEILING = "OverCeiling";
+        /// No AWSAccount admits the namespace, or several do.
+        NOT_ADMITTED = "NotAdmitted";
+        /// The AWSAccount's credentials belong to another account.
+        WRONG_ACCOUNT = "WrongAccount";
+        /// Another route has the path and method.
+        ROUTE_CONFLICT = "RouteConflict";
+        /// An AWS object of our name is not ours.
+        OWNERSHIP_CONFLICT = "OwnershipConflict";
+        /// Account or Region would change.
+        BINDING_CHANGED = "BindingChanged";
+        /// A stage is pinned to a revision that does not exist.
+        REVISION_NOT_FOUND = "RevisionNotFound";
+        /// AWS said no; the message is AWS's.
+        REFUSED_BY_AWS = "RefusedByAWS";
+        /// The route is accepted.
+        ACCEPTED = "Accepted";
+        /// Every reference is resolved.
+        RESOLVED = "ResolvedRefs";
+        /// The route is served.
+        PROGRAMMED = "Programmed";
+        /// The RestAPI does not exist.
+        NO_SUCH_API = "NoSuchAPI";
+        /// A grant does not admit the route.
+        NOT_ALLOWED = "NotAllowed";
+        /// Another route won.
+        CONFLICTED = "Conflicted";
+    }
+}

@@ -1,0 +1,66 @@
+//! The kinds of `stepgate.dev/v1alpha1`: types, CEL rules and printer columns, nothing else.
+//!
+//! Lists are typed (`map` by their key, `set` or `atomic`), unions are exactly-one-of, immutability is checked on the
+//! parent (a removed field is a change too), and everything has a maximum length, because the API server bounds the
+//! cost of CEL at maximum lengths.
+
+mod api_route;
+mod aws_account;
+mod common;
+pub mod conditions;
+mod rest_api;
+mod state_machine;
+
+pub use api_route::*;
+pub use aws_account::*;
+pub use common::*;
+pub use rest_api::*;
+pub use state_machine::*;
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::CustomResourceExt;
+
+/// The API group of every kind.
+pub const GROUP: &str = "stepgate.dev";
+
+/// The finalizer on every kind. It orders work; it protects nothing.
+pub const FINALIZER: &str = "stepgate.dev/finalizer";
+
+/// The annotation that pauses an object: everything runs except the changes to AWS.
+pub const PAUSED: &str = "stepgate.dev/paused";
+
+/// The annotation that lets an object go without touching AWS.
+pub const ABANDON: &str = "stepgate.dev/abandon";
+
+/// The CRDs of all kinds, as `stepgate crds` prints them.
+pub fn crds() -> Vec<CustomResourceDefinition> {
+    let mut crds = vec![
+        AWSAccount::crd(),
+        StateMachine::crd(),
+        RestAPI::crd(),
+        APIRoute::crd(),
+    ];
+    for crd in &mut crds {
+        for version in &mut crd.spec.versions {
+            if let Some(schema) = version.schema.as_mut().and_then(|s| s.open_api_v3_schema.as_mut())
+                && let Some(status) = schema.properties.as_mut().and_then(|p| p.get_mut("status"))
+            {
+                status.default = Some(
+                    k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::JSON(untouched_status()),
+                );
+            }
+        }
+    }
+    crds
+}
+
+/// What an object says before the operator has seen it: nobody may take it for done.
+fn untouched_status() -> serde_json::Value {
+    serde_json::json!({"conditions": [{
+        "type": conditions::READY,
+        "status": "Unknown",
+        "reason": conditions::reasons::PENDING,
+        "message": "Waiting for the stepgate controller.",
+        "lastTransitionTime": "1970-01-01T00:00:00Z",
+    }]})
+}

@@ -1,0 +1,190 @@
+//! `RestAPI`: one API Gateway REST API that many routes share, from several teams.
+
+use std::collections::BTreeMap;
+
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Action, Authorization, Binding, CommonStatus, DeletionPolicy, Drift, LocalReference, Method, Namespaces};
+
+/// One API Gateway REST API that many APIRoutes share, from several namespaces.
+#[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[kube(
+    group = "stepgate.dev",
+    version = "v1alpha1",
+    kind = "RestAPI",
+    plural = "restapis",
+    shortname = "restapi",
+    status = "RestAPIStatus",
+    namespaced,
+    category = "stepgate",
+    derive = "PartialEq",
+    doc = "One API Gateway REST API that many APIRoutes share, from several namespaces.",
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
+    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].reason"),
+    printcolumn(name = "Routes", type_ = "integer", json_path = ".status.attachedRoutes"),
+    printcolumn(name = "URL", type_ = "string", json_path = ".status.stages[0].invokeUrl"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(name = "Message", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].message", priority = 1)
+)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("has(self.region) == has(oldSelf.region) && (!has(self.region) || self.region == oldSelf.region)").message("region is immutable: an API cannot move; create another RestAPI"),
+)]
+pub struct RestAPISpec {
+    /// The AWSAccount; needed only where several admit this namespace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account_ref: Option<LocalReference>,
+    /// The Region; absent: the AWSAccount's first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 32))]
+    pub region: Option<String>,
+    /// Shown in the AWS console.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 1024))]
+    pub description: Option<String>,
+    /// Who may attach routes, and where; absent: routes of this namespace. Where two grants meet on a path, the earlier wins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 100), extend("x-kubernetes-list-type" = "atomic"))]
+    pub allowed_routes: Option<Vec<RouteGrant>>,
+    /// The stages; a stage without `revision` follows the newest.
+    #[schemars(length(min = 1, max = 10))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub stages: Vec<Stage>,
+    /// The kind of endpoint.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<Endpoint>,
+    /// How many revisions are kept besides those that a stage serves.
+    #[serde(default = "default_history")]
+    #[schemars(range(min = 0, max = 100))]
+    pub revision_history_limit: i32,
+    /// What becomes of the API in AWS when this object is deleted.
+    #[serde(default)]
+    pub deletion_policy: DeletionPolicy,
+    /// Refuses `kubectl delete` (by the chart's ValidatingAdmissionPolicy).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub deletion_protection: bool,
+}
+
+fn default_history() -> i32 {
+    10
+}
+
+/// Who may attach routes, and where.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RouteGrant {
+    /// Whose routes.
+    pub namespaces: Namespaces,
+    /// Under which paths, in whole segments; absent: everywhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 64), inner(length(min = 1, max = 256), regex(pattern = r"^/([^/\s]+(/[^/\s]+)*)?$")), extend("x-kubernetes-list-type" = "set"))]
+    pub path_prefixes: Option<Vec<String>>,
+    /// With which methods; absent: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 8), extend("x-kubernetes-list-type" = "set"))]
+    pub methods: Option<Vec<Method>>,
+    /// With which authorizations; absent: all but NONE.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 4), extend("x-kubernetes-list-type" = "set"))]
+    pub authorizations: Option<Vec<Authorization>>,
+    /// With which actions; absent: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 16), extend("x-kubernetes-list-type" = "set"))]
+    pub actions: Option<Vec<Action>>,
+    /// With which mappings; absent: Structured only, because a raw template is a program.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 2), extend("x-kubernetes-list-type" = "set"))]
+    pub mappings: Option<Vec<Mapping>>,
+}
+
+/// How a route's requests are mapped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum Mapping {
+    /// By fields; the operator writes the template.
+    Structured,
+    /// By templates of the user's own.
+    Raw,
+}
+
+/// A stage.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Stage {
+    /// Letters, digits, `_` and `-`; the first segment of every URL.
+    #[schemars(length(min = 1, max = 128), regex(pattern = r"^[A-Za-z0-9_-]+$"))]
+    pub name: String,
+    /// Pins the stage to a revision (see `status.revisions`); absent: the newest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub revision: Option<i64>,
+    /// Stage variables, for raw templates; the built-ins `${AWS::AccountId}`, `${AWS::Region}`, `${AWS::Partition}` may stand in the values.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 100), extend("additionalProperties" = {"type": "string", "maxLength": 512}))]
+    pub variables: BTreeMap<String, String>,
+}
+
+/// The endpoint of an API.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Endpoint {
+    /// REGIONAL or EDGE; the tenant's `exposure.endpointTypes` must admit it.
+    #[serde(rename = "type")]
+    pub type_: EndpointType,
+}
+
+/// API Gateway endpoint types.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum EndpointType {
+    /// Served from the Region.
+    #[default]
+    Regional,
+    /// Served through CloudFront.
+    Edge,
+}
+
+/// What is known of the API in AWS.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RestAPIStatus {
+    /// Generation and conditions.
+    #[serde(flatten)]
+    pub common: CommonStatus,
+    /// The id in AWS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rest_api_id: Option<String>,
+    /// The stages that exist.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 10), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
+    pub stages: Vec<StageStatus>,
+    /// The revisions that a stage can be pinned to, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 128), extend("x-kubernetes-list-type" = "atomic"))]
+    pub revisions: Vec<i64>,
+    /// How many routes are attached.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attached_routes: Option<i64>,
+    /// Where it lives.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub binding: Option<Binding>,
+    /// Hash of what was last carried out in full.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub applied_hash: Option<String>,
+    /// The last change in AWS that no manifest asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_drift: Option<Drift>,
+}
+
+/// A stage that exists.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StageStatus {
+    /// Its name.
+    pub name: String,
+    /// The URL below which the routes answer.
+    pub invoke_url: String,
+    /// The revision that it serves; absent where it serves a deployment that is none of ours.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision: Option<i64>,
+}

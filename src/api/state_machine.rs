@@ -1,0 +1,184 @@
+//! `StateMachine`: one Step Functions state machine.
+
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Binding, CommonStatus, ConfigMapKeyRef, DeletionPolicy, Drift, LocalReference, Namespaces, PolicyStatement,
+    Reference,
+};
+
+/// One AWS Step Functions state machine and its execution role.
+#[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[kube(
+    group = "stepgate.dev",
+    version = "v1alpha1",
+    kind = "StateMachine",
+    plural = "statemachines",
+    shortname = "sm",
+    status = "StateMachineStatus",
+    namespaced,
+    category = "stepgate",
+    derive = "PartialEq",
+    doc = "One AWS Step Functions state machine and its execution role.",
+    selectable = ".spec.type",
+    validation = Rule::new("!self.metadata.name.contains('.')").message("metadata.name of a StateMachine may not hold dots, because it becomes part of AWS names"),
+    printcolumn(name = "Type", type_ = "string", json_path = ".spec.type"),
+    printcolumn(name = "Ready", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].status"),
+    printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].reason"),
+    printcolumn(name = "ARN", type_ = "string", json_path = ".status.stateMachineArn"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    printcolumn(name = "Message", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].message", priority = 1)
+)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("has(self.definition) != has(self.definitionFrom)").message("set exactly one of `definition` and `definitionFrom`"),
+    validation = Rule::new("has(self.name) == has(oldSelf.name) && (!has(self.name) || self.name == oldSelf.name)").message("name is immutable: AWS cannot rename a state machine; create another StateMachine"),
+    validation = Rule::new("self.type == oldSelf.type").message("type is immutable: AWS cannot change the type of a state machine; create another StateMachine")
+)]
+pub struct StateMachineSpec {
+    /// STANDARD or EXPRESS.
+    #[serde(rename = "type")]
+    pub type_: MachineType,
+    /// The name in AWS; absent: `<namespace>_<name>`. The tenant's `namePatterns` must admit it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 80), regex(pattern = r"^[0-9A-Za-z_-]+$"))]
+    pub name: Option<String>,
+    /// The AWSAccount; needed only where several admit this namespace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account_ref: Option<LocalReference>,
+    /// The Region; absent: the AWSAccount's first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 32))]
+    pub region: Option<String>,
+    /// The Amazon States Language text, JSON or YAML, as a block scalar (`definition: |`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 2, max = 1048576))]
+    pub definition: Option<String>,
+    /// Takes the text from elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub definition_from: Option<DefinitionFrom>,
+    /// Values for `${Name}` inside the definition's strings.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub substitutions: Vec<Substitution>,
+    /// The role that executions run with; absent: one managed here, without permissions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub execution_role: Option<ExecutionRole>,
+    /// Who may target this machine; absent: its own namespace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allowed_callers: Option<AllowedCallers>,
+    /// X-Ray tracing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tracing: Option<Tracing>,
+    /// What becomes of the state machine and its role in AWS when this object is deleted.
+    #[serde(default)]
+    pub deletion_policy: DeletionPolicy,
+    /// Refuses `kubectl delete` (by the chart's ValidatingAdmissionPolicy).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub deletion_protection: bool,
+}
+
+/// The type of a state machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum MachineType {
+    /// Durable, up to a year, exactly once.
+    Standard,
+    /// Up to five minutes, can answer synchronously.
+    Express,
+}
+
+/// Where the definition's text is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DefinitionFrom {
+    /// A key of a ConfigMap of this namespace.
+    pub config_map_key_ref: ConfigMapKeyRef,
+}
+
+/// The value of one `${Name}`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("(has(self.value) ? 1 : 0) + (has(self.json) ? 1 : 0) + (has(self.stateMachineRef) ? 1 : 0) + (has(self.configMapKeyRef) ? 1 : 0) == 1").message("set exactly one of `value`, `json`, `stateMachineRef`, `configMapKeyRef`"))]
+pub struct Substitution {
+    /// The Name in `${Name}`.
+    #[schemars(length(min = 1, max = 64), regex(pattern = r"^[A-Za-z][A-Za-z0-9_]*$"))]
+    pub name: String,
+    /// A text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 4096))]
+    pub value: Option<String>,
+    /// A JSON document: `"2"`, `'["a"]'`. A string that is just `"${Name}"` becomes this value itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 4096))]
+    pub json: Option<String>,
+    /// The ARN of another StateMachine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state_machine_ref: Option<Reference>,
+    /// The text under a ConfigMap's key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config_map_key_ref: Option<ConfigMapKeyRef>,
+}
+
+/// The role that executions run with.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("!has(self.arn) || (!has(self.statements) && !has(self.managedPolicyArns))").message("`arn` names an existing role: `statements` and `managedPolicyArns` belong to a managed one, so leave one or the other out"))]
+pub struct ExecutionRole {
+    /// An existing role that the tenant's `executionRoleArns` admit; the built-ins `${AWS::AccountId}`, `${AWS::Region}`, `${AWS::Partition}` may stand in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 2048), regex(pattern = r"^arn:(aws[a-z-]*|\$\{AWS::Partition\}):iam::([0-9]{12}|\$\{AWS::AccountId\}):role/.+$"))]
+    pub arn: Option<String>,
+    /// Managed policies for the managed role; the tenant's `managedPolicyArns` must admit each.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 10), inner(length(max = 2048), regex(pattern = r"^arn:(aws[a-z-]*|\$\{AWS::Partition\}):iam::(aws|[0-9]{12}|\$\{AWS::AccountId\}):policy/.+$")), extend("x-kubernetes-list-type" = "set"))]
+    pub managed_policy_arns: Option<Vec<String>>,
+    /// Permissions of the managed role; each must be contained in the tenant's ceiling.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 64), extend("x-kubernetes-list-type" = "atomic"))]
+    pub statements: Option<Vec<PolicyStatement>>,
+}
+
+/// Who may target a machine.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AllowedCallers {
+    /// The namespaces of routes and machines that may.
+    pub namespaces: Namespaces,
+}
+
+/// X-Ray tracing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Tracing {
+    /// Whether executions are traced.
+    pub enabled: bool,
+}
+
+/// What is known of the machine in AWS.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct StateMachineStatus {
+    /// Generation and conditions.
+    #[serde(flatten)]
+    pub common: CommonStatus,
+    /// The machine's ARN, once it exists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state_machine_arn: Option<String>,
+    /// The revision that AWS describes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revision_id: Option<String>,
+    /// The role that executions run with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role_arn: Option<String>,
+    /// Where it lives.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub binding: Option<Binding>,
+    /// Hash of what was last carried out in full.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub applied_hash: Option<String>,
+    /// The last change in AWS that no manifest asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_drift: Option<Drift>,
+}

@@ -1,0 +1,146 @@
+//! Runs a plan: each step in order; a step whose predecessor failed is left out, the others go on.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
+
+use crate::aws::{AwsError, Class, Session};
+use crate::plan::{Plan, StepId};
+use crate::records::{RecordError, Records};
+use crate::resources::deployment::RecordStep;
+use crate::resources::stage::Serves;
+use crate::resources::{Step, deployment, rest_api, role, route, stage, state_machine};
+
+/// What steps need of each other: ids that are known only once a step has run.
+#[derive(Clone, Debug, Default)]
+pub struct Known {
+    /// The API's id.
+    pub rest_api_id: Option<String>,
+    /// Resource ids by path.
+    pub resources: BTreeMap<String, String>,
+    /// The deployment that this plan made.
+    pub deployment_id: Option<String>,
+    /// ARN prefix for tagging an API: `arn:<partition>:apigateway:<region>::/restapis/`.
+    pub arn_prefix: String,
+    /// Records that this plan kept.
+    pub records: Vec<deployment::Record>,
+}
+
+/// Why a step failed.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum ApplyError {
+    /// AWS refused, or did not answer.
+    #[error(transparent)]
+    Aws(#[from] AwsError),
+    /// Kubernetes did not take a record.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+}
+
+/// What became of a plan.
+#[derive(Clone, Debug, Default)]
+pub struct Outcome {
+    /// The steps that were carried out.
+    pub done: Vec<Step>,
+    /// The steps that failed, and why.
+    pub failed: Vec<(Step, ApplyError)>,
+    /// What the steps found out.
+    pub known: Known,
+}
+
+impl Outcome {
+    /// The steps that were carried out, for an event.
+    pub fn summary(&self) -> String {
+        let mut plan = Plan::default();
+        plan.chain(self.done.iter().map(|step| step as &dyn Display), &[]);
+        plan.summary()
+    }
+}
+
+/// Runs it. Throttling and refused credentials end it at once: the next steps would fare no better.
+pub async fn apply(plan: &Plan<Step>, session: &Session, records: Option<&Records>, known: Known) -> Outcome {
+    let mut outcome = Outcome { known, ..Outcome::default() };
+    let mut failed: BTreeSet<StepId> = BTreeSet::new();
+    for (id, planned) in plan.steps().iter().enumerate() {
+        if planned.after.iter().any(|before| failed.contains(before)) {
+            failed.insert(id);
+            continue;
+        }
+        match carry_out(&planned.step, session, records, &mut outcome.known).await {
+            Ok(()) => {
+                tracing::info!(step = %planned.step, "done");
+                outcome.done.push(planned.step.clone());
+            }
+            Err(error) => {
+                tracing::warn!(step = %planned.step, %error, "failed");
+                failed.insert(id);
+                let hopeless = matches!(
+                    &error,
+                    ApplyError::Aws(AwsError { class: Class::Throttled(_) | Class::Credentials, .. })
+                );
+                outcome.failed.push((planned.step.clone(), error));
+                if hopeless {
+                    break;
+                }
+            }
+        }
+    }
+    outcome
+}
+
+async fn carry_out(
+    step: &Step,
+    session: &Session,
+    records: Option<&Records>,
+    known: &mut Known,
+) -> Result<(), ApplyError> {
+    let api = |known: &Known| known.rest_api_id.clone().unwrap_or_default();
+    match step {
+        Step::Role(step) => role::remote::carry_out(&session.iam, step).await?,
+        Step::StateMachine(step) => state_machine::remote::carry_out(&session.sfn, step).await?,
+        Step::RestApi(step) => {
+            let prefix = known.arn_prefix.clone();
+            let id = rest_api::remote::carry_out(&session.apigateway, step, |id| format!("{prefix}{id}")).await?;
+            if let rest_api::Step::Create { .. } = step {
+                // A new API has just its root; only AWS knows the root's id.
+                known.resources = route::remote::observe(&session.apigateway, &id).await?.resources;
+            }
+            known.rest_api_id = Some(id);
+        }
+        Step::Route(step) => {
+            let api = api(known);
+            route::remote::carry_out(&session.apigateway, &api, &mut known.resources, step).await?;
+        }
+        Step::Deployment(step) => {
+            let id = deployment::remote::carry_out(&session.apigateway, &api(known), step).await?;
+            if let deployment::Step::Create { .. } = step {
+                known.deployment_id = Some(id);
+            }
+        }
+        Step::Record(step) => {
+            let Some(records) = records else { return Ok(()) };
+            match step {
+                RecordStep::Keep { record } => {
+                    let mut record = record.clone();
+                    record.rest_api_id = api(known);
+                    if record.deployment_id.is_empty() {
+                        record.deployment_id = known.deployment_id.clone().unwrap_or_default();
+                    }
+                    records.keep(&record).await?;
+                    known.records.push(record);
+                }
+                RecordStep::Forget { revision } => records.forget(*revision).await?,
+            }
+        }
+        Step::Stage(step) => {
+            let made = known.deployment_id.clone();
+            let deployment = |serves: &Serves| match serves {
+                Serves::Deployment(id) => Ok(id.clone()),
+                Serves::New | Serves::Unchanged => {
+                    made.clone().ok_or_else(|| AwsError::incomplete("CreateDeployment", "id"))
+                }
+            };
+            stage::remote::carry_out(&session.apigateway, &api(known), step, deployment).await?;
+        }
+    }
+    Ok(())
+}

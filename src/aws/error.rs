@@ -1,0 +1,183 @@
+//! What a failed call means for what comes next.
+
+use std::time::Duration;
+
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+
+/// How an error is dealt with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// The object is not there.
+    NotFound,
+    /// An object of that name is there already.
+    AlreadyExists,
+    /// AWS will say the same again until an input changes.
+    Terminal,
+    /// It passes by itself.
+    Retryable,
+    /// Too many calls; AWS may say how long to wait.
+    Throttled(Option<Duration>),
+    /// A role is too new to be visible everywhere (AWS.md §2).
+    FreshRole,
+    /// The operator's own credentials are missing, expired or not allowed to do this.
+    Credentials,
+}
+
+/// A call that failed, in words for users.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{}", self.sentence())]
+pub struct AwsError {
+    /// The API operation, such as `CreateStateMachine`.
+    pub operation: &'static str,
+    /// How it is dealt with.
+    pub class: Class,
+    /// AWS's error code, where AWS answered.
+    pub code: Option<String>,
+    /// AWS's own words, or what kept the call from being answered.
+    pub message: String,
+    /// AWS's id of the request, for its support.
+    pub request_id: Option<String>,
+}
+
+impl AwsError {
+    fn sentence(&self) -> String {
+        let Self { operation, message, .. } = self;
+        match (&self.code, &self.request_id) {
+            (Some(code), Some(id)) => format!("{operation}: {message} ({code}, request {id})"),
+            (Some(code), None) => format!("{operation}: {message} ({code})"),
+            (None, _) => format!("{operation} was not answered: {message}"),
+        }
+    }
+
+    /// The same sentence without the request id, which differs in every answer: for conditions, so that a status
+    /// does not change with every retry.
+    pub fn stable(&self) -> String {
+        let Self { operation, message, .. } = self;
+        match &self.code {
+            Some(code) => format!("{operation}: {message} ({code})"),
+            None => format!("{operation} was not answered: {message}"),
+        }
+    }
+
+    /// For `map_err`: names the operation that failed.
+    pub fn of<E>(operation: &'static str) -> impl Fn(SdkError<E, HttpResponse>) -> Self
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
+        move |error| Self::new(operation, &error)
+    }
+
+    /// The answer lacked something that AWS always sends.
+    pub fn incomplete(operation: &'static str, what: &str) -> Self {
+        Self {
+            operation,
+            class: Class::Retryable,
+            code: None,
+            message: format!("the answer has no {what}"),
+            request_id: None,
+        }
+    }
+
+    fn new<E>(operation: &'static str, error: &SdkError<E, HttpResponse>) -> Self
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
+        match error {
+            SdkError::ServiceError(service) => {
+                let meta = service.err().meta();
+                let code = meta.code().unwrap_or("Unknown");
+                let code = code.rsplit('#').next().unwrap_or(code).to_owned();
+                let message = meta.message().unwrap_or("AWS gave no reason").to_owned();
+                let status = service.raw().status().as_u16();
+                let retry_after = service
+                    .raw()
+                    .headers()
+                    .get("retry-after")
+                    .and_then(|s| s.parse().ok())
+                    .map(Duration::from_secs);
+                let request_id = ["x-amzn-requestid", "x-amz-request-id", "x-amz-requestid"]
+                    .iter()
+                    .find_map(|name| service.raw().headers().get(*name))
+                    .or_else(|| meta.extra("aws_request_id"))
+                    .map(str::to_owned);
+                let class = classify(operation, status, &code, &message, retry_after);
+                Self { operation, class, code: Some(code), message, request_id }
+            }
+            other => {
+                let message = innermost(other);
+                let class = if message.contains("credentials") || message.contains("assume role") {
+                    Class::Credentials
+                } else {
+                    Class::Retryable
+                };
+                Self { operation, class, code: None, message, request_id: None }
+            }
+        }
+    }
+}
+
+/// The last cause says most: "connection refused" rather than "dispatch failure".
+fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut last = error;
+    while let Some(source) = last.source() {
+        last = source;
+    }
+    last.to_string()
+}
+
+/// Sorts AWS's answers (AWS.md §1 and §2; ANCHORS.md §2 on what others get wrong).
+fn classify(operation: &str, status: u16, code: &str, message: &str, retry_after: Option<Duration>) -> Class {
+    let fresh_role = [
+        "authorized to assume the provided role",
+        "authorized to access the Log Destination",
+        "is not authorized to create managed-rule",
+        "Role ARN does not refer to a valid role",
+    ];
+    match code {
+        "ThrottlingException" | "Throttling" | "TooManyRequestsException" | "RequestLimitExceeded"
+        | "SlowDown" | "LimitExceededException"
+            if status == 429 || code != "LimitExceededException" =>
+        {
+            Class::Throttled(retry_after)
+        }
+        _ if status == 429 => Class::Throttled(retry_after),
+        _ if fresh_role.iter().any(|words| message.contains(words)) => Class::FreshRole,
+        "ExpiredToken" | "ExpiredTokenException" | "InvalidClientTokenId" | "UnrecognizedClientException"
+        | "SignatureDoesNotMatch" | "MissingAuthenticationToken" | "AccessDenied" | "AccessDeniedException"
+        | "IncompleteSignature" | "OptInRequired" => Class::Credentials,
+        "StateMachineDoesNotExist" | "NoSuchEntity" | "NotFoundException" | "ResourceNotFound" => Class::NotFound,
+        "EntityAlreadyExists" | "StateMachineAlreadyExists" => Class::AlreadyExists,
+        "StateMachineDeleting" | "ConcurrentModification" | "ConcurrentModificationException" | "ConflictException"
+        | "DeleteConflict" | "ServiceUnavailable" | "ServiceFailure" | "InternalFailure" | "EntityTemporarilyUnmodifiable" => {
+            Class::Retryable
+        }
+        "BadRequestException" if message.contains("concurrent modification") || message.contains("already an update") => {
+            Class::Retryable
+        }
+        _ if status >= 500 => Class::Retryable,
+        _ if operation.starts_with("Get") && status == 404 => Class::NotFound,
+        _ => Class::Terminal,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[rstest::rstest]
+    #[case::not_assumable("CreateStateMachine", 400, "AccessDeniedException", "Neither the global service principal states.amazonaws.com, nor the regional one is authorized to assume the provided role.", Class::FreshRole)]
+    #[case::denied("CreateStateMachine", 400, "AccessDeniedException", "User: arn:aws:iam::1:user/x is not authorized to perform: states:CreateStateMachine", Class::Credentials)]
+    #[case::definition("CreateStateMachine", 400, "InvalidDefinition", "Invalid State Machine Definition: 'MISSING_TRANSITION_TARGET'", Class::Terminal)]
+    #[case::throttled("PutMethod", 429, "TooManyRequestsException", "Too Many Requests", Class::Throttled(None))]
+    #[case::iam_throttled("CreateRole", 400, "Throttling", "Rate exceeded", Class::Throttled(None))]
+    #[case::conflict("PutIntegration", 409, "ConflictException", "Unable to complete operation due to concurrent modification. Please try again later.", Class::Retryable)]
+    #[case::parent("CreateResource", 404, "NotFoundException", "Invalid Resource identifier specified", Class::NotFound)]
+    #[case::bad("PutIntegration", 400, "BadRequestException", "Invalid mapping expression specified", Class::Terminal)]
+    #[case::deleting("CreateStateMachine", 400, "StateMachineDeleting", "State Machine is being deleted", Class::Retryable)]
+    #[case::quota("CreateRole", 409, "LimitExceeded", "Cannot exceed quota for RolesPerAccount: 1000", Class::Terminal)]
+    fn errors_are_sorted(#[case] operation: &str, #[case] status: u16, #[case] code: &str, #[case] message: &str, #[case] class: Class) {
+        assert_eq!(classify(operation, status, code, message, None), class);
+    }
+}

@@ -1,0 +1,9 @@
+//! Talking to AWS: one session per account and Region, the classes of its errors, the count of its calls.
+
+pub mod error;
+mod meter;
+mod sessions;
+
+pub use error::{AwsError, Class};
+pub use meter::{CallObserver, Outcome};
+pub use sessions::{Session, SessionError, Sessions, partition};

@@ -1,0 +1,191 @@
+//! Clients per account and Region.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_config::sts::AssumeRoleProvider;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_smithy_http_client::Builder;
+use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_types::retry::RetryConfig;
+use aws_smithy_types::timeout::TimeoutConfig;
+use tokio::sync::Mutex;
+
+use super::error::AwsError;
+use super::meter::{CallObserver, Meter};
+use crate::api::{AWSAccount, AWSAccountSpec};
+
+/// The clients for one account and Region.
+#[derive(Clone, Debug)]
+pub struct Session {
+    /// Step Functions.
+    pub sfn: aws_sdk_sfn::Client,
+    /// API Gateway.
+    pub apigateway: aws_sdk_apigateway::Client,
+    /// IAM.
+    pub iam: aws_sdk_iam::Client,
+    sts: aws_sdk_sts::Client,
+}
+
+/// Makes and keeps sessions. The HTTP client can be replaced, so that an AWS in process can stand behind it.
+pub struct Sessions {
+    http: SharedHttpClient,
+    observer: CallObserver,
+    kept: Mutex<HashMap<(Key, String), Arc<Session>>>,
+}
+
+/// What of an AWSAccount decides how calls are made; another value means another session.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct Key {
+    account_id: String,
+    role: Option<String>,
+    endpoint: Option<String>,
+}
+
+impl Key {
+    fn of(spec: &AWSAccountSpec) -> Self {
+        Self {
+            account_id: spec.account_id.clone(),
+            role: spec.credentials.as_ref().map(|c| c.assume_role.role_arn.clone()),
+            endpoint: spec.endpoint_url.clone(),
+        }
+    }
+}
+
+impl Sessions {
+    /// Sessions over the real network.
+    pub fn new(observer: CallObserver) -> Self {
+        let http = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
+        Self::with_http_client(http, observer)
+    }
+
+    /// Sessions over another HTTP client.
+    pub fn with_http_client(http: SharedHttpClient, observer: CallObserver) -> Self {
+        Self { http, observer, kept: Mutex::default() }
+    }
+
+    /// The session for an account and Region. Before it is handed out the first time, the account id is compared with
+    /// what the credentials say.
+    ///
+    /// # Errors
+    /// [`SessionError`] where the credentials are refused or belong to another account.
+    pub async fn get(&self, account: &AWSAccount, region: &str) -> Result<Arc<Session>, SessionError> {
+        let key = (Key::of(&account.spec), region.to_owned());
+        if let Some(session) = self.kept.lock().await.get(&key) {
+            return Ok(session.clone());
+        }
+        let session = Arc::new(self.connect(&account.spec, region).await);
+        session.verify(&account.spec.account_id).await?;
+        self.kept.lock().await.insert(key, session.clone());
+        Ok(session)
+    }
+
+    /// Asks AWS again whose credentials these are; for the AWSAccount's own check.
+    ///
+    /// # Errors
+    /// As [`Sessions::get`]; the kept session is dropped then.
+    pub async fn verify(&self, account: &AWSAccount, region: &str) -> Result<(), SessionError> {
+        let session = self.get(account, region).await?;
+        let verified = session.verify(&account.spec.account_id).await;
+        if let Err(SessionError::WrongAccount { .. }) = verified {
+            self.kept.lock().await.remove(&(Key::of(&account.spec), region.to_owned()));
+        }
+        verified
+    }
+
+    async fn connect(&self, spec: &AWSAccountSpec, region: &str) -> Session {
+        let region = Region::new(region.to_owned());
+        let mut loader = aws_config::defaults(BehaviorVersion::latest())
+            .region(region.clone())
+            .http_client(self.http.clone())
+            .retry_config(RetryConfig::standard().with_max_attempts(3))
+            .timeout_config(
+                TimeoutConfig::builder()
+                    .connect_timeout(Duration::from_secs(5))
+                    .operation_attempt_timeout(Duration::from_secs(30))
+                    .build(),
+            );
+        if let Some(url) = &spec.endpoint_url {
+            loader = loader.endpoint_url(url);
+        }
+        let own = loader.load().await;
+        let config = match &spec.credentials {
+            None => own,
+            Some(credentials) => {
+                let provider = AssumeRoleProvider::builder(&credentials.assume_role.role_arn)
+                    .session_name("stepgate")
+                    .region(region)
+                    .configure(&own)
+                    .build()
+                    .await;
+                own.into_builder()
+                    .credentials_provider(aws_credential_types::provider::SharedCredentialsProvider::new(provider))
+                    .build()
+            }
+        };
+        self.clients(&config)
+    }
+
+    fn clients(&self, config: &SdkConfig) -> Session {
+        let meter = || Meter(self.observer.clone());
+        Session {
+            sfn: aws_sdk_sfn::Client::from_conf(
+                aws_sdk_sfn::config::Builder::from(config).interceptor(meter()).build(),
+            ),
+            apigateway: aws_sdk_apigateway::Client::from_conf(
+                aws_sdk_apigateway::config::Builder::from(config).interceptor(meter()).build(),
+            ),
+            iam: aws_sdk_iam::Client::from_conf(
+                aws_sdk_iam::config::Builder::from(config).interceptor(meter()).build(),
+            ),
+            sts: aws_sdk_sts::Client::from_conf(
+                aws_sdk_sts::config::Builder::from(config).interceptor(meter()).build(),
+            ),
+        }
+    }
+}
+
+impl Session {
+    async fn verify(&self, account_id: &str) -> Result<(), SessionError> {
+        let identity =
+            self.sts.get_caller_identity().send().await.map_err(AwsError::of("GetCallerIdentity"))?;
+        match identity.account() {
+            Some(found) if found == account_id => Ok(()),
+            found => Err(SessionError::WrongAccount {
+                expected: account_id.to_owned(),
+                found: found.unwrap_or("unknown").to_owned(),
+            }),
+        }
+    }
+}
+
+/// Why there is no session.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    /// The credentials belong to another account.
+    #[error(
+        "spec.accountId of the AWSAccount is {expected}, but the operator's credentials belong to account {found}: correct accountId, or give credentials of that account"
+    )]
+    WrongAccount {
+        /// What the AWSAccount says.
+        expected: String,
+        /// What AWS says.
+        found: String,
+    },
+    /// AWS refused, or did not answer.
+    #[error(transparent)]
+    Aws(#[from] AwsError),
+}
+
+/// The partition of a Region, by its name.
+pub fn partition(region: &str) -> &'static str {
+    match region {
+        _ if region.starts_with("cn-") => "aws-cn",
+        _ if region.starts_with("us-gov-") => "aws-us-gov",
+        _ if region.starts_with("us-iso-") => "aws-iso",
+        _ if region.starts_with("us-isob-") => "aws-iso-b",
+        _ => "aws",
+    }
+}

@@ -1,0 +1,115 @@
+//! Reconciles APIRoutes on their own: the finalizer, and the status where there is no RestAPI to write it.
+
+use std::sync::Arc;
+
+use kube::runtime::controller::Action;
+use kube::{Api, Resource, ResourceExt};
+use tracing::instrument;
+
+use super::publish::{self, State};
+use super::state_machine::next;
+use super::stores::api_of;
+use super::{Context, Stores, finalizer};
+use crate::api::conditions::{ACCEPTED, PROGRAMMED, STALLED, reasons};
+use crate::api::{ABANDON, APIRoute, PAUSED, RestAPI};
+use crate::identity::Key;
+use crate::problem::Problem;
+use crate::resolve;
+use crate::resources::deployment::Record;
+
+const KIND: &str = "APIRoute";
+
+/// Adds the finalizer, takes it off when no stage that follows the newest revision serves the route, and says so where
+/// there is no RestAPI.
+///
+/// # Errors
+/// What Kubernetes answers.
+#[instrument(skip_all, fields(kind = KIND, namespace = object.namespace(), name = %object.name_any()))]
+pub async fn reconcile(object: Arc<APIRoute>, context: Arc<Context>) -> Result<Action, kube::Error> {
+    let api: Api<APIRoute> = Api::namespaced(context.client.clone(), &object.namespace().unwrap_or_default());
+    let rest_api = Stores::get(&context.stores.apis, &api_of(&object));
+    if resolve::terminating(&*object) {
+        if !finalizer::has(&*object) {
+            return Ok(Action::await_change());
+        }
+        let holder = rest_api.as_ref().and_then(|rest_api| {
+            let records = context.stores.records_of(rest_api);
+            still_served(rest_api, &records, &Key::of(&*object))
+        });
+        return match holder {
+            Some(stage) if !object.annotations().contains_key(ABANDON) => {
+                let message = format!("stage {stage} of RestAPI {} still serves it", api_of(&object));
+                let state = State::Deleting(Problem::waiting(reasons::DELETING, message));
+                finish(&context, &api, &object, state, false).await
+            }
+            _ => {
+                context.backoff.reset(KIND, &Key::of(&*object));
+                finalizer::remove(&api, &object).await?;
+                Ok(Action::await_change())
+            }
+        };
+    }
+    if !finalizer::has(&*object) {
+        finalizer::add(&api, &object).await?;
+        return Ok(Action::await_change());
+    }
+    let missing = match &rest_api {
+        Some(rest_api) if resolve::terminating(&**rest_api) => "is being deleted",
+        // Its reconciler writes the status.
+        Some(_) => return Ok(Action::await_change()),
+        None => "does not exist",
+    };
+    let message = format!("spec.apiRef: RestAPI {} {missing}", api_of(&object));
+    let problem = Problem::waiting(reasons::NO_SUCH_API, message);
+    finish(&context, &api, &object, State::Not { problem, serving: false }, true).await
+}
+
+async fn finish(
+    context: &Context,
+    api: &Api<APIRoute>,
+    object: &APIRoute,
+    state: State,
+    no_api: bool,
+) -> Result<Action, kube::Error> {
+    let mut status = object.status.clone().unwrap_or_default();
+    let before = status.common.conditions.clone();
+    let generation = object.meta().generation;
+    if let (true, State::Not { problem, .. }) = (no_api, &state) {
+        for type_ in [ACCEPTED, PROGRAMMED] {
+            let (reason, message) = (problem.reason, problem.message.as_str());
+            publish::set(&mut status.common.conditions, type_, Some(false), reason, message, generation);
+        }
+        status.stages.clear();
+        status.url = None;
+    }
+    publish::set_state(&mut status.common, generation, &state);
+    publish::write(api, &object.name_any(), object.status.as_ref(), &status).await?;
+    publish::tell(context, object, &before, &state).await;
+    Ok(match &state {
+        // The RestAPI's appearance wakes it.
+        State::Not { .. } => Action::await_change(),
+        state => next(context, KIND, &Key::of(object), state),
+    })
+}
+
+/// The stage that holds a terminating route: one that follows the newest revision and serves it. Nothing holds it where
+/// its RestAPI is gone, never served it, or can't be carried out itself.
+fn still_served(rest_api: &RestAPI, records: &[Record], route: &Key) -> Option<String> {
+    let status = rest_api.status.as_ref()?;
+    let stalled = status.common.conditions.iter().any(|condition| condition.type_ == STALLED && condition.status == "True");
+    if resolve::terminating(rest_api) || stalled || rest_api.annotations().contains_key(PAUSED) {
+        return None;
+    }
+    let pinned = |name: &str| rest_api.spec.stages.iter().any(|stage| stage.name == name && stage.revision.is_some());
+    status
+        .stages
+        .iter()
+        .filter(|stage| !pinned(&stage.name))
+        .find(|stage| {
+            records
+                .iter()
+                .find(|record| Some(record.revision) == stage.revision)
+                .is_some_and(|record| record.routes.iter().any(|served| served.route == *route))
+        })
+        .map(|stage| stage.name.clone())
+}

@@ -1,0 +1,107 @@
+//! Reconciles AWSAccounts: whose the credentials are, and who is still bound.
+
+use std::sync::Arc;
+
+use kube::runtime::controller::Action;
+use kube::{Api, Resource, ResourceExt};
+use tracing::instrument;
+
+use super::publish::{self, State};
+use super::state_machine::next;
+use super::{Context, finalizer};
+use crate::api::conditions::reasons;
+use crate::api::{ABANDON, AWSAccount};
+use crate::aws::{SessionError, partition};
+use crate::identity::Key;
+use crate::policy::ceiling::Grant;
+use crate::problem::Problem;
+use crate::resolve;
+
+const KIND: &str = "AWSAccount";
+
+/// Verifies the account; on deletion waits until nobody is bound to it.
+///
+/// # Errors
+/// What Kubernetes answers.
+#[instrument(skip_all, fields(kind = KIND, name = %object.name_any()))]
+pub async fn reconcile(object: Arc<AWSAccount>, context: Arc<Context>) -> Result<Action, kube::Error> {
+    let api: Api<AWSAccount> = Api::all(context.client.clone());
+    let name = object.name_any();
+    let mut status = object.status.clone().unwrap_or_default();
+    let state = if resolve::terminating(&*object) {
+        if !finalizer::has(&*object) {
+            return Ok(Action::await_change());
+        }
+        let bound = bound_objects(&context, &name);
+        if bound.is_empty() || object.annotations().contains_key(ABANDON) {
+            finalizer::remove(&api, &object).await?;
+            return Ok(Action::await_change());
+        }
+        let shown = bound.iter().take(3).cloned().collect::<Vec<_>>().join(", ");
+        State::Deleting(Problem::waiting(
+            reasons::DELETION_BLOCKED,
+            format!("{} objects live in this account: {shown}; delete them first", bound.len()),
+        ))
+    } else {
+        if !finalizer::has(&*object) {
+            finalizer::add(&api, &object).await?;
+            return Ok(Action::await_change());
+        }
+        match verify(&context, &object).await {
+            Ok(region) => {
+                status.partition = Some(partition(&region).to_owned());
+                State::Ready(format!("The operator's credentials belong to account {}.", object.spec.account_id))
+            }
+            Err(problem) => State::Not { problem, serving: false },
+        }
+    };
+    let before = status.common.conditions.clone();
+    publish::set_state(&mut status.common, object.meta().generation, &state);
+    publish::write(&api, &name, object.status.as_ref(), &status).await?;
+    publish::tell(&context, &*object, &before, &state).await;
+    Ok(next(&context, KIND, &Key::new("", &name), &state))
+}
+
+async fn verify(context: &Context, object: &AWSAccount) -> Result<String, Problem> {
+    for tenant in &object.spec.tenants {
+        for (index, grant) in tenant.ceiling.iter().enumerate() {
+            let grant = Grant {
+                actions: grant.actions.clone(),
+                resources: grant
+                    .resources
+                    .iter()
+                    .map(|resource| {
+                        resource
+                            .replace("${AWS::AccountId}", &object.spec.account_id)
+                            .replace("${AWS::Region}", "*")
+                            .replace("${AWS::Partition}", "aws")
+                    })
+                    .collect(),
+            };
+            grant.validate().map_err(|error| {
+                Problem::invalid(format!("spec.tenants[{}].ceiling[{index}]: {error}", tenant.name))
+            })?;
+        }
+    }
+    let region = object.spec.regions.first().map(|region| region.name.clone()).unwrap_or_default();
+    match context.sessions.verify(object, &region).await {
+        Ok(()) => Ok(region),
+        Err(error @ SessionError::WrongAccount { .. }) => Err(Problem::stalled(reasons::WRONG_ACCOUNT, error.to_string())),
+        Err(SessionError::Aws(error)) => {
+            let problem = Problem::from(&error);
+            Err(Problem::waiting(reasons::RETRYING, problem.message))
+        }
+    }
+}
+
+fn bound_objects(context: &Context, account: &str) -> Vec<String> {
+    let machines = context.stores.machines.state().into_iter().filter_map(|machine| {
+        let binding = machine.status.as_ref()?.binding.as_ref()?;
+        (binding.account == account).then(|| format!("StateMachine {}", Key::of(&*machine)))
+    });
+    let apis = context.stores.apis.state().into_iter().filter_map(|api| {
+        let binding = api.status.as_ref()?.binding.as_ref()?;
+        (binding.account == account).then(|| format!("RestAPI {}", Key::of(&*api)))
+    });
+    machines.chain(apis).collect()
+}

@@ -1,0 +1,64 @@
+//! What every reconcile needs.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use kube::Client;
+use kube::runtime::events::Recorder;
+
+use super::backoff::Backoff;
+use super::stores::Stores;
+use crate::aws::Sessions;
+use crate::identity::Cluster;
+use crate::runtime::Metrics;
+
+/// What the command line decides.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// How often an object is compared with AWS although nothing changed.
+    pub resync_period: Duration,
+    /// How long a new or widened role is given until it is visible everywhere in AWS.
+    pub propagation_wait: Duration,
+}
+
+/// What every reconcile needs.
+pub struct Context {
+    /// The Kubernetes client.
+    pub client: Client,
+    /// The cluster.
+    pub cluster: Cluster,
+    /// What the command line decides.
+    pub config: Config,
+    /// Sessions with AWS.
+    pub sessions: Arc<Sessions>,
+    /// Objects as the watches have them.
+    pub stores: Stores,
+    /// Writes events.
+    pub recorder: Recorder,
+    /// Attempts per object.
+    pub backoff: Backoff,
+    /// The process's metrics.
+    pub metrics: Arc<Metrics>,
+    /// When roles were last widened by this process.
+    pub widened: Mutex<HashMap<String, Instant>>,
+}
+
+impl Context {
+    /// Remembers that a role was widened now.
+    pub fn role_widened(&self, name: &str) {
+        self.widened_map().insert(name.to_owned(), Instant::now());
+    }
+
+    /// How long until what a role was last given is visible everywhere.
+    pub fn widening_settles_in(&self, name: &str) -> Duration {
+        let mut map = self.widened_map();
+        let wait = self.config.propagation_wait;
+        map.retain(|_, at| at.elapsed() < wait);
+        map.get(name).map_or(Duration::ZERO, |at| wait.saturating_sub(at.elapsed()))
+    }
+
+    fn widened_map(&self) -> std::sync::MutexGuard<'_, HashMap<String, Instant>> {
+        self.widened.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,18 @@
+//! The controllers: numbered steps, one file per kind, and what they share.
+
+pub mod api_route;
+pub mod aws_account;
+mod backoff;
+mod context;
+mod finalizer;
+pub mod publish;
+pub mod rest_api;
+mod route_status;
+mod run;
+pub mod state_machine;
+mod stores;
+mod wake;
+
+pub use context::{Config, Context};
+pub use run::run;
+pub use stores::Stores;

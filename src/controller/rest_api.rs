@@ -1,0 +1,571 @@
+//! Reconciles RestAPIs with all their routes: one writer per API, so that a hundred changed routes are one plan and one
+//! deployment.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::runtime::controller::Action;
+use kube::{Api, Resource, ResourceExt};
+use tracing::instrument;
+
+use super::publish::{self, State};
+use super::route_status::{self, Serving};
+use super::state_machine::{
+    apply_problem, bound, crd_is_going, foreign_is_not_ours, next, recorded, report, session, takes_bindings,
+};
+use super::{Context, finalizer};
+use crate::api::conditions::reasons;
+use crate::api::{ABANDON, DeletionPolicy, Drift, PAUSED, RestAPI, RestAPIStatus, StageStatus};
+use crate::apply::{ApplyError, Known, Outcome, apply};
+use crate::aws::{AwsError, Class, Session};
+use crate::identity::{Key, Owner, role_path};
+use crate::model::api::{self as model, Observed};
+use crate::model::attach::{Attachment, attach};
+use crate::plan::Plan;
+use crate::problem::{Kind, Problem};
+use crate::records::Records;
+use crate::resolve;
+use crate::resources::deployment::Record;
+use crate::resources::{Step, deployment, rest_api, role, route, stage};
+use crate::tenancy::Place;
+use crate::validate::rest_api::{self as validate, ValidApi};
+use crate::validate::route::{self as validate_route, Refusal, operation_name};
+use crate::world::World;
+
+const KIND: &str = "RestAPI";
+const MOST_PASSES: usize = 6;
+
+/// Brings AWS to what the RestAPI and its routes ask.
+///
+/// # Errors
+/// What Kubernetes answers.
+#[instrument(skip_all, fields(kind = KIND, namespace = object.namespace(), name = %object.name_any()))]
+pub async fn reconcile(object: Arc<RestAPI>, context: Arc<Context>) -> Result<Action, kube::Error> {
+    let api: Api<RestAPI> = Api::namespaced(context.client.clone(), &object.namespace().unwrap_or_default());
+    let world = resolve::rest_api(&context, &object);
+    let mut status = object.status.clone().unwrap_or_default();
+    if resolve::terminating(&*object) {
+        if !finalizer::has(&*object) {
+            return Ok(Action::await_change());
+        }
+        return match delete(&context, &world, &object, &status).await {
+            Ok(()) => {
+                context.backoff.reset(KIND, &Key::of(&*object));
+                finalizer::remove(&api, &object).await?;
+                Ok(Action::await_change())
+            }
+            Err(problem) => finish(&context, &api, &object, status, State::Deleting(problem)).await,
+        };
+    }
+    if !finalizer::has(&*object) {
+        finalizer::add(&api, &object).await?;
+        return Ok(Action::await_change());
+    }
+    let mut run = Run::new(&context, &world, &object);
+    let state = match run.carry_out(&api, &mut status).await {
+        Ok(state) => state,
+        Err(problem) => State::Not { problem, serving: status.applied_hash.is_some() },
+    };
+    run.show(&mut status);
+    let routes = run.route_states(&state);
+    let action = finish(&context, &api, &object, status.clone(), state).await?;
+    route_status::publish(&context, &world, &status, &run.serving(), routes).await?;
+    Ok(action)
+}
+
+async fn finish(
+    context: &Context,
+    api: &Api<RestAPI>,
+    object: &RestAPI,
+    mut status: RestAPIStatus,
+    state: State,
+) -> Result<Action, kube::Error> {
+    let before = object.status.as_ref().map(|status| status.common.conditions.clone()).unwrap_or_default();
+    publish::set_state(&mut status.common, object.meta().generation, &state);
+    publish::write(api, &object.name_any(), object.status.as_ref(), &status).await?;
+    publish::tell(context, object, &before, &state).await;
+    Ok(next(context, KIND, &Key::of(object), &state))
+}
+
+/// One reconcile of one RestAPI: what it found out on the way.
+struct Run<'a> {
+    context: &'a Context,
+    world: &'a World,
+    object: &'a Arc<RestAPI>,
+    place: Option<Place>,
+    records: Vec<Record>,
+    attachment: Attachment,
+    observed: Observed,
+    /// Routes whose change AWS refused in this reconcile: they keep what they had.
+    refused: BTreeMap<Key, Refusal>,
+    waiting: BTreeSet<Key>,
+    settles_in: Duration,
+}
+
+impl<'a> Run<'a> {
+    fn new(context: &'a Context, world: &'a World, object: &'a Arc<RestAPI>) -> Self {
+        Self {
+            context,
+            world,
+            object,
+            place: None,
+            records: world.records.clone(),
+            attachment: Attachment::default(),
+            observed: Observed::default(),
+            refused: BTreeMap::new(),
+            waiting: BTreeSet::new(),
+            settles_in: Duration::ZERO,
+        }
+    }
+
+    async fn carry_out(&mut self, api: &Api<RestAPI>, status: &mut RestAPIStatus) -> Result<State, Problem> {
+        // 1. Where it lives, and that this has not changed since its first AWS object.
+        let (admission, place) = validate::place(self.world, self.object)?;
+        bound(status.binding.as_ref(), &place)?;
+        if status.binding.is_none() {
+            takes_bindings(&admission.account)?;
+        }
+        self.place = Some(place.clone());
+        // 2. What it asks for.
+        let valid = validate::validate(self.world, self.object)?;
+        // 3. AWS.
+        let session = session(self.context, &admission.account, &place).await?;
+        let mut drift = None;
+        let mut last = None;
+        let mut look_for_roles = false;
+        for _ in 0..MOST_PASSES {
+            let mut pass = self.compare(&session, &valid, status, look_for_roles).await?;
+            if pass.plan.is_empty() && status.applied_hash.as_ref() != Some(&pass.hash) && !look_for_roles {
+                // Something was changed since the last time that all was well: are there roles that nobody needs?
+                look_for_roles = true;
+                pass = self.compare(&session, &valid, status, look_for_roles).await?;
+            }
+            if pass.plan.is_empty() {
+                return self.settled(&valid, status, pass.hash, drift);
+            }
+            if self.object.annotations().contains_key(PAUSED) {
+                return Ok(State::Paused(format!("Paused by annotation {PAUSED}; without it: {}", pass.plan.summary())));
+            }
+            let text = pass.plan.to_string();
+            if last.as_ref() == Some(&text) {
+                return Err(Problem::waiting(reasons::PROGRESSING, "AWS does not show the last change yet"));
+            }
+            last = Some(text);
+            if status.applied_hash.as_ref() == Some(&pass.hash) && drift.is_none() {
+                drift = Some(pass.plan.summary());
+            }
+            if status.binding.is_none() {
+                // Written before the first effect, so that deletion knows where to look whatever happens in between.
+                status.binding = Some(place.binding());
+                let written = publish::write(api, &self.object.name_any(), self.object.status.as_ref(), status).await;
+                written.map_err(|error| Problem::waiting(reasons::RETRYING, error.to_string()))?;
+            }
+            look_for_roles = true;
+            self.run_plan(&session, &pass.plan, &place, status, drift.is_some()).await?;
+        }
+        Err(Problem::waiting(reasons::PROGRESSING, "AWS does not show the last change yet"))
+    }
+
+    /// Nothing is left to do, except what waits.
+    fn settled(
+        &self,
+        valid: &ValidApi,
+        status: &mut RestAPIStatus,
+        hash: String,
+        drift: Option<String>,
+    ) -> Result<State, Problem> {
+        if let Some(summary) = drift {
+            status.last_drift = Some(Drift { time: Time(publish::now()), summary });
+        }
+        if !self.waiting.is_empty() {
+            return Err(Problem::waiting(
+                reasons::WAITING_FOR_ROLE,
+                format!(
+                    "waiting until AWS sees the new invoke role everywhere, about {} s",
+                    self.settles_in.as_secs().max(1)
+                ),
+            ));
+        }
+        status.applied_hash = Some(hash);
+        let (unsettled, unreadable) = (BTreeMap::new(), BTreeSet::new());
+        let model = self.model(valid, &unsettled, &unreadable);
+        if let Some((stage, revision)) = model.unknown_pins().first() {
+            let known: Vec<_> = self.records.iter().map(|record| record.revision.to_string()).collect();
+            return Err(Problem::stalled(
+                reasons::REVISION_NOT_FOUND,
+                format!(
+                    "spec.stages[{stage}].revision: there is no revision {revision}; there are {}; the stage is left as it is",
+                    if known.is_empty() { "none yet".to_owned() } else { known.join(", ") }
+                ),
+            ));
+        }
+        if let Some(refusal) = self.refused.values().find(|refusal| refusal.problem.kind == Kind::Waiting) {
+            return Err(refusal.problem.clone());
+        }
+        Ok(State::Ready(format!(
+            "{} of {} routes are served.",
+            self.attachment.attached.len(),
+            self.attachment.attached.len() + self.attachment.refused.len()
+        )))
+    }
+
+    fn model<'b>(
+        &'b self,
+        valid: &'b ValidApi,
+        unsettled: &'b BTreeMap<String, Duration>,
+        unreadable: &'b BTreeSet<String>,
+    ) -> model::Api<'b> {
+        model::Api { valid, attachment: &self.attachment, records: &self.records, unreadable, unsettled }
+    }
+
+    /// Observes, builds and plans.
+    async fn compare(
+        &mut self,
+        session: &Session,
+        valid: &ValidApi,
+        status: &RestAPIStatus,
+        look_for_roles: bool,
+    ) -> Result<Pass, Problem> {
+        let known_id = self.observed.api.as_ref().map(|api| api.id.clone()).or_else(|| status.rest_api_id.clone());
+        let mut observed = observe_api(session, &valid.owner, known_id.as_deref()).await?;
+        let api_id = observed.api.as_ref().map(|api| api.id.clone());
+        self.records.retain(|record| api_id.as_ref() == Some(&record.rest_api_id));
+        self.attachment = self.attach(valid, &observed.tree);
+        let unreadable = self.unreadable(&observed.tree).await?;
+
+        let nothing = BTreeMap::new();
+        let needed: BTreeSet<String> =
+            self.model(valid, &nothing, &unreadable).needs(&observed).into_keys().collect();
+        let mut names = needed;
+        if look_for_roles {
+            let path = role_path(&valid.owner, &valid.place.region);
+            names.extend(role::remote::names_under(&session.iam, &path).await?);
+        }
+        for name in names {
+            let found = role::remote::observe(&session.iam, &name).await?;
+            observed.roles.insert(name, found);
+        }
+
+        let role_steps = self.model(valid, &nothing, &unreadable).role_steps(&observed)?;
+        let unsettled = self.unsettled(&observed, &role_steps.of);
+        self.settles_in = unsettled.values().max().copied().unwrap_or_default();
+        let mut plan = self.model(valid, &unsettled, &unreadable).plan(&observed)?;
+        let serves = |planned: &crate::plan::Planned<Step>| {
+            matches!(planned.step, Step::Deployment(_) | Step::Stage(_) | Step::Record(_))
+        };
+        if let (Some(id), true) = (&api_id, plan.steps().iter().any(serves)) {
+            // Before a deployment is made or served: which are there, and was one made whose record was lost?
+            observed.deployments = Some(deployment::remote::observe(&session.apigateway, id).await?);
+            plan = self.model(valid, &unsettled, &unreadable).plan(&observed)?;
+        }
+        let model = self.model(valid, &unsettled, &unreadable);
+        let (hash, waiting) = (model.hash(), model.waiting());
+        // A route waits only while its method still has to change.
+        self.waiting = waiting
+            .into_iter()
+            .filter(|key| {
+                self.attachment.attached.get(key).is_some_and(|route| observed.tree.methods.get(&route.at) != Some(&route.method))
+            })
+            .collect();
+        self.observed = observed;
+        Ok(Pass { plan, hash })
+    }
+
+    fn attach(&self, valid: &ValidApi, tree: &route::Observed) -> Attachment {
+        let candidates = self
+            .world
+            .routes
+            .values()
+            .filter(|route| !resolve::terminating(&***route) && finalizer::has(&***route))
+            .map(|route| {
+                let candidate = match self.refused.get(&Key::of(&**route)) {
+                    Some(refusal) => Err(refusal.clone()),
+                    None if route.annotations().contains_key(PAUSED) => Err(Refusal {
+                        problem: Problem::waiting(reasons::PAUSED, format!("Paused by annotation {PAUSED}")),
+                        refs: false,
+                        withdrawn: false,
+                    }),
+                    None => validate_route::validate(self.world, self.object, valid, route),
+                };
+                (Arc::clone(route), candidate)
+            });
+        attach(candidates, tree)
+    }
+
+    /// Methods whose route the watch does not show, and that the API server has: an object that can't be read, or a
+    /// watch that lags. They are kept until their route is proven absent.
+    async fn unreadable(&self, tree: &route::Observed) -> Result<BTreeSet<String>, Problem> {
+        let known: BTreeSet<String> = self.world.routes.keys().map(operation_name).collect();
+        let mut unreadable = BTreeSet::new();
+        for name in tree.methods.values().map(|method| &method.operation_name).filter(|name| !known.contains(*name)) {
+            let Some((namespace, route)) = name.split_once('_') else { continue };
+            let exists = resolve::route_exists(self.context, &Key::new(namespace, route)).await;
+            if exists.map_err(|error| Problem::waiting(reasons::RETRYING, error.to_string()))? {
+                unreadable.insert(name.clone());
+            }
+        }
+        Ok(unreadable)
+    }
+
+    /// The roles that AWS may not see everywhere yet.
+    fn unsettled(
+        &self,
+        observed: &Observed,
+        steps: &BTreeMap<String, Vec<role::Step>>,
+    ) -> BTreeMap<String, Duration> {
+        let wait = self.context.config.propagation_wait;
+        let now = SystemTime::now();
+        observed
+            .roles
+            .iter()
+            .map(|(name, found)| {
+                let left = match found {
+                    None => wait,
+                    Some(_) if steps.get(name).is_some_and(|steps| steps.iter().any(widens)) => wait,
+                    Some(found) => {
+                        role::settles_in(found.created, now, wait).max(self.context.widening_settles_in(name))
+                    }
+                };
+                (name.clone(), left)
+            })
+            .filter(|(_, left)| !left.is_zero())
+            .collect()
+    }
+
+    async fn run_plan(
+        &mut self,
+        session: &Session,
+        plan: &Plan<Step>,
+        place: &Place,
+        status: &mut RestAPIStatus,
+        drift: bool,
+    ) -> Result<(), Problem> {
+        let known = Known {
+            rest_api_id: self.observed.api.as_ref().map(|api| api.id.clone()),
+            resources: self.observed.tree.resources.clone(),
+            arn_prefix: format!("arn:{}:apigateway:{}::/restapis/", place.partition, place.region),
+            ..Known::default()
+        };
+        let records = Records::new(self.context.client.clone(), self.object);
+        let outcome = apply(plan, session, Some(&records), known).await;
+        status.rest_api_id = outcome.known.rest_api_id.clone();
+        for step in &outcome.done {
+            match step {
+                Step::Role(step) if widens(step) => self.context.role_widened(step.name()),
+                Step::Record(deployment::RecordStep::Forget { revision }) => {
+                    self.records.retain(|record| record.revision != *revision);
+                }
+                _ => {}
+            }
+        }
+        for record in &outcome.known.records {
+            self.records.retain(|known| known.revision != record.revision);
+            self.records.push(record.clone());
+        }
+        report(self.context, &**self.object, &outcome.summary(), drift).await;
+        self.take_failures(&outcome)
+    }
+
+    /// One route's refusal by AWS is its own affair: the next pass goes on without it. Anything else ends the reconcile.
+    fn take_failures(&mut self, outcome: &Outcome) -> Result<(), Problem> {
+        for (step, error) in &outcome.failed {
+            let problem = apply_problem(error);
+            let of_one_route = match (step, error) {
+                (Step::Route(route::Step::Put { to, .. }), ApplyError::Aws(AwsError { class: Class::Terminal, .. })) => {
+                    self.world.routes.keys().find(|key| operation_name(key) == to.operation_name)
+                }
+                _ => None,
+            };
+            match of_one_route {
+                Some(key) => {
+                    let refusal = Refusal { problem, refs: false, withdrawn: false };
+                    self.refused.insert(key.clone(), refusal);
+                }
+                None => return Err(problem),
+            }
+        }
+        Ok(())
+    }
+
+    /// What the status shows of AWS.
+    fn show(&self, status: &mut RestAPIStatus) {
+        let Some(api) = &self.observed.api else { return };
+        status.rest_api_id = Some(api.id.clone());
+        let Some(place) = &self.place else { return };
+        status.binding = Some(place.binding());
+        // In the order of the manifest, because the first one's URL is shown.
+        let order: Vec<&str> = self.object.spec.stages.iter().map(|stage| stage.name.as_str()).collect();
+        let mut stages: Vec<StageStatus> = self
+            .observed
+            .stages
+            .iter()
+            .map(|(name, stage)| StageStatus {
+                name: name.clone(),
+                invoke_url: place.invoke_url(&api.id, name),
+                revision: self.record_of(stage).map(|record| record.revision),
+            })
+            .collect();
+        stages.sort_by_key(|stage| order.iter().position(|name| *name == stage.name));
+        status.stages = stages;
+        let mut revisions: Vec<i64> = self.records.iter().map(|record| record.revision).collect();
+        revisions.sort_unstable();
+        status.revisions = revisions;
+        status.attached_routes = i64::try_from(self.attachment.attached.len()).ok();
+    }
+
+    fn record_of(&self, stage: &stage::Observed) -> Option<&Record> {
+        self.records.iter().find(|record| record.deployment_id == stage.deployment_id)
+    }
+
+    /// What each stage serves.
+    fn serving(&self) -> Vec<Serving<'_>> {
+        let pinned = |name: &str| self.object.spec.stages.iter().any(|stage| stage.name == name && stage.revision.is_some());
+        let mut serving: Vec<_> = self
+            .observed
+            .stages
+            .iter()
+            .map(|(name, stage)| Serving { stage: name, follows: !pinned(name), record: self.record_of(stage) })
+            .collect();
+        let order: Vec<&str> = self.object.spec.stages.iter().map(|stage| stage.name.as_str()).collect();
+        serving.sort_by_key(|serving| order.iter().position(|name| *name == serving.stage));
+        serving
+    }
+
+    /// How each route stands, as far as this reconcile knows.
+    fn route_states(&self, state: &State) -> BTreeMap<Key, route_status::RouteState> {
+        use route_status::RouteState;
+        let api_problem = match state {
+            State::Not { problem, .. } if self.observed.api.is_none() || !self.is_about_pins(problem) => Some(problem),
+            _ => None,
+        };
+        self.world
+            .routes
+            .iter()
+            .map(|(key, route)| {
+                let state = if let Some(refusal) = self.attachment.refused.get(key) {
+                    RouteState::Refused(refusal.clone())
+                } else if let Some(valid) = self.attachment.attached.get(key) {
+                    let waits = self.waiting.contains(key).then(|| {
+                        Problem::waiting(reasons::WAITING_FOR_ROLE, "waiting until AWS sees the new invoke role everywhere")
+                    });
+                    RouteState::Attached {
+                        hash: crate::identity::content_hash(&valid.method),
+                        problem: waits.or_else(|| api_problem.cloned()),
+                        paused: matches!(state, State::Paused(_)),
+                    }
+                } else if resolve::terminating(&**route) {
+                    RouteState::Terminating
+                } else {
+                    RouteState::ApiProblem(api_problem.cloned().unwrap_or_else(|| {
+                        Problem::waiting(reasons::PROGRESSING, "waiting for the RestAPI's reconcile")
+                    }))
+                };
+                (key.clone(), state)
+            })
+            .collect()
+    }
+
+    fn is_about_pins(&self, problem: &Problem) -> bool {
+        problem.reason == reasons::REVISION_NOT_FOUND
+    }
+}
+
+struct Pass {
+    plan: Plan<Step>,
+    hash: String,
+}
+
+fn widens(step: &role::Step) -> bool {
+    matches!(
+        step,
+        role::Step::Create { .. } | role::Step::SetTrust { .. } | role::Step::PutPolicy { .. } | role::Step::Attach { .. }
+    )
+}
+
+/// Reads the API with its tree and stages: three calls. Without an id that AWS knows, it is looked for by tag.
+async fn observe_api(session: &Session, owner: &Owner, known_id: Option<&str>) -> Result<Observed, Problem> {
+    let client = &session.apigateway;
+    let mut api = None;
+    if let Some(id) = known_id {
+        api = rest_api::remote::observe(client, id).await?;
+    }
+    if api.is_none() {
+        let mut found = rest_api::remote::find(client, owner).await?;
+        if found.len() > 1 {
+            let ids: Vec<_> = found.iter().map(|api| api.id.as_str()).collect();
+            return Err(Problem::stalled(
+                reasons::OWNERSHIP_CONFLICT,
+                format!("several REST APIs in AWS carry this object's owner tags: {}; delete all but one", ids.join(", ")),
+            ));
+        }
+        api = found.pop();
+    }
+    let mut observed = Observed::default();
+    if let Some(found) = &api {
+        observed.tree = route::remote::observe(client, &found.id).await?;
+        observed.stages = stage::remote::observe(client, &found.id).await?;
+    }
+    observed.api = api;
+    Ok(observed)
+}
+
+/// Removes everything from AWS; `Ok` when nothing is left. It never waits for routes.
+async fn delete(
+    context: &Context,
+    world: &World,
+    object: &RestAPI,
+    status: &RestAPIStatus,
+) -> Result<(), Problem> {
+    if object.annotations().contains_key(ABANDON) {
+        return Ok(());
+    }
+    let Some((account, place)) = recorded(world, status.binding.as_ref())? else { return Ok(()) };
+    if object.annotations().contains_key(PAUSED) {
+        return Err(Problem::waiting(
+            reasons::DELETION_BLOCKED,
+            format!("paused by annotation {PAUSED}: remove it, and deletion goes on"),
+        ));
+    }
+    let session = session(context, &account, &place).await?;
+    let owner = validate::owner(world, object);
+    let retain =
+        object.spec.deletion_policy == DeletionPolicy::Retain || crd_is_going(context, "restapis.stepgate.dev").await?;
+    let mut last = None;
+    loop {
+        let mut observed = Observed {
+            api: match &status.rest_api_id {
+                Some(id) => rest_api::remote::observe(&session.apigateway, id).await?,
+                None => rest_api::remote::find(&session.apigateway, &owner).await?.pop(),
+            },
+            ..Observed::default()
+        };
+        for name in role::remote::names_under(&session.iam, &role_path(&owner, &place.region)).await? {
+            let found = role::remote::observe(&session.iam, &name).await?;
+            observed.roles.insert(name, found);
+        }
+        let plan = if retain {
+            model::release(&owner, &observed)
+        } else {
+            foreign_is_not_ours(model::removal(&owner, &observed))?
+        };
+        if plan.is_empty() {
+            return Ok(());
+        }
+        let text = plan.to_string();
+        if last.as_ref() == Some(&text) {
+            return Err(Problem::waiting(reasons::DELETING, "AWS does not show the deletion yet"));
+        }
+        last = Some(text);
+        let known = Known {
+            arn_prefix: format!("arn:{}:apigateway:{}::/restapis/", place.partition, place.region),
+            ..Known::default()
+        };
+        let outcome = apply(&plan, &session, None, known).await;
+        report(context, object, &outcome.summary(), false).await;
+        if let Some((_, error)) = outcome.failed.first() {
+            return Err(apply_problem(error));
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! The statuses of a RestAPI's routes, written from the RestAPI's plan.
+
+use std::collections::BTreeMap;
+
+use kube::runtime::events::EventType;
+use kube::{Api, Resource};
+
+use super::Context;
+use super::publish::{self, State};
+use crate::api::conditions::{ACCEPTED, PROGRAMMED, RESOLVED_REFS, reasons};
+use crate::api::{APIRoute, APIRouteStatus, RestAPIStatus, RouteStageStatus};
+use crate::identity::Key;
+use crate::problem::Problem;
+use crate::resources::deployment::{Record, ServedRoute};
+use crate::validate::route::Refusal;
+use crate::world::World;
+
+/// What a stage serves.
+pub struct Serving<'a> {
+    /// Its name.
+    pub stage: &'a str,
+    /// Whether it follows the newest revision.
+    pub follows: bool,
+    /// The revision, where it is on record.
+    pub record: Option<&'a Record>,
+}
+
+impl<'a> Serving<'a> {
+    fn route(&self, key: &Key) -> Option<&'a ServedRoute> {
+        self.record?.routes.iter().find(|route| route.route == *key)
+    }
+}
+
+/// How a route stands after a reconcile of its RestAPI.
+#[derive(Clone, Debug)]
+pub enum RouteState {
+    /// It is to be served, as the method with this hash.
+    Attached {
+        /// Hash of its method.
+        hash: String,
+        /// What keeps it from being served, if it is not.
+        problem: Option<Problem>,
+        /// Whether the RestAPI is paused.
+        paused: bool,
+    },
+    /// It can't be.
+    Refused(Refusal),
+    /// Its RestAPI has a problem.
+    ApiProblem(Problem),
+    /// It is being deleted.
+    Terminating,
+}
+
+/// Writes the statuses that changed.
+///
+/// # Errors
+/// What Kubernetes answers.
+pub async fn publish(
+    context: &Context,
+    world: &World,
+    api_status: &RestAPIStatus,
+    serving: &[Serving<'_>],
+    states: BTreeMap<Key, RouteState>,
+) -> Result<(), kube::Error> {
+    for (key, state) in states {
+        let Some(route) = world.routes.get(&key) else { continue };
+        if matches!(state, RouteState::Terminating) {
+            continue;
+        }
+        let status = status(route, api_status, serving, &state);
+        let before = route.status.as_ref().map(|status| status.common.conditions.clone()).unwrap_or_default();
+        let api: Api<APIRoute> = Api::namespaced(context.client.clone(), &key.namespace);
+        publish::write(&api, &key.name, route.status.as_ref(), &status.status).await?;
+        publish::tell(context, &**route, &before, &status.state).await;
+        let was_ready = before.iter().any(|c| c.type_ == crate::api::conditions::READY && c.status == "True");
+        if matches!(status.state, State::Ready(_)) && !was_ready {
+            let url = status.status.url.clone().unwrap_or_default();
+            publish::event(context, &**route, EventType::Normal, "Serving", "Apply", &format!("served at {url}")).await;
+        }
+    }
+    Ok(())
+}
+
+struct Computed {
+    status: APIRouteStatus,
+    state: State,
+}
+
+/// The status of one route. Pure.
+fn status(route: &APIRoute, api_status: &RestAPIStatus, serving: &[Serving<'_>], state: &RouteState) -> Computed {
+    let key = Key::of(route);
+    let generation = route.meta().generation;
+    let mut status = route.status.clone().unwrap_or_default();
+    status.stages = serving
+        .iter()
+        .filter_map(|serving| {
+            let served = serving.route(&key)?;
+            let stage = api_status.stages.iter().find(|stage| stage.name == serving.stage)?;
+            Some(RouteStageStatus {
+                name: stage.name.clone(),
+                url: format!("{}{}", stage.invoke_url, served.at.path),
+                revision: stage.revision,
+            })
+        })
+        .collect();
+    status.url = status.stages.first().map(|stage| stage.url.clone());
+
+    let followers: Vec<&Serving<'_>> = serving.iter().filter(|serving| serving.follows).collect();
+    // Where every stage is pinned, pinned stages are all there is.
+    let counted: Vec<&Serving<'_>> = if followers.is_empty() { Vec::new() } else { followers };
+    let serves = |hash: Option<&str>| {
+        counted.iter().all(|serving| {
+            serving.route(&key).is_some_and(|served| hash.is_none_or(|hash| served.hash == hash))
+        })
+    };
+    let served_at_all = !status.stages.is_empty();
+    let conditions = &mut status.common.conditions;
+    let mut set = |type_: &str, value: bool, reason: &str, message: &str, generation: Option<i64>| {
+        publish::set(conditions, type_, Some(value), reason, message, generation);
+    };
+    let accepted = "The RestAPI admits the route.";
+    let resolved = "Everything that it refers to is there.";
+    let state = match state {
+        RouteState::Attached { hash, problem, paused, .. } => {
+            set(ACCEPTED, true, reasons::ACCEPTED, accepted, generation);
+            set(RESOLVED_REFS, true, reasons::RESOLVED, resolved, generation);
+            if serves(Some(hash)) {
+                set(PROGRAMMED, true, reasons::PROGRAMMED, "The stages serve it.", generation);
+                State::Ready(match &status.url {
+                    Some(url) => format!("Served at {url}"),
+                    None => "Part of the newest revision; every stage is pinned to another.".to_owned(),
+                })
+            } else {
+                let problem = problem.clone().unwrap_or_else(|| {
+                    Problem::waiting(reasons::PROGRESSING, "waiting for the next deployment of the RestAPI")
+                });
+                keep_programmed(&mut set, served_at_all, &problem, generation);
+                if *paused {
+                    State::Paused("Its RestAPI is paused".to_owned())
+                } else {
+                    State::Not { problem, serving: served_at_all }
+                }
+            }
+        }
+        RouteState::Refused(refusal) => {
+            let problem = &refusal.problem;
+            let reason = match problem.reason {
+                reasons::ROUTE_CONFLICT => reasons::CONFLICTED,
+                other => other,
+            };
+            if refusal.refs {
+                set(ACCEPTED, true, reasons::ACCEPTED, accepted, generation);
+                set(RESOLVED_REFS, false, reason, &problem.message, generation);
+            } else if problem.reason != reasons::PAUSED {
+                set(ACCEPTED, false, reason, &problem.message, generation);
+            }
+            if problem.reason == reasons::PAUSED {
+                if served_at_all && route.status.as_ref().is_some_and(|s| s.common.observed_generation == generation) {
+                    State::Ready("Paused; what is served is as asked.".to_owned())
+                } else {
+                    State::Paused(problem.message.clone())
+                }
+            } else {
+                keep_programmed(&mut set, served_at_all, problem, generation);
+                State::Not { problem: problem.clone(), serving: served_at_all }
+            }
+        }
+        RouteState::ApiProblem(problem) => {
+            keep_programmed(&mut set, served_at_all, problem, generation);
+            State::Not { problem: problem.clone(), serving: served_at_all }
+        }
+        RouteState::Terminating => State::Deleting(Problem::waiting(reasons::DELETING, "being deleted")),
+    };
+    publish::set_state(&mut status.common, generation, &state);
+    Computed { status, state }
+}
+
+/// Programmed speaks of the generation that serves: an older one, where the present one can't be carried out.
+fn keep_programmed(
+    set: &mut impl FnMut(&str, bool, &str, &str, Option<i64>),
+    served_at_all: bool,
+    problem: &Problem,
+    generation: Option<i64>,
+) {
+    if served_at_all {
+        let message = format!("An earlier form keeps serving: {}", problem.message);
+        let before = generation.map(|generation| (generation - 1).max(1));
+        set(PROGRAMMED, true, reasons::LAST_KNOWN_GOOD, &message, before);
+    } else {
+        set(PROGRAMMED, false, problem.reason, &problem.message, generation);
+    }
+}

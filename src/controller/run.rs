@@ -1,0 +1,181 @@
+//! Starts the watches and the controllers.
+
+use std::future::Future;
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use futures::{Stream, StreamExt, future};
+use kube::runtime::controller::{Action, Config as ControllerConfig, Controller};
+use kube::runtime::events::{Recorder, Reporter};
+use kube::runtime::reflector::{self, ObjectRef, Store, store::Writer};
+use kube::runtime::watcher::{self, Event};
+use kube::runtime::WatchStreamExt;
+use kube::{Api, Client, Resource};
+use serde::de::DeserializeOwned;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::wake::{Queues, Seen, Wakes};
+use super::{Config, Context, Stores, api_route, aws_account, backoff::Backoff, rest_api, state_machine};
+use crate::api::{APIRoute, AWSAccount, RestAPI, StateMachine};
+use crate::aws::Sessions;
+use crate::identity::Cluster;
+use crate::runtime::Metrics;
+
+/// At most so many objects of one kind at once.
+const CONCURRENCY: u16 = 8;
+
+/// Runs until `stop`; every reconcile that has begun is finished.
+pub async fn run(
+    client: Client,
+    cluster: Cluster,
+    config: Config,
+    sessions: Arc<Sessions>,
+    metrics: Arc<Metrics>,
+    stop: CancellationToken,
+) {
+    let (accounts, accounts_writer) = reflector::store();
+    let (machines, machines_writer) = reflector::store();
+    let (apis, apis_writer) = reflector::store();
+    let (routes, routes_writer) = reflector::store();
+    let (namespaces, namespaces_writer) = reflector::store();
+    let (config_maps, config_maps_writer) = reflector::store();
+    let (revisions, revisions_writer) = reflector::store();
+    let stores = Stores { accounts, machines, apis, routes, namespaces, config_maps, revisions };
+
+    let (accounts_tx, accounts_rx) = mpsc::unbounded_channel();
+    let (machines_tx, machines_rx) = mpsc::unbounded_channel();
+    let (apis_tx, apis_rx) = mpsc::unbounded_channel();
+    let (routes_tx, routes_rx) = mpsc::unbounded_channel();
+    let queues = Queues { accounts: accounts_tx, machines: machines_tx, apis: apis_tx, routes: routes_tx };
+
+    let all = watcher::Config::default();
+    let ours = watcher::Config::default().labels(crate::records::LABEL);
+    let watches = future::join_all([
+        watch(watcher::watcher(Api::<AWSAccount>::all(client.clone()), all.clone()), accounts_writer, &stores, &queues, &stop),
+        watch(watcher::watcher(Api::<StateMachine>::all(client.clone()), all.clone()), machines_writer, &stores, &queues, &stop),
+        watch(watcher::watcher(Api::<RestAPI>::all(client.clone()), all.clone()), apis_writer, &stores, &queues, &stop),
+        watch(watcher::watcher(Api::<APIRoute>::all(client.clone()), all.clone()), routes_writer, &stores, &queues, &stop),
+        watch(watcher::watcher(Api::all(client.clone()), all.clone()), namespaces_writer, &stores, &queues, &stop),
+        watch(watcher::watcher(Api::all(client.clone()), all), config_maps_writer, &stores, &queues, &stop),
+        watch(watcher::watcher(Api::all(client.clone()), ours), revisions_writer, &stores, &queues, &stop),
+    ]);
+
+    let reporter = Reporter { controller: "stepgate".to_owned(), instance: std::env::var("HOSTNAME").ok() };
+    let context = Arc::new(Context {
+        recorder: Recorder::new(client.clone(), reporter),
+        client,
+        cluster,
+        config,
+        sessions,
+        stores: stores.clone(),
+        backoff: Backoff::default(),
+        widened: Mutex::default(),
+        metrics,
+    });
+    let controllers = async {
+        // Nothing is decided on half a picture.
+        tokio::select! {
+            () = ready(&stores) => {}
+            () = stop.cancelled() => return,
+        }
+        tracing::info!("the watches are ready");
+        future::join4(
+            control("AWSAccount", stores.accounts.clone(), accounts_rx, aws_account::reconcile, &context, &stop),
+            control("StateMachine", stores.machines.clone(), machines_rx, state_machine::reconcile, &context, &stop),
+            control("RestAPI", stores.apis.clone(), apis_rx, rest_api::reconcile, &context, &stop),
+            control("APIRoute", stores.routes.clone(), routes_rx, api_route::reconcile, &context, &stop),
+        )
+        .await;
+    };
+    future::join(watches, controllers).await;
+}
+
+async fn ready(stores: &Stores) {
+    // A store errs only where its writer is gone, which ends the process anyway.
+    let _ = future::join4(
+        stores.accounts.wait_until_ready(),
+        stores.machines.wait_until_ready(),
+        stores.apis.wait_until_ready(),
+        stores.routes.wait_until_ready(),
+    )
+    .await;
+    let _ = future::join3(
+        stores.namespaces.wait_until_ready(),
+        stores.config_maps.wait_until_ready(),
+        stores.revisions.wait_until_ready(),
+    )
+    .await;
+}
+
+type Boxed<'a> = std::pin::Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
+
+/// Keeps a store and wakes whom each change concerns.
+fn watch<'a, K>(
+    events: impl Stream<Item = Result<Event<K>, watcher::Error>> + Send + 'a,
+    writer: Writer<K>,
+    stores: &'a Stores,
+    queues: &'a Queues,
+    stop: &'a CancellationToken,
+) -> Boxed<'a>
+where
+    K: Resource<DynamicType = ()> + Clone + Wakes + Send + Sync + 'static,
+{
+    let mut events = Box::pin(reflector::reflector(writer, events.default_backoff()).take_until(stop.cancelled()));
+    Box::pin(async move {
+        let mut seen = Seen::default();
+        while let Some(event) = events.next().await {
+            match event {
+                Ok(Event::Apply(object) | Event::InitApply(object)) => object.wake(false, &mut seen, stores, queues),
+                Ok(Event::Delete(object)) => object.wake(true, &mut seen, stores, queues),
+                Ok(Event::Init | Event::InitDone) => {}
+                Err(error) => tracing::warn!(kind = %K::kind(&()), %error, "watch interrupted"),
+            }
+        }
+    })
+}
+
+/// Runs one controller. Its triggers are the wakes; it brings the queue, the period and one reconcile per object.
+async fn control<K, F>(
+    kind: &'static str,
+    store: Store<K>,
+    wakes: mpsc::UnboundedReceiver<ObjectRef<K>>,
+    reconcile: fn(Arc<K>, Arc<Context>) -> F,
+    context: &Arc<Context>,
+    stop: &CancellationToken,
+) where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug + Send + Sync + 'static,
+    F: Future<Output = Result<Action, kube::Error>> + Send + 'static,
+{
+    let wakes = futures::stream::unfold(wakes, |mut wakes| async move { Some((wakes.recv().await?, wakes)) });
+    let stop = stop.clone();
+    Controller::for_stream(futures::stream::pending::<Result<K, watcher::Error>>(), store)
+        .with_config(ControllerConfig::default().concurrency(CONCURRENCY))
+        .reconcile_on(wakes)
+        .graceful_shutdown_on(async move { stop.cancelled().await })
+        .run(
+            move |object, context: Arc<Context>| async move {
+                let metrics = Arc::clone(&context.metrics);
+                let started = Instant::now();
+                let result = reconcile(object, context).await;
+                metrics.reconciled(kind, started.elapsed(), result.is_err());
+                result
+            },
+            |object: Arc<K>, error, context: Arc<Context>| {
+                tracing::warn!(kind = %K::kind(&()), name = ?object.meta().name, %error, "Kubernetes refused");
+                let key = crate::identity::Key::new(
+                    object.meta().namespace.clone().unwrap_or_default(),
+                    object.meta().name.clone().unwrap_or_default(),
+                );
+                Action::requeue(context.backoff.next("kubernetes", &key, std::time::Duration::from_secs(30)))
+            },
+            Arc::clone(context),
+        )
+        .for_each(|result| async move {
+            if let Err(error) = result {
+                tracing::debug!(%error, "reconcile");
+            }
+        })
+        .await;
+}
+

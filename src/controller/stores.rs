@@ -1,0 +1,72 @@
+//! Objects as the watches have them.
+
+use std::sync::Arc;
+
+use k8s_openapi::api::apps::v1::ControllerRevision;
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
+use kube::core::PartialObjectMeta;
+use kube::runtime::reflector::{ObjectRef, Store};
+use kube::{Resource, ResourceExt};
+
+use crate::api::{APIRoute, AWSAccount, RestAPI, StateMachine};
+use crate::identity::Key;
+use crate::records;
+use crate::resources::deployment::Record;
+use crate::tenancy::NamespaceLabels;
+
+/// Read sides of the watches.
+#[derive(Clone)]
+pub struct Stores {
+    /// AWSAccounts.
+    pub accounts: Store<AWSAccount>,
+    /// StateMachines.
+    pub machines: Store<StateMachine>,
+    /// RestAPIs.
+    pub apis: Store<RestAPI>,
+    /// APIRoutes.
+    pub routes: Store<APIRoute>,
+    /// Namespaces, for their labels.
+    pub namespaces: Store<PartialObjectMeta<Namespace>>,
+    /// ConfigMaps, only their metadata.
+    pub config_maps: Store<PartialObjectMeta<ConfigMap>>,
+    /// The records of revisions.
+    pub revisions: Store<ControllerRevision>,
+}
+
+impl Stores {
+    /// An object by its key.
+    pub fn get<K>(store: &Store<K>, key: &Key) -> Option<Arc<K>>
+    where
+        K: Resource<DynamicType = ()> + Clone + 'static,
+    {
+        store.get(&ObjectRef::new(&key.name).within(&key.namespace))
+    }
+
+    /// A namespace's labels.
+    pub fn labels(&self, namespaces: impl IntoIterator<Item = String>) -> NamespaceLabels {
+        namespaces
+            .into_iter()
+            .filter_map(|name| {
+                let namespace = self.namespaces.get(&ObjectRef::new(&name))?;
+                Some((name, namespace.labels().clone()))
+            })
+            .collect()
+    }
+
+    /// The routes that name an API, terminating ones included.
+    pub fn routes_of(&self, api: &Key) -> Vec<Arc<APIRoute>> {
+        self.routes.state().into_iter().filter(|route| api_of(route) == *api).collect()
+    }
+
+    /// The records of an API.
+    pub fn records_of(&self, api: &RestAPI) -> Vec<Record> {
+        let Some(uid) = api.uid() else { return Vec::new() };
+        let mine = |revision: &Arc<ControllerRevision>| revision.labels().get(records::LABEL) == Some(&uid);
+        self.revisions.state().iter().filter(|r| mine(r)).filter_map(|revision| records::read(revision)).collect()
+    }
+}
+
+/// The RestAPI that a route names.
+pub fn api_of(route: &APIRoute) -> Key {
+    Key::resolve(&route.spec.api_ref, &route.namespace().unwrap_or_default())
+}

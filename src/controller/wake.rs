@@ -1,0 +1,227 @@
+//! Which objects a change concerns. Every reconcile begins here, or by its period: an object is woken only by what
+//! matters to it.
+
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use k8s_openapi::api::apps::v1::ControllerRevision;
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
+use kube::core::PartialObjectMeta;
+use kube::runtime::reflector::ObjectRef;
+use kube::{Resource, ResourceExt};
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::stores::{Stores, api_of};
+use crate::api::{ABANDON, APIRoute, AWSAccount, PAUSED, RestAPI, StateMachine};
+use crate::identity::Key;
+use crate::validate::{route, state_machine};
+
+/// Where wakes go.
+#[derive(Clone)]
+pub struct Queues {
+    /// To the controller of AWSAccounts.
+    pub accounts: UnboundedSender<ObjectRef<AWSAccount>>,
+    /// To the controller of StateMachines.
+    pub machines: UnboundedSender<ObjectRef<StateMachine>>,
+    /// To the controller of RestAPIs.
+    pub apis: UnboundedSender<ObjectRef<RestAPI>>,
+    /// To the controller of APIRoutes.
+    pub routes: UnboundedSender<ObjectRef<APIRoute>>,
+}
+
+impl Queues {
+    // A closed queue means that the process is ending.
+    fn account(&self, name: &str) {
+        let _ = self.accounts.send(ObjectRef::new(name));
+    }
+
+    fn machine(&self, key: &Key) {
+        let _ = self.machines.send(ObjectRef::new(&key.name).within(&key.namespace));
+    }
+
+    fn api(&self, key: &Key) {
+        let _ = self.apis.send(ObjectRef::new(&key.name).within(&key.namespace));
+    }
+
+    fn route(&self, key: &Key) {
+        let _ = self.routes.send(ObjectRef::new(&key.name).within(&key.namespace));
+    }
+}
+
+/// Remembers what it saw of each object, to tell what matters from what does not.
+#[derive(Default)]
+pub struct Seen(HashMap<String, u64>);
+
+impl Seen {
+    /// Whether what matters of an object is new, or, with `None`, whether it was known and is gone.
+    fn changed(&mut self, id: String, digest: Option<impl Hash>) -> bool {
+        match digest {
+            None => self.0.remove(&id).is_some(),
+            Some(digest) => {
+                let mut hasher = DefaultHasher::new();
+                digest.hash(&mut hasher);
+                let digest = hasher.finish();
+                self.0.insert(id, digest) != Some(digest)
+            }
+        }
+    }
+}
+
+/// What of an object's metadata asks for a reconcile of itself.
+fn own_digest<K: ResourceExt>(object: &K) -> impl Hash + use<K> {
+    let annotation = |name: &str| object.annotations().get(name).cloned();
+    (
+        object.uid(),
+        object.meta().generation,
+        object.meta().deletion_timestamp.is_some(),
+        object.finalizers().to_vec(),
+        annotation(PAUSED),
+        annotation(ABANDON),
+    )
+}
+
+fn id(kind: &str, object: &impl ResourceExt) -> String {
+    format!("{kind}/{}/{}", object.namespace().unwrap_or_default(), object.name_any())
+}
+
+/// A change that a watch saw; `gone` when the object was deleted.
+pub trait Wakes {
+    /// Wakes whom it concerns.
+    fn wake(&self, gone: bool, seen: &mut Seen, stores: &Stores, queues: &Queues);
+}
+
+impl Wakes for AWSAccount {
+    fn wake(&self, gone: bool, seen: &mut Seen, stores: &Stores, queues: &Queues) {
+        if !seen.changed(id("AWSAccount", self), (!gone).then(|| own_digest(self))) {
+            return;
+        }
+        queues.account(&self.name_any());
+        for machine in stores.machines.state() {
+            queues.machine(&Key::of(&*machine));
+        }
+        for api in stores.apis.state() {
+            queues.api(&Key::of(&*api));
+        }
+    }
+}
+
+impl Wakes for StateMachine {
+    fn wake(&self, gone: bool, seen: &mut Seen, stores: &Stores, queues: &Queues) {
+        let key = Key::of(self);
+        if seen.changed(id("StateMachine", self), (!gone).then(|| own_digest(self))) {
+            queues.machine(&key);
+        }
+        let binding = self.status.as_ref().and_then(|status| status.binding.as_ref());
+        if seen.changed(id("StateMachine/binding", self), (!gone).then(|| binding.cloned()))
+            && let Some(binding) = binding
+        {
+            queues.account(&binding.account);
+        }
+        let callers = self.spec.allowed_callers.as_ref().and_then(|callers| serde_json::to_string(callers).ok());
+        let arn = self.status.as_ref().and_then(|status| status.state_machine_arn.clone());
+        let seen_by_others = (arn, callers, self.meta().deletion_timestamp.is_some(), self.uid());
+        if seen.changed(id("StateMachine/target", self), (!gone).then_some(seen_by_others)) {
+            for route in stores.routes.state() {
+                if route::references(&route).contains(&key) {
+                    queues.api(&api_of(&route));
+                }
+            }
+            for machine in stores.machines.state() {
+                if state_machine::references(&machine).0.contains(&key) {
+                    queues.machine(&Key::of(&*machine));
+                }
+            }
+        }
+    }
+}
+
+impl Wakes for RestAPI {
+    fn wake(&self, gone: bool, seen: &mut Seen, stores: &Stores, queues: &Queues) {
+        let key = Key::of(self);
+        if seen.changed(id("RestAPI", self), (!gone).then(|| own_digest(self))) {
+            queues.api(&key);
+        }
+        let status = self.status.as_ref();
+        let binding = status.and_then(|status| status.binding.as_ref());
+        if seen.changed(id("RestAPI/binding", self), (!gone).then(|| binding.cloned()))
+            && let Some(binding) = binding
+        {
+            queues.account(&binding.account);
+        }
+        let stages: Vec<_> =
+            status.map(|s| s.stages.iter().map(|stage| (stage.name.clone(), stage.revision)).collect()).unwrap_or_default();
+        let stalled = status
+            .map(|s| s.common.conditions.iter().any(|c| c.type_ == crate::api::conditions::STALLED && c.status == "True"));
+        let serving = (stages, stalled, self.meta().deletion_timestamp.is_some(), self.annotations().get(PAUSED).cloned());
+        if seen.changed(id("RestAPI/serving", self), (!gone).then_some(serving)) {
+            for route in stores.routes_of(&key) {
+                queues.route(&Key::of(&*route));
+            }
+            wake_terminating_machines(stores, queues);
+        }
+    }
+}
+
+impl Wakes for APIRoute {
+    fn wake(&self, gone: bool, seen: &mut Seen, stores: &Stores, queues: &Queues) {
+        if seen.changed(id("APIRoute", self), (!gone).then(|| own_digest(self))) {
+            queues.route(&Key::of(self));
+            queues.api(&api_of(self));
+            if gone {
+                wake_terminating_machines(stores, queues);
+            }
+        }
+    }
+}
+
+impl Wakes for PartialObjectMeta<Namespace> {
+    fn wake(&self, gone: bool, seen: &mut Seen, stores: &Stores, queues: &Queues) {
+        let labels = (!gone).then(|| self.labels().clone());
+        if !seen.changed(id("Namespace", self), labels) {
+            return;
+        }
+        let name = self.name_any();
+        let here = |object: &Key| object.namespace == name;
+        for machine in stores.machines.state().iter().map(|machine| Key::of(&**machine)).filter(here) {
+            queues.machine(&machine);
+        }
+        for api in stores.apis.state().iter().map(|api| Key::of(&**api)).filter(here) {
+            queues.api(&api);
+        }
+        for route in stores.routes.state().iter().filter(|route| here(&Key::of(&***route))) {
+            queues.api(&api_of(route));
+        }
+    }
+}
+
+impl Wakes for PartialObjectMeta<ConfigMap> {
+    fn wake(&self, gone: bool, seen: &mut Seen, stores: &Stores, queues: &Queues) {
+        let version = (!gone).then(|| self.resource_version());
+        if !seen.changed(id("ConfigMap", self), version) {
+            return;
+        }
+        let key = Key::of(self);
+        for machine in stores.machines.state() {
+            if state_machine::references(&machine).1.contains(&key) {
+                queues.machine(&Key::of(&*machine));
+            }
+        }
+    }
+}
+
+impl Wakes for ControllerRevision {
+    fn wake(&self, gone: bool, seen: &mut Seen, stores: &Stores, queues: &Queues) {
+        if crate::records::read(self).is_some() && seen.changed(id("ControllerRevision", self), (!gone).then_some(())) {
+            wake_terminating_machines(stores, queues);
+        }
+    }
+}
+
+/// A machine's deletion waits for what serves it.
+fn wake_terminating_machines(stores: &Stores, queues: &Queues) {
+    for machine in stores.machines.state() {
+        if machine.meta().deletion_timestamp.is_some() {
+            queues.machine(&Key::of(&*machine));
+        }
+    }
+}

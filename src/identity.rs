@@ -1,0 +1,230 @@
+//! Names and owner tags: whose an AWS object is. Names are deterministic and injective (DESIGN §3).
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+/// Every tag of ours begins with this; user tags can't.
+pub const TAG_PREFIX: &str = "stepgate.dev/";
+const CLUSTER: &str = "stepgate.dev/cluster";
+const CLUSTER_UID: &str = "stepgate.dev/cluster-uid";
+const KIND: &str = "stepgate.dev/kind";
+const NAMESPACE: &str = "stepgate.dev/namespace";
+const NAME: &str = "stepgate.dev/name";
+/// What the owner tags become when an object is retained.
+pub const RELEASED_FROM: &str = "stepgate.dev/released-from";
+
+/// Tags of an AWS object.
+pub type Tags = BTreeMap<String, String>;
+
+/// The cluster that the operator runs in.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Cluster {
+    /// A name that stays when the cluster is rebuilt; part of role names.
+    pub name: String,
+    /// UID of the namespace kube-system.
+    pub uid: String,
+}
+
+/// Namespace and name of an object.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Key {
+    /// The namespace.
+    pub namespace: String,
+    /// The name.
+    pub name: String,
+}
+
+impl Key {
+    /// From its parts.
+    pub fn new(namespace: impl Into<String>, name: impl Into<String>) -> Self {
+        Self { namespace: namespace.into(), name: name.into() }
+    }
+
+    /// Of an object that has both.
+    pub fn of(object: &impl kube::ResourceExt) -> Self {
+        Self::new(object.namespace().unwrap_or_default(), object.name_any())
+    }
+
+    /// What a reference in `namespace` means.
+    pub fn resolve(reference: &crate::api::Reference, namespace: &str) -> Self {
+        Self::new(reference.namespace.as_deref().unwrap_or(namespace), &reference.name)
+    }
+}
+
+impl std::fmt::Display for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
+/// The Kubernetes object that an AWS object belongs to.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Owner {
+    /// The cluster.
+    pub cluster: Cluster,
+    /// The object's kind.
+    pub kind: &'static str,
+    /// The object.
+    pub key: Key,
+}
+
+/// What the tags of an AWS object say to an owner.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ownership {
+    /// It is this owner's.
+    Ours,
+    /// This owner let it go under `deletionPolicy: Retain`, and may take it back.
+    Released,
+    /// It is another's; the text says whose, for users.
+    Foreign(String),
+}
+
+impl Owner {
+    /// The tags that say so.
+    pub fn tags(&self) -> Tags {
+        [
+            (CLUSTER, &self.cluster.name),
+            (CLUSTER_UID, &self.cluster.uid),
+            (NAMESPACE, &self.key.namespace),
+            (NAME, &self.key.name),
+        ]
+        .into_iter()
+        .map(|(key, value)| (key.to_owned(), value.clone()))
+        .chain([(KIND.to_owned(), self.kind.to_owned())])
+        .collect()
+    }
+
+    /// The value of the released-from tag. A tag holds 256 characters, a namespace 63 and a name 253, so it is hashed.
+    pub fn released_tag(&self) -> Tags {
+        let Self { cluster, kind, key } = self;
+        let identity = [&cluster.name, &cluster.uid, *kind, &key.namespace, &key.name];
+        Tags::from([(RELEASED_FROM.to_owned(), hash(&identity, 32))])
+    }
+
+    /// Compares with the tags that an AWS object has.
+    pub fn reads(&self, tags: &Tags) -> Ownership {
+        if self.tags().iter().all(|(key, value)| tags.get(key) == Some(value)) {
+            return Ownership::Ours;
+        }
+        if !tags.contains_key(CLUSTER_UID) && self.released_tag().iter().all(|(k, v)| tags.get(k) == Some(v)) {
+            return Ownership::Released;
+        }
+        let tag = |key: &str| tags.get(key).map(String::as_str);
+        Ownership::Foreign(match (tag(KIND), tag(NAMESPACE), tag(NAME), tag(CLUSTER)) {
+            (Some(kind), Some(namespace), Some(name), Some(cluster)) => {
+                format!("its owner tags name {kind} {namespace}/{name} of cluster {cluster}")
+            }
+            _ => "it has no owner tag of stepgate".to_owned(),
+        })
+    }
+}
+
+/// `<namespace>_<name>`, which is injective because neither may hold `_`; past `limit` characters shortened with a hash.
+pub fn joined(key: &Key, limit: usize) -> String {
+    let whole = format!("{}_{}", key.namespace, key.name);
+    if whole.len() <= limit {
+        return whole;
+    }
+    let hash = hash(&[&key.namespace, &key.name], 12);
+    format!("{}-{hash}", &whole[..limit - hash.len() - 1])
+}
+
+/// The AWS name of a state machine that asks for none: 80 characters at most (AWS.md §1).
+pub fn machine_name(key: &Key) -> String {
+    joined(key, 80)
+}
+
+/// The path of the roles that belong to an object: `ListRoles` finds them by it.
+pub fn role_path(owner: &Owner, region: &str) -> String {
+    let Owner { cluster, kind, key } = owner;
+    format!("/stepgate/{}/", hash(&[&cluster.name, region, kind, &key.namespace, &key.name], 16))
+}
+
+/// The name of a managed role: 64 characters at most, unique in the account without regard to case, because IAM names
+/// are global in the account and ignore it. `of` is whom the role serves.
+pub fn role_name(owner: &Owner, region: &str, purpose: &str, of: &Key) -> String {
+    let Owner { cluster, kind, key } = owner;
+    let hash = hash(
+        &[&cluster.name, region, kind, &key.namespace, &key.name, purpose, &of.namespace, &of.name],
+        16,
+    );
+    let readable: String = format!("stepgate-{purpose}-{}_{}", of.namespace, of.name)
+        .trim_end_matches('_')
+        .chars()
+        .take(64 - 17)
+        .map(|c| if c.is_ascii_alphanumeric() || c == '_' || c == '-' { c } else { '-' })
+        .collect();
+    format!("{readable}-{hash}")
+}
+
+/// The first `digits` hexadecimal digits of the parts' SHA-256; lengths keep the parts apart.
+fn hash(parts: &[&str], digits: usize) -> String {
+    let mut hasher = Sha256::new();
+    for part in parts {
+        hasher.update((part.len() as u64).to_be_bytes());
+        hasher.update(part.as_bytes());
+    }
+    let mut text = hex(&hasher.finalize());
+    text.truncate(digits);
+    text
+}
+
+/// Hash of a value's canonical JSON, for content hashes: 16 hexadecimal digits.
+pub fn content_hash(value: &impl Serialize) -> String {
+    // A value that cannot be JSON can't reach this: all hashed types are plain data with string keys.
+    let bytes = serde_json_canonicalizer::to_vec(value).unwrap_or_default();
+    let mut text = hex(&Sha256::digest(&bytes));
+    text.truncate(16);
+    text
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn owner(namespace: &str, name: &str) -> Owner {
+        Owner {
+            cluster: Cluster { name: "prod".into(), uid: "u-1".into() },
+            kind: "StateMachine",
+            key: Key::new(namespace, name),
+        }
+    }
+
+    #[test]
+    fn tags_say_whose_it_is() {
+        let ours = owner("demo", "hello");
+        assert_eq!(ours.reads(&ours.tags()), Ownership::Ours);
+        assert_eq!(ours.reads(&ours.released_tag()), Ownership::Released);
+        assert_eq!(
+            ours.reads(&owner("demo", "other").tags()),
+            Ownership::Foreign("its owner tags name StateMachine demo/other of cluster prod".into())
+        );
+        assert_eq!(ours.reads(&Tags::new()), Ownership::Foreign("it has no owner tag of stepgate".into()));
+        let mut other_cluster = ours.tags();
+        other_cluster.insert(CLUSTER_UID.into(), "u-2".into());
+        assert!(matches!(ours.reads(&other_cluster), Ownership::Foreign(_)));
+    }
+
+    proptest! {
+        #[test]
+        fn names_are_injective_and_fit(
+            a in "[a-z][a-z0-9-]{0,60}", b in "[a-z][a-z0-9-]{0,60}",
+            c in "[a-z][a-z0-9-]{0,60}", d in "[a-z][a-z0-9-]{0,60}",
+        ) {
+            let (one, two) = (Key::new(&a, &b), Key::new(&c, &d));
+            prop_assert_eq!(one == two, machine_name(&one) == machine_name(&two));
+            prop_assert!(machine_name(&one).len() <= 80);
+            let role = |key: &Key| role_name(&owner(&key.namespace, &key.name), "eu-central-1", "exec", key).to_lowercase();
+            prop_assert_eq!(one == two, role(&one) == role(&two));
+            prop_assert!(role(&one).len() <= 64);
+        }
+    }
+}

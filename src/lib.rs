@@ -1,0 +1,20 @@
+//! stepgate.
+pub mod api;
+pub mod apply;
+pub mod asl;
+pub mod aws;
+pub mod cli;
+pub mod controller;
+pub mod identity;
+pub mod mapping;
+pub mod model;
+pub mod plan;
+pub mod policy;
+pub mod problem;
+pub mod records;
+pub mod resolve;
+pub mod resources;
+pub mod runtime;
+pub mod tenancy;
+pub mod validate;
+pub mod world;

@@ -1,0 +1,140 @@
+//! Mapping templates for API Gateway REST integrations with Step Functions.
+//!
+//! Pure: from what a route asks for to the texts that API Gateway's template engine (VTL) runs. [`request_template`]
+//! and [`default_responses`] cannot fail; [`validate_request`] refuses beforehand what could. The rules that they
+//! follow are AWS.md §3's, and the suite `tests/velocity.rs` holds every form to them on the real Apache Velocity 1.7.
+
+mod escape;
+mod request;
+mod response;
+mod source;
+mod validate;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+pub use request::request_template;
+pub use response::{default_responses, mock_response};
+pub use validate::{MappingError, validate_inputs, validate_request};
+
+/// Where a value of the request comes from.
+///
+/// Path, query and header values are strings; a path, query string or header that has none gives JSON `null`. Each is
+/// looked up in its own map only, so a query parameter can't stand in for a path parameter of the same name.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Source {
+    /// A JSON pointer into the client's body, `None` for the whole. The value is written anew as JSON, so a number may
+    /// change its spelling (`10.00` becomes `10.0`), except where the whole body is the whole input: that is kept as
+    /// written. Pointers go through objects only.
+    Body(Option<String>),
+    /// A path parameter.
+    Path(String),
+    /// A query parameter; of a repeated one the value that API Gateway takes for the single one.
+    Query(String),
+    /// All values of a query parameter as an array of strings. By `$method.request.multivaluequerystring`, which is
+    /// not in API Gateway's reference for templates but is in use in the field; where an engine lacks it, the array
+    /// has the single value.
+    QueryList(String),
+    /// A header; its name is compared ignoring case.
+    Header(String),
+    /// A property of `$context`, such as `identity.sourceIp` or `requestId`, as a string; an empty one is `null`.
+    Context(String),
+    /// A constant.
+    Value(serde_json::Value),
+}
+
+/// One value of the execution's input.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Input {
+    /// Where it is put: a JSON pointer through objects, `""` for the whole input.
+    pub to: String,
+    /// Where it is taken from.
+    pub source: Source,
+}
+
+/// The state machine that a call goes to: one for all stages, or some stages' own, or both.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Machine {
+    /// The ARN for every stage that is not in `stages`. Without it a call on such a stage names no machine, and Step
+    /// Functions refuses it.
+    pub default: Option<String>,
+    /// ARNs by stage name, compiled into the template, so that a deployment's snapshot holds them.
+    pub stages: BTreeMap<String, String>,
+}
+
+/// What StopExecution is told besides the execution; each is left out when absent or empty.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct StopFields {
+    /// The error code.
+    pub error: Option<Source>,
+    /// The description of the cause.
+    pub cause: Option<Source>,
+}
+
+/// What the integration is asked to do.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Request {
+    /// StartExecution or StartSyncExecution: their requests have the same form.
+    Start {
+        /// The machine to start.
+        machine: Machine,
+        /// The execution's input; none for the whole body as written, `{}` when that is empty.
+        input: Vec<Input>,
+        /// The execution's name; left out when absent or empty.
+        execution_name: Option<Source>,
+    },
+    /// DescribeExecution, or StopExecution with `stop`.
+    Execution {
+        /// The execution's machine: the template builds the execution's ARN from it, so a client can't name another's.
+        machine: Machine,
+        /// The execution's **name**.
+        execution: Source,
+        /// What StopExecution is told; `None` for DescribeExecution.
+        stop: Option<StopFields>,
+    },
+    /// The client's body is AWS's own request: it is passed on as written, `{}` when empty. Only the integration's role
+    /// bounds what it may name.
+    Client,
+    /// A MOCK integration.
+    Mock {
+        /// The status that selects the integration response, see [`mock_response`].
+        status: u16,
+    },
+}
+
+/// What a route does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Starts an execution and answers at once.
+    StartExecution,
+    /// Runs an execution of an EXPRESS machine and answers with its output.
+    StartSyncExecution,
+    /// Tells how an execution of a STANDARD machine stands.
+    DescribeExecution,
+    /// Stops an execution of a STANDARD machine.
+    StopExecution,
+    /// Answers without any backend.
+    Mock,
+}
+
+/// One integration response with its method response.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Response {
+    /// The HTTP status, such as `200`; a template may override it.
+    pub status: String,
+    /// The regular expression on the backend's HTTP status that selects this response; `None` for the default one.
+    pub selection_pattern: Option<String>,
+    /// Templates by content type.
+    pub templates: BTreeMap<String, String>,
+}
+
+/// The keys that a JSON pointer (RFC 6901) goes through; empty for the whole document.
+fn pointer_keys(pointer: &str) -> Vec<String> {
+    pointer
+        .split('/')
+        .skip(1)
+        .map(|key| key.replace("~1", "/").replace("~0", "~"))
+        .collect()
+}

@@ -1,0 +1,170 @@
+//! Request templates: from the client's call to Step Functions' request.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::escape::{self, Level, Vtl, join};
+use super::source::{as_characters, as_json, optional_member};
+use super::{Input, Machine, Request, Source, StopFields, pointer_keys};
+
+/// The request template, the same for every content type that a route accepts.
+///
+/// Cannot fail: [`validate_request`](super::validate_request) has refused what has no meaning; of what it would refuse,
+/// characters without a place in a name are left out, and of two inputs for one place the later counts.
+#[must_use]
+pub fn request_template(request: &Request) -> String {
+    match request {
+        Request::Start {
+            machine,
+            input,
+            execution_name,
+        } => start(machine, input, execution_name.as_ref()),
+        Request::Execution {
+            machine,
+            execution,
+            stop,
+        } => self::execution(machine, execution, stop.as_ref()),
+        Request::Client => {
+            "#set($body = \"$!input.body\")\n#if($body == ''){}#{else}$body#end".into()
+        }
+        Request::Mock { status } => join([
+            "{\"statusCode\":".into(),
+            escape::json(Level::Outer, &Value::from(*status)),
+            "}".into(),
+        ]),
+    }
+    .into_template()
+}
+
+fn start(machine: &Machine, input: &[Input], execution_name: Option<&Source>) -> Vtl {
+    join([
+        "{\"stateMachineArn\":\"".into(),
+        per_stage(machine, Vtl::default(), |arn| {
+            escape::characters(Level::Outer, arn)
+        }),
+        "\",\n\"input\":\"".into(),
+        document(input),
+        "\"".into(),
+        execution_name.map_or_else(Vtl::default, |source| optional_member("name", source)),
+        "}".into(),
+    ])
+}
+
+fn execution(machine: &Machine, execution: &Source, stop: Option<&StopFields>) -> Vtl {
+    let field = |key, source: Option<&Source>| {
+        source.map_or_else(Vtl::default, |source| optional_member(key, source))
+    };
+    join([
+        "{\"executionArn\":\"".into(),
+        per_stage(
+            machine,
+            // Else, on a stage without a machine, what the client sends would be the whole ARN.
+            "none:".into(),
+            |arn| escape::characters(Level::Outer, &executions_of(arn)),
+        ),
+        as_characters(execution),
+        "\"".into(),
+        field("error", stop.and_then(|stop| stop.error.as_ref())),
+        field("cause", stop.and_then(|stop| stop.cause.as_ref())),
+        "}".into(),
+    ])
+}
+
+/// What `print` makes of the ARN of the stage that is called, `none` where it has no machine.
+fn per_stage(machine: &Machine, none: Vtl, print: impl Fn(&str) -> Vtl) -> Vtl {
+    let default = machine.default.as_deref().map_or(none, &print);
+    if machine.stages.is_empty() {
+        return default;
+    }
+    let branches = machine
+        .stages
+        .iter()
+        .enumerate()
+        .map(|(index, (stage, arn))| {
+            join([
+                if index == 0 { "#if" } else { "#elseif" }.into(),
+                "($context.stage == ".into(),
+                escape::name(stage),
+                ")".into(),
+                print(arn),
+            ])
+        });
+    branches
+        .chain(["#{else}".into(), default, "#end".into()])
+        .collect()
+}
+
+/// The beginning of the ARNs of a machine's executions, up to their names:
+/// `…:stateMachine:NAME` (or `…:NAME:ALIAS`) → `…:execution:NAME:`.
+fn executions_of(arn: &str) -> String {
+    match arn.split_once(":stateMachine:") {
+        Some((account, machine)) => {
+            let name = machine.split(':').next().unwrap_or(machine);
+            format!("{account}:execution:{name}:")
+        }
+        None => arn.to_owned(),
+    }
+}
+
+/// The characters of the `input` string.
+fn document(input: &[Input]) -> Vtl {
+    let tree = input.iter().fold(Tree::default(), |mut tree, input| {
+        tree.put(&pointer_keys(&input.to), &input.source);
+        tree
+    });
+    match &tree {
+        Tree::Object(members) if !members.is_empty() => tree.print(),
+        Tree::Leaf(source) if **source != Source::Body(None) => tree.print(),
+        // As written, which `$input.json('$')` would not be (AWS.md §3).
+        _ => join([
+            "#set($value = \"$!input.body\")#if($value == ''){}#{else}".into(),
+            escape::escaped_text(Level::Outer, "$value".into()),
+            "#end".into(),
+        ]),
+    }
+}
+
+/// The document that inputs make together.
+enum Tree<'a> {
+    Object(BTreeMap<String, Tree<'a>>),
+    Leaf(&'a Source),
+}
+
+impl Default for Tree<'_> {
+    fn default() -> Self {
+        Tree::Object(BTreeMap::new())
+    }
+}
+
+impl<'a> Tree<'a> {
+    fn put(&mut self, keys: &[String], source: &'a Source) {
+        let Some((key, rest)) = keys.split_first() else {
+            *self = Tree::Leaf(source);
+            return;
+        };
+        if let Tree::Leaf(_) = self {
+            *self = Tree::default();
+        }
+        if let Tree::Object(members) = self {
+            members.entry(key.clone()).or_default().put(rest, source);
+        }
+    }
+
+    fn print(&self) -> Vtl {
+        match self {
+            Tree::Leaf(source) => as_json(Level::Input, source),
+            Tree::Object(members) => {
+                let members = members.iter().enumerate().map(|(index, (key, value))| {
+                    join([
+                        if index == 0 { "" } else { "," }.into(),
+                        escape::json(Level::Input, &Value::from(key.as_str())),
+                        ":".into(),
+                        value.print(),
+                    ])
+                });
+                join(["{".into(), members.collect(), "}".into()])
+            }
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! Reading a [`Source`] in a template.
+
+use serde_json::Value;
+
+use super::escape::{self, Level, Vtl, join};
+use super::{Source, pointer_keys};
+
+/// How a value that only the call knows is read.
+struct Reading {
+    /// Directives that leave the value's text in `$value`. Set from an interpolated string, it is never null: a `#set`
+    /// to null would keep what the variable held before.
+    value: Vtl,
+    /// The value itself, to tell an empty string from an absent value; `None` where both mean absent.
+    reference: Option<Vtl>,
+}
+
+/// The source's value as JSON; `null` when absent.
+pub(super) fn as_json(level: Level, source: &Source) -> Vtl {
+    let present = match source {
+        Source::Value(value) => return escape::json(level, value),
+        Source::QueryList(name) => return list(level, name),
+        Source::Body(pointer) => escape::escaped_json(level, body_json(pointer.as_deref())),
+        Source::Path(_) | Source::Query(_) | Source::Header(_) | Source::Context(_) => {
+            value_string(level)
+        }
+    };
+    match read(source) {
+        Some(reading) => choose(reading, present, empty_string(level)),
+        None => "null".into(),
+    }
+}
+
+/// A string of the body as a JSON string; `null` when absent.
+pub(super) fn body_string(pointer: &str) -> Vtl {
+    choose(
+        body(Some(pointer)),
+        value_string(Level::Outer),
+        empty_string(Level::Outer),
+    )
+}
+
+/// Directives that leave the text of a value of the body in `$value`, empty when absent.
+pub(super) fn set_value_from_body(pointer: &str) -> Vtl {
+    body(Some(pointer)).value
+}
+
+/// `then`, with the text of a value of the body in `$value`, unless that is absent or empty.
+pub(super) fn when_body_has(pointer: &str, then: Vtl) -> Vtl {
+    when_present(body(Some(pointer)), then)
+}
+
+/// The source's text, to stand in a JSON string; nothing when absent.
+pub(super) fn as_characters(source: &Source) -> Vtl {
+    match read(source) {
+        Some(reading) => join([reading.value, value_characters()]),
+        None => escape::characters(Level::Outer, &constant(source)),
+    }
+}
+
+/// `,"key":"<the source's text>"`, or nothing when that is absent or empty.
+pub(super) fn optional_member(key: &'static str, source: &Source) -> Vtl {
+    let member = |text| join([",\"".into(), key.into(), "\":\"".into(), text, "\"".into()]);
+    match read(source) {
+        Some(reading) => when_present(reading, member(value_characters())),
+        None if constant(source).is_empty() => Vtl::default(),
+        None => member(escape::characters(Level::Outer, &constant(source))),
+    }
+}
+
+/// A constant's text.
+fn constant(source: &Source) -> String {
+    match source {
+        Source::Value(Value::String(text)) => text.clone(),
+        Source::Value(Value::Null) => String::new(),
+        Source::Value(other) => other.to_string(),
+        _ => String::new(),
+    }
+}
+
+/// How the source is read, `None` for a constant.
+fn read(source: &Source) -> Option<Reading> {
+    Some(match source {
+        Source::Path(name) => parameter(Vtl::default(), "path", escape::name(name)),
+        Source::Query(name) | Source::QueryList(name) => query(name),
+        Source::Header(name) => parameter(set_header(name), "header", "$header".into()),
+        Source::Context(property) => Reading {
+            value: join([
+                "#set($value = \"$!".into(),
+                escape::context(property),
+                "\")".into(),
+            ]),
+            reference: None,
+        },
+        Source::Body(pointer) => body(pointer.as_deref()),
+        Source::Value(_) => return None,
+    })
+}
+
+fn query(name: &str) -> Reading {
+    parameter(Vtl::default(), "querystring", escape::name(name))
+}
+
+/// A value of one of `$input.params()`'s three maps.
+fn parameter(before: Vtl, map: &'static str, key: Vtl) -> Reading {
+    let get = join([
+        "input.params().".into(),
+        map.into(),
+        ".get(".into(),
+        key,
+        ")".into(),
+    ]);
+    Reading {
+        value: join([
+            before,
+            "#set($value = \"$!".into(),
+            get.clone(),
+            "\")".into(),
+        ]),
+        reference: Some(join(["$".into(), get])),
+    }
+}
+
+/// Leaves the header's name as the client wrote it in `$header`.
+fn set_header(name: &str) -> Vtl {
+    join([
+        "#set($header = ".into(),
+        escape::name(name),
+        ")#foreach($key in $input.params().header.keySet())#if($key.matches(".into(),
+        escape::header_pattern(name),
+        "))#set($header = $key)#end#end".into(),
+    ])
+}
+
+fn body(pointer: Option<&str>) -> Reading {
+    let keys = pointer_keys(pointer.unwrap_or_default());
+    let Some((last, parents)) = keys.split_last() else {
+        return Reading {
+            value: "#set($value = \"$!input.body\")".into(),
+            reference: None,
+        };
+    };
+    Reading {
+        // By a variable, because a path in double quotes can't stand inside of an interpolated string.
+        value: join([
+            "#set($path = ".into(),
+            escape::json_path(&keys),
+            ")#set($value = \"$!input.path($path)\")".into(),
+        ]),
+        // By the parent's map, because `$input.path` may give an empty string for what is absent.
+        reference: Some(join([
+            "$input.path(".into(),
+            escape::json_path(parents),
+            ").get(".into(),
+            escape::name(last),
+            ")".into(),
+        ])),
+    }
+}
+
+/// A value of the body as JSON text. `$input.json` gives an empty string for what is absent: ask before.
+pub(super) fn body_json(pointer: Option<&str>) -> Vtl {
+    join([
+        "$input.json(".into(),
+        escape::json_path(&pointer_keys(pointer.unwrap_or_default())),
+        ")".into(),
+    ])
+}
+
+fn list(level: Level, name: &str) -> Vtl {
+    let values = join([
+        "$method.request.multivaluequerystring.get(".into(),
+        escape::name(name),
+        ")".into(),
+    ]);
+    let item = join([
+        "#set($value = \"$!item\")#if($value != '')".into(),
+        value_string(level),
+        "#{else}".into(),
+        empty_string(level),
+        "#end".into(),
+    ]);
+    let in_array = |value| join(["[".into(), value, "]".into()]);
+    join([
+        "#if(".into(),
+        values.clone(),
+        ")[#foreach($item in ".into(),
+        values,
+        ")".into(),
+        item,
+        "#if($foreach.hasNext),#end#end]#{else}".into(),
+        choose(
+            query(name),
+            in_array(value_string(level)),
+            in_array(empty_string(level)),
+        ),
+        "#end".into(),
+    ])
+}
+
+fn when_present(reading: Reading, then: Vtl) -> Vtl {
+    join([
+        reading.value,
+        "#if($value != '')".into(),
+        then,
+        "#end".into(),
+    ])
+}
+
+/// `present` when the value's text is not empty, `empty` when the value is an empty string, else `null`.
+///
+/// Only strings have `contains('')`, and it is true for all of them: once the text is known to be empty, this tells
+/// `""` from null, from absent, and from a parent that is no object, also in an engine that takes `""` for false.
+fn choose(reading: Reading, present: Vtl, empty: Vtl) -> Vtl {
+    let when_empty = reading.reference.map_or_else(Vtl::default, |reference| {
+        join(["#elseif(".into(), reference, ".contains(''))".into(), empty])
+    });
+    join([
+        reading.value,
+        "#if($value != '')".into(),
+        present,
+        when_empty,
+        "#{else}null#end".into(),
+    ])
+}
+
+fn value_characters() -> Vtl {
+    escape::escaped_text(Level::Outer, "$value".into())
+}
+
+fn value_string(level: Level) -> Vtl {
+    join([
+        escape::quote(level),
+        escape::escaped_text(level, "$value".into()),
+        escape::quote(level),
+    ])
+}
+
+fn empty_string(level: Level) -> Vtl {
+    join([escape::quote(level), escape::quote(level)])
+}

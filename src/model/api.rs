@@ -1,0 +1,471 @@
+//! A RestAPI's AWS objects: the API, the invoke roles, the tree of methods, deployments and stages.
+//!
+//! What is deployed counts, not what is written: a role may do what the routes want **and** what any stage still serves.
+//! So one pass widens roles, deploys and moves stages, and the next, which sees what is served then, narrows them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::attach::{Attachment, kept};
+use crate::identity::{Key, content_hash, role_path};
+use crate::plan::{Plan, StepId};
+use crate::policy::roles::{deny_owner_tags, invoke_statements};
+use crate::policy::statement::Document;
+use crate::policy::trust;
+use crate::problem::Problem;
+use crate::resources::deployment::{self, Record, RecordStep, RoleNeeds, ServedRoute};
+use crate::resources::route::{self, At, Method};
+use crate::resources::{Step, rest_api, role, stage};
+use crate::validate::rest_api::{ValidApi, ValidStage};
+use crate::validate::route::operation_name;
+
+/// A RestAPI's AWS objects as AWS has them.
+#[derive(Clone, Debug, Default)]
+pub struct Observed {
+    /// The API; without it the rest is empty.
+    pub api: Option<rest_api::Observed>,
+    /// Resources and methods.
+    pub tree: route::Observed,
+    /// Stages.
+    pub stages: BTreeMap<String, stage::Observed>,
+    /// The roles that are needed, and those found under the API's path.
+    pub roles: BTreeMap<String, Option<role::Observed>>,
+    /// Our deployments, where there was a reason to read them.
+    pub deployments: Option<BTreeMap<i64, deployment::remote::Found>>,
+}
+
+/// What is wanted of an API at one moment.
+#[derive(Clone, Debug)]
+pub struct Api<'a> {
+    /// The RestAPI.
+    pub valid: &'a ValidApi,
+    /// Its routes.
+    pub attachment: &'a Attachment,
+    /// The revisions on record.
+    pub records: &'a [Record],
+    /// Methods of routes that could not be read, by operation name: kept.
+    pub unreadable: &'a BTreeSet<String>,
+    /// Roles that are not yet visible everywhere, and for how long.
+    pub unsettled: &'a BTreeMap<String, Duration>,
+}
+
+impl Api<'_> {
+    /// The revisions that stages serve or are about to; `None` where a stage serves a deployment that is not on record.
+    fn in_use(&self, observed: &Observed) -> (BTreeSet<i64>, bool) {
+        let mut unknown = false;
+        let mut used = BTreeSet::new();
+        for stage in observed.stages.values() {
+            match self.records.iter().find(|record| record.deployment_id == stage.deployment_id) {
+                Some(record) => {
+                    used.insert(record.revision);
+                }
+                None => unknown = true,
+            }
+        }
+        used.extend(self.valid.stages.iter().filter_map(|stage| stage.revision));
+        (used, unknown)
+    }
+
+    /// What each managed role must be able to do: what the routes want, what stages serve, and what is kept.
+    pub fn needs(&self, observed: &Observed) -> BTreeMap<String, RoleNeeds> {
+        let mut needs = self.wanted_needs();
+        let (in_use, _) = self.in_use(observed);
+        let keeping = !kept(self.attachment, &observed.tree).is_empty() || !self.unreadable.is_empty();
+        let newest = self.newest().map(|record| record.revision);
+        let counted = |record: &&Record| {
+            in_use.contains(&record.revision) || (keeping && Some(record.revision) == newest)
+        };
+        for (name, served) in self.records.iter().filter(counted).flat_map(|record| &record.roles) {
+            needs.entry(name.clone()).or_default().merge(served);
+        }
+        needs
+    }
+
+    fn wanted_needs(&self) -> BTreeMap<String, RoleNeeds> {
+        let mut needs: BTreeMap<String, RoleNeeds> = BTreeMap::new();
+        for (name, wanted) in self.attachment.attached.values().filter_map(|route| route.role.as_ref()) {
+            needs.entry(name.clone()).or_default().merge(wanted);
+        }
+        needs
+    }
+
+    fn newest(&self) -> Option<&Record> {
+        self.records.iter().max_by_key(|record| record.revision)
+    }
+
+    /// The tree as it should be. A route whose role is not settled is left as it is for now.
+    fn tree(&self, observed: &Observed) -> BTreeMap<At, route::Desired> {
+        let mut tree: BTreeMap<At, route::Desired> =
+            kept(self.attachment, &observed.tree).into_iter().map(|at| (at, route::Desired::Keep)).collect();
+        for (at, method) in &observed.tree.methods {
+            if self.unreadable.contains(&method.operation_name) {
+                tree.insert(at.clone(), route::Desired::Keep);
+            }
+        }
+        for valid in self.attachment.attached.values() {
+            if self.waits(valid) {
+                let own = operation_name(&valid.key);
+                let serving = observed.tree.methods.iter().filter(|(_, method)| method.operation_name == own);
+                tree.extend(serving.map(|(at, _)| (at.clone(), route::Desired::Keep)));
+            } else {
+                tree.insert(valid.at.clone(), route::Desired::Method(Box::new(valid.method.clone())));
+            }
+        }
+        let serves_something = tree.iter().any(|(at, wanted)| {
+            matches!(wanted, route::Desired::Method(_)) || observed.tree.methods.contains_key(at)
+        });
+        if !serves_something {
+            let (at, stub) = stub();
+            tree.insert(at, route::Desired::Method(Box::new(stub)));
+        }
+        tree
+    }
+
+    /// Whether a route's role is not settled, and its method would change.
+    fn waits(&self, valid: &crate::validate::route::ValidRoute) -> bool {
+        valid.role.as_ref().is_some_and(|(name, _)| self.unsettled.contains_key(name))
+    }
+
+    /// The routes that wait for their role.
+    pub fn waiting(&self) -> BTreeSet<Key> {
+        self.attachment.attached.values().filter(|route| self.waits(route)).map(|route| route.key.clone()).collect()
+    }
+
+    /// Hash of everything that is wanted, to tell drift from a change of the manifests.
+    pub fn hash(&self) -> String {
+        let methods: Vec<_> = self.attachment.attached.values().map(|route| (&route.at, &route.method)).collect();
+        let refused: Vec<_> = self.attachment.refused.keys().collect();
+        let stages: Vec<_> = self.valid.stages.iter().map(|s| (&s.name, s.revision, &s.variables)).collect();
+        let api = rest_api::diff(&self.desired_api(), None).unwrap_or_default();
+        content_hash(&(api, methods, refused, stages, self.wanted_needs()))
+    }
+
+    fn desired_api(&self) -> rest_api::Desired {
+        rest_api::Desired {
+            name: self.valid.name.clone(),
+            description: self.valid.description.clone(),
+            endpoint: self.valid.endpoint,
+            owner: self.valid.owner.clone(),
+        }
+    }
+
+    /// The desired roles.
+    pub fn roles(&self, observed: &Observed) -> Vec<role::Desired> {
+        let place = &self.valid.place;
+        self.needs(observed)
+            .into_iter()
+            .map(|(name, needs)| {
+                let guard = (!needs.managed_policies.is_empty()).then(|| deny_owner_tags(crate::identity::TAG_PREFIX));
+                let whom = match &needs.of {
+                    Some(of) if of.name.is_empty() => format!("routes of namespace {}", of.namespace),
+                    Some(of) => format!("APIRoute {of}"),
+                    None => "routes".to_owned(),
+                };
+                role::Desired {
+                    name,
+                    path: role_path(&self.valid.owner, &place.region),
+                    owner: self.valid.owner.clone(),
+                    description: format!("Lets {whom} of RestAPI {} call Step Functions (stepgate)", self.valid.owner.key),
+                    trust: trust::apigateway(),
+                    policy: Document::new(invoke_statements(&needs.uses).into_iter().chain(guard)),
+                    managed_policies: needs.managed_policies,
+                }
+            })
+            .collect()
+    }
+
+    /// The steps of the roles, by role, and those that remove roles that nobody needs.
+    ///
+    /// # Errors
+    /// A role of our name is another's, or its policy is too long.
+    pub fn role_steps(&self, observed: &Observed) -> Result<RoleSteps, Problem> {
+        let (_, unknown) = self.in_use(observed);
+        let mut steps = RoleSteps::default();
+        let mut wanted = BTreeSet::new();
+        for mut desired in self.roles(observed) {
+            let found = observed.roles.get(&desired.name).and_then(Option::as_ref);
+            if unknown && let Some(found) = found {
+                keep_all(&mut desired, found);
+            }
+            if desired.policy.len() > crate::policy::statement::INLINE_LIMIT {
+                return Err(Problem::invalid(format!(
+                    "the routes of one namespace call so many state machines that the policy of role {} has {} characters, and IAM takes {}; spread the routes over several RestAPIs",
+                    desired.name,
+                    desired.policy.len(),
+                    crate::policy::statement::INLINE_LIMIT
+                )));
+            }
+            wanted.insert(desired.name.clone());
+            let of_role = role::diff(&desired, found)?;
+            if !of_role.is_empty() {
+                steps.of.insert(desired.name, of_role);
+            }
+        }
+        if !unknown {
+            for (name, found) in observed.roles.iter().filter(|(name, _)| !wanted.contains(*name)) {
+                steps.removal.extend(role::removal(name, &self.valid.owner, found.as_ref())?);
+            }
+        }
+        Ok(steps)
+    }
+
+    /// The plan.
+    ///
+    /// # Errors
+    /// An object of our name is another's.
+    pub fn plan(&self, observed: &Observed) -> Result<Plan<Step>, Problem> {
+        let mut plan = Plan::default();
+        let roles = self.role_steps(observed)?;
+        let mut role_ids: BTreeMap<&str, Vec<StepId>> = BTreeMap::new();
+        for (name, steps) in &roles.of {
+            role_ids.insert(name, plan.chain(steps.iter().cloned().map(Step::Role), &[]));
+        }
+        let api = rest_api::diff(&self.desired_api(), observed.api.as_ref())?;
+        let api = plan.chain(api.into_iter().map(Step::RestApi), &[]);
+
+        let tree = self.tree(observed);
+        let mut tree_ids = api.clone();
+        let mut resource_ids: BTreeMap<String, StepId> = BTreeMap::new();
+        for step in route::diff(&tree, &observed.tree) {
+            let mut after = api.clone();
+            match &step {
+                route::Step::CreateResource { path } => {
+                    after.extend(resource_ids.get(route::parent(path)));
+                    let id = plan.add(Step::Route(step.clone()), after);
+                    resource_ids.insert(path.clone(), id);
+                    tree_ids.push(id);
+                    continue;
+                }
+                route::Step::Put { at, to, .. } => {
+                    after.extend(resource_ids.get(&at.path));
+                    let role = self
+                        .attachment
+                        .attached
+                        .values()
+                        .find(|route| operation_name(&route.key) == to.operation_name)
+                        .and_then(|route| route.role.as_ref());
+                    after.extend(role.and_then(|(name, _)| role_ids.get(name.as_str())).into_iter().flatten());
+                }
+                route::Step::Delete { .. } | route::Step::DeleteResource { .. } => {
+                    after.extend(tree_ids.iter().copied());
+                }
+            }
+            tree_ids.push(plan.add(Step::Route(step), after));
+        }
+        self.plan_serving(&mut plan, observed, &tree, &tree_ids, &role_ids)?;
+        let all: Vec<StepId> = (0..plan.len()).collect();
+        plan.chain(roles.removal.into_iter().map(Step::Role), &all);
+        Ok(plan)
+    }
+
+    /// Deployment, record, stages, and the pruning of old revisions.
+    fn plan_serving(
+        &self,
+        plan: &mut Plan<Step>,
+        observed: &Observed,
+        tree: &BTreeMap<At, route::Desired>,
+        tree_ids: &[StepId],
+        role_ids: &BTreeMap<&str, Vec<StepId>>,
+    ) -> Result<(), Problem> {
+        let methods = route::result(tree, &observed.tree);
+        let hash = deployment::hash(&methods);
+        let gone = |record: &&Record| {
+            observed.deployments.as_ref().is_some_and(|found| {
+                found.get(&record.revision).is_none_or(|found| found.id != record.deployment_id)
+            })
+        };
+        let records: Vec<&Record> = self.records.iter().filter(|record| !gone(record)).collect();
+        let newest = records.iter().copied().max_by_key(|record| record.revision);
+        if observed.stages.is_empty() && !self.waiting().is_empty() && newest.is_none() {
+            // Nothing serves yet and roles are about to be ready: one deployment then, not two.
+            return Ok(());
+        }
+        let mut serving_ids: Vec<StepId> = tree_ids.to_vec();
+        serving_ids.extend(role_ids.values().flatten());
+        let follow = match newest {
+            Some(record) if record.hash == hash => stage::Serves::Deployment(record.deployment_id.clone()),
+            _ => {
+                let lost = observed.deployments.as_ref().and_then(|found| {
+                    let newest = newest.map_or(0, |record| record.revision);
+                    found.range(newest + 1..).next_back().filter(|(_, found)| found.hash == hash)
+                });
+                let highest = observed.deployments.as_ref().and_then(|found| found.keys().next_back().copied());
+                let revision = match lost {
+                    Some((revision, _)) => *revision,
+                    None => 1 + newest.map_or(0, |r| r.revision).max(highest.unwrap_or(0)),
+                };
+                let mut after = serving_ids.clone();
+                let serves = match lost {
+                    // A crash came between the deployment and its record.
+                    Some((_, found)) => stage::Serves::Deployment(found.id.clone()),
+                    None => {
+                        let description = deployment::description(revision, &hash);
+                        let step = Step::Deployment(deployment::Step::Create { description });
+                        after = vec![plan.add(step, serving_ids.iter().copied())];
+                        stage::Serves::New
+                    }
+                };
+                let record = self.record(revision, &hash, &methods, observed, lost.map(|(_, found)| found.id.clone()));
+                serving_ids = vec![plan.add(Step::Record(RecordStep::Keep { record }), after)];
+                serves
+            }
+        };
+        let desired: Vec<stage::Desired> =
+            self.valid.stages.iter().map(|stage| desired_stage(stage, &records, &follow)).collect();
+        let mut stage_ids = Vec::new();
+        for step in stage::diff(&desired, &observed.stages) {
+            let after = if matches!(step, stage::Step::Delete { .. }) { Vec::new() } else { serving_ids.clone() };
+            stage_ids.push(plan.add(Step::Stage(step), after));
+        }
+        if observed.deployments.is_some() {
+            for record in self.records.iter().filter(gone) {
+                plan.add(Step::Record(RecordStep::Forget { revision: record.revision }), []);
+            }
+        }
+        if stage_ids.is_empty() && serving_ids.len() == tree_ids.len() {
+            let (mut in_use, unknown) = self.in_use(observed);
+            in_use.extend(newest.map(|record| record.revision));
+            if !unknown {
+                let limit = self.valid.revision_history_limit;
+                for record in deployment::prunable(records.iter().copied(), &in_use, limit) {
+                    let delete = deployment::Step::Delete { id: record.deployment_id.clone(), revision: record.revision };
+                    let deleted = plan.add(Step::Deployment(delete), []);
+                    plan.add(Step::Record(RecordStep::Forget { revision: record.revision }), [deleted]);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn record(
+        &self,
+        revision: i64,
+        hash: &str,
+        methods: &BTreeMap<At, Method>,
+        observed: &Observed,
+        deployment_id: Option<String>,
+    ) -> Record {
+        let before = self.newest();
+        let routes = methods
+            .iter()
+            .filter_map(|(at, method)| {
+                let attached = self.attachment.attached.values().find(|route| operation_name(&route.key) == method.operation_name);
+                let served_before = before
+                    .and_then(|record| record.routes.iter().find(|r| operation_name(&r.route) == method.operation_name));
+                let (route, machines) = match (attached, served_before) {
+                    (Some(route), _) if route.method == *method => (route.key.clone(), route.machines.clone()),
+                    (_, Some(served)) => (served.route.clone(), served.machines.clone()),
+                    (Some(route), None) => (route.key.clone(), route.machines.clone()),
+                    (None, None) => return None,
+                };
+                Some(ServedRoute { route, at: at.clone(), hash: content_hash(method), machines })
+            })
+            .collect();
+        Record {
+            revision,
+            rest_api_id: observed.api.as_ref().map(|api| api.id.clone()).unwrap_or_default(),
+            deployment_id: deployment_id.unwrap_or_default(),
+            hash: hash.to_owned(),
+            routes,
+            roles: self.needs_of_newest(observed),
+        }
+    }
+
+    /// What the newest content needs: without what only pinned stages still serve.
+    fn needs_of_newest(&self, observed: &Observed) -> BTreeMap<String, RoleNeeds> {
+        let mut needs = self.wanted_needs();
+        let keeping = !kept(self.attachment, &observed.tree).is_empty() || !self.unreadable.is_empty();
+        if let (true, Some(record)) = (keeping, self.newest()) {
+            for (name, served) in &record.roles {
+                needs.entry(name.clone()).or_default().merge(served);
+            }
+        }
+        needs
+    }
+
+    /// Stages that are pinned to a revision that does not exist.
+    pub fn unknown_pins(&self) -> Vec<(&str, i64)> {
+        self.valid
+            .stages
+            .iter()
+            .filter_map(|stage| Some((stage.name.as_str(), stage.revision?)))
+            .filter(|(_, revision)| self.records.iter().all(|record| record.revision != *revision))
+            .collect()
+    }
+}
+
+/// The steps of the roles.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RoleSteps {
+    /// By the role's name, where there are any.
+    pub of: BTreeMap<String, Vec<role::Step>>,
+    /// Of roles that nobody needs.
+    pub removal: Vec<role::Step>,
+}
+
+fn desired_stage(stage: &ValidStage, records: &[&Record], follow: &stage::Serves) -> stage::Desired {
+    let serves = match stage.revision {
+        None => follow.clone(),
+        Some(revision) => match records.iter().find(|record| record.revision == revision) {
+            Some(record) => stage::Serves::Deployment(record.deployment_id.clone()),
+            None => stage::Serves::Unchanged,
+        },
+    };
+    stage::Desired { name: stage.name.clone(), variables: stage.variables.clone(), serves }
+}
+
+/// What can't be known counts as served: the role keeps all it has.
+fn keep_all(desired: &mut role::Desired, found: &role::Observed) {
+    let had = found.policies.get(role::POLICY_NAME).and_then(|text| Document::parse(text).ok()).unwrap_or_default();
+    let statements = had.statements().iter().chain(desired.policy.statements()).cloned();
+    desired.policy = Document::new(statements.collect::<Vec<_>>());
+    desired.managed_policies.extend(found.managed_policies.iter().cloned());
+}
+
+/// AWS refuses a deployment without methods, so that the last deleted route would stay live: an API without routes has
+/// this method, which serves nobody.
+fn stub() -> (At, Method) {
+    let integration = route::Integration {
+        type_: "MOCK".to_owned(),
+        http_method: None,
+        uri: None,
+        credentials: None,
+        templates: BTreeMap::from([("application/json".to_owned(), "{\"statusCode\": 404}".to_owned())]),
+        passthrough: "NEVER".to_owned(),
+        timeout_millis: route::DEFAULT_TIMEOUT_MILLIS,
+    };
+    let response = route::IntegrationResponse { selection_pattern: None, templates: BTreeMap::new() };
+    let method = Method {
+        operation_name: "stepgate_no-routes".to_owned(),
+        authorization: "AWS_IAM".to_owned(),
+        api_key_required: false,
+        integration: Some(integration),
+        responses: BTreeSet::from(["404".to_owned()]),
+        integration_responses: BTreeMap::from([("404".to_owned(), response)]),
+    };
+    (At { path: "/".to_owned(), method: "OPTIONS".to_owned() }, method)
+}
+
+/// The plan to nothing: the API with all that is in it, then the roles.
+///
+/// # Errors
+/// An object of our name is another's.
+pub fn removal(owner: &crate::identity::Owner, observed: &Observed) -> Result<Plan<Step>, Problem> {
+    let mut plan = Plan::default();
+    let api = rest_api::removal(owner, observed.api.as_ref())?;
+    let api = plan.chain(api.into_iter().map(Step::RestApi), &[]);
+    for (name, found) in &observed.roles {
+        plan.chain(role::removal(name, owner, found.as_ref())?.into_iter().map(Step::Role), &api);
+    }
+    Ok(plan)
+}
+
+/// The plan that lets everything go under `deletionPolicy: Retain`.
+pub fn release(owner: &crate::identity::Owner, observed: &Observed) -> Plan<Step> {
+    let mut plan = Plan::default();
+    plan.chain(rest_api::release(owner, observed.api.as_ref()).into_iter().map(Step::RestApi), &[]);
+    for (name, found) in &observed.roles {
+        plan.chain(role::release(name, owner, found.as_ref()).into_iter().map(Step::Role), &[]);
+    }
+    plan
+}

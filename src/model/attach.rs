@@ -1,0 +1,110 @@
+//! Which routes get their path and method: the one that serves now, then the older, then by namespace and name.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::api::APIRoute;
+use crate::api::conditions::reasons;
+use crate::identity::Key;
+use crate::problem::Problem;
+use crate::resources::route::{At, Observed, with_ancestors};
+use crate::validate::route::{Refusal, ValidRoute, operation_name};
+
+/// The routes of an API, sorted by what becomes of them.
+#[derive(Clone, Debug, Default)]
+pub struct Attachment {
+    /// Those that are to be served.
+    pub attached: BTreeMap<Key, ValidRoute>,
+    /// Those that can't be, and why.
+    pub refused: BTreeMap<Key, Refusal>,
+}
+
+/// Sorts them. Terminating routes are in neither set.
+pub fn attach(
+    candidates: impl IntoIterator<Item = (Arc<APIRoute>, Result<ValidRoute, Refusal>)>,
+    observed: &Observed,
+) -> Attachment {
+    let mut attachment = Attachment::default();
+    let mut valid = Vec::new();
+    for (route, candidate) in candidates {
+        match candidate {
+            Ok(candidate) => {
+                let serves = observed
+                    .methods
+                    .get(&candidate.at)
+                    .is_some_and(|method| method.operation_name == operation_name(&candidate.key));
+                let created = route.metadata.creation_timestamp.clone().map(|time| time.0);
+                valid.push((!serves, created, candidate.key.clone(), candidate));
+            }
+            Err(refusal) => {
+                attachment.refused.insert(Key::of(&*route), refusal);
+            }
+        }
+    }
+    valid.sort_by(|a, b| (a.0, &a.1, &a.2).cmp(&(b.0, &b.1, &b.2)));
+    let mut taken: BTreeMap<At, Key> = BTreeMap::new();
+    // API Gateway takes one parameter name among siblings.
+    let mut parameters: BTreeMap<String, (String, Key)> = BTreeMap::new();
+    for (_, _, key, candidate) in valid {
+        if let Some(winner) = taken.get(&candidate.at) {
+            attachment.refused.insert(key, conflict(reasons::ROUTE_CONFLICT, format!(
+                "{}: APIRoute {winner} has this path and method already; choose another path or method, or delete that route",
+                candidate.at
+            )));
+            continue;
+        }
+        if let Some((ours, theirs, winner)) = parameter_clash(&candidate.at.path, &parameters) {
+            attachment.refused.insert(key, conflict(reasons::ROUTE_CONFLICT, format!(
+                "spec.path {}: API Gateway takes one name for the parameters at one place, and APIRoute {winner} calls this one {theirs}; write {theirs} instead of {ours}",
+                candidate.at.path
+            )));
+            continue;
+        }
+        for (parent, parameter) in parameters_of(&candidate.at.path) {
+            parameters.entry(parent).or_insert((parameter, key.clone()));
+        }
+        taken.insert(candidate.at.clone(), key.clone());
+        attachment.attached.insert(key, candidate);
+    }
+    attachment
+}
+
+fn conflict(reason: &'static str, message: String) -> Refusal {
+    Refusal { problem: Problem::stalled(reason, message), refs: false, withdrawn: false }
+}
+
+fn parameter_clash(path: &str, taken: &BTreeMap<String, (String, Key)>) -> Option<(String, String, Key)> {
+    parameters_of(path).into_iter().find_map(|(parent, ours)| {
+        let (theirs, winner) = taken.get(&parent)?;
+        (*theirs != ours).then(|| (ours, theirs.clone(), winner.clone()))
+    })
+}
+
+/// The parameters of a path, each with its parent.
+fn parameters_of(path: &str) -> Vec<(String, String)> {
+    with_ancestors(path)
+        .into_iter()
+        .filter_map(|path| {
+            let (parent, last) = path.rsplit_once('/')?;
+            last.starts_with('{').then(|| (parent.to_owned(), last.to_owned()))
+        })
+        .collect()
+}
+
+/// The places at which a route that can't be carried out keeps serving: wherever it serves now and no other route was
+/// given the place.
+pub fn kept(attachment: &Attachment, observed: &Observed) -> BTreeSet<At> {
+    let taken: BTreeSet<&At> = attachment.attached.values().map(|route| &route.at).collect();
+    let keeping: BTreeSet<String> = attachment
+        .refused
+        .iter()
+        .filter(|(_, refusal)| !refusal.withdrawn)
+        .map(|(key, _)| operation_name(key))
+        .collect();
+    observed
+        .methods
+        .iter()
+        .filter(|(at, method)| keeping.contains(&method.operation_name) && !taken.contains(at))
+        .map(|(at, _)| at.clone())
+        .collect()
+}

@@ -1,0 +1,6 @@
+//! The AWS objects of one Kubernetes object, as they should be (build), and the plan from what AWS has to them (diff).
+//! Pure: `validate` has refused everything that could fail.
+
+pub mod api;
+pub mod attach;
+pub mod machine;

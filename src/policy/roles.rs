@@ -1,0 +1,326 @@
+//! Statements that do not come from the user's words: what an invoke role may do with machines, and the plumbing of execution roles.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::glob;
+use super::statement::{Conditions, Effect, Statement};
+
+/// What a route may do with a machine or with its executions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum InvokeAction {
+    /// Starts an execution.
+    StartExecution,
+    /// Starts an execution and waits for its end; EXPRESS only (AWS.md §3).
+    StartSyncExecution,
+    /// Lists a machine's executions; STANDARD only.
+    ListExecutions,
+    /// Describes an execution; STANDARD only (AWS.md §3).
+    DescribeExecution,
+    /// Stops an execution; STANDARD only (AWS.md §3).
+    StopExecution,
+    /// Reads an execution's events; STANDARD only.
+    GetExecutionHistory,
+    /// Runs a failed execution again; STANDARD only.
+    RedriveExecution,
+}
+
+impl InvokeAction {
+    /// Every action.
+    pub const ALL: [InvokeAction; 7] = [
+        InvokeAction::StartExecution,
+        InvokeAction::StartSyncExecution,
+        InvokeAction::ListExecutions,
+        InvokeAction::DescribeExecution,
+        InvokeAction::StopExecution,
+        InvokeAction::GetExecutionHistory,
+        InvokeAction::RedriveExecution,
+    ];
+
+    /// Its name in the API of Step Functions; in IAM, `states:` stands before it.
+    pub fn name(self) -> &'static str {
+        match self {
+            InvokeAction::StartExecution => "StartExecution",
+            InvokeAction::StartSyncExecution => "StartSyncExecution",
+            InvokeAction::ListExecutions => "ListExecutions",
+            InvokeAction::DescribeExecution => "DescribeExecution",
+            InvokeAction::StopExecution => "StopExecution",
+            InvokeAction::GetExecutionHistory => "GetExecutionHistory",
+            InvokeAction::RedriveExecution => "RedriveExecution",
+        }
+    }
+
+    fn is_on_executions(self) -> bool {
+        match self {
+            InvokeAction::StartExecution
+            | InvokeAction::StartSyncExecution
+            | InvokeAction::ListExecutions => false,
+            InvokeAction::DescribeExecution
+            | InvokeAction::StopExecution
+            | InvokeAction::GetExecutionHistory
+            | InvokeAction::RedriveExecution => true,
+        }
+    }
+}
+
+impl fmt::Display for InvokeAction {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "states:{}", self.name())
+    }
+}
+
+/// A text that names no [`InvokeAction`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not an action on a state machine or its executions")]
+pub struct InvokeActionError(String);
+
+/// Reads the name with or without `states:`.
+impl FromStr for InvokeAction {
+    type Err = InvokeActionError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let name = text.strip_prefix("states:").unwrap_or(text);
+        InvokeAction::ALL
+            .into_iter()
+            .find(|a| a.name() == name)
+            .ok_or_else(|| InvokeActionError(text.to_owned()))
+    }
+}
+
+/// The ARN of one state machine, or of a version or alias of it: never a glob, so that an invoke role's policy is an exact list.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct MachineArn(String);
+
+impl TryFrom<String> for MachineArn {
+    type Error = MachineArnError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        MachineArn::parse(&text)
+    }
+}
+
+impl From<MachineArn> for String {
+    fn from(arn: MachineArn) -> Self {
+        arn.0
+    }
+}
+
+/// A text that is not a [`MachineArn`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{0}` is not the ARN of a state machine; write it as `arn:partition:states:region:account:stateMachine:name`, without wildcards"
+)]
+pub struct MachineArnError(String);
+
+impl MachineArn {
+    /// Reads an ARN.
+    ///
+    /// # Errors
+    /// Whatever is not `arn:P:states:R:A:stateMachine:NAME`, perhaps with `:VERSION` or `:ALIAS`, and any wildcard or `${…}`.
+    pub fn parse(text: &str) -> Result<Self, MachineArnError> {
+        let segments: Vec<&str> = text.split(':').collect();
+        let is_arn = matches!(
+            segments.as_slice(),
+            ["arn", _, "states", _, _, "stateMachine", _]
+                | ["arn", _, "states", _, _, "stateMachine", _, _]
+        );
+        // Step Functions takes none of these in a name (AWS.md §1), and each means something in a policy or an ARN.
+        let is_plain = !glob::has_wildcard(text) && !text.contains(['$', '{', '}', '/']);
+        if is_arn && is_plain && segments.iter().all(|s| !s.is_empty()) {
+            Ok(MachineArn(text.to_owned()))
+        } else {
+            Err(MachineArnError(text.to_owned()))
+        }
+    }
+
+    /// The ARN.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// `arn:P:states:R:A:execution:NAME:*`: all executions of the machine, whichever version or alias started them.
+    pub fn executions(&self) -> String {
+        let mut segments: Vec<&str> = self.0.split(':').take(7).collect();
+        segments[5] = "execution";
+        segments.push("*");
+        segments.join(":")
+    }
+}
+
+/// One thing that one route does: an action on a machine.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Use {
+    /// What is done.
+    pub action: InvokeAction,
+    /// To which machine, or the executions of which.
+    pub machine: MachineArn,
+}
+
+/// The statements of an invoke role for these uses and nothing else: Start and List on the machine, the others on its executions. Resources with the
+/// same actions share a statement; the result does not depend on the order of the uses. No uses, no statements.
+pub fn invoke_statements<'a>(uses: impl IntoIterator<Item = &'a Use>) -> Vec<Statement> {
+    let mut actions_by_resource: BTreeMap<String, BTreeSet<InvokeAction>> = BTreeMap::new();
+    for Use { action, machine } in uses {
+        let resource = if action.is_on_executions() {
+            machine.executions()
+        } else {
+            machine.as_str().to_owned()
+        };
+        actions_by_resource
+            .entry(resource)
+            .or_default()
+            .insert(*action);
+    }
+    let mut resources_by_actions: BTreeMap<BTreeSet<InvokeAction>, BTreeSet<String>> =
+        BTreeMap::new();
+    for (resource, actions) in actions_by_resource {
+        resources_by_actions
+            .entry(actions)
+            .or_default()
+            .insert(resource);
+    }
+    resources_by_actions
+        .into_iter()
+        .map(|(actions, resources)| {
+            Statement::allow(actions.iter().map(ToString::to_string), resources)
+        })
+        .collect()
+}
+
+/// What an execution role needs where `logging` is on. The actions have no resources of their own (AWS.md §3).
+pub fn plumbing_logging() -> Statement {
+    Statement::allow(
+        [
+            "logs:CreateLogDelivery",
+            "logs:DeleteLogDelivery",
+            "logs:DescribeLogGroups",
+            "logs:DescribeResourcePolicies",
+            "logs:GetLogDelivery",
+            "logs:ListLogDeliveries",
+            "logs:PutResourcePolicy",
+            "logs:UpdateLogDelivery",
+        ],
+        ["*"],
+    )
+}
+
+/// What an execution role needs where `tracing` is on. The actions have no resources of their own (AWS.md §3).
+pub fn plumbing_tracing() -> Statement {
+    Statement::allow(
+        [
+            "xray:GetSamplingRules",
+            "xray:GetSamplingTargets",
+            "xray:PutTelemetryRecords",
+            "xray:PutTraceSegments",
+        ],
+        ["*"],
+    )
+}
+
+/// Denies setting and removing tags whose key begins with `prefix` (such as `stepgate.dev/`): a managed role can't forge ownership
+/// (DESIGN §3).
+pub fn deny_owner_tags(prefix: &str) -> Statement {
+    let keys = BTreeMap::from([("aws:TagKeys".to_owned(), vec![format!("{prefix}*")])]);
+    Statement {
+        effect: Effect::Deny,
+        conditions: Conditions::from([("ForAnyValue:StringLike".to_owned(), keys)]),
+        ..Statement::allow(["*"], ["*"])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    const A: &str = "arn:aws:states:eu-central-1:111122223333:stateMachine:a";
+    const B: &str = "arn:aws:states:eu-central-1:111122223333:stateMachine:b";
+    const A_EXECUTIONS: &str = "arn:aws:states:eu-central-1:111122223333:execution:a:*";
+
+    fn uses(list: &[(&str, &str)]) -> Vec<Use> {
+        list.iter()
+            .map(|(action, machine)| Use {
+                action: action.parse().unwrap(),
+                machine: MachineArn::parse(machine).unwrap(),
+            })
+            .collect()
+    }
+
+    #[rstest]
+    #[case::nothing(&[], vec![])]
+    #[case::one(&[("StartExecution", A)], vec![Statement::allow(["states:StartExecution"], [A])])]
+    #[case::repeated_in_any_order(
+        &[("StartExecution", B), ("states:StartExecution", A), ("StartExecution", B)],
+        vec![Statement::allow(["states:StartExecution"], [A, B])]
+    )]
+    #[case::starting_and_following(
+        &[("StopExecution", A), ("DescribeExecution", A), ("StartExecution", A), ("GetExecutionHistory", A)],
+        vec![
+            Statement::allow(["states:StartExecution"], [A]),
+            Statement::allow(["states:DescribeExecution", "states:StopExecution", "states:GetExecutionHistory"], [A_EXECUTIONS]),
+        ]
+    )]
+    #[case::lists_on_the_machine(&[("ListExecutions", A)], vec![Statement::allow(["states:ListExecutions"], [A])])]
+    #[case::actions_of_one_machine_are_not_lent_to_another(
+        &[("StartExecution", A), ("StartSyncExecution", B)],
+        vec![Statement::allow(["states:StartExecution"], [A]), Statement::allow(["states:StartSyncExecution"], [B])]
+    )]
+    fn invoke(#[case] list: &[(&str, &str)], #[case] expected: Vec<Statement>) {
+        assert_eq!(invoke_statements(&uses(list)), expected);
+    }
+
+    #[test]
+    fn executions_of_an_alias_are_the_machines() {
+        let alias = MachineArn::parse(&format!("{A}:prod")).unwrap();
+        assert_eq!(alias.executions(), A_EXECUTIONS);
+        assert_eq!(alias.as_str(), format!("{A}:prod"));
+    }
+
+    #[rstest]
+    #[case::every_machine("arn:aws:states:eu-central-1:111122223333:stateMachine:*")]
+    #[case::variable("arn:aws:states:eu-central-1:111122223333:stateMachine:${aws:username}")]
+    #[case::execution(A_EXECUTIONS)]
+    #[case::no_name("arn:aws:states:eu-central-1:111122223333:stateMachine:")]
+    #[case::no_region("arn:aws:states::111122223333:stateMachine:a")]
+    #[case::lambda("arn:aws:lambda:eu-central-1:111122223333:function:a")]
+    #[case::name("a")]
+    fn no_machine(#[case] text: &str) {
+        let error = MachineArn::parse(text).unwrap_err().to_string();
+        assert!(
+            error.starts_with(&format!(
+                "`{text}` is not the ARN of a state machine; write it as"
+            )),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn unknown_actions_are_refused() {
+        assert_eq!(
+            "states:DeleteStateMachine"
+                .parse::<InvokeAction>()
+                .unwrap_err()
+                .to_string(),
+            "`states:DeleteStateMachine` is not an action on a state machine or its executions"
+        );
+    }
+
+    #[test]
+    fn owner_tags_are_denied_to_managed_roles() {
+        let document = super::super::statement::Document::new([deny_owner_tags("stepgate.dev/")]);
+        assert_eq!(
+            document.to_value()["Statement"][0],
+            serde_json::json!({
+                "Effect": "Deny",
+                "Action": "*",
+                "Resource": "*",
+                "Condition": {"ForAnyValue:StringLike": {"aws:TagKeys": "stepgate.dev/*"}},
+            })
+        );
+    }
+}

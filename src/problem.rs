@@ -1,0 +1,70 @@
+//! Why an object can't be carried out, in one sentence for its author.
+
+use crate::api::conditions::reasons;
+use crate::aws::{AwsError, Class};
+use crate::resources::Conflict;
+
+/// Who has to do something about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// An input must change; it is tried again when one does.
+    Stalled,
+    /// It comes by itself or from others; it is tried again with backoff.
+    Waiting,
+}
+
+/// Why an object can't be carried out.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Problem {
+    /// Who has to do something about it.
+    pub kind: Kind,
+    /// The condition's reason.
+    pub reason: &'static str,
+    /// One sentence that names the field, says what is wrong and how to mend it.
+    pub message: String,
+}
+
+impl Problem {
+    /// An input must change.
+    pub fn stalled(reason: &'static str, message: impl Into<String>) -> Self {
+        Self { kind: Kind::Stalled, reason, message: message.into() }
+    }
+
+    /// It comes by itself or from others.
+    pub fn waiting(reason: &'static str, message: impl Into<String>) -> Self {
+        Self { kind: Kind::Waiting, reason, message: message.into() }
+    }
+
+    /// The spec holds something that AWS would refuse.
+    pub fn invalid(message: impl Into<String>) -> Self {
+        Self::stalled(reasons::INVALID_SPEC, message)
+    }
+}
+
+impl From<Conflict> for Problem {
+    fn from(conflict: Conflict) -> Self {
+        Self::stalled(reasons::OWNERSHIP_CONFLICT, conflict.to_string())
+    }
+}
+
+impl From<&AwsError> for Problem {
+    fn from(error: &AwsError) -> Self {
+        let message = error.stable();
+        match error.class {
+            Class::Terminal | Class::AlreadyExists => Self::stalled(reasons::REFUSED_BY_AWS, message),
+            Class::FreshRole => Self::waiting(reasons::WAITING_FOR_ROLE, message),
+            Class::NotFound | Class::Retryable | Class::Throttled(_) => Self::waiting(reasons::RETRYING, message),
+            Class::Credentials => Self::waiting(
+                reasons::RETRYING,
+                format!("{message}; the platform admin must check the operator's AWS permissions (docs/aws-permissions.md)"),
+            ),
+        }
+    }
+}
+
+impl From<AwsError> for Problem {
+    fn from(error: AwsError) -> Self {
+        Self::from(&error)
+    }
+}

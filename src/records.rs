@@ -1,0 +1,93 @@
+//! The records of revisions: ControllerRevisions that the RestAPI owns.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::apps::v1::ControllerRevision;
+use k8s_openapi::apimachinery::pkg::runtime::RawExtension;
+use kube::api::{DeleteParams, ObjectMeta, PostParams};
+use kube::{Api, Client, Resource, ResourceExt};
+
+use crate::api::RestAPI;
+use crate::resources::deployment::Record;
+
+/// The label that names the RestAPI, by its UID.
+pub const LABEL: &str = "stepgate.dev/restapi-uid";
+
+/// Writes the records of one RestAPI.
+pub struct Records {
+    api: Api<ControllerRevision>,
+    owner: RestAPI,
+}
+
+/// Kubernetes did not take a record.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("ControllerRevision {name}: {message}")]
+pub struct RecordError {
+    name: String,
+    message: String,
+}
+
+impl Records {
+    /// For this RestAPI.
+    pub fn new(client: Client, owner: &RestAPI) -> Self {
+        let namespace = owner.namespace().unwrap_or_default();
+        Self { api: Api::namespaced(client, &namespace), owner: owner.clone() }
+    }
+
+    /// Writes a record; repeating it is harmless.
+    ///
+    /// # Errors
+    /// What Kubernetes answers.
+    pub async fn keep(&self, record: &Record) -> Result<(), RecordError> {
+        let name = self.name(record.revision);
+        let fail = |message: String| RecordError { name: name.clone(), message };
+        let data = serde_json::to_value(record).map_err(|error| fail(error.to_string()))?;
+        let revision = ControllerRevision {
+            metadata: ObjectMeta {
+                name: Some(name.clone()),
+                namespace: self.owner.namespace(),
+                labels: self.owner.uid().map(|uid| BTreeMap::from([(LABEL.to_owned(), uid)])),
+                owner_references: self.owner.controller_owner_ref(&()).map(|mut owner| {
+                    // The RestAPI's deletion must not wait for its records.
+                    owner.block_owner_deletion = Some(false);
+                    vec![owner]
+                }),
+                ..ObjectMeta::default()
+            },
+            data: RawExtension(data),
+            revision: Some(record.revision),
+        };
+        match self.api.create(&PostParams::default(), &revision).await {
+            Err(kube::Error::Api(status)) if status.code == 409 => {
+                // Its data can't be changed; what is there is of another time.
+                self.forget(record.revision).await?;
+                self.api.create(&PostParams::default(), &revision).await.map(drop)
+            }
+            answer => answer.map(drop),
+        }
+        .map_err(|error| fail(error.to_string()))
+    }
+
+    /// Deletes a record; that it is gone is no error.
+    ///
+    /// # Errors
+    /// What Kubernetes answers.
+    pub async fn forget(&self, revision: i64) -> Result<(), RecordError> {
+        let name = self.name(revision);
+        match self.api.delete(&name, &DeleteParams::default()).await {
+            Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
+            answer => answer.map(drop).map_err(|error| RecordError { name, message: error.to_string() }),
+        }
+    }
+
+    fn name(&self, revision: i64) -> String {
+        let name: String = self.owner.name_any().chars().take(200).collect();
+        format!("{}-{revision}", name.trim_end_matches(['-', '.']))
+    }
+}
+
+/// The record in a ControllerRevision; `None` where it is not ours.
+pub fn read(revision: &ControllerRevision) -> Option<Record> {
+    revision.metadata.labels.as_ref()?.get(LABEL)?;
+    serde_json::from_value(revision.data.0.clone()).ok()
+}

@@ -1,0 +1,74 @@
+//! Gathers the objects around one object: the only step before `apply` that reads Kubernetes.
+
+use std::sync::Arc;
+
+use k8s_openapi::api::core::v1::ConfigMap;
+use kube::{Api, Resource, ResourceExt};
+
+use crate::api::{APIRoute, RestAPI, StateMachine};
+use crate::controller::{Context, Stores};
+use crate::identity::Key;
+use crate::validate;
+use crate::world::World;
+
+fn empty(context: &Context) -> World {
+    let mut world = World::new(context.cluster.clone());
+    world.accounts = context.stores.accounts.state();
+    world
+}
+
+fn add_machines(world: &mut World, stores: &Stores, keys: impl IntoIterator<Item = Key>) {
+    for key in keys {
+        if let Some(machine) = Stores::get(&stores.machines, &key) {
+            world.machines.insert(key, machine);
+        }
+    }
+}
+
+/// What a StateMachine refers to. ConfigMaps are watched by metadata only, so their content is read here.
+///
+/// # Errors
+/// What Kubernetes answers.
+pub async fn state_machine(context: &Context, machine: &StateMachine) -> Result<World, kube::Error> {
+    let mut world = empty(context);
+    let namespace = machine.namespace().unwrap_or_default();
+    world.namespaces = context.stores.labels([namespace]);
+    let (machines, config_maps) = validate::state_machine::references(machine);
+    add_machines(&mut world, &context.stores, machines);
+    for key in config_maps {
+        let api: Api<ConfigMap> = Api::namespaced(context.client.clone(), &key.namespace);
+        if let Some(found) = api.get_opt(&key.name).await? {
+            world.config_maps.insert(key, found.data.unwrap_or_default());
+        }
+    }
+    Ok(world)
+}
+
+/// A RestAPI's routes, the machines that they target, and its records.
+pub fn rest_api(context: &Context, api: &Arc<RestAPI>) -> World {
+    let mut world = empty(context);
+    let key = Key::of(&**api);
+    let routes = context.stores.routes_of(&key);
+    let namespaces = routes.iter().filter_map(|route| route.namespace()).chain([key.namespace.clone()]);
+    world.namespaces = context.stores.labels(namespaces.collect::<std::collections::BTreeSet<_>>());
+    add_machines(&mut world, &context.stores, routes.iter().flat_map(|route| validate::route::references(route)));
+    world.routes = routes.into_iter().map(|route| (Key::of(&*route), route)).collect();
+    world.records = context.stores.records_of(api);
+    world.apis.insert(key, Arc::clone(api));
+    world
+}
+
+/// Whether an object is being deleted.
+pub fn terminating(object: &impl Resource) -> bool {
+    object.meta().deletion_timestamp.is_some()
+}
+
+/// Whether a route exists, asked of the API server itself: a watch that lags or an object that can't be read proves
+/// nothing.
+///
+/// # Errors
+/// What Kubernetes answers.
+pub async fn route_exists(context: &Context, key: &Key) -> Result<bool, kube::Error> {
+    let api: Api<APIRoute> = Api::namespaced(context.client.clone(), &key.namespace);
+    Ok(api.get_metadata_opt(&key.name).await?.is_some())
+}

@@ -1,0 +1,163 @@
+//! Deployments: snapshots of an API, and our record of each, a revision.
+//!
+//! A revision is our own counter, kept with the content's hash in the deployment's description, so that a lost record
+//! can be found again. A deployment cannot be changed; it is made, and deleted when no stage serves it.
+
+pub mod remote;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::route::{At, Method};
+use crate::identity::{Key, content_hash};
+use crate::policy::roles::Use;
+
+/// What a revision holds, kept in a ControllerRevision that the RestAPI owns.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Record {
+    /// Our counter.
+    pub revision: i64,
+    /// The API's id in AWS.
+    pub rest_api_id: String,
+    /// The deployment's id in AWS.
+    pub deployment_id: String,
+    /// Hash of the content.
+    pub hash: String,
+    /// The routes that it serves.
+    pub routes: Vec<ServedRoute>,
+    /// What each managed role must be able to do while a stage serves it, by the role's name.
+    pub roles: BTreeMap<String, RoleNeeds>,
+}
+
+/// A route in a snapshot.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ServedRoute {
+    /// The APIRoute.
+    pub route: Key,
+    /// Its place.
+    pub at: At,
+    /// Hash of its method, to tell whether a stage serves this form.
+    pub hash: String,
+    /// The StateMachines that it calls.
+    pub machines: BTreeSet<Key>,
+}
+
+/// What a role must be able to do.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RoleNeeds {
+    /// Whom it serves: a namespace's routes, or one route.
+    pub of: Option<Key>,
+    /// Actions on machines.
+    pub uses: BTreeSet<Use>,
+    /// Attached managed policies.
+    pub managed_policies: BTreeSet<String>,
+}
+
+impl RoleNeeds {
+    /// Adds another's needs.
+    pub fn merge(&mut self, other: &Self) {
+        self.of = self.of.take().or_else(|| other.of.clone());
+        self.uses.extend(other.uses.iter().cloned());
+        self.managed_policies.extend(other.managed_policies.iter().cloned());
+    }
+}
+
+/// One change.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "camelCase")]
+#[allow(missing_docs)]
+pub enum Step {
+    /// Takes a snapshot; its id is known afterwards.
+    Create { description: String },
+    Delete { id: String, revision: i64 },
+}
+
+impl std::fmt::Display for Step {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Create { description } => write!(f, "deploy {description}"),
+            Self::Delete { revision, .. } => write!(f, "delete the deployment of revision {revision}"),
+        }
+    }
+}
+
+/// One change of our records, which are ControllerRevisions in Kubernetes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "camelCase")]
+#[allow(missing_docs)]
+pub enum RecordStep {
+    /// Where `deployment_id` is empty, it is that of the deployment that the plan makes.
+    Keep { record: Record },
+    Forget { revision: i64 },
+}
+
+impl std::fmt::Display for RecordStep {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Keep { record } => write!(f, "record revision {}", record.revision),
+            Self::Forget { revision } => write!(f, "forget revision {revision}"),
+        }
+    }
+}
+
+/// The content's hash: it covers everything that a stage serves from the snapshot.
+pub fn hash(methods: &BTreeMap<At, Method>) -> String {
+    let list: Vec<_> = methods.iter().collect();
+    content_hash(&list)
+}
+
+/// A deployment's description.
+pub fn description(revision: i64, hash: &str) -> String {
+    format!("revision {revision}, content {hash}")
+}
+
+/// Revision and hash out of a deployment's description; `None` where it is not ours.
+pub fn parse_description(text: &str) -> Option<(i64, String)> {
+    let (revision, hash) = text.strip_prefix("revision ")?.split_once(", content ")?;
+    Some((revision.parse().ok()?, hash.to_owned()))
+}
+
+/// The revisions to let go: those that no stage serves, beyond the newest `limit`.
+pub fn prunable<'a>(
+    records: impl IntoIterator<Item = &'a Record>,
+    in_use: &BTreeSet<i64>,
+    limit: usize,
+) -> Vec<&'a Record> {
+    let mut spare: Vec<_> = records.into_iter().filter(|record| !in_use.contains(&record.revision)).collect();
+    spare.sort_by_key(|record| std::cmp::Reverse(record.revision));
+    spare.split_off(spare.len().min(limit))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(revision: i64) -> Record {
+        Record {
+            revision,
+            rest_api_id: "a".into(),
+            deployment_id: format!("d{revision}"),
+            hash: "h".into(),
+            routes: vec![],
+            roles: BTreeMap::new(),
+        }
+    }
+
+    #[test]
+    fn a_description_is_read_back() {
+        assert_eq!(parse_description(&description(12, "abc")), Some((12, "abc".into())));
+        assert_eq!(parse_description("made by hand"), None);
+    }
+
+    #[test]
+    fn what_a_stage_serves_is_never_pruned() {
+        let records: Vec<_> = (1..=6).map(record).collect();
+        let pruned = prunable(&records, &BTreeSet::from([1, 6]), 2);
+        assert_eq!(pruned.iter().map(|r| r.revision).collect::<Vec<_>>(), [3, 2]);
+        assert_eq!(prunable(&records, &BTreeSet::from([6]), 10), Vec::<&Record>::new());
+    }
+}

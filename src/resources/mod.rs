@@ -1,0 +1,126 @@
+//! One room per AWS resource: its desired form, its observed form and the difference, all pure; and beside them, in
+//! `remote.rs`, the only code that names its SDK calls: observe, and carry out a step.
+//!
+//! To add a property of a resource is to open its room and its kind in `src/api/`, nothing else.
+
+pub mod deployment;
+pub mod rest_api;
+pub mod role;
+pub mod route;
+pub mod stage;
+pub mod state_machine;
+
+use serde::{Deserialize, Serialize};
+
+use crate::identity::{Owner, Ownership, Tags};
+
+/// A step of any room.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "resource", rename_all = "camelCase")]
+#[allow(missing_docs)]
+pub enum Step {
+    Role(role::Step),
+    StateMachine(state_machine::Step),
+    RestApi(rest_api::Step),
+    Route(route::Step),
+    Deployment(deployment::Step),
+    /// Keeps or forgets the record of a revision, in Kubernetes.
+    Record(deployment::RecordStep),
+    Stage(stage::Step),
+}
+
+impl std::fmt::Display for Step {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Role(step) => step.fmt(f),
+            Self::StateMachine(step) => step.fmt(f),
+            Self::RestApi(step) => step.fmt(f),
+            Self::Route(step) => step.fmt(f),
+            Self::Deployment(step) => step.fmt(f),
+            Self::Record(step) => step.fmt(f),
+            Self::Stage(step) => step.fmt(f),
+        }
+    }
+}
+
+/// An AWS object of our name is not ours, and is left alone.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{what} exists in AWS and is not ours: {whose}. stepgate leaves it alone; delete or rename it, or give this object another name")]
+pub struct Conflict {
+    /// Such as ``state machine `demo_hello` ``.
+    pub what: String,
+    /// Whose it is.
+    pub whose: String,
+}
+
+/// How a change of owner tags is to be made, where one is.
+///
+/// # Errors
+/// [`Conflict`] where the tags are another's.
+fn claim(owner: &Owner, tags: &Tags, what: impl FnOnce() -> String) -> Result<Option<Tags>, Conflict> {
+    match owner.reads(tags) {
+        Ownership::Ours => Ok(None),
+        Ownership::Released => Ok(Some(owner.tags())),
+        Ownership::Foreign(whose) => Err(Conflict { what: what(), whose }),
+    }
+}
+
+/// One patch operation of API Gateway.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Patch {
+    /// `add`, `remove` or `replace`.
+    pub op: PatchOp,
+    /// The property.
+    pub path: String,
+    /// The new value.
+    pub value: Option<String>,
+}
+
+/// What a patch operation does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs)]
+pub enum PatchOp {
+    Add,
+    Remove,
+    Replace,
+}
+
+impl Patch {
+    fn replace(path: impl Into<String>, value: impl Into<String>) -> Self {
+        Self { op: PatchOp::Replace, path: path.into(), value: Some(value.into()) }
+    }
+
+    fn remove(path: impl Into<String>) -> Self {
+        Self { op: PatchOp::Remove, path: path.into(), value: None }
+    }
+
+    fn add(path: impl Into<String>, value: impl Into<String>) -> Self {
+        Self { op: PatchOp::Add, path: path.into(), value: Some(value.into()) }
+    }
+
+    fn sdk(&self) -> aws_sdk_apigateway::types::PatchOperation {
+        use aws_sdk_apigateway::types::{Op, PatchOperation};
+        let op = match self.op {
+            PatchOp::Add => Op::Add,
+            PatchOp::Remove => Op::Remove,
+            PatchOp::Replace => Op::Replace,
+        };
+        PatchOperation::builder().op(op).path(&self.path).set_value(self.value.clone()).build()
+    }
+}
+
+fn sdk_patches(patches: &[Patch]) -> Option<Vec<aws_sdk_apigateway::types::PatchOperation>> {
+    Some(patches.iter().map(Patch::sdk).collect())
+}
+
+/// The patched properties, for people.
+fn paths(patches: &[Patch]) -> String {
+    let paths: Vec<_> = patches.iter().map(|patch| patch.path.trim_start_matches('/')).collect();
+    paths.join(", ")
+}
+
+/// A segment of a patch path: `/` becomes `~1` (JSON pointer).
+fn pointer_segment(text: &str) -> String {
+    text.replace('~', "~0").replace('/', "~1")
+}

@@ -1,0 +1,132 @@
+//! API Gateway REST APIs.
+//!
+//! | property | create | update | read-back (GetRestApi) |
+//! |---|---|---|---|
+//! | name | CreateRestApi `name` | UpdateRestApi `replace /name` | `name` |
+//! | description | `description` | `replace /description` | `description` |
+//! | endpoint type | `endpointConfiguration.types` | `replace /endpointConfiguration/types/<old>` | `endpointConfiguration.types` |
+//! | owner tags | `tags` | TagResource, UntagResource | `tags` |
+
+pub mod remote;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Conflict, Patch, claim};
+use crate::api::EndpointType;
+use crate::identity::{Owner, Ownership, Tags};
+
+/// An API as it should be.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Desired {
+    /// Its name; AWS lets several APIs have one name.
+    pub name: String,
+    /// Shown in the console.
+    pub description: String,
+    /// REGIONAL or EDGE.
+    pub endpoint: EndpointType,
+    /// Whose it is.
+    pub owner: Owner,
+}
+
+/// An API as AWS has it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Observed {
+    /// Its id.
+    pub id: String,
+    /// Its name.
+    pub name: String,
+    /// Shown in the console.
+    pub description: String,
+    /// AWS's words for its endpoint types.
+    pub endpoints: Vec<String>,
+    /// Its tags.
+    pub tags: Tags,
+}
+
+/// One change. An id that is not known yet is filled in by what created the API.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "camelCase")]
+#[allow(missing_docs)]
+pub enum Step {
+    Create { name: String, description: String, endpoint: EndpointType, tags: Tags },
+    Update { id: String, patches: Vec<Patch> },
+    Claim { id: String, tags: Tags },
+    Release { id: String, remove: Vec<String>, tags: Tags },
+    Delete { id: String },
+}
+
+impl std::fmt::Display for Step {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Create { name, .. } => write!(f, "create REST API {name}"),
+            Self::Update { id, patches } => write!(f, "update {} of REST API {id}", super::paths(patches)),
+            Self::Claim { id, .. } => write!(f, "take back REST API {id}"),
+            Self::Release { id, .. } => write!(f, "release REST API {id}"),
+            Self::Delete { id } => write!(f, "delete REST API {id}"),
+        }
+    }
+}
+
+/// AWS's word for an endpoint type.
+pub fn endpoint_name(endpoint: EndpointType) -> &'static str {
+    match endpoint {
+        EndpointType::Regional => "REGIONAL",
+        EndpointType::Edge => "EDGE",
+    }
+}
+
+/// What makes the observed API the desired one.
+///
+/// # Errors
+/// [`Conflict`] where the API is another's.
+pub fn diff(desired: &Desired, observed: Option<&Observed>) -> Result<Vec<Step>, Conflict> {
+    let Some(observed) = observed else {
+        return Ok(vec![Step::Create {
+            name: desired.name.clone(),
+            description: desired.description.clone(),
+            endpoint: desired.endpoint,
+            tags: desired.owner.tags(),
+        }]);
+    };
+    let id = || observed.id.clone();
+    let tags = claim(&desired.owner, &observed.tags, || format!("REST API `{}`", observed.id))?;
+    let mut steps: Vec<_> = tags.map(|tags| Step::Claim { id: id(), tags }).into_iter().collect();
+    let mut patches = Vec::new();
+    if desired.name != observed.name {
+        patches.push(Patch::replace("/name", &desired.name));
+    }
+    if desired.description != observed.description {
+        patches.push(Patch::replace("/description", &desired.description));
+    }
+    let endpoint = endpoint_name(desired.endpoint);
+    if let Some(old) = observed.endpoints.iter().find(|found| *found != endpoint) {
+        patches.push(Patch::replace(format!("/endpointConfiguration/types/{old}"), endpoint));
+    }
+    if !patches.is_empty() {
+        steps.push(Step::Update { id: id(), patches });
+    }
+    Ok(steps)
+}
+
+/// What removes the API with all its children.
+///
+/// # Errors
+/// [`Conflict`] where it is another's.
+pub fn removal(owner: &Owner, observed: Option<&Observed>) -> Result<Vec<Step>, Conflict> {
+    let Some(observed) = observed else { return Ok(Vec::new()) };
+    claim(owner, &observed.tags, || format!("REST API `{}`", observed.id))?;
+    Ok(vec![Step::Delete { id: observed.id.clone() }])
+}
+
+/// What lets the API go under `deletionPolicy: Retain`.
+pub fn release(owner: &Owner, observed: Option<&Observed>) -> Vec<Step> {
+    observed
+        .filter(|observed| owner.reads(&observed.tags) == Ownership::Ours)
+        .map(|observed| Step::Release {
+            id: observed.id.clone(),
+            remove: owner.tags().into_keys().collect(),
+            tags: owner.released_tag(),
+        })
+        .into_iter()
+        .collect()
+}

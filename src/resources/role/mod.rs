@@ -1,0 +1,296 @@
+//! IAM roles: execution roles of state machines and invoke roles of APIs.
+//!
+//! | property | create | update | read-back |
+//! |---|---|---|---|
+//! | trust policy | CreateRole `AssumeRolePolicyDocument` | UpdateAssumeRolePolicy | GetRole |
+//! | permissions | PutRolePolicy `stepgate` | PutRolePolicy, DeleteRolePolicy | ListRolePolicies, GetRolePolicy |
+//! | managed policies | AttachRolePolicy | AttachRolePolicy, DetachRolePolicy | ListAttachedRolePolicies |
+//! | owner tags | CreateRole `Tags` | TagRole, UntagRole | GetRole |
+//!
+//! Inline policies and attached policies that we did not write are removed: a managed role may do what its manifest
+//! says and nothing else.
+
+pub mod remote;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, SystemTime};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{Conflict, claim};
+use crate::identity::{Owner, Tags};
+use crate::policy::statement::Document;
+
+/// The name of the one inline policy.
+pub const POLICY_NAME: &str = "stepgate";
+
+/// A role as it should be.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Desired {
+    /// Unique in the account without regard to case.
+    pub name: String,
+    /// IAM path; `ListRoles` finds an owner's roles by it.
+    pub path: String,
+    /// Whose it is.
+    pub owner: Owner,
+    /// For people in the IAM console.
+    pub description: String,
+    /// Who may assume it.
+    pub trust: Value,
+    /// What it may do; empty means no inline policy.
+    pub policy: Document,
+    /// ARNs of attached managed policies.
+    pub managed_policies: BTreeSet<String>,
+}
+
+/// A role as AWS has it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Observed {
+    /// When it was made.
+    pub created: SystemTime,
+    /// Its tags.
+    pub tags: Tags,
+    /// Who may assume it, as JSON text.
+    pub trust: String,
+    /// Inline policies by name, as JSON text.
+    pub policies: BTreeMap<String, String>,
+    /// ARNs of attached managed policies.
+    pub managed_policies: BTreeSet<String>,
+}
+
+/// One change.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "camelCase")]
+#[allow(missing_docs)]
+pub enum Step {
+    Create { name: String, path: String, description: String, trust: Value, tags: Tags },
+    SetTrust { name: String, trust: Value },
+    PutPolicy { name: String, policy: Value },
+    DeletePolicy { name: String, policy_name: String },
+    Attach { name: String, arn: String },
+    Detach { name: String, arn: String },
+    Claim { name: String, tags: Tags },
+    Release { name: String, remove: Vec<String>, tags: Tags },
+    Delete { name: String, policies: Vec<String>, managed_policies: Vec<String> },
+}
+
+impl std::fmt::Display for Step {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Create { name, .. } => write!(f, "create role {name}"),
+            Self::SetTrust { name, .. } => write!(f, "set the trust policy of role {name}"),
+            Self::PutPolicy { name, .. } => write!(f, "write the policy of role {name}"),
+            Self::DeletePolicy { name, policy_name } => write!(f, "delete policy {policy_name} of role {name}"),
+            Self::Attach { name, arn } => write!(f, "attach {arn} to role {name}"),
+            Self::Detach { name, arn } => write!(f, "detach {arn} from role {name}"),
+            Self::Claim { name, .. } => write!(f, "take back role {name}"),
+            Self::Release { name, .. } => write!(f, "release role {name}"),
+            Self::Delete { name, .. } => write!(f, "delete role {name}"),
+        }
+    }
+}
+
+impl Step {
+    /// The role's name.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Create { name, .. }
+            | Self::SetTrust { name, .. }
+            | Self::PutPolicy { name, .. }
+            | Self::DeletePolicy { name, .. }
+            | Self::Attach { name, .. }
+            | Self::Detach { name, .. }
+            | Self::Claim { name, .. }
+            | Self::Release { name, .. }
+            | Self::Delete { name, .. } => name,
+        }
+    }
+}
+
+impl Desired {
+    /// The role's ARN, known before it exists.
+    pub fn arn(&self, partition: &str, account_id: &str) -> String {
+        format!("arn:{partition}:iam::{account_id}:role{}{}", self.path, self.name)
+    }
+}
+
+/// What makes the observed role the desired one.
+///
+/// # Errors
+/// [`Conflict`] where a role of that name is another's.
+pub fn diff(desired: &Desired, observed: Option<&Observed>) -> Result<Vec<Step>, Conflict> {
+    let name = || desired.name.clone();
+    let mut steps = Vec::new();
+    let nothing = Observed {
+        created: SystemTime::UNIX_EPOCH,
+        tags: Tags::new(),
+        trust: desired.trust.to_string(),
+        policies: BTreeMap::new(),
+        managed_policies: BTreeSet::new(),
+    };
+    let observed = match observed {
+        Some(observed) => {
+            let tags = claim(&desired.owner, &observed.tags, || format!("role `{}`", desired.name))?;
+            steps.extend(tags.map(|tags| Step::Claim { name: name(), tags }));
+            observed
+        }
+        None => {
+            steps.push(Step::Create {
+                name: name(),
+                path: desired.path.clone(),
+                description: desired.description.clone(),
+                trust: desired.trust.clone(),
+                tags: desired.owner.tags(),
+            });
+            &nothing
+        }
+    };
+    if !Document::equal(&desired.trust.to_string(), &observed.trust) {
+        steps.push(Step::SetTrust { name: name(), trust: desired.trust.clone() });
+    }
+    let policy = (!desired.policy.is_empty()).then(|| desired.policy.to_value());
+    if let Some(policy) = &policy {
+        let same = observed.policies.get(POLICY_NAME).is_some_and(|text| Document::equal(&policy.to_string(), text));
+        if !same {
+            steps.push(Step::PutPolicy { name: name(), policy: policy.clone() });
+        }
+    }
+    for policy_name in observed.policies.keys().filter(|found| policy.is_none() || *found != POLICY_NAME) {
+        steps.push(Step::DeletePolicy { name: name(), policy_name: policy_name.clone() });
+    }
+    for arn in desired.managed_policies.difference(&observed.managed_policies) {
+        steps.push(Step::Attach { name: name(), arn: arn.clone() });
+    }
+    for arn in observed.managed_policies.difference(&desired.managed_policies) {
+        steps.push(Step::Detach { name: name(), arn: arn.clone() });
+    }
+    Ok(steps)
+}
+
+/// What removes the role: nothing where it is not there.
+///
+/// # Errors
+/// [`Conflict`] where it is another's.
+pub fn removal(name: &str, owner: &Owner, observed: Option<&Observed>) -> Result<Vec<Step>, Conflict> {
+    let Some(observed) = observed else { return Ok(Vec::new()) };
+    claim(owner, &observed.tags, || format!("role `{name}`"))?;
+    Ok(vec![Step::Delete {
+        name: name.to_owned(),
+        policies: observed.policies.keys().cloned().collect(),
+        managed_policies: observed.managed_policies.iter().cloned().collect(),
+    }])
+}
+
+/// What lets the role go under `deletionPolicy: Retain`: nothing where it is not there or already let go.
+pub fn release(name: &str, owner: &Owner, observed: Option<&Observed>) -> Vec<Step> {
+    let ours = observed.is_some_and(|o| owner.reads(&o.tags) == crate::identity::Ownership::Ours);
+    if !ours {
+        return Vec::new();
+    }
+    vec![Step::Release {
+        name: name.to_owned(),
+        remove: owner.tags().into_keys().collect(),
+        tags: owner.released_tag(),
+    }]
+}
+
+/// How long until a role made at `created` is taken for visible everywhere.
+pub fn settles_in(created: SystemTime, now: SystemTime, propagation_wait: Duration) -> Duration {
+    propagation_wait.saturating_sub(now.duration_since(created).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::{Cluster, Key};
+    use crate::policy::statement::Statement;
+
+    fn desired() -> Desired {
+        let owner = Owner {
+            cluster: Cluster { name: "c".into(), uid: "u".into() },
+            kind: "StateMachine",
+            key: Key::new("demo", "hello"),
+        };
+        Desired {
+            name: "stepgate-exec-demo_hello-1".into(),
+            path: "/stepgate/1/".into(),
+            description: "d".into(),
+            trust: crate::policy::trust::states("aws", "eu-central-1", "111122223333"),
+            policy: Document::new([Statement::allow(["sqs:SendMessage"], ["arn:aws:sqs:eu-central-1:111122223333:q"])]),
+            managed_policies: BTreeSet::from(["arn:aws:iam::aws:policy/A".to_owned()]),
+            owner,
+        }
+    }
+
+    fn as_desired(desired: &Desired) -> Observed {
+        Observed {
+            created: SystemTime::UNIX_EPOCH,
+            tags: desired.owner.tags(),
+            trust: desired.trust.to_string(),
+            policies: BTreeMap::from([(POLICY_NAME.to_owned(), desired.policy.to_string())]),
+            managed_policies: desired.managed_policies.clone(),
+        }
+    }
+
+    fn text(steps: &[Step]) -> Vec<String> {
+        steps.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn nothing_to_do_for_what_is_as_desired() {
+        let desired = desired();
+        assert_eq!(diff(&desired, Some(&as_desired(&desired))), Ok(vec![]));
+    }
+
+    #[test]
+    fn made_whole() {
+        assert_eq!(
+            text(&diff(&desired(), None).unwrap()),
+            [
+                "create role stepgate-exec-demo_hello-1",
+                "write the policy of role stepgate-exec-demo_hello-1",
+                "attach arn:aws:iam::aws:policy/A to role stepgate-exec-demo_hello-1"
+            ]
+        );
+    }
+
+    #[test]
+    fn every_property_is_repaired_on_its_own() {
+        let desired = desired();
+        let mut observed = as_desired(&desired);
+        observed.trust = crate::policy::trust::apigateway().to_string();
+        observed.policies.insert("added-by-hand".into(), "{}".into());
+        observed.managed_policies = BTreeSet::from(["arn:aws:iam::aws:policy/AdministratorAccess".to_owned()]);
+        assert_eq!(
+            text(&diff(&desired, Some(&observed)).unwrap()),
+            [
+                "set the trust policy of role stepgate-exec-demo_hello-1",
+                "delete policy added-by-hand of role stepgate-exec-demo_hello-1",
+                "attach arn:aws:iam::aws:policy/A to role stepgate-exec-demo_hello-1",
+                "detach arn:aws:iam::aws:policy/AdministratorAccess from role stepgate-exec-demo_hello-1"
+            ]
+        );
+    }
+
+    #[test]
+    fn another_s_role_is_left_alone() {
+        let desired = desired();
+        let mut observed = as_desired(&desired);
+        observed.tags.clear();
+        assert!(diff(&desired, Some(&observed)).is_err());
+        assert!(removal(&desired.name, &desired.owner, Some(&observed)).is_err());
+        assert_eq!(release(&desired.name, &desired.owner, Some(&observed)), vec![]);
+    }
+
+    #[test]
+    fn what_was_retained_is_taken_back() {
+        let desired = desired();
+        let mut observed = as_desired(&desired);
+        observed.tags = desired.owner.released_tag();
+        assert_eq!(
+            diff(&desired, Some(&observed)),
+            Ok(vec![Step::Claim { name: desired.name.clone(), tags: desired.owner.tags() }])
+        );
+    }
+}

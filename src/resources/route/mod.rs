@@ -1,0 +1,271 @@
+//! Resources, methods, integrations and responses of a REST API: everything that a deployment takes a snapshot of.
+//!
+//! | property | create | update | read-back (GetResources with embedded methods) |
+//! |---|---|---|---|
+//! | path | CreateResource `pathPart` | never: another resource | `path` |
+//! | authorization | PutMethod `authorizationType` | UpdateMethod `replace /authorizationType` | `authorizationType` |
+//! | identity of the route | PutMethod `operationName` | UpdateMethod `replace /operationName` | `operationName` |
+//! | API key | PutMethod `apiKeyRequired` (false) | UpdateMethod `replace /apiKeyRequired` | `apiKeyRequired` |
+//! | integration type | PutIntegration `type` | PutIntegration | `type` |
+//! | URI | PutIntegration `uri` | UpdateIntegration `replace /uri` | `uri` |
+//! | role | PutIntegration `credentials` | UpdateIntegration `replace /credentials` | `credentials` |
+//! | templates | PutIntegration `requestTemplates` | UpdateIntegration `add`, `replace`, `remove /requestTemplates/<type>` | `requestTemplates` |
+//! | passthrough | PutIntegration `passthroughBehavior` | UpdateIntegration `replace /passthroughBehavior` | `passthroughBehavior` |
+//! | timeout | PutIntegration `timeoutInMillis` | UpdateIntegration `replace /timeoutInMillis` | `timeoutInMillis` |
+//! | method responses | PutMethodResponse | DeleteMethodResponse, PutMethodResponse | `methodResponses` |
+//! | integration responses | PutIntegrationResponse | PutIntegrationResponse, DeleteIntegrationResponse | `integrationResponses` |
+
+pub mod remote;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::{Patch, pointer_segment};
+use crate::api;
+
+/// API Gateway's default integration timeout, in milliseconds.
+pub const DEFAULT_TIMEOUT_MILLIS: i32 = 29_000;
+
+/// Where a method is.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct At {
+    /// Such as `/orders/{orderId}`.
+    pub path: String,
+    /// `GET`, `POST`, … or `ANY`.
+    pub method: String,
+}
+
+impl At {
+    /// Of a route's spec.
+    pub fn of(spec: &api::APIRouteSpec) -> Self {
+        Self { path: spec.path.clone(), method: spec.method.as_str().to_owned() }
+    }
+}
+
+impl std::fmt::Display for At {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.method, self.path)
+    }
+}
+
+/// A method with its integration and responses; desired and observed have one form.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Method {
+    /// Whose it is: `<namespace>_<name>` of the route.
+    pub operation_name: String,
+    /// `NONE` or `AWS_IAM`.
+    pub authorization: String,
+    /// Whether callers need an API key.
+    pub api_key_required: bool,
+    /// What answers; absent where a crash left the method half made.
+    pub integration: Option<Integration>,
+    /// Declared responses, by status.
+    pub responses: BTreeSet<String>,
+    /// Which answers of the integration become which response, by status.
+    pub integration_responses: BTreeMap<String, IntegrationResponse>,
+}
+
+/// What answers a method.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Integration {
+    /// `AWS` or `MOCK`.
+    pub type_: String,
+    /// The backend's verb: POST for every Step Functions action, whatever the client's is (AWS.md §2).
+    pub http_method: Option<String>,
+    /// The Step Functions action.
+    pub uri: Option<String>,
+    /// The invoke role.
+    pub credentials: Option<String>,
+    /// Mapping templates by content type.
+    pub templates: BTreeMap<String, String>,
+    /// `NEVER`: anything else sends an unmapped body as it is, with our credentials (AWS.md §3).
+    pub passthrough: String,
+    /// In milliseconds.
+    pub timeout_millis: i32,
+}
+
+/// Which answers of the integration become a response, and how.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct IntegrationResponse {
+    /// A regular expression on the backend's status; absent for the default.
+    pub selection_pattern: Option<String>,
+    /// Mapping templates by content type.
+    pub templates: BTreeMap<String, String>,
+}
+
+/// What is wanted at one place.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Desired {
+    /// This method.
+    Method(Box<Method>),
+    /// Whatever is there now: last known good.
+    Keep,
+}
+
+/// The API's tree as AWS has it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Observed {
+    /// Resource ids by path.
+    pub resources: BTreeMap<String, String>,
+    /// Methods by place.
+    pub methods: BTreeMap<At, Method>,
+}
+
+/// One change.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "camelCase")]
+#[allow(missing_docs)]
+pub enum Step {
+    CreateResource { path: String },
+    /// Makes the method at this place be `to`. Where AWS refuses it, `from` is put back, so that the next deployment
+    /// does not take a half-made method.
+    Put { at: At, from: Option<Box<Method>>, to: Box<Method> },
+    Delete { at: At },
+    DeleteResource { path: String, id: String },
+}
+
+impl std::fmt::Display for Step {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::CreateResource { path } => write!(f, "create resource {path}"),
+            Self::Put { at, from: None, .. } => write!(f, "create method {at}"),
+            Self::Put { at, from: Some(from), to } => {
+                let what: Vec<_> = changed(from, to).collect();
+                write!(f, "update {} of method {at}", what.join(", "))
+            }
+            Self::Delete { at } => write!(f, "delete method {at}"),
+            Self::DeleteResource { path, .. } => write!(f, "delete resource {path}"),
+        }
+    }
+}
+
+fn changed(from: &Method, to: &Method) -> impl Iterator<Item = &'static str> {
+    [
+        ("authorization", from.authorization != to.authorization || from.api_key_required != to.api_key_required),
+        ("owner", from.operation_name != to.operation_name),
+        ("integration", from.integration != to.integration),
+        ("responses", from.responses != to.responses || from.integration_responses != to.integration_responses),
+    ]
+    .into_iter()
+    .filter_map(|(name, differs)| differs.then_some(name))
+}
+
+/// What makes the observed tree the desired one: parents before children, methods after their resources; whatever is in
+/// the API and not wanted goes, children before parents.
+pub fn diff(desired: &BTreeMap<At, Desired>, observed: &Observed) -> Vec<Step> {
+    let wanted_paths: BTreeSet<String> = desired
+        .iter()
+        .filter(|(at, desired)| matches!(desired, Desired::Method(_)) || observed.methods.contains_key(at))
+        .flat_map(|(at, _)| with_ancestors(&at.path))
+        .collect();
+    let mut steps: Vec<Step> = wanted_paths
+        .iter()
+        .filter(|path| !observed.resources.contains_key(*path))
+        .map(|path| Step::CreateResource { path: path.clone() })
+        .collect();
+    for (at, wanted) in desired {
+        if let Desired::Method(to) = wanted {
+            let from = observed.methods.get(at);
+            if from != Some(to) {
+                steps.push(Step::Put { at: at.clone(), from: from.cloned().map(Box::new), to: to.clone() });
+            }
+        }
+    }
+    steps.extend(
+        observed.methods.keys().filter(|at| !desired.contains_key(at)).map(|at| Step::Delete { at: at.clone() }),
+    );
+    // A resource is deleted with everything below it, so the topmost unwanted one is enough.
+    for (path, id) in &observed.resources {
+        let unwanted = |path: &str| path != "/" && !wanted_paths.contains(path);
+        if unwanted(path) && !unwanted(parent(path)) {
+            steps.push(Step::DeleteResource { path: path.clone(), id: id.clone() });
+        }
+    }
+    steps
+}
+
+/// The tree after the steps: what a deployment would take a snapshot of.
+pub fn result(desired: &BTreeMap<At, Desired>, observed: &Observed) -> BTreeMap<At, Method> {
+    desired
+        .iter()
+        .filter_map(|(at, wanted)| match wanted {
+            Desired::Method(method) => Some((at.clone(), (**method).clone())),
+            Desired::Keep => observed.methods.get(at).map(|method| (at.clone(), method.clone())),
+        })
+        .collect()
+}
+
+/// `/a/b` → `/`, `/a`, `/a/b`.
+pub fn with_ancestors(path: &str) -> Vec<String> {
+    let mut all = vec!["/".to_owned()];
+    for (index, _) in path.match_indices('/').skip(1) {
+        all.push(path[..index].to_owned());
+    }
+    if path != "/" {
+        all.push(path.to_owned());
+    }
+    all
+}
+
+/// `/a/b` → `/a`; `/a` → `/`.
+pub fn parent(path: &str) -> &str {
+    match path.rfind('/') {
+        Some(0) | None => "/",
+        Some(index) => &path[..index],
+    }
+}
+
+/// The patches of UpdateMethod.
+fn method_patches(from: &Method, to: &Method) -> Vec<Patch> {
+    let mut patches = Vec::new();
+    if from.authorization != to.authorization {
+        patches.push(Patch::replace("/authorizationType", &to.authorization));
+    }
+    if from.api_key_required != to.api_key_required {
+        patches.push(Patch::replace("/apiKeyRequired", to.api_key_required.to_string()));
+    }
+    if from.operation_name != to.operation_name {
+        patches.push(Patch::replace("/operationName", &to.operation_name));
+    }
+    patches
+}
+
+/// The patches of UpdateIntegration; `None` where only PutIntegration will do.
+fn integration_patches(from: &Integration, to: &Integration) -> Option<Vec<Patch>> {
+    if from.type_ != to.type_ || from.http_method != to.http_method {
+        return None;
+    }
+    let mut patches = Vec::new();
+    for (path, old, new) in [("/uri", &from.uri, &to.uri), ("/credentials", &from.credentials, &to.credentials)] {
+        match (old, new) {
+            (old, Some(new)) if old.as_ref() != Some(new) => patches.push(Patch::replace(path, new)),
+            (Some(_), None) => return None,
+            _ => {}
+        }
+    }
+    if from.passthrough != to.passthrough {
+        patches.push(Patch::replace("/passthroughBehavior", &to.passthrough));
+    }
+    if from.timeout_millis != to.timeout_millis {
+        patches.push(Patch::replace("/timeoutInMillis", to.timeout_millis.to_string()));
+    }
+    for (content_type, template) in &to.templates {
+        let path = format!("/requestTemplates/{}", pointer_segment(content_type));
+        match from.templates.get(content_type) {
+            None => patches.push(Patch::add(path, template)),
+            Some(old) if old != template => patches.push(Patch::replace(path, template)),
+            Some(_) => {}
+        }
+    }
+    for content_type in from.templates.keys().filter(|content_type| !to.templates.contains_key(*content_type)) {
+        patches.push(Patch::remove(format!("/requestTemplates/{}", pointer_segment(content_type))));
+    }
+    Some(patches)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,112 @@
+use super::*;
+
+fn method(operation: &str) -> Method {
+    Method {
+        operation_name: operation.into(),
+        authorization: "AWS_IAM".into(),
+        api_key_required: false,
+        integration: Some(Integration {
+            type_: "AWS".into(),
+            http_method: Some("POST".into()),
+            uri: Some("arn:aws:apigateway:eu-central-1:states:action/StartExecution".into()),
+            credentials: Some("arn:aws:iam::111122223333:role/r".into()),
+            templates: BTreeMap::from([("application/json".into(), "{}".into())]),
+            passthrough: "NEVER".into(),
+            timeout_millis: DEFAULT_TIMEOUT_MILLIS,
+        }),
+        responses: BTreeSet::from(["202".into()]),
+        integration_responses: BTreeMap::from([(
+            "202".into(),
+            IntegrationResponse { selection_pattern: None, templates: BTreeMap::new() },
+        )]),
+    }
+}
+
+fn at(method: &str, path: &str) -> At {
+    At { path: path.into(), method: method.into() }
+}
+
+fn tree(methods: &[(&str, &str)]) -> Observed {
+    let mut observed = Observed::default();
+    observed.resources.insert("/".into(), "root".into());
+    for (verb, path) in methods {
+        for path in with_ancestors(path) {
+            observed.resources.insert(path.clone(), format!("id-{path}"));
+        }
+        observed.methods.insert(at(verb, path), method("demo_a"));
+    }
+    observed
+}
+
+fn wanted(methods: &[(&str, &str)]) -> BTreeMap<At, Desired> {
+    methods.iter().map(|(verb, path)| (at(verb, path), Desired::Method(Box::new(method("demo_a"))))).collect()
+}
+
+fn text(steps: &[Step]) -> Vec<String> {
+    steps.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn parents_come_before_children_and_methods_after_both() {
+    assert_eq!(
+        text(&diff(&wanted(&[("POST", "/orders/{id}/cancel"), ("GET", "/orders")]), &tree(&[]))),
+        [
+            "create resource /orders",
+            "create resource /orders/{id}",
+            "create resource /orders/{id}/cancel",
+            "create method GET /orders",
+            "create method POST /orders/{id}/cancel"
+        ]
+    );
+}
+
+#[test]
+fn what_is_as_wanted_costs_nothing() {
+    let methods = [("POST", "/orders/{id}"), ("GET", "/")];
+    assert_eq!(diff(&wanted(&methods), &tree(&methods)), vec![]);
+}
+
+#[test]
+fn what_is_not_wanted_goes_with_its_empty_resources() {
+    let observed = tree(&[("GET", "/a"), ("GET", "/b/c/d"), ("POST", "/a")]);
+    assert_eq!(
+        text(&diff(&wanted(&[("GET", "/a")]), &observed)),
+        ["delete method GET /b/c/d", "delete method POST /a", "delete resource /b"]
+    );
+}
+
+#[test]
+fn what_is_kept_is_not_looked_at() {
+    let mut observed = tree(&[("GET", "/a/b")]);
+    let kept = BTreeMap::from([(at("GET", "/a/b"), Desired::Keep), (at("GET", "/never-there"), Desired::Keep)]);
+    observed.methods.get_mut(&at("GET", "/a/b")).unwrap().authorization = "NONE".into();
+    assert_eq!(diff(&kept, &observed), vec![]);
+    assert_eq!(result(&kept, &observed), observed.methods);
+}
+
+#[test]
+fn only_the_difference_of_an_integration_is_patched() {
+    let from = method("demo_a").integration.unwrap();
+    let mut to = from.clone();
+    to.templates = BTreeMap::from([("application/x-amz-json-1.0".into(), "{}".into())]);
+    to.timeout_millis = 5000;
+    assert_eq!(
+        integration_patches(&from, &to),
+        Some(vec![
+            Patch::replace("/timeoutInMillis", "5000"),
+            Patch::add("/requestTemplates/application~1x-amz-json-1.0", "{}"),
+            Patch::remove("/requestTemplates/application~1json"),
+        ])
+    );
+    to.type_ = "MOCK".into();
+    assert_eq!(integration_patches(&from, &to), None);
+}
+
+#[test]
+fn a_half_made_method_is_finished() {
+    let mut observed = tree(&[("GET", "/a")]);
+    let half = observed.methods.get_mut(&at("GET", "/a")).unwrap();
+    half.integration = None;
+    half.integration_responses.clear();
+    assert_eq!(text(&diff(&wanted(&[("GET", "/a")]), &observed)), ["update integration, responses of method GET /a"]);
+}

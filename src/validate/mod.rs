@@ -1,0 +1,91 @@
+//! From objects and their references to values that everything after can rely on: `build` cannot fail.
+
+pub mod rest_api;
+pub mod route;
+pub mod state_machine;
+
+use std::sync::Arc;
+
+use kube::ResourceExt;
+
+use crate::api::conditions::reasons;
+use crate::api::{NamespacesFrom, Reference, StateMachine};
+use crate::identity::Key;
+use crate::problem::Problem;
+use crate::tenancy::{Admission, Place, includes};
+use crate::world::World;
+
+/// A StateMachine that an object of `namespace` may target and that is in AWS, with its ARN.
+///
+/// # Errors
+/// It is not there yet, or its `allowedCallers` do not admit the namespace.
+fn target_machine<'a>(
+    world: &'a World,
+    field: &str,
+    reference: &Reference,
+    namespace: &str,
+    place: &Place,
+) -> Result<(Key, &'a Arc<StateMachine>, String), Problem> {
+    let key = Key::resolve(reference, namespace);
+    let missing = |what: &str| {
+        Problem::waiting(reasons::WAITING_FOR_REFERENCE, format!("{field}: StateMachine {key} {what}"))
+    };
+    let machine = world.machines.get(&key).ok_or_else(|| missing("does not exist"))?;
+    let callers = machine.spec.allowed_callers.as_ref().map(|callers| callers.namespaces.clone()).unwrap_or_default();
+    if !includes(&callers, Some(&key.namespace), namespace, &world.namespaces) {
+        let who = match callers.from {
+            NamespacesFrom::Same => "only its own namespace",
+            _ => "other namespaces",
+        };
+        return Err(Problem::stalled(
+            reasons::NOT_ALLOWED,
+            format!(
+                "{field}: StateMachine {key} admits {who}; its owner must add namespace {namespace} to spec.allowedCallers.namespaces"
+            ),
+        ));
+    }
+    if machine.metadata.deletion_timestamp.is_some() {
+        return Err(missing("is being deleted"));
+    }
+    let arn = machine
+        .status
+        .as_ref()
+        .and_then(|status| status.state_machine_arn.clone())
+        .ok_or_else(|| missing("is not in AWS yet"))?;
+    let here = format!(":{}:{}:stateMachine:", place.region, place.account_id);
+    if !arn.contains(&here) {
+        return Err(Problem::invalid(format!(
+            "{field}: StateMachine {key} is {arn}, but this object lives in Region {} of account {}; put both in one account and Region",
+            place.region, place.account_id
+        )));
+    }
+    Ok((key, machine, arn))
+}
+
+/// Whether the tenant's list admits an ARN; the built-ins are filled in on both sides.
+///
+/// # Errors
+/// It does not.
+fn admitted_arn(
+    admission: &Admission,
+    place: &Place,
+    field: &str,
+    list_name: &str,
+    list: &[String],
+    arn: &str,
+) -> Result<String, Problem> {
+    let arn = place.fill(arn);
+    let patterns: Vec<String> = list.iter().map(|pattern| place.fill(pattern)).collect();
+    if crate::policy::ceiling::arn_allowed(&patterns, &arn, &admission.namespace) {
+        Ok(arn)
+    } else {
+        Err(Problem::stalled(
+            reasons::OVER_CEILING,
+            format!(
+                "{field}: `{arn}` is in none of the `{list_name}` of tenant {} in AWSAccount {}; the platform admin must add it there",
+                admission.tenant.name,
+                admission.account.name_any()
+            ),
+        ))
+    }
+}

@@ -1,0 +1,456 @@
+//! Validates an APIRoute on its own: what it would be, if its path and method are free.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use kube::ResourceExt;
+
+use super::rest_api::{ValidApi, admits};
+use super::{admitted_arn, target_machine};
+use crate::api::conditions::reasons;
+use crate::api::{
+    APIRoute, Action, EndpointType, InputEntry, MachineType, RequestSpec, ResponseSpec, RestAPI, StateMachine,
+    ValueSource,
+};
+use crate::identity::{Key, joined, role_name};
+use crate::mapping::{self, Input, Machine, Request, Source};
+use crate::policy::ceiling;
+use crate::policy::roles::{InvokeAction, MachineArn, Use};
+use crate::problem::Problem;
+use crate::resources::deployment::RoleNeeds;
+use crate::resources::route::{At, DEFAULT_TIMEOUT_MILLIS, Integration, IntegrationResponse, Method};
+use crate::tenancy::{Admission, admit};
+use crate::world::World;
+
+/// A route that can be built.
+#[derive(Clone, Debug)]
+pub struct ValidRoute {
+    /// The APIRoute.
+    pub key: Key,
+    /// Its place.
+    pub at: At,
+    /// Its method.
+    pub method: Method,
+    /// The managed role that it calls with and what that role needs for it; absent with a role of the user's own and
+    /// for MOCK routes.
+    pub role: Option<(String, RoleNeeds)>,
+    /// The StateMachines that it calls.
+    pub machines: BTreeSet<Key>,
+}
+
+/// Why a route can't be built, and which of its conditions says so.
+#[derive(Clone, Debug)]
+pub struct Refusal {
+    /// What is wrong.
+    pub problem: Problem,
+    /// Whether it is about what the route refers to, rather than about the route.
+    pub refs: bool,
+    /// Whether what serves is withdrawn: its grant is gone. Otherwise it keeps serving.
+    pub withdrawn: bool,
+}
+
+impl Refusal {
+    fn own(problem: Problem) -> Self {
+        let withdrawn = problem.reason == reasons::NOT_ALLOWED;
+        Self { problem, refs: false, withdrawn }
+    }
+
+    fn reference(problem: Problem) -> Self {
+        let withdrawn = problem.reason == reasons::NOT_ALLOWED;
+        Self { problem, refs: true, withdrawn }
+    }
+}
+
+/// Whose a method is.
+pub fn operation_name(route: &Key) -> String {
+    joined(route, 1024)
+}
+
+/// Validates it.
+///
+/// # Errors
+/// The first problem.
+pub fn validate(world: &World, api: &RestAPI, valid: &ValidApi, route: &APIRoute) -> Result<ValidRoute, Refusal> {
+    let key = Key::of(route);
+    let spec = &route.spec;
+    let admission = admit(&world.accounts, &world.namespaces, &key.namespace, Some(&valid.place.account))
+        .map_err(Refusal::own)?;
+    admits(world, api, route).map_err(Refusal::own)?;
+    for (whose, admission) in [("namespace", &admission), ("RestAPI", &valid.admission)] {
+        if !admission.exposes(spec.authorization.type_) {
+            return Err(Refusal::own(Problem::stalled(
+                reasons::NOT_ALLOWED,
+                format!(
+                    "spec.authorization.type: tenant {} of the {whose} in AWSAccount {} does not admit {}; choose another, or ask the platform admin to add it to exposure.authorizations",
+                    admission.tenant.name,
+                    admission.account.name_any(),
+                    spec.authorization.type_.as_str(),
+                ),
+            )));
+        }
+    }
+    let timeout_millis = spec.timeout_millis.unwrap_or(DEFAULT_TIMEOUT_MILLIS);
+    if timeout_millis > DEFAULT_TIMEOUT_MILLIS && valid.endpoint == EndpointType::Edge {
+        return Err(Refusal::own(Problem::invalid(format!(
+            "spec.timeoutMillis: {timeout_millis} is more than {DEFAULT_TIMEOUT_MILLIS}, which only REGIONAL APIs can have; this API is EDGE"
+        ))));
+    }
+    let targets = targets(world, valid, &admission, route)?;
+    let request = spec.request.clone().unwrap_or_default();
+    let templates = request_templates(valid, route, &targets, &request).map_err(Refusal::own)?;
+    let (responses, integration_responses) = responses(spec.target.action, spec.response.as_ref());
+    let own_role = request.templates.is_some() || spec.target.state_machine_refs.is_some();
+    let (credentials, role) = role(valid, &admission, route, &targets, own_role).map_err(Refusal::own)?;
+    let integration = match spec.target.action {
+        Action::Mock => Integration {
+            type_: "MOCK".to_owned(),
+            http_method: None,
+            uri: None,
+            credentials: None,
+            templates,
+            passthrough: "NEVER".to_owned(),
+            timeout_millis,
+        },
+        action => Integration {
+            type_: "AWS".to_owned(),
+            http_method: Some("POST".to_owned()),
+            uri: Some(format!(
+                "arn:{}:apigateway:{}:states:action/{}",
+                valid.place.partition,
+                valid.place.region,
+                action.as_str()
+            )),
+            credentials,
+            templates,
+            passthrough: "NEVER".to_owned(),
+            timeout_millis,
+        },
+    };
+    Ok(ValidRoute {
+        at: At::of(spec),
+        method: Method {
+            operation_name: operation_name(&key),
+            authorization: spec.authorization.type_.as_str().to_owned(),
+            api_key_required: false,
+            integration: Some(integration),
+            responses,
+            integration_responses,
+        },
+        role,
+        machines: targets.machines,
+        key,
+    })
+}
+
+/// The machines that a route may call.
+#[derive(Default)]
+struct Targets {
+    /// The one that answers, per stage or for all.
+    machine: Machine,
+    /// Every ARN.
+    arns: BTreeSet<String>,
+    /// Those that are StateMachines.
+    machines: BTreeSet<Key>,
+}
+
+fn targets(
+    world: &World,
+    valid: &ValidApi,
+    admission: &Admission,
+    route: &APIRoute,
+) -> Result<Targets, Refusal> {
+    let target = &route.spec.target;
+    let namespace = route.namespace().unwrap_or_default();
+    let mut targets = Targets::default();
+    let mut add = |field: &str, reference: &crate::api::Reference| -> Result<String, Refusal> {
+        let (key, machine, arn) =
+            target_machine(world, field, reference, &namespace, &valid.place).map_err(Refusal::reference)?;
+        check_type(field, target.action, &key, machine).map_err(Refusal::own)?;
+        targets.machines.insert(key);
+        targets.arns.insert(arn.clone());
+        Ok(arn)
+    };
+    let mut machine = Machine::default();
+    if let Some(reference) = &target.state_machine_ref {
+        machine.default = Some(add("spec.target.stateMachineRef", reference)?);
+    }
+    for stage in target.stages.iter().flatten() {
+        let field = format!("spec.target.stages[{}].stateMachineRef", stage.stage);
+        machine.stages.insert(stage.stage.clone(), add(&field, &stage.state_machine_ref)?);
+    }
+    for (index, reference) in target.state_machine_refs.iter().flatten().enumerate() {
+        add(&format!("spec.target.stateMachineRefs[{index}]"), reference)?;
+    }
+    if let Some(arn) = &target.arn {
+        let arn = foreign_target(valid, admission, target.action, arn).map_err(Refusal::own)?;
+        targets.arns.insert(arn.clone());
+        machine.default = Some(arn);
+    }
+    if machine.default.is_none() && !machine.stages.is_empty() {
+        let uncovered: Vec<_> = valid
+            .stages
+            .iter()
+            .filter(|stage| !machine.stages.contains_key(&stage.name))
+            .map(|stage| stage.name.as_str())
+            .collect();
+        if !uncovered.is_empty() {
+            return Err(Refusal::own(Problem::invalid(format!(
+                "spec.target.stages: the RestAPI also has stage {}; add it, or set stateMachineRef for the stages that are not listed",
+                uncovered.join(", ")
+            ))));
+        }
+    }
+    targets.machine = machine;
+    Ok(targets)
+}
+
+/// A machine outside the operator's own: bounded by the tenant's `targets`.
+fn foreign_target(valid: &ValidApi, admission: &Admission, action: Action, arn: &str) -> Result<String, Problem> {
+    let arn = valid.place.fill(arn);
+    let admitted = admission.tenant.targets.iter().any(|grant| {
+        let arns: Vec<_> = grant.arns.iter().map(|pattern| valid.place.fill(pattern)).collect();
+        grant.actions.iter().any(|name| name == action.as_str())
+            && ceiling::arn_allowed(&arns, &arn, &admission.namespace)
+    });
+    if !admitted {
+        return Err(Problem::stalled(
+            reasons::NOT_ALLOWED,
+            format!(
+                "spec.target.arn: no entry in `targets` of tenant {} in AWSAccount {} admits {} on {arn}; the platform admin must add one",
+                admission.tenant.name,
+                admission.account.name_any(),
+                action.as_str()
+            ),
+        ));
+    }
+    let here = format!(":{}:{}:stateMachine:", valid.place.region, valid.place.account_id);
+    if !arn.contains(&here) {
+        return Err(Problem::invalid(format!(
+            "spec.target.arn: {arn} is not in Region {} of account {}, where the API is",
+            valid.place.region, valid.place.account_id
+        )));
+    }
+    Ok(arn)
+}
+
+/// StartSyncExecution is for EXPRESS only, DescribeExecution and StopExecution for STANDARD only (AWS.md §3).
+fn check_type(field: &str, action: Action, key: &Key, machine: &StateMachine) -> Result<(), Problem> {
+    let needed = match action {
+        Action::StartSyncExecution => MachineType::Express,
+        Action::DescribeExecution | Action::StopExecution => MachineType::Standard,
+        Action::StartExecution | Action::Mock => return Ok(()),
+    };
+    if machine.spec.type_ == needed {
+        return Ok(());
+    }
+    let name = crate::resources::state_machine::type_name;
+    Err(Problem::invalid(format!(
+        "{field}: action {} needs a machine of type {}, and StateMachine {key} is {}",
+        action.as_str(),
+        name(needed),
+        name(machine.spec.type_)
+    )))
+}
+
+fn request_templates(
+    valid: &ValidApi,
+    route: &APIRoute,
+    targets: &Targets,
+    request: &RequestSpec,
+) -> Result<BTreeMap<String, String>, Problem> {
+    if let Some(raw) = &request.templates {
+        return raw
+            .iter()
+            .map(|(content_type, text)| {
+                let filled = valid.place.fill(text);
+                let filled = match (&targets.machine.default, filled.contains("${StateMachineArn}")) {
+                    (_, false) => filled,
+                    (Some(arn), true) => filled.replace("${StateMachineArn}", arn),
+                    (None, true) => {
+                        return Err(Problem::invalid(format!(
+                            "spec.request.templates[{content_type}]: ${{StateMachineArn}} needs target.stateMachineRef or target.arn"
+                        )));
+                    }
+                };
+                Ok((content_type.clone(), filled))
+            })
+            .collect();
+    }
+    let mapped = match route.spec.target.action {
+        Action::Mock => Request::Mock { status: 200 },
+        _ if route.spec.target.state_machine_refs.is_some() => Request::Client,
+        Action::StartExecution | Action::StartSyncExecution => Request::Start {
+            machine: targets.machine.clone(),
+            input: inputs(route, request.input.as_deref().unwrap_or_default())?,
+            execution_name: request.execution_name.as_ref().map(|name| value_source(route, "executionName", name)).transpose()?,
+        },
+        action => Request::Execution {
+            machine: targets.machine.clone(),
+            execution: match &request.execution_name {
+                Some(name) => value_source(route, "executionName", name)?,
+                None => {
+                    return Err(Problem::invalid(format!(
+                        "spec.request.executionName: {} must know which execution is meant",
+                        action.as_str()
+                    )));
+                }
+            },
+            stop: (action == Action::StopExecution).then(Default::default),
+        },
+    };
+    mapping::validate_request(&mapped).map_err(|error| Problem::invalid(format!("spec.request.{error}")))?;
+    let template = mapping::request_template(&mapped);
+    let content_types = request.content_types.clone().unwrap_or_else(|| vec!["application/json".to_owned()]);
+    Ok(content_types.into_iter().map(|content_type| (content_type, template.clone())).collect())
+}
+
+fn inputs(route: &APIRoute, entries: &[InputEntry]) -> Result<Vec<Input>, Problem> {
+    let mut inputs = Vec::new();
+    for (index, entry) in entries.iter().enumerate() {
+        let field = format!("input[{index}]");
+        let source = if let Some(pointer) = &entry.body {
+            Source::Body((!pointer.is_empty()).then(|| pointer.clone()))
+        } else if let Some(text) = &entry.value {
+            Source::Value(serde_json::from_str(text).map_err(|error| {
+                Problem::invalid(format!("spec.request.{field}.value is not JSON: {error}; quote a text twice, as '\"text\"'"))
+            })?)
+        } else if let Some(name) = &entry.query_list {
+            Source::QueryList(name.clone())
+        } else {
+            let plain = ValueSource {
+                body: None,
+                path: entry.path.clone(),
+                query: entry.query.clone(),
+                header: entry.header.clone(),
+                context: entry.context.clone(),
+            };
+            value_source(route, &field, &plain)?
+        };
+        inputs.push(Input { to: entry.to.clone(), source });
+    }
+    Ok(inputs)
+}
+
+fn value_source(route: &APIRoute, field: &str, source: &ValueSource) -> Result<Source, Problem> {
+    if let Some(name) = &source.path {
+        let path = &route.spec.path;
+        if !path.contains(&format!("{{{name}}}")) && !path.contains(&format!("{{{name}+}}")) {
+            return Err(Problem::invalid(format!(
+                "spec.request.{field}.path: the path {path} has no parameter {{{name}}}"
+            )));
+        }
+        return Ok(Source::Path(name.clone()));
+    }
+    let other = source
+        .body
+        .clone()
+        .map(|pointer| Source::Body(Some(pointer)))
+        .or_else(|| source.query.clone().map(Source::Query))
+        .or_else(|| source.header.clone().map(Source::Header))
+        .or_else(|| source.context.clone().map(Source::Context));
+    other.ok_or_else(|| Problem::invalid(format!("spec.request.{field} names no part of the request")))
+}
+
+type Responses = (BTreeSet<String>, BTreeMap<String, IntegrationResponse>);
+
+fn responses(action: Action, raw: Option<&ResponseSpec>) -> Responses {
+    if let Some(raw) = raw {
+        let statuses = raw.responses.iter().map(|response| response.status_code.to_string()).collect();
+        let mapped = raw
+            .responses
+            .iter()
+            .filter_map(|response| {
+                let integration = response.integration.as_ref()?;
+                let mapped = IntegrationResponse {
+                    selection_pattern: integration.selection_pattern.clone(),
+                    templates: integration.templates.clone(),
+                };
+                Some((response.status_code.to_string(), mapped))
+            })
+            .collect();
+        return (statuses, mapped);
+    }
+    let action = match action {
+        Action::StartExecution => mapping::Action::StartExecution,
+        Action::StartSyncExecution => mapping::Action::StartSyncExecution,
+        Action::DescribeExecution => mapping::Action::DescribeExecution,
+        Action::StopExecution => mapping::Action::StopExecution,
+        Action::Mock => mapping::Action::Mock,
+    };
+    let defaults = mapping::default_responses(action);
+    let statuses = defaults.iter().map(|response| response.status.clone()).collect();
+    let mapped = defaults
+        .into_iter()
+        .map(|response| {
+            let mapped =
+                IntegrationResponse { selection_pattern: response.selection_pattern, templates: response.templates };
+            (response.status, mapped)
+        })
+        .collect();
+    (statuses, mapped)
+}
+
+type Credentials = (Option<String>, Option<(String, RoleNeeds)>);
+
+fn role(
+    valid: &ValidApi,
+    admission: &Admission,
+    route: &APIRoute,
+    targets: &Targets,
+    own_role: bool,
+) -> Result<Credentials, Problem> {
+    let Some(action) = invoke_action(route.spec.target.action) else { return Ok((None, None)) };
+    let asked = route.spec.invoke_role.as_ref();
+    if let Some(arn) = asked.and_then(|role| role.arn.as_ref()) {
+        let list = &admission.tenant.invoke_role_arns;
+        let arn = admitted_arn(admission, &valid.place, "spec.invokeRole.arn", "invokeRoleArns", list, arn)?;
+        return Ok((Some(arn), None));
+    }
+    let mut managed_policies = BTreeSet::new();
+    for arn in asked.and_then(|role| role.managed_policy_arns.as_ref()).into_iter().flatten() {
+        let list = &admission.tenant.managed_policy_arns;
+        let field = "spec.invokeRole.managedPolicyArns";
+        managed_policies.insert(admitted_arn(admission, &valid.place, field, "managedPolicyArns", list, arn)?);
+    }
+    let key = Key::of(route);
+    // Whoever writes a raw template, or calls a route whose client names the machine, reaches every machine that the
+    // role may reach (DESIGN §3).
+    let (purpose, of) = if own_role || !managed_policies.is_empty() {
+        ("route", key)
+    } else {
+        ("invoke", Key::new(key.namespace, ""))
+    };
+    let uses = targets
+        .arns
+        .iter()
+        .map(|arn| MachineArn::parse(arn).map(|machine| Use { action, machine }))
+        .collect::<Result<BTreeSet<_>, _>>()
+        .map_err(|error| Problem::invalid(error.to_string()))?;
+    let name = role_name(&valid.owner, &valid.place.region, purpose, &of);
+    let path = crate::identity::role_path(&valid.owner, &valid.place.region);
+    let arn = format!("arn:{}:iam::{}:role{path}{name}", valid.place.partition, valid.place.account_id);
+    Ok((Some(arn), Some((name, RoleNeeds { of: Some(of), uses, managed_policies }))))
+}
+
+fn invoke_action(action: Action) -> Option<InvokeAction> {
+    match action {
+        Action::StartExecution => Some(InvokeAction::StartExecution),
+        Action::StartSyncExecution => Some(InvokeAction::StartSyncExecution),
+        Action::DescribeExecution => Some(InvokeAction::DescribeExecution),
+        Action::StopExecution => Some(InvokeAction::StopExecution),
+        Action::Mock => None,
+    }
+}
+
+/// The StateMachines that it refers to.
+pub fn references(route: &APIRoute) -> Vec<Key> {
+    let namespace = route.namespace().unwrap_or_default();
+    let target = &route.spec.target;
+    let stages = target.stages.iter().flatten().map(|stage| &stage.state_machine_ref);
+    target
+        .state_machine_ref
+        .iter()
+        .chain(target.state_machine_refs.iter().flatten())
+        .chain(stages)
+        .map(|reference| Key::resolve(reference, &namespace))
+        .collect()
+}

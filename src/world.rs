@@ -1,0 +1,47 @@
+//! Everything from Kubernetes that a decision needs, as it was at one moment. `resolve` gathers it; all that follows is
+//! pure.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::api::{APIRoute, AWSAccount, RestAPI, StateMachine};
+use crate::identity::{Cluster, Key};
+use crate::resources::deployment::Record;
+use crate::tenancy::NamespaceLabels;
+
+/// The objects around one object, itself included.
+#[derive(Clone, Debug)]
+pub struct World {
+    /// The cluster.
+    pub cluster: Cluster,
+    /// Every AWSAccount.
+    pub accounts: Vec<Arc<AWSAccount>>,
+    /// The labels of the namespaces concerned.
+    pub namespaces: NamespaceLabels,
+    /// StateMachines that are referred to.
+    pub machines: BTreeMap<Key, Arc<StateMachine>>,
+    /// RestAPIs concerned.
+    pub apis: BTreeMap<Key, Arc<RestAPI>>,
+    /// APIRoutes concerned.
+    pub routes: BTreeMap<Key, Arc<APIRoute>>,
+    /// The `data` of ConfigMaps that are referred to.
+    pub config_maps: BTreeMap<Key, BTreeMap<String, String>>,
+    /// The revisions on record of the RestAPI concerned.
+    pub records: Vec<Record>,
+}
+
+impl World {
+    /// An empty one.
+    pub fn new(cluster: Cluster) -> Self {
+        Self {
+            cluster,
+            accounts: Vec::new(),
+            namespaces: BTreeMap::new(),
+            machines: BTreeMap::new(),
+            apis: BTreeMap::new(),
+            routes: BTreeMap::new(),
+            config_maps: BTreeMap::new(),
+            records: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,188 @@
+"""Starts LocalStack 4.9.2, corrected where it would hide a mistake of a controller.
+
+Every patch names what AWS does and where that is known from: AWS.md and TESTBED.md are the project's own notes, "model" is
+the service's published API model, "doc" its documentation, "recorded" an answer of AWS that LocalStack's tests keep. Codes of
+errors are AWS's; their words are where they are recorded or documented, and ours elsewhere.
+
+What stays different, and is tested elsewhere: roles and signatures are not checked, nothing is throttled or delayed,
+`limit` and `position` are ignored, a deleted state machine is gone at once, and definitions that AWS refuses are accepted.
+"""
+
+import functools
+import json
+
+from localstack.aws.api.apigateway import BadRequestException, ConflictException, NotFoundException
+from localstack.runtime.main import main
+from localstack.runtime.server import twisted as serving
+from localstack.services.apigateway.helpers import get_moto_rest_api
+from localstack.services.apigateway.legacy.provider import ApigatewayProvider
+from localstack.services.apigateway.next_gen.execute_api.template_mapping import VelocityUtilApiGateway
+from localstack.services.apigateway.next_gen.provider import ApigatewayNextGenProvider
+from localstack.services.stepfunctions.asl.jsonata import jsonata as asl_jsonata
+from localstack.services.stepfunctions.backend.state_machine import StateMachineInstance
+from localstack.services.stepfunctions.provider import StepFunctionsProvider
+from localstack.utils.patch import patch
+from localstack.utils.strings import long_uid
+
+# Listen on 127.0.0.1 only. LocalStack binds 0.0.0.0 whatever GATEWAY_LISTEN says; a test must not open a port to the network.
+serving.endpoints.TCP4ServerEndpoint = functools.partial(serving.endpoints.TCP4ServerEndpoint, interface="127.0.0.1")
+
+
+# --- Step Functions -------------------------------------------------------------------------------------------------------
+
+
+def _eval_jsonata(expression):
+    """JSONata without the Java runtime that LocalStack would download."""
+    from jsonata import Jsonata
+
+    try:
+        return json.loads(json.dumps(Jsonata(expression).evaluate(None)))
+    except Exception as error:
+        raise asl_jsonata.JSONataException("UNKNOWN", str(error)) from error
+
+
+asl_jsonata._eval_jsonata = _eval_jsonata
+
+ENCRYPTION_OFF = {"type": "AWS_OWNED_KEY"}
+
+
+@patch(StateMachineInstance.describe)
+def describe(fn, self):
+    """AWS always returns tracing and encryption: without them drift never settles (TESTBED §2; AWS.md §2).
+
+    A machine that was never updated has no revisionId in AWS's recorded answers either.
+    """
+    output = fn(self)
+    output.setdefault("tracingConfiguration", self.tracing_config or {"enabled": False})
+    output.setdefault("encryptionConfiguration", getattr(self, "encryption_config", None) or ENCRYPTION_OFF)
+    return output
+
+
+@patch(StepFunctionsProvider.create_state_machine)
+def create_state_machine(fn, self, context, request, **kwargs):
+    """Keeps the encryption that was asked for, which LocalStack drops (model)."""
+    output = fn(self, context, request, **kwargs)
+    if encryption := request.get("encryptionConfiguration"):
+        self.get_store(context).state_machines[output["stateMachineArn"]].encryption_config = encryption
+    return output
+
+
+@patch(StepFunctionsProvider.update_state_machine)
+def update_state_machine(fn, self, context, state_machine_arn, **kwargs):
+    """Applies tracing and encryption, which LocalStack takes and forgets (model), also when nothing else is in the request."""
+    tracing, encryption = kwargs.get("tracing_configuration"), kwargs.get("encryption_configuration")
+    machine = self.get_store(context).state_machines.get(state_machine_arn)
+    if machine and (tracing or encryption) and not any(
+        kwargs.get(key) for key in ("definition", "role_arn", "logging_configuration")
+    ):
+        kwargs["role_arn"] = machine.role_arn
+    output = fn(self, context, state_machine_arn, **kwargs)
+    for attribute, value in (("tracing_config", tracing), ("encryption_config", encryption)):
+        if value and getattr(machine, attribute, None) != value:
+            setattr(machine, attribute, value)
+            machine.revision_id = long_uid()
+            output["revisionId"] = machine.revision_id
+    return output
+
+
+# --- API Gateway ----------------------------------------------------------------------------------------------------------
+
+
+@patch(VelocityUtilApiGateway.escapeJavaScript)
+def escape_java_script(fn, self, obj):
+    """AWS turns ' into \\' (AWS.md §3; doc, $util.escapeJavaScript); without this a body with an apostrophe works here and fails there.
+
+    An empty string stays one: AWS runs commons-lang's escapeJavaScript, LocalStack makes "{}" of it.
+    """
+    if isinstance(obj, str) and not obj.strip():
+        return json.dumps(obj)[1:-1]
+    return fn(self, obj).replace("'", "\\'")
+
+
+def _resource(context, rest_api_id, resource_id):
+    return get_moto_rest_api(context, rest_api_id).resources.get(resource_id)
+
+
+@patch(ApigatewayProvider.create_resource)
+def create_resource(fn, self, context, rest_api_id, parent_id, path_part, **kwargs):
+    """A second resource of the same path is a ConflictException (recorded: UpdateResource answers in the same words)."""
+    for resource in get_moto_rest_api(context, rest_api_id).resources.values():
+        if resource.parent_id == parent_id and resource.path_part == path_part:
+            raise ConflictException(f"Another resource with the same parent already has this name: {path_part}")
+    return fn(self, context, rest_api_id=rest_api_id, parent_id=parent_id, path_part=path_part, **kwargs)
+
+
+@patch(ApigatewayProvider.put_method)
+def put_method(fn, self, context, rest_api_id, resource_id, http_method, **kwargs):
+    """A method that exists is a ConflictException (model)."""
+    resource = _resource(context, rest_api_id, resource_id)
+    if resource and http_method in resource.resource_methods:
+        raise ConflictException("Method already exists for this resource")
+    return fn(self, context, rest_api_id=rest_api_id, resource_id=resource_id, http_method=http_method, **kwargs)
+
+
+def _method(context, rest_api_id, resource_id, http_method):
+    resource = _resource(context, rest_api_id, resource_id)
+    return resource and resource.resource_methods.get(http_method)
+
+
+@patch(ApigatewayProvider.put_integration_response)
+def put_integration_response(fn, self, context, request, **kwargs):
+    """A status code that the method does not declare is a NotFoundException (TESTBED §2; words recorded for GetIntegrationResponse)."""
+    method = _method(context, request.get("restApiId"), request.get("resourceId"), request.get("httpMethod"))
+    if method and request.get("statusCode") not in method.method_responses:
+        raise NotFoundException("Invalid Response status code specified")
+    return fn(self, context, request, **kwargs)
+
+
+@patch(ApigatewayNextGenProvider.create_deployment)
+def create_deployment(fn, self, context, rest_api_id, **kwargs):
+    """An API without methods, or a method without integration, can't be deployed (AWS.md §2)."""
+    methods = [
+        method
+        for resource in get_moto_rest_api(context, rest_api_id).resources.values()
+        for method in resource.resource_methods.values()
+    ]
+    if not methods:
+        raise BadRequestException("The REST API doesn't contain any methods")
+    if not all(method.method_integration for method in methods):
+        raise BadRequestException("No integration defined for method")
+    return fn(self, context, rest_api_id=rest_api_id, **kwargs)
+
+
+@patch(ApigatewayNextGenProvider.delete_deployment)
+def delete_deployment(fn, self, context, rest_api_id, deployment_id, **kwargs):
+    """A deployment that a stage serves can't be deleted (AWS.md §1, recorded); LocalStack only looks at the stage it was created with."""
+    for stage in get_moto_rest_api(context, rest_api_id).stages.values():
+        canary = getattr(stage, "canary_settings", None) or {}
+        if deployment_id in (stage.deployment_id, canary.get("deploymentId")):
+            raise BadRequestException("Active stages pointing to this deployment must be moved or deleted")
+    return fn(self, context, rest_api_id=rest_api_id, deployment_id=deployment_id, **kwargs)
+
+
+@patch(ApigatewayNextGenProvider.create_stage)
+def create_stage(fn, self, context, request, **kwargs):
+    """An unknown deployment is refused and leaves no stage (TESTBED §2: here it was a 500, and the stage existed);
+    a stage that exists is a ConflictException (model)."""
+    rest_api = get_moto_rest_api(context, request["restApiId"])
+    if request.get("deploymentId") not in rest_api.deployments:
+        raise NotFoundException("Invalid Deployment identifier specified")
+    if request["stageName"] in rest_api.stages:
+        raise ConflictException("Stage already exists")
+    return fn(self, context, request, **kwargs)
+
+
+@patch(ApigatewayNextGenProvider.update_stage)
+def update_stage(fn, self, context, patch_operations=None, **kwargs):
+    """`add /variables/x` sets a variable as `replace` does (TESTBED §2: here it was a 500)."""
+    operations = [
+        operation | {"op": "replace"}
+        if operation["op"] == "add" and operation["path"].startswith("/variables/")
+        else operation
+        for operation in patch_operations or []
+    ]
+    return fn(self, context, patch_operations=operations, **kwargs)
+
+
+if __name__ == "__main__":
+    main()

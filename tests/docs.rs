@@ -1,0 +1,560 @@
+//! The documents are held to the code: every condition reason, and the operator's AWS policy to the calls that it makes.
+#![allow(clippy::unwrap_used)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use regex::Regex;
+use serde_json::{Value, json};
+use stepgate::api::conditions::{self, reasons};
+use stepgate::identity::{self, Cluster, Key, Owner};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(path: impl AsRef<Path>) -> String {
+    let path = root().join(path);
+    fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+// --- docs/conditions.md ---
+
+/// A row of a kind's table.
+#[derive(Debug)]
+struct Row {
+    kind: String,
+    condition: String,
+    status: String,
+    /// None where the cell refers to other rows.
+    reason: Option<String>,
+}
+
+fn rows() -> Vec<Row> {
+    let (mut kind, mut rows) = (String::new(), Vec::new());
+    for line in read("docs/conditions.md").lines() {
+        if let Some(heading) = line.strip_prefix("## ") {
+            kind = heading.to_owned();
+        }
+        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+        let ["", condition, status, reason, _, action, ""] = cells[..] else { continue };
+        if condition == "condition" || condition.starts_with('-') {
+            continue;
+        }
+        assert!(!action.is_empty(), "{kind}: {condition} {reason} does not say what to do");
+        let reason = if reason.starts_with('*') {
+            None
+        } else {
+            let name = reason.strip_prefix('`').and_then(|name| name.strip_suffix('`'));
+            Some(name.unwrap_or_else(|| panic!("{kind}: {reason} is no reason")).to_owned())
+        };
+        rows.push(Row { kind: kind.clone(), condition: condition.to_owned(), status: status.to_owned(), reason });
+    }
+    rows
+}
+
+#[test]
+fn conditions_names_exactly_the_reasons_of_the_code() {
+    let documented: BTreeSet<String> = rows().into_iter().filter_map(|row| row.reason).collect();
+    let code: BTreeSet<String> = reasons::ALL.iter().map(|&reason| reason.to_owned()).collect();
+    let undocumented: Vec<_> = code.difference(&documented).collect();
+    let unknown: Vec<_> = documented.difference(&code).collect();
+    assert!(
+        undocumented.is_empty() && unknown.is_empty(),
+        "docs/conditions.md lacks {undocumented:?}; src/api/conditions.rs lacks {unknown:?}"
+    );
+}
+
+#[test]
+fn conditions_has_every_kind_with_its_conditions() {
+    let rows = rows();
+    let common = [conditions::READY, conditions::RECONCILING, conditions::STALLED];
+    let of_routes = [conditions::ACCEPTED, conditions::RESOLVED_REFS, conditions::PROGRAMMED];
+    let kinds: BTreeSet<String> = stepgate::api::crds().into_iter().map(|crd| crd.spec.names.kind).collect();
+    assert_eq!(rows.iter().map(|row| row.kind.clone()).collect::<BTreeSet<_>>(), kinds);
+    for kind in &kinds {
+        let mut expected = BTreeSet::from(common);
+        if kind == "APIRoute" {
+            expected.extend(of_routes);
+        }
+        let documented: BTreeSet<&str> =
+            rows.iter().filter(|row| row.kind == *kind).map(|row| row.condition.as_str()).collect();
+        assert_eq!(documented, expected, "{kind}");
+        for (condition, status, reason) in [
+            (conditions::READY, "Unknown", reasons::PENDING),
+            (conditions::READY, "True", reasons::READY),
+            (conditions::RECONCILING, "False", reasons::HEALTHY),
+            (conditions::STALLED, "False", reasons::HEALTHY),
+        ] {
+            assert!(
+                rows.iter().any(|row| row.kind == *kind
+                    && row.condition == condition
+                    && row.status == status
+                    && row.reason.as_deref() == Some(reason)),
+                "{kind}: {condition}={status}, reason {reason}, is not documented"
+            );
+        }
+    }
+    for row in &rows {
+        assert!(["True", "False", "Unknown"].contains(&row.status.as_str()), "{row:?}");
+    }
+}
+
+#[test]
+fn links_lead_somewhere() {
+    let link = Regex::new(r"\]\(([^)#:]+)(#[^)]*)?\)").unwrap();
+    let mut files: Vec<PathBuf> = ["README.md", "charts/stepgate/README.md"]
+        .map(|file| root().join(file))
+        .into_iter()
+        .filter(|file| file.exists())
+        .collect();
+    files.extend(
+        fs::read_dir(root().join("docs"))
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.extension().is_some_and(|e| e == "md")),
+    );
+    for file in files {
+        for found in link.captures_iter(&read(&file)) {
+            assert!(file.parent().unwrap().join(&found[1]).exists(), "{} links to {}", file.display(), &found[1]);
+        }
+    }
+}
+
+// --- docs/aws-policy.json ---
+
+const CLUSTER: &str = "aws:ResourceTag/stepgate.dev/cluster";
+const RELEASED: &str = "aws:ResourceTag/stepgate.dev/released-from";
+const REQUESTED_CLUSTER: &str = "aws:RequestTag/stepgate.dev/cluster";
+const MACHINE: &str = "arn:aws:states:eu-central-1:111122223333:stateMachine:shop_orders";
+const ROLE: &str =
+    "arn:aws:iam::111122223333:role/stepgate/0123456789abcdef/stepgate-exec-shop_orders-0123456789abcdef";
+/// AWS does not know the path of a role that does not exist.
+const MISSING_ROLE: &str = "arn:aws:iam::111122223333:role/stepgate-exec-shop_orders-0123456789abcdef";
+const OWN_ROLE: &str = "arn:aws:iam::111122223333:role/service-role/StepFunctions-MyStepFunctionRole";
+const API: &str = "arn:aws:apigateway:eu-central-1::/restapis/a1b2c3";
+const APIS: &str = "arn:aws:apigateway:eu-central-1::/restapis";
+const API_TAGS: &str =
+    "arn:aws:apigateway:eu-central-1::/tags/arn%3Aaws%3Aapigateway%3Aeu-central-1%3A%3A%2Frestapis%2Fa1b2c3";
+
+/// What a call needs in IAM.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Need {
+    /// Of anything, ours or not.
+    Read(&'static str, &'static str),
+    /// Of something new that carries our tag in the request.
+    New(&'static str, &'static str),
+    /// Of something that carries our tag.
+    Own(&'static str, &'static str),
+    /// A managed policy onto a role of ours.
+    Attach,
+    /// A role given to a service.
+    Pass(&'static str, &'static str),
+    /// Of the tags of an API: whether the API is ours is asked of the API itself.
+    ApiTags(&'static str),
+    /// Of an API that was left under `deletionPolicy: Retain`.
+    Released(&'static str),
+}
+use Need::{ApiTags, Attach, New, Own, Pass, Read, Released};
+
+/// Each operation of the SDKs that the code may use, and what IAM asks for it. Sources: AWS's Service Authorization Reference; for API Gateway,
+/// whose actions are the HTTP verbs of its REST API, the API Reference; for tags of APIs, iann0036/iam-dataset#39 (tried there on AWS).
+const OPERATIONS: &[(&str, &[Need])] = &[
+    ("get_caller_identity", &[Read("sts:GetCallerIdentity", "*")]),
+    // Step Functions
+    ("describe_state_machine", &[Read("states:DescribeStateMachine", MACHINE)]),
+    ("list_tags_for_resource", &[Read("states:ListTagsForResource", MACHINE)]),
+    (
+        "create_state_machine",
+        &[
+            New("states:CreateStateMachine", MACHINE),
+            New("states:TagResource", MACHINE),
+            Pass(ROLE, "states.amazonaws.com"),
+            Pass(OWN_ROLE, "states.amazonaws.com"),
+        ],
+    ),
+    (
+        "update_state_machine",
+        &[
+            Own("states:UpdateStateMachine", MACHINE),
+            Pass(ROLE, "states.amazonaws.com"),
+            Pass(OWN_ROLE, "states.amazonaws.com"),
+        ],
+    ),
+    ("delete_state_machine", &[Own("states:DeleteStateMachine", MACHINE)]),
+    // Step Functions and API Gateway name these alike.
+    (
+        "tag_resource",
+        &[
+            Own("states:TagResource", MACHINE),
+            New("states:TagResource", MACHINE),
+            Own("apigateway:PATCH", API),
+            Released("apigateway:PATCH"),
+            ApiTags("apigateway:PUT"),
+        ],
+    ),
+    (
+        "untag_resource",
+        &[Own("states:UntagResource", MACHINE), Own("apigateway:PATCH", API), ApiTags("apigateway:DELETE")],
+    ),
+    // IAM
+    ("list_roles", &[Read("iam:ListRoles", "*")]),
+    ("get_role", &[Read("iam:GetRole", ROLE), Read("iam:GetRole", MISSING_ROLE)]),
+    ("list_role_policies", &[Read("iam:ListRolePolicies", ROLE)]),
+    ("get_role_policy", &[Read("iam:GetRolePolicy", ROLE)]),
+    ("list_attached_role_policies", &[Read("iam:ListAttachedRolePolicies", ROLE)]),
+    ("list_role_tags", &[Read("iam:ListRoleTags", ROLE)]),
+    ("create_role", &[New("iam:CreateRole", ROLE), New("iam:TagRole", ROLE)]),
+    ("delete_role", &[Own("iam:DeleteRole", ROLE)]),
+    ("update_assume_role_policy", &[Own("iam:UpdateAssumeRolePolicy", ROLE)]),
+    ("put_role_policy", &[Own("iam:PutRolePolicy", ROLE)]),
+    ("delete_role_policy", &[Own("iam:DeleteRolePolicy", ROLE)]),
+    ("attach_role_policy", &[Attach]),
+    ("detach_role_policy", &[Own("iam:DetachRolePolicy", ROLE)]),
+    ("tag_role", &[Own("iam:TagRole", ROLE), New("iam:TagRole", ROLE)]),
+    ("untag_role", &[Own("iam:UntagRole", ROLE)]),
+    // API Gateway
+    ("get_rest_apis", &[Read("apigateway:GET", APIS)]),
+    ("get_rest_api", &[Read("apigateway:GET", API)]),
+    ("get_resources", &[Read("apigateway:GET", API)]),
+    ("get_resource", &[Read("apigateway:GET", API)]),
+    ("get_method", &[Read("apigateway:GET", API)]),
+    ("get_integration", &[Read("apigateway:GET", API)]),
+    ("get_deployments", &[Read("apigateway:GET", API)]),
+    ("get_deployment", &[Read("apigateway:GET", API)]),
+    ("get_stages", &[Read("apigateway:GET", API)]),
+    ("get_stage", &[Read("apigateway:GET", API)]),
+    ("get_export", &[Read("apigateway:GET", API)]),
+    ("get_tags", &[Read("apigateway:GET", API_TAGS)]),
+    ("create_rest_api", &[New("apigateway:POST", APIS), ApiTags("apigateway:PUT")]),
+    ("put_rest_api", &[Own("apigateway:PUT", API)]),
+    ("update_rest_api", &[Own("apigateway:PATCH", API)]),
+    ("delete_rest_api", &[Own("apigateway:DELETE", API)]),
+    ("create_resource", &[Own("apigateway:POST", API)]),
+    ("update_resource", &[Own("apigateway:PATCH", API)]),
+    ("delete_resource", &[Own("apigateway:DELETE", API)]),
+    ("put_method", &[Own("apigateway:PUT", API)]),
+    ("update_method", &[Own("apigateway:PATCH", API)]),
+    ("delete_method", &[Own("apigateway:DELETE", API)]),
+    ("put_method_response", &[Own("apigateway:PUT", API)]),
+    ("update_method_response", &[Own("apigateway:PATCH", API)]),
+    ("delete_method_response", &[Own("apigateway:DELETE", API)]),
+    (
+        "put_integration",
+        &[
+            Own("apigateway:PUT", API),
+            Pass(ROLE, "apigateway.amazonaws.com"),
+            Pass(OWN_ROLE, "apigateway.amazonaws.com"),
+        ],
+    ),
+    ("update_integration", &[Own("apigateway:PATCH", API), Pass(ROLE, "apigateway.amazonaws.com")]),
+    ("delete_integration", &[Own("apigateway:DELETE", API)]),
+    ("put_integration_response", &[Own("apigateway:PUT", API)]),
+    ("update_integration_response", &[Own("apigateway:PATCH", API)]),
+    ("delete_integration_response", &[Own("apigateway:DELETE", API)]),
+    ("create_request_validator", &[Own("apigateway:POST", API)]),
+    ("get_request_validators", &[Read("apigateway:GET", API)]),
+    ("delete_request_validator", &[Own("apigateway:DELETE", API)]),
+    ("create_deployment", &[Own("apigateway:POST", API)]),
+    ("update_deployment", &[Own("apigateway:PATCH", API)]),
+    ("delete_deployment", &[Own("apigateway:DELETE", API)]),
+    ("create_stage", &[Own("apigateway:POST", API)]),
+    ("update_stage", &[Own("apigateway:PATCH", API)]),
+    ("delete_stage", &[Own("apigateway:DELETE", API)]),
+];
+
+/// Method names that look like operations and are none.
+const NO_OPERATIONS: &[&str] = &["get_ref", "get_mut", "get_or_insert_default"];
+
+/// The SDK calls in a source text: methods without arguments whose names begin as operations do.
+fn operations_in(source: &str) -> BTreeSet<String> {
+    static CALL: LazyLock<Regex> = LazyLock::new(|| {
+        let verbs = "create|get|put|update|delete|list|describe|tag|untag|attach|detach|validate|publish|import|flush|start|stop|test";
+        Regex::new(&format!(r"\.((?:{verbs})_[a-z0-9_]+)\(\)")).unwrap()
+    });
+    let code: String =
+        source.lines().filter(|line| !line.trim_start().starts_with("//")).flat_map(|line| [line, "\n"]).collect();
+    CALL.captures_iter(&code)
+        .map(|found| found[1].to_owned())
+        .filter(|name| !NO_OPERATIONS.contains(&name.as_str()))
+        .collect()
+}
+
+fn rust_files(dir: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(dir) else { return Vec::new() };
+    entries
+        .map(|entry| entry.unwrap().path())
+        .flat_map(|path| if path.is_dir() { rust_files(&path) } else { vec![path] })
+        .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
+        .collect()
+}
+
+/// The files that may call AWS: `src/aws/`, and each room's `remote.rs` (or what is under its `remote/`).
+fn calls_aws(path: &Path) -> bool {
+    let relative = path.strip_prefix(root().join("src")).unwrap();
+    relative.starts_with("aws")
+        || (relative.starts_with("resources")
+            && relative
+                .components()
+                .any(|part| Path::new(part.as_os_str()).file_stem().is_some_and(|stem| stem == "remote")))
+}
+
+fn operations_of_the_code() -> BTreeSet<String> {
+    let operations: BTreeSet<String> = rust_files(&root().join("src"))
+        .iter()
+        .filter(|path| calls_aws(path))
+        .flat_map(|path| operations_in(&read(path)))
+        .collect();
+    assert!(
+        operations.len() > 10,
+        "only {operations:?} were found in src/aws/ and src/resources/*/remote.rs: has the code moved?"
+    );
+    operations
+}
+
+fn needs(operation: &str) -> &'static [Need] {
+    let found = OPERATIONS.iter().find(|(name, _)| *name == operation);
+    found
+        .unwrap_or_else(|| {
+            panic!("`{operation}` is new: add what IAM asks for it to OPERATIONS, and that to docs/aws-policy.json")
+        })
+        .1
+}
+
+type Context = BTreeMap<&'static str, Vec<&'static str>>;
+
+impl Need {
+    fn action_and_resource(self) -> (&'static str, &'static str) {
+        match self {
+            Read(action, resource) | New(action, resource) | Own(action, resource) => (action, resource),
+            Attach => ("iam:AttachRolePolicy", ROLE),
+            Pass(role, _) => ("iam:PassRole", role),
+            ApiTags(action) => (action, API_TAGS),
+            Released(action) => (action, API),
+        }
+    }
+
+    /// What the operator's own calls carry.
+    fn context(self) -> Context {
+        match self {
+            Read(..) => Context::new(),
+            New(..) => Context::from([
+                (REQUESTED_CLUSTER, vec!["default"]),
+                ("aws:TagKeys", vec!["stepgate.dev/cluster", "stepgate.dev/name"]),
+            ]),
+            Own(..) => Context::from([(CLUSTER, vec!["default"])]),
+            Attach => Context::from([
+                (CLUSTER, vec!["default"]),
+                ("iam:PolicyARN", vec!["arn:aws:iam::aws:policy/AWSStepFunctionsFullAccess"]),
+            ]),
+            Pass(_, service) => Context::from([("iam:PassedToService", vec![service])]),
+            ApiTags(_) => Context::from([("aws:TagKeys", vec!["stepgate.dev/cluster", "stepgate.dev/name"])]),
+            Released(_) => Context::from([(RELEASED, vec!["0123"])]),
+        }
+    }
+
+    /// What must be refused.
+    fn wrong_contexts(self) -> Vec<Context> {
+        match self {
+            Read(..) | Released(_) => Vec::new(),
+            New(..) => vec![Context::new(), Context::from([(REQUESTED_CLUSTER, vec!["other"])])],
+            Own(..) => vec![
+                Context::new(),
+                Context::from([(CLUSTER, vec!["other"])]),
+                Context::from([(CLUSTER, vec!["other"]), (REQUESTED_CLUSTER, vec!["default"])]),
+            ],
+            Attach => vec![
+                Context::from([
+                    (CLUSTER, vec!["default"]),
+                    ("iam:PolicyARN", vec!["arn:aws:iam::aws:policy/AdministratorAccess"]),
+                ]),
+                Context::from([
+                    (CLUSTER, vec!["other"]),
+                    ("iam:PolicyARN", vec!["arn:aws:iam::aws:policy/AWSStepFunctionsFullAccess"]),
+                ]),
+            ],
+            Pass(..) => vec![Context::from([("iam:PassedToService", vec!["lambda.amazonaws.com"])]), Context::new()],
+            ApiTags(_) => vec![Context::from([("aws:TagKeys", vec!["stepgate.dev/cluster", "owner"])])],
+        }
+    }
+}
+
+fn list(value: &Value) -> Vec<&str> {
+    match value {
+        Value::Array(values) => values.iter().map(|value| value.as_str().expect("a string")).collect(),
+        value => vec![value.as_str().expect("a string")],
+    }
+}
+
+/// IAM's `*`; the policy has no `?`.
+fn like(pattern: &str, text: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == text,
+        Some((head, "")) => text.starts_with(head),
+        Some((head, rest)) => text
+            .strip_prefix(head)
+            .is_some_and(|text| text.char_indices().any(|(at, _)| like(rest, &text[at..])) || like(rest, "")),
+    }
+}
+
+/// A condition as IAM's reference describes it: a missing key fails the plain operators, and passes negated ones and ForAllValues.
+fn holds(operator: &str, expected: &[&str], actual: Option<&Vec<&str>>) -> bool {
+    let any = |test: fn(&str, &str) -> bool| {
+        actual.is_some_and(|actual| actual.iter().any(|a| expected.iter().any(|e| test(e, a))))
+    };
+    match operator {
+        "StringEquals" => any(|e, a| e == a),
+        "StringNotEquals" => !any(|e, a| e == a),
+        "StringLike" | "ArnLike" => any(like),
+        "ForAllValues:StringLike" => actual.into_iter().flatten().all(|a| expected.iter().any(|e| like(e, a))),
+        "Null" => expected == [if actual.is_none() { "true" } else { "false" }],
+        _ => panic!("this test does not know the operator {operator}"),
+    }
+}
+
+fn applies(statement: &Value, action: &str, resource: &str, context: &Context) -> bool {
+    list(&statement["Action"]).iter().any(|pattern| like(&pattern.to_lowercase(), &action.to_lowercase()))
+        && (resource == "*" || list(&statement["Resource"]).iter().any(|pattern| like(pattern, resource)))
+        && statement["Condition"].as_object().into_iter().flatten().all(|(operator, keys)| {
+            keys.as_object()
+                .expect("a map")
+                .iter()
+                .all(|(key, expected)| holds(operator, &list(expected), context.get(key.as_str())))
+        })
+}
+
+fn policy() -> Vec<Value> {
+    let document: Value =
+        serde_json::from_str(&read("docs/aws-policy.json")).expect("docs/aws-policy.json is not JSON");
+    assert_eq!(document["Version"], json!("2012-10-17"));
+    document["Statement"].as_array().expect("a list of statements").clone()
+}
+
+/// The statements that allow it, none if one denies it.
+fn allowed_by(policy: &[Value], need: Need, context: &Context) -> Vec<usize> {
+    let (action, resource) = need.action_and_resource();
+    let those = |effect: &str| -> Vec<usize> {
+        (0..policy.len())
+            .filter(|&i| policy[i]["Effect"] == effect && applies(&policy[i], action, resource, context))
+            .collect()
+    };
+    if those("Deny").is_empty() { those("Allow") } else { Vec::new() }
+}
+
+#[test]
+fn the_policy_fits_and_says_why() {
+    let document: Value = serde_json::from_str(&read("docs/aws-policy.json")).unwrap();
+    // AWS.md §1: a managed policy holds 6,144 characters, white space not counted.
+    let size = document.to_string().chars().filter(|c| !c.is_whitespace()).count();
+    assert!(size <= 6_144, "the policy has {size} characters");
+    let explanation = read("docs/aws-permissions.md");
+    let sids: BTreeSet<String> =
+        policy().iter().map(|statement| statement["Sid"].as_str().expect("a Sid").to_owned()).collect();
+    let explained: BTreeSet<String> = Regex::new(r"(?m)^\| `([A-Za-z]+)` \|")
+        .unwrap()
+        .captures_iter(&explanation)
+        .map(|found| found[1].to_owned())
+        .collect();
+    assert_eq!(sids, explained, "docs/aws-permissions.md explains each statement");
+    for statement in policy() {
+        for action in list(&statement["Action"]) {
+            assert!(!action.contains('*'), "{action}");
+        }
+    }
+}
+
+#[test]
+fn the_policy_refuses_what_is_not_ours() {
+    let policy = policy();
+    for need in OPERATIONS.iter().flat_map(|(_, needs)| *needs) {
+        for context in need.wrong_contexts() {
+            assert!(allowed_by(&policy, *need, &context).is_empty(), "{need:?} is allowed with {context:?}");
+        }
+    }
+    for (action, resource) in [
+        ("iam:PutRolePolicy", "arn:aws:iam::111122223333:role/admin"),
+        ("iam:GetRole", "arn:aws:iam::111122223333:role/admin"),
+        ("states:UpdateStateMachine", "arn:aws:states:eu-central-1:444455556666:stateMachine:a"),
+        ("states:StartExecution", MACHINE),
+        ("apigateway:PATCH", "arn:aws:apigateway:eu-central-1::/account"),
+    ] {
+        assert!(
+            allowed_by(&policy, Own(action, resource), &Own(action, resource).context()).is_empty(),
+            "{action} on {resource}"
+        );
+    }
+    let other_role = Pass("arn:aws:iam::111122223333:role/admin", "states.amazonaws.com");
+    assert!(allowed_by(&policy, other_role, &other_role.context()).is_empty());
+}
+
+#[test]
+fn the_policy_knows_our_names_and_tags() {
+    let owner = Owner {
+        cluster: Cluster { name: "default".into(), uid: "u".into() },
+        kind: "StateMachine",
+        key: Key::new("shop", "orders"),
+    };
+    let path = identity::role_path(&owner, "eu-central-1");
+    let name = identity::role_name(&owner, "eu-central-1", "exec", &owner.key);
+    let role = policy().into_iter().find(|statement| statement["Sid"] == "ReadRoles").unwrap();
+    for arn in [format!("arn:aws:iam::111122223333:role{path}{name}"), format!("arn:aws:iam::111122223333:role/{name}")]
+    {
+        assert!(applies(&role, "iam:GetRole", &arn, &Context::new()), "{arn}");
+    }
+    assert_eq!(owner.tags()["stepgate.dev/cluster"], "default");
+    for key in owner.tags().keys().chain(owner.released_tag().keys()) {
+        assert!(like("stepgate.dev/*", key), "{key}");
+    }
+    assert!(RELEASED.ends_with(identity::RELEASED_FROM));
+}
+
+#[test]
+fn the_policy_allows_every_call_of_the_code() {
+    let policy = policy();
+    for operation in operations_of_the_code() {
+        for need in needs(&operation) {
+            assert!(
+                !allowed_by(&policy, *need, &need.context()).is_empty(),
+                "`{operation}` needs {need:?}, which docs/aws-policy.json does not allow"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_policy_allows_nothing_else() {
+    let policy = policy();
+    let mut used = BTreeSet::new();
+    for operation in operations_of_the_code() {
+        for need in needs(&operation) {
+            for statement in allowed_by(&policy, *need, &need.context()) {
+                used.insert((statement, need.action_and_resource().0));
+            }
+        }
+    }
+    for (index, statement) in policy.iter().enumerate().filter(|(_, statement)| statement["Effect"] == "Allow") {
+        for action in list(&statement["Action"]) {
+            assert!(used.contains(&(index, action)), "{}: no call of the code needs {action}", statement["Sid"]);
+        }
+    }
+}
+
+#[test]
+fn only_the_rooms_call_aws() {
+    for path in rust_files(&root().join("src")) {
+        let source = read(&path);
+        assert!(
+            calls_aws(&path) || !(source.contains("aws_sdk_") && source.contains(".send()")),
+            "{} calls AWS, where this test does not look",
+            path.display()
+        );
+    }
+}
+
+#[test]
+fn calls_are_found() {
+    let source = "let x = client\n    .create_state_machine()\n    .name(n)\n    // .delete_role()\n    .send()\n    .await?;\nlet y = apis.get_resources().into_paginator(); z.get_ref(); out.role_arn(); out.get_name(1);";
+    assert_eq!(operations_in(source), BTreeSet::from(["create_state_machine".to_owned(), "get_resources".to_owned()]));
+}

@@ -1,0 +1,243 @@
+//! Response templates: what the client is answered.
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use stepgate::mapping::{Action, Response, default_responses, mock_response};
+
+use crate::harness::{Call, evaluate, hostile_cases, needs_velocity, velocity};
+
+const MACHINE: &str = "arn:aws:states:eu-central-1:111122223333:stateMachine:demo_hello";
+const EXECUTION: &str = "arn:aws:states:eu-central-1:111122223333:execution:demo_hello:";
+
+/// The status and body that the client gets where Step Functions answers like this: the response is chosen as API
+/// Gateway does, by the pattern that matches the whole status.
+fn respond(action: Action, status: u16, answered: &Value) -> (u64, Value) {
+    let responses = default_responses(action);
+    let matches = |response: &&Response| {
+        response.selection_pattern.as_ref().is_some_and(|pattern| {
+            // The patterns are `N\d{2}`.
+            pattern.ends_with(r"\d{2}") && pattern[..1] == status.to_string()[..1]
+        })
+    };
+    let response = responses
+        .iter()
+        .find(matches)
+        .or_else(|| responses.iter().find(|r| r.selection_pattern.is_none()))
+        .expect("a response");
+    let call = Call::body(answered.to_string());
+    let answer = evaluate(&response.templates["application/json"], &call).expect("a response");
+    let status = answer
+        .status
+        .unwrap_or_else(|| response.status.parse().expect("a status"));
+    (status, answer.json())
+}
+
+#[test]
+fn a_start_is_accepted_with_its_name() {
+    needs_velocity!();
+    let answered = json!({"executionArn": format!("{EXECUTION}3f1e-it"), "startDate": 1.48e9});
+    let (status, body) = respond(Action::StartExecution, 200, &answered);
+    assert_eq!(status, 202);
+    assert_eq!(
+        body,
+        json!({"executionArn": format!("{EXECUTION}3f1e-it"), "name": "3f1e-it", "startDate": 1.48e9})
+    );
+}
+
+#[test]
+fn a_finished_execution_answers_with_its_output() {
+    needs_velocity!();
+    let outputs = hostile_cases().into_iter().map(Value::String);
+    let others = [
+        json!({"n": 10, "s": "it's"}),
+        json!([]),
+        json!(null),
+        json!(false),
+    ];
+    for output in outputs.chain(others) {
+        let answered = json!({
+            "executionArn": EXECUTION, "stateMachineArn": MACHINE, "status": "SUCCEEDED",
+            "input": "{}", "output": output.to_string(), "billingDetails": {"billedMemoryUsedInMB": 64},
+        });
+        assert_eq!(
+            respond(Action::StartSyncExecution, 200, &answered),
+            (200, output)
+        );
+    }
+    let verbatim = json!({"status": "SUCCEEDED", "output": "{\"price\": 10.00}"});
+    let template = &default_responses(Action::StartSyncExecution)[0].templates["application/json"];
+    let answer = evaluate(template, &Call::body(verbatim.to_string())).unwrap();
+    assert_eq!(answer.output.trim(), "{\"price\": 10.00}");
+}
+
+#[test]
+fn an_execution_that_did_not_succeed_is_no_success() {
+    needs_velocity!();
+    for (ended, expected) in [("FAILED", 500), ("ABORTED", 500), ("TIMED_OUT", 504)] {
+        for value in hostile_cases() {
+            let answered = json!({
+                "executionArn": EXECUTION, "stateMachineArn": MACHINE, "status": ended,
+                "input": "{}", "error": value, "cause": value,
+            });
+            assert_eq!(
+                respond(Action::StartSyncExecution, 200, &answered),
+                (expected, json!({"error": value, "cause": value}))
+            );
+        }
+        let bare = json!({"status": ended});
+        assert_eq!(
+            respond(Action::StartSyncExecution, 200, &bare),
+            (expected, json!({"error": null, "cause": null}))
+        );
+    }
+}
+
+#[test]
+fn a_description_tells_what_a_client_may_know() {
+    needs_velocity!();
+    let described = |more: Value| {
+        let mut answered = json!({
+            "executionArn": EXECUTION, "stateMachineArn": MACHINE, "name": "n", "startDate": 1.5,
+            "input": "{\"secret\":1}", "inputDetails": {"included": true}, "traceHeader": "Root=1",
+        });
+        let more = more.as_object().unwrap().clone();
+        answered.as_object_mut().unwrap().extend(more);
+        respond(Action::DescribeExecution, 200, &answered)
+    };
+    assert_eq!(
+        described(json!({"status": "RUNNING"})),
+        (
+            200,
+            json!({"name": "n", "status": "RUNNING", "startDate": 1.5, "output": null})
+        )
+    );
+    assert_eq!(
+        described(json!({"status": "SUCCEEDED", "stopDate": 2.5, "output": "{\"it's\": [1]}"})),
+        (
+            200,
+            json!({"name": "n", "status": "SUCCEEDED", "startDate": 1.5, "stopDate": 2.5, "output": {"it's": [1]}})
+        )
+    );
+    for value in hostile_cases()
+        .into_iter()
+        .filter(|value| !value.is_empty())
+    {
+        assert_eq!(
+            described(json!({"status": "FAILED", "stopDate": 2.5, "error": value, "cause": value})),
+            (
+                200,
+                json!({
+                    "name": "n", "status": "FAILED", "startDate": 1.5, "stopDate": 2.5,
+                    "output": null, "error": value, "cause": value,
+                })
+            )
+        );
+    }
+}
+
+#[test]
+fn a_stop_tells_when() {
+    needs_velocity!();
+    assert_eq!(
+        respond(Action::StopExecution, 200, &json!({"stopDate": 1.48e9})),
+        (200, json!({"stopDate": 1.48e9}))
+    );
+}
+
+#[test]
+fn a_mock_answers_with_its_status() {
+    needs_velocity!();
+    assert_eq!(respond(Action::Mock, 200, &json!({})), (200, json!({})));
+    let response = mock_response(204);
+    assert_eq!(response.status, "204");
+    assert_eq!(response.selection_pattern, None);
+}
+
+#[test]
+fn step_functions_errors_have_the_status_that_they_mean() {
+    needs_velocity!();
+    let too_long = "1 validation error detected: Value at 'input' failed to satisfy constraint: \
+                    Member must have length less than or equal to 262144";
+    let table = [
+        ("ThrottlingException", "Rate exceeded", 429, true),
+        ("ExecutionLimitExceeded", "too many", 429, true),
+        ("AccessDeniedException", MACHINE, 500, false),
+        ("KmsAccessDeniedException", MACHINE, 500, false),
+        ("KmsThrottlingException", MACHINE, 500, false),
+        ("StateMachineDoesNotExist", MACHINE, 500, false),
+        ("StateMachineDeleting", MACHINE, 500, false),
+        ("InvalidArn", MACHINE, 500, false),
+        ("SomethingNew", MACHINE, 500, false),
+        ("ExecutionAlreadyExists", "it's there", 409, true),
+        ("ExecutionDoesNotExist", "it's not there", 404, true),
+        (
+            "InvalidExecutionInput",
+            "Unexpected character ('$')",
+            400,
+            true,
+        ),
+        ("InvalidName", "Invalid Name: '#set'", 400, true),
+        ("ValidationException", "1 validation error", 400, true),
+        ("ValidationException", too_long, 413, true),
+    ];
+    for action in [
+        Action::StartExecution,
+        Action::StartSyncExecution,
+        Action::DescribeExecution,
+        Action::StopExecution,
+    ] {
+        for (name, message, status, told) in table {
+            let names = [
+                name.to_owned(),
+                format!("com.amazonaws.swf.v20161123#{name}"),
+                format!("{name}:http://internal.amazon.com/coral/com.amazon.coral.service/"),
+            ];
+            for (written, key) in names.iter().flat_map(|n| [(n, "message"), (n, "Message")]) {
+                let mut expected = json!({"error": name});
+                if told {
+                    expected["message"] = json!(message);
+                }
+                assert_eq!(
+                    respond(action, 400, &json!({"__type": written, key: message})),
+                    (status, expected)
+                );
+            }
+        }
+        assert_eq!(
+            respond(action, 400, &json!({"__type": "ThrottlingException"})),
+            (429, json!({"error": "ThrottlingException"}))
+        );
+        assert_eq!(
+            respond(action, 403, &json!({"Message": MACHINE})),
+            (500, json!({"error": "InternalError"}))
+        );
+    }
+}
+
+#[test]
+fn what_fails_behind_the_gateway_is_a_bad_gateway() {
+    needs_velocity!();
+    let answered = json!({"__type": "InternalServerError", "message": MACHINE});
+    assert_eq!(
+        respond(Action::StartExecution, 500, &answered),
+        (502, json!({"error": "ServiceUnavailable"}))
+    );
+    let html = Call::body("<html>it's down</html>");
+    let responses = default_responses(Action::StartExecution);
+    let answer = evaluate(&responses[2].templates["application/json"], &html).unwrap();
+    assert_eq!(answer.json(), json!({"error": "ServiceUnavailable"}));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_error_and_cause_are_told(error in any::<String>(), cause in any::<String>()) {
+        if velocity().is_some() {
+            let answered = json!({"status": "FAILED", "error": error, "cause": cause});
+            let (status, body) = respond(Action::StartSyncExecution, 200, &answered);
+            prop_assert_eq!(status, 500);
+            prop_assert_eq!(body, json!({"error": error, "cause": cause}));
+        }
+    }
+}
