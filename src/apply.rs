@@ -73,10 +73,8 @@ pub async fn apply(plan: &Plan<Step>, session: &Session, records: Option<&Record
             Err(error) => {
                 tracing::warn!(step = %planned.step, %error, "failed");
                 failed.insert(id);
-                let hopeless = matches!(
-                    &error,
-                    ApplyError::Aws(AwsError { class: Class::Throttled(_) | Class::Credentials, .. })
-                );
+                let hopeless =
+                    matches!(&error, ApplyError::Aws(AwsError { class: Class::Throttled(_) | Class::Credentials, .. }));
                 outcome.failed.push((planned.step.clone(), error));
                 if hopeless {
                     break;

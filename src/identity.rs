@@ -146,10 +146,7 @@ pub fn role_path(owner: &Owner, region: &str) -> String {
 /// are global in the account and ignore it. `of` is whom the role serves.
 pub fn role_name(owner: &Owner, region: &str, purpose: &str, of: &Key) -> String {
     let Owner { cluster, kind, key } = owner;
-    let hash = hash(
-        &[&cluster.name, region, kind, &key.namespace, &key.name, purpose, &of.namespace, &of.name],
-        16,
-    );
+    let hash = hash(&[&cluster.name, region, kind, &key.namespace, &key.name, purpose, &of.namespace, &of.name], 16);
     let readable: String = format!("stepgate-{purpose}-{}_{}", of.namespace, of.name)
         .trim_end_matches('_')
         .chars()

@@ -57,7 +57,9 @@ impl From<&AwsError> for Problem {
             Class::NotFound | Class::Retryable | Class::Throttled(_) => Self::waiting(reasons::RETRYING, message),
             Class::Credentials => Self::waiting(
                 reasons::RETRYING,
-                format!("{message}; the platform admin must check the operator's AWS permissions (docs/aws-permissions.md)"),
+                format!(
+                    "{message}; the platform admin must check the operator's AWS permissions (docs/aws-permissions.md)"
+                ),
             ),
         }
     }

@@ -207,7 +207,8 @@ mod tests {
 
     #[test]
     fn one_tenant_admits() {
-        let admission = admit(&[account("dev", serde_json::json!([team("orders")]))], &labels(), "orders", None).unwrap();
+        let admission =
+            admit(&[account("dev", serde_json::json!([team("orders")]))], &labels(), "orders", None).unwrap();
         assert_eq!(admission.tenant.name, "orders");
         assert_eq!(admission.place(None).unwrap().region, "eu-central-1");
         assert_eq!(admission.place(Some("cn-north-1")).unwrap().partition, "aws-cn");
@@ -224,7 +225,11 @@ mod tests {
     #[case::two_tenants(vec![account("dev", serde_json::json!([team("orders"), {"name": "all", "namespaces": {"from": "All"}}]))], None, "namespace orders is in several tenants: dev/orders, dev/all; the platform admin must leave the namespace in just one tenant")]
     #[case::two_accounts(vec![account("a", serde_json::json!([team("orders")])), account("b", serde_json::json!([team("orders")]))], None, "namespace orders is in several tenants: a/orders, b/orders; say which account is meant with spec.accountRef.name")]
     #[case::unknown_account(vec![account("a", serde_json::json!([team("orders")]))], Some("c"), "spec.accountRef.name: there is no AWSAccount `c`; name one that admits namespace orders, or leave accountRef out")]
-    fn everything_else_is_refused(#[case] accounts: Vec<Arc<AWSAccount>>, #[case] account_ref: Option<&str>, #[case] message: &str) {
+    fn everything_else_is_refused(
+        #[case] accounts: Vec<Arc<AWSAccount>>,
+        #[case] account_ref: Option<&str>,
+        #[case] message: &str,
+    ) {
         assert_eq!(admit(&accounts, &labels(), "orders", account_ref).unwrap_err().message, message);
     }
 }

@@ -28,7 +28,12 @@ use super::{CommonStatus, Reference};
     printcolumn(name = "Reason", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].reason"),
     printcolumn(name = "URL", type_ = "string", json_path = ".status.url"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
-    printcolumn(name = "Message", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].message", priority = 1)
+    printcolumn(
+        name = "Message",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Ready')].message",
+        priority = 1
+    )
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
@@ -43,7 +48,12 @@ pub struct APIRouteSpec {
     /// The RestAPI that it is attached to.
     pub api_ref: Reference,
     /// Such as `/orders/{orderId}`, `/` or `/files/{proxy+}`.
-    #[schemars(length(min = 1, max = 512), regex(pattern = r"^/$|^(/([A-Za-z0-9._~:@!$&'()*+,;=%-]+|\{[A-Za-z0-9._-]+\}))*(/([A-Za-z0-9._~:@!$&'()*+,;=%-]+|\{[A-Za-z0-9._-]+\+?\}))$"))]
+    #[schemars(
+        length(min = 1, max = 512),
+        regex(
+            pattern = r"^/$|^(/([A-Za-z0-9._~:@!$&'()*+,;=%-]+|\{[A-Za-z0-9._-]+\}))*(/([A-Za-z0-9._~:@!$&'()*+,;=%-]+|\{[A-Za-z0-9._-]+\+?\}))$"
+        )
+    )]
     #[x_kube(validation = Rule::new("self.replace('+}', '}').split('/').filter(s, s.startsWith('{')).all(s, self.replace('+}', '}').indexOf(s) == self.replace('+}', '}').lastIndexOf(s))").message("a path parameter may stand only once in the path"))]
     pub path: String,
     /// The HTTP method that clients use.
@@ -112,7 +122,12 @@ pub struct Target {
     pub state_machine_ref: Option<Reference>,
     /// A state machine that is not managed here; the tenant's `targets` must admit it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 2048), regex(pattern = r"^arn:(aws[a-z-]*|\$\{AWS::Partition\}):states:([a-z0-9-]+|\$\{AWS::Region\}):([0-9]{12}|\$\{AWS::AccountId\}):stateMachine:[0-9A-Za-z_-]+$"))]
+    #[schemars(
+        length(max = 2048),
+        regex(
+            pattern = r"^arn:(aws[a-z-]*|\$\{AWS::Partition\}):states:([a-z0-9-]+|\$\{AWS::Region\}):([0-9]{12}|\$\{AWS::AccountId\}):stateMachine:[0-9A-Za-z_-]+$"
+        )
+    )]
     pub arn: Option<String>,
     /// The machines among which the client's body, or a raw template, names one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -287,7 +302,10 @@ pub struct IntegrationResponse {
 pub struct InvokeRole {
     /// An existing role that the tenant's `invokeRoleArns` admit; the built-ins may stand in it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 2048), regex(pattern = r"^arn:(aws[a-z-]*|\$\{AWS::Partition\}):iam::([0-9]{12}|\$\{AWS::AccountId\}):role/.+$"))]
+    #[schemars(
+        length(max = 2048),
+        regex(pattern = r"^arn:(aws[a-z-]*|\$\{AWS::Partition\}):iam::([0-9]{12}|\$\{AWS::AccountId\}):role/.+$")
+    )]
     pub arn: Option<String>,
     /// Managed policies for a managed role of this route's own; the tenant's `managedPolicyArns` must admit each.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -77,7 +77,10 @@ pub enum DeletionPolicy {
 #[serde(rename_all = "camelCase")]
 pub struct PolicyStatement {
     /// Actions such as `dynamodb:GetItem`; `*` and `?` are wildcards.
-    #[schemars(length(min = 1, max = 64), inner(length(min = 3, max = 128), regex(pattern = r"^[A-Za-z0-9-]+:[A-Za-z0-9*?]+$")))]
+    #[schemars(
+        length(min = 1, max = 64),
+        inner(length(min = 3, max = 128), regex(pattern = r"^[A-Za-z0-9-]+:[A-Za-z0-9*?]+$"))
+    )]
     #[schemars(extend("x-kubernetes-list-type" = "set"))]
     pub actions: Vec<String>,
     /// ARNs, with wildcards and the built-ins `${AWS::AccountId}`, `${AWS::Region}`, `${AWS::Partition}`; or `*`.

@@ -34,20 +34,14 @@ pub const ABANDON: &str = "stepgate.dev/abandon";
 
 /// The CRDs of all kinds, as `stepgate crds` prints them.
 pub fn crds() -> Vec<CustomResourceDefinition> {
-    let mut crds = vec![
-        AWSAccount::crd(),
-        StateMachine::crd(),
-        RestAPI::crd(),
-        APIRoute::crd(),
-    ];
+    let mut crds = vec![AWSAccount::crd(), StateMachine::crd(), RestAPI::crd(), APIRoute::crd()];
     for crd in &mut crds {
         for version in &mut crd.spec.versions {
             if let Some(schema) = version.schema.as_mut().and_then(|s| s.open_api_v3_schema.as_mut())
                 && let Some(status) = schema.properties.as_mut().and_then(|p| p.get_mut("status"))
             {
-                status.default = Some(
-                    k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::JSON(untouched_status()),
-                );
+                status.default =
+                    Some(k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::JSON(untouched_status()));
             }
         }
     }

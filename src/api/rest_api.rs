@@ -26,7 +26,12 @@ use super::{Action, Authorization, Binding, CommonStatus, DeletionPolicy, Drift,
     printcolumn(name = "Routes", type_ = "integer", json_path = ".status.attachedRoutes"),
     printcolumn(name = "URL", type_ = "string", json_path = ".status.stages[0].invokeUrl"),
     printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
-    printcolumn(name = "Message", type_ = "string", json_path = ".status.conditions[?(@.type=='Ready')].message", priority = 1)
+    printcolumn(
+        name = "Message",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type=='Ready')].message",
+        priority = 1
+    )
 )]
 #[serde(rename_all = "camelCase")]
 #[x_kube(

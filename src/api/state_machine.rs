@@ -130,7 +130,10 @@ pub struct Substitution {
 pub struct ExecutionRole {
     /// An existing role that the tenant's `executionRoleArns` admit; the built-ins `${AWS::AccountId}`, `${AWS::Region}`, `${AWS::Partition}` may stand in it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 2048), regex(pattern = r"^arn:(aws[a-z-]*|\$\{AWS::Partition\}):iam::([0-9]{12}|\$\{AWS::AccountId\}):role/.+$"))]
+    #[schemars(
+        length(max = 2048),
+        regex(pattern = r"^arn:(aws[a-z-]*|\$\{AWS::Partition\}):iam::([0-9]{12}|\$\{AWS::AccountId\}):role/.+$")
+    )]
     pub arn: Option<String>,
     /// Managed policies for the managed role; the tenant's `managedPolicyArns` must admit each.
     #[serde(default, skip_serializing_if = "Option::is_none")]

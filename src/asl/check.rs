@@ -30,9 +30,7 @@ impl FromStr for MachineType {
         match text {
             "STANDARD" => Ok(Self::Standard),
             "EXPRESS" => Ok(Self::Express),
-            _ => Err(format!(
-                "`{text}` is not a type of state machine; there are STANDARD and EXPRESS"
-            )),
+            _ => Err(format!("`{text}` is not a type of state machine; there are STANDARD and EXPRESS")),
         }
     }
 }
@@ -41,12 +39,8 @@ impl FromStr for MachineType {
 ///
 /// No error finding does not promise that AWS accepts it: only what it surely refuses is an error.
 pub fn check(definition: &Definition, machine_type: MachineType) -> Vec<Finding> {
-    let mut checker = Checker {
-        findings: Findings::new(definition),
-        speller: Speller::new(),
-        machine_type,
-        names: HashMap::new(),
-    };
+    let mut checker =
+        Checker { findings: Findings::new(definition), speller: Speller::new(), machine_type, names: HashMap::new() };
     let levels: Vec<Level<'_>> = levels(definition.value()).collect();
     for state in levels.iter().flat_map(Level::states) {
         checker.name(&state);
@@ -66,9 +60,7 @@ pub fn check(definition: &Definition, machine_type: MachineType) -> Vec<Finding>
     checker.findings.finish()
 }
 
-const TYPES: [&str; 8] = [
-    "Task", "Pass", "Choice", "Wait", "Succeed", "Fail", "Parallel", "Map",
-];
+const TYPES: [&str; 8] = ["Task", "Pass", "Choice", "Wait", "Succeed", "Fail", "Parallel", "Map"];
 
 /// The longest name of a state, in characters. CreateStateMachine: "INVALID_STATE_NAME … exceeds the 80-character limit
 /// allowed by the service" (asl-validator issue 69), although the specification says 128 in places.
@@ -115,10 +107,7 @@ impl<'d> Checker<'d> {
             self.findings.error(
                 "duplicate-state-name",
                 At::Key(&state.pointer),
-                format!(
-                    "State `{}` has the same name as one {other}",
-                    short(state.name)
-                ),
+                format!("State `{}` has the same name as one {other}", short(state.name)),
                 Some("give it another name; names are unique in the whole machine".to_owned()),
             );
         } else {
@@ -182,10 +171,7 @@ impl<'d> Checker<'d> {
                 self.findings.error(
                     "unknown-start",
                     At::Value(&pointer),
-                    format!(
-                        "{whose} starts at `{}`, which none of its states is named",
-                        short(name)
-                    ),
+                    format!("{whose} starts at `{}`, which none of its states is named", short(name)),
                     Some(self.suggest(name, near, level)),
                 );
                 near
@@ -205,12 +191,7 @@ impl<'d> Checker<'d> {
                     "start-missing",
                     At::Key(&level.pointer),
                     format!("{whose} has no StartAt"),
-                    first.map(|first| {
-                        format!(
-                            "add the name of its first state, as StartAt: {}",
-                            short(first)
-                        )
-                    }),
+                    first.map(|first| format!("add the name of its first state, as StartAt: {}", short(first))),
                 );
                 first.map(String::as_str)
             }
@@ -224,26 +205,15 @@ impl<'d> Checker<'d> {
         if self.names.contains_key(name) {
             return "there is one at another level, but states go only to states of their own level".to_owned();
         }
-        let names = level
-            .states()
-            .take(10)
-            .map(|state| format!("`{}`", short(state.name)));
-        format!(
-            "the states there are {}",
-            names.collect::<Vec<_>>().join(", ")
-        )
+        let names = level.states().take(10).map(|state| format!("`{}`", short(state.name)));
+        format!("the states there are {}", names.collect::<Vec<_>>().join(", "))
     }
 
     fn state(&mut self, state: &StateRef<'d>) {
         let name = short(state.name);
         let at = At::Key(&state.pointer);
         if !state.value.is_object() {
-            self.findings.error(
-                "not-an-object",
-                at,
-                format!("State `{name}` is not an object"),
-                None,
-            );
+            self.findings.error("not-an-object", at, format!("State `{name}` is not an object"), None);
             return;
         }
         let kind = match state.field("Type") {
@@ -251,14 +221,12 @@ impl<'d> Checker<'d> {
             Some(_) => {
                 let pointer = state.pointer.key("Type");
                 let message = format!("State `{name}` has a Type that is not a string");
-                self.findings
-                    .error("type-unknown", At::Value(&pointer), message, types_help());
+                self.findings.error("type-unknown", At::Value(&pointer), message, types_help());
                 return;
             }
             None => {
                 let message = format!("State `{name}` has no Type");
-                self.findings
-                    .error("type-missing", at, message, types_help());
+                self.findings.error("type-missing", at, message, types_help());
                 return;
             }
         };
@@ -284,13 +252,9 @@ impl<'d> Checker<'d> {
                     Some(near) => Some(format!("did you mean `{near}`?")),
                     None => types_help(),
                 };
-                let message = format!(
-                    "State `{name}` has the Type `{}`, which does not exist",
-                    short(kind)
-                );
+                let message = format!("State `{name}` has the Type `{}`, which does not exist", short(kind));
                 let pointer = state.pointer.key("Type");
-                self.findings
-                    .error("type-unknown", At::Value(&pointer), message, help);
+                self.findings.error("type-unknown", At::Value(&pointer), message, help);
                 return;
             }
             _ => {}
@@ -312,14 +276,12 @@ impl<'d> Checker<'d> {
     fn next_or_end(&mut self, state: &StateRef<'d>) {
         let name = short(state.name);
         let next = state.field("Next").filter(|next| !next.is_null());
-        let help =
-            || Some("give it Next, or End: true if the machine or branch ends here".to_owned());
+        let help = || Some("give it Next, or End: true if the machine or branch ends here".to_owned());
         match (next, state.field("End")) {
             (_, Some(Value::String(_) | Value::Number(_))) => {
                 let message = format!("State `{name}` has an End that is not true or false");
                 let pointer = state.pointer.key("End");
-                self.findings
-                    .error("end-not-boolean", At::Value(&pointer), message, None);
+                self.findings.error("end-not-boolean", At::Value(&pointer), message, None);
             }
             (Some(_), Some(Value::Bool(true))) => self.findings.error(
                 "next-and-end",
@@ -346,13 +308,9 @@ impl<'d> Checker<'d> {
     /// "SCHEMA_VALIDATION_FAILED: These fields are required: [Next]" (cfn-lint issue 4077, for a choice rule).
     fn needs_next(&mut self, name: &str, what: &str, value: &Value, pointer: &Pointer<'_>) {
         let name = short(name);
-        if value
-            .as_object()
-            .is_some_and(|rule| !rule.contains_key("Next"))
-        {
+        if value.as_object().is_some_and(|rule| !rule.contains_key("Next")) {
             let message = format!("A {what} of state `{name}` has no Next");
-            self.findings
-                .error("next-missing", At::Value(pointer), message, None);
+            self.findings.error("next-missing", At::Value(pointer), message, None);
         }
     }
 
@@ -392,17 +350,13 @@ impl<'d> Checker<'d> {
             }
             Some(_) => {
                 let message = format!("Task state `{name}` has a Resource that is not a string");
-                self.findings
-                    .error("resource-missing", At::Value(&pointer), message, None);
+                self.findings.error("resource-missing", At::Value(&pointer), message, None);
                 return;
             }
             None => {
                 let message = format!("Task state `{name}` has no Resource");
-                let help = Some(
-                    "add the ARN of a function, an activity or a service integration".to_owned(),
-                );
-                self.findings
-                    .error("resource-missing", At::Key(&state.pointer), message, help);
+                let help = Some("add the ARN of a function, an activity or a service integration".to_owned());
+                self.findings.error("resource-missing", At::Key(&state.pointer), message, help);
                 return;
             }
         };
@@ -443,10 +397,8 @@ impl<'d> Checker<'d> {
         let mut unclear = false;
         for state in level.states() {
             let transitions = transitions(&state);
-            ends |= state.field("End") == Some(&Value::Bool(true))
-                || matches!(state.kind(), Some("Succeed" | "Fail"));
-            unclear |=
-                transitions.is_empty() || state.kind().is_none_or(|kind| !TYPES.contains(&kind));
+            ends |= state.field("End") == Some(&Value::Bool(true)) || matches!(state.kind(), Some("Succeed" | "Fail"));
+            unclear |= transitions.is_empty() || state.kind().is_none_or(|kind| !TYPES.contains(&kind));
             for transition in transitions {
                 if let Some(to) = self.target(&state, &transition, level) {
                     if to != state.name {
@@ -478,41 +430,27 @@ impl<'d> Checker<'d> {
             }
         }
         if !states.is_empty() && !ends && !unclear {
-            let message = format!(
-                "{whose} never ends: no state has End: true, or is of Type Succeed or Fail"
-            );
+            let message = format!("{whose} never ends: no state has End: true, or is of Type Succeed or Fail");
             if level.owner.is_none() {
-                self.findings
-                    .error("no-end", At::Key(&level.pointer), message, None);
+                self.findings.error("no-end", At::Key(&level.pointer), message, None);
             } else {
-                self.findings
-                    .warning("no-end", At::Key(&level.pointer), message, None);
+                self.findings.warning("no-end", At::Key(&level.pointer), message, None);
             }
         }
     }
 
     /// The state a transition goes to: the one it names, or the one that was probably meant.
-    fn target(
-        &mut self,
-        state: &StateRef<'d>,
-        transition: &Transition<'d>,
-        level: &Level<'d>,
-    ) -> Option<&'d str> {
-        let Transition {
-            field, to, pointer, ..
-        } = transition;
+    fn target(&mut self, state: &StateRef<'d>, transition: &Transition<'d>, level: &Level<'d>) -> Option<&'d str> {
+        let Transition { field, to, pointer, .. } = transition;
         let states = level.state_map()?;
         let to = match to {
             Value::String(to) => to,
             Value::Null => return None,
             _ if !transition.belongs => return None,
             _ => {
-                let message = format!(
-                    "State `{}` has {field} with a value that is not the name of a state",
-                    short(state.name)
-                );
-                self.findings
-                    .error("unknown-next", At::Value(pointer), message, None);
+                let message =
+                    format!("State `{}` has {field} with a value that is not the name of a state", short(state.name));
+                self.findings.error("unknown-next", At::Value(pointer), message, None);
                 return None;
             }
         };
@@ -526,11 +464,7 @@ impl<'d> Checker<'d> {
         self.findings.error(
             "unknown-next",
             At::Value(pointer),
-            format!(
-                "State `{}` has {field} `{}`, which no state of this level has",
-                short(state.name),
-                short(to)
-            ),
+            format!("State `{}` has {field} `{}`, which no state of this level has", short(state.name), short(to)),
             Some(self.suggest(to, near, level)),
         );
         near
@@ -553,28 +487,17 @@ fn transitions<'d>(state: &StateRef<'d>) -> Vec<Transition<'d>> {
     for (field, belongs) in [("Next", next), ("Default", choices)] {
         if let Some(to) = state.field(field) {
             let pointer = state.pointer.key(field);
-            transitions.push(Transition {
-                field,
-                belongs,
-                to,
-                pointer,
-            });
+            transitions.push(Transition { field, belongs, to, pointer });
         }
     }
-    for (list, field, belongs) in [
-        ("Choices", "a choice rule with Next", choices),
-        ("Catch", "a catcher with Next", catch),
-    ] {
+    for (list, field, belongs) in
+        [("Choices", "a choice rule with Next", choices), ("Catch", "a catcher with Next", catch)]
+    {
         let rules = state.field(list).and_then(Value::as_array);
         for (index, rule) in rules.into_iter().flatten().enumerate() {
             if let Some(to) = rule.get("Next") {
                 let pointer = state.pointer.key(list).index(index).key("Next");
-                transitions.push(Transition {
-                    field,
-                    belongs,
-                    to,
-                    pointer,
-                });
+                transitions.push(Transition { field, belongs, to, pointer });
             }
         }
     }

@@ -110,13 +110,7 @@ fn state(fields: &str, codes: &[&str]) {
     let found: Vec<_> = check(&parse(&text).unwrap(), MachineType::Standard)
         .iter()
         .filter(|finding| !finding.pointer.ends_with("/Y") && !finding.pointer.ends_with("/Z"))
-        .map(|finding| {
-            if finding.is_error() {
-                finding.code.to_owned()
-            } else {
-                format!("({})", finding.code)
-            }
-        })
+        .map(|finding| if finding.is_error() { finding.code.to_owned() } else { format!("({})", finding.code) })
         .collect();
     assert_eq!(found, codes, "{text}");
 }
@@ -138,25 +132,13 @@ fn wants_what_each_type_needs() {
     state("Type: Task, Resource: x, Next: Z", &[]);
     state("Type: Task, Next: Z", &["resource-missing"]);
     state("Type: Task, Resource: [], Next: Z", &["resource-missing"]);
-    state(
-        "Type: Task, Resource: {Ref: F}, Next: Z",
-        &["(resource-missing)"],
-    );
+    state("Type: Task, Resource: {Ref: F}, Next: Z", &["(resource-missing)"]);
     state("Type: Choice, Default: Z", &["choices-missing"]);
-    state(
-        "Type: Choice, Choices: [], Default: Z",
-        &["choices-missing"],
-    );
-    state(
-        "Type: Choice, Choices: [{Condition: '{% true %}', Next: Z}]",
-        &[],
-    );
+    state("Type: Choice, Choices: [], Default: Z", &["choices-missing"]);
+    state("Type: Choice, Choices: [{Condition: '{% true %}', Next: Z}]", &[]);
     state("Type: Parallel, Next: Z", &["branches-missing"]);
     state("Type: Map, Next: Z", &["item-processor-missing"]);
-    state(
-        "Type: Map, Iterator: {StartAt: B, States: {B: {Type: Succeed}}}, Next: Z",
-        &[],
-    );
+    state("Type: Map, Iterator: {StartAt: B, States: {B: {Type: Succeed}}}, Next: Z", &[]);
     state("Next: Z", &["type-missing"]);
     state("Type: 1, Next: Z", &["type-unknown"]);
     state("Type: Nap, Next: Z", &["type-unknown"]);
@@ -170,9 +152,7 @@ fn wants_what_each_type_needs() {
 fn refuses_names_that_are_too_long_or_there_twice() {
     let (fits, long) = ("é".repeat(80), "é".repeat(81));
     finds(
-        &format!(
-            "StartAt: {fits}\nStates:\n  {fits}: {{Type: Pass, Next: {long}}}\n  {long}: {{Type: Succeed}}\n"
-        ),
+        &format!("StartAt: {fits}\nStates:\n  {fits}: {{Type: Pass, Next: {long}}}\n  {long}: {{Type: Succeed}}\n"),
         &[&format!(
             "state-name-too-long line 4, column 3: The state name `{fits}…` has 81 characters; AWS takes at most 80"
         )],
@@ -200,9 +180,7 @@ States:
 fn finds_states_that_nothing_reaches_and_machines_that_never_end() {
     finds(
         "StartAt: A\nStates:\n  A: {Type: Pass, Next: B}\n  B: {Type: Pass, Next: A}\n",
-        &[
-            "no-end line 1, column 1: The definition never ends: no state has End: true, or is of Type Succeed or Fail",
-        ],
+        &["no-end line 1, column 1: The definition never ends: no state has End: true, or is of Type Succeed or Fail"],
     );
     finds(
         "StartAt: A
@@ -227,32 +205,14 @@ States:
 #[test]
 fn refuses_what_express_machines_cannot_do() {
     for (resource, code) in [
-        (
-            "arn:aws:states:::states:startExecution.sync",
-            Some("express-pattern"),
-        ),
-        (
-            "arn:aws:states:::states:startExecution.sync:2",
-            Some("express-pattern"),
-        ),
-        (
-            "arn:aws-cn:states:::sqs:sendMessage.waitForTaskToken",
-            Some("express-pattern"),
-        ),
-        (
-            "arn:${AWS::Partition}:states:::ecs:runTask.sync",
-            Some("express-pattern"),
-        ),
-        (
-            "arn:aws:states:eu-central-1:111122223333:activity:a",
-            Some("express-activity"),
-        ),
+        ("arn:aws:states:::states:startExecution.sync", Some("express-pattern")),
+        ("arn:aws:states:::states:startExecution.sync:2", Some("express-pattern")),
+        ("arn:aws-cn:states:::sqs:sendMessage.waitForTaskToken", Some("express-pattern")),
+        ("arn:${AWS::Partition}:states:::ecs:runTask.sync", Some("express-pattern")),
+        ("arn:aws:states:eu-central-1:111122223333:activity:a", Some("express-activity")),
         ("arn:aws:states:::sqs:sendMessage", None),
         ("arn:aws:states:::aws-sdk:sfn:describeActivity", None),
-        (
-            "arn:aws:lambda:eu-central-1:111122223333:function:sync",
-            None,
-        ),
+        ("arn:aws:lambda:eu-central-1:111122223333:function:sync", None),
     ] {
         let text = format!(
             "StartAt: M\nStates:\n  M:\n    Type: Map\n    End: true\n    ItemProcessor: {{StartAt: T, States: \
@@ -261,11 +221,7 @@ fn refuses_what_express_machines_cannot_do() {
         let definition = parse(&text).unwrap();
         assert_eq!(check(&definition, MachineType::Standard), [], "{resource}");
         let found = check(&definition, MachineType::Express);
-        assert_eq!(
-            found.first().map(|finding| finding.code),
-            code,
-            "{resource}"
-        );
+        assert_eq!(found.first().map(|finding| finding.code), code, "{resource}");
         for finding in found {
             assert_eq!(finding.pointer, "/States/M/ItemProcessor/States/T/Resource");
         }
@@ -278,9 +234,6 @@ fn bounds_what_it_reports() {
     let text = format!("{{\"StartAt\":\"s0\",\"States\":{{{}}}}}", many.join(","));
     let found = check(&parse(&text).unwrap(), MachineType::Standard);
     assert_eq!(found.len(), 1001);
-    assert_eq!(
-        found[1000].to_string(),
-        "38999 more findings are not listed; mend those that are, then look again"
-    );
+    assert_eq!(found[1000].to_string(), "38999 more findings are not listed; mend those that are, then look again");
     assert!(found[1000].is_error());
 }

@@ -9,18 +9,13 @@ use super::{Finding, MachineType, check, parse};
 
 /// The folder with the corpora: `$STEPGATE_SHARED/corpora`, or beside the repository.
 fn corpora() -> Option<PathBuf> {
-    let shared = std::env::var_os("STEPGATE_SHARED").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"),
-        PathBuf::from,
-    );
+    let shared = std::env::var_os("STEPGATE_SHARED")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from);
     let corpora = shared.join("corpora");
     if corpora.is_dir() {
         return Some(corpora);
     }
-    println!(
-        "skipped: there are no corpora at {}; set STEPGATE_SHARED",
-        corpora.display()
-    );
+    println!("skipped: there are no corpora at {}; set STEPGATE_SHARED", corpora.display());
     None
 }
 
@@ -51,10 +46,8 @@ fn samples(corpora: &Path) -> Vec<Sample> {
     let read = |path: &Path| fs::read_to_string(path).unwrap();
     let json = |path: &str| serde_json::from_str::<Value>(&read(&corpora.join(path))).unwrap();
     let files = |folder: &str| {
-        let mut files: Vec<_> = fs::read_dir(corpora.join(folder))
-            .unwrap()
-            .map(|entry| entry.unwrap().path())
-            .collect();
+        let mut files: Vec<_> =
+            fs::read_dir(corpora.join(folder)).unwrap().map(|entry| entry.unwrap().path()).collect();
         files.sort();
         files.into_iter().map(|path| {
             let name = path.file_name().unwrap().to_string_lossy().into_owned();
@@ -67,11 +60,7 @@ fn samples(corpora: &Path) -> Vec<Sample> {
         samples.push(Sample { name, text, valid });
     }
     for (name, text) in files("aws-samples-workflows/definitions") {
-        samples.push(Sample {
-            name,
-            text,
-            valid: true,
-        });
+        samples.push(Sample { name, text, valid: true });
     }
     let labels = json("statelint/manifest.json");
     for (name, text) in files("statelint/test") {
@@ -80,10 +69,7 @@ fn samples(corpora: &Path) -> Vec<Sample> {
             samples.push(Sample { name, text, valid });
         }
     }
-    for case in json("amazon-states-language-service/cases.json")
-        .as_array()
-        .unwrap()
-    {
+    for case in json("amazon-states-language-service/cases.json").as_array().unwrap() {
         samples.push(Sample {
             name: case["name"].as_str().unwrap().to_owned(),
             text: case["text"].as_str().unwrap().to_owned(),
@@ -119,13 +105,7 @@ fn finds_no_error_in_what_is_valid() {
         }
     }
     let invalid = samples.iter().filter(|sample| !sample.valid).count();
-    println!(
-        "{} samples; of {invalid} labelled invalid, {refused} refused",
-        samples.len()
-    );
-    assert!(
-        samples.len() > 400,
-        "the corpora are there, and nearly empty"
-    );
+    println!("{} samples; of {invalid} labelled invalid, {refused} refused", samples.len());
+    assert!(samples.len() > 400, "the corpora are there, and nearly empty");
     assert_eq!(wrong, Vec::<String>::new());
 }

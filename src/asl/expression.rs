@@ -31,11 +31,7 @@ pub(super) fn parts(text: &str) -> Vec<Part<'_>> {
             if begin < start {
                 parts.push(Part::Text(&text[begin..start]));
             }
-            parts.push(if escaped {
-                Part::Escaped(name)
-            } else {
-                Part::Placeholder(name)
-            });
+            parts.push(if escaped { Part::Escaped(name) } else { Part::Placeholder(name) });
             from += usize::from(escaped) + name.len() + 1;
             begin = from;
         }
@@ -121,11 +117,7 @@ pub(super) fn contexts(parts: &[Part<'_>], evaluated: bool) -> Vec<Context> {
     } else {
         Reader::Path
     };
-    let after_opening = if opening.is_empty() {
-        parts
-    } else {
-        &parts[1..]
-    };
+    let after_opening = if opening.is_empty() { parts } else { &parts[1..] };
     let mut contexts = Vec::new();
     for part in after_opening {
         match part {
@@ -170,10 +162,7 @@ impl Reader {
     fn context(&self) -> Context {
         match self {
             Reader::Text => Context::Text,
-            Reader::Jsonata(Jsonata {
-                inside: Inside::Quotes { escaped: false, .. },
-                ..
-            }) => Context::JsonataString,
+            Reader::Jsonata(Jsonata { inside: Inside::Quotes { escaped: false, .. }, .. }) => Context::JsonataString,
             // After a backslash the value's first character would be taken for an escape.
             Reader::Intrinsic(Intrinsic::Quotes { escaped: false }) => Context::IntrinsicString,
             _ => Context::Code,
@@ -249,10 +238,7 @@ impl Jsonata {
         self.in_word = false;
         match c {
             '\'' | '"' => {
-                self.inside = Inside::Quotes {
-                    quote: c,
-                    escaped: false,
-                };
+                self.inside = Inside::Quotes { quote: c, escaped: false };
             }
             '`' => self.inside = Inside::Backticks,
             '/' if before_star => self.inside = Inside::CommentOpening,
@@ -310,22 +296,9 @@ mod tests {
             ("", vec![]),
             ("plain $ {x}", vec![Text("plain $ {x}")]),
             ("${A}", vec![Placeholder("A")]),
-            (
-                "a${B-1.c_d}e",
-                vec![Text("a"), Placeholder("B-1.c_d"), Text("e")],
-            ),
-            (
-                "${AWS::Region}:${!AWS::Region}",
-                vec![
-                    Placeholder("AWS::Region"),
-                    Text(":"),
-                    Escaped("AWS::Region"),
-                ],
-            ),
-            (
-                "${A}${!B}${C}",
-                vec![Placeholder("A"), Escaped("B"), Placeholder("C")],
-            ),
+            ("a${B-1.c_d}e", vec![Text("a"), Placeholder("B-1.c_d"), Text("e")]),
+            ("${AWS::Region}:${!AWS::Region}", vec![Placeholder("AWS::Region"), Text(":"), Escaped("AWS::Region")]),
+            ("${A}${!B}${C}", vec![Placeholder("A"), Escaped("B"), Placeholder("C")]),
             ("${${A}", vec![Text("${"), Placeholder("A")]),
             ("${} ${A ${a:b} ${ A}", vec![Text("${} ${A ${a:b} ${ A}")]),
             ("é${A}é", vec![Text("é"), Placeholder("A"), Text("é")]),
@@ -343,32 +316,16 @@ mod tests {
             ("{% '${X}' %}", false, vec![JsonataString]),
             ("  {% \"${X}\" %}", false, vec![JsonataString]),
             ("{% ${X} %}", false, vec![Code]),
-            (
-                "{% 'a' & ${X} & '${X}' %}",
-                false,
-                vec![Code, JsonataString],
-            ),
+            ("{% 'a' & ${X} & '${X}' %}", false, vec![Code, JsonataString]),
             ("{% 'a\\'${X}' %}", false, vec![JsonataString]),
             ("{% 'a\\\\'${X}' %}", false, vec![Code]),
             ("{% 'a\\${X}' %}", false, vec![Code]),
             ("{% \"it's ${X}\" %}", false, vec![JsonataString]),
-            (
-                "{% `it's ${X}` & '${X}' %}",
-                false,
-                vec![Code, JsonataString],
-            ),
-            (
-                "{% /* it's ${X} */ '${X}' %}",
-                false,
-                vec![Code, JsonataString],
-            ),
+            ("{% `it's ${X}` & '${X}' %}", false, vec![Code, JsonataString]),
+            ("{% /* it's ${X} */ '${X}' %}", false, vec![Code, JsonataString]),
             ("{% /*/ ' */ '${X}' %}", false, vec![JsonataString]),
             ("{% $n / 2 & '${X}' %}", false, vec![JsonataString]),
-            (
-                "{% ($n)/2 & a[0] / 'b' / `c` & '${X}' %}",
-                false,
-                vec![JsonataString],
-            ),
+            ("{% ($n)/2 & a[0] / 'b' / `c` & '${X}' %}", false, vec![JsonataString]),
             ("{% $match(a, /'/) & '${X}' %}", false, vec![Code]),
             ("{% a and /'/ & '${X}' %}", false, vec![Code]),
             ("{% a in/* */ /'/ & '${X}' %}", false, vec![Code]),
@@ -381,11 +338,7 @@ mod tests {
             ("$['${X}']", true, vec![Code]),
             ("${X}", true, vec![Code]),
             ("States.Format('${X}-{}', $.a)", true, vec![IntrinsicString]),
-            (
-                "States.Format('it\\'s ${X}', ${X})",
-                true,
-                vec![IntrinsicString, Code],
-            ),
+            ("States.Format('it\\'s ${X}', ${X})", true, vec![IntrinsicString, Code]),
             ("States.Format('\\${X}')", true, vec![Code]),
             ("States.Format($[\"'\"], '${X}')", true, vec![Code]),
             ("States.Format('${X}-{}', $.a)", false, vec![Text]),
@@ -398,14 +351,8 @@ mod tests {
     fn writes_values_that_stay_inside_their_quotes() {
         let value = "a'b\"c\\d{e}\n";
         assert_eq!(Context::Text.write(value).as_deref(), Some(value));
-        assert_eq!(
-            Context::JsonataString.write(value).as_deref(),
-            Some("a\\u0027b\\u0022c\\\\d{e}\\u000a")
-        );
-        assert_eq!(
-            Context::IntrinsicString.write(value).as_deref(),
-            Some("a\\'b\"c\\\\d\\{e\\}\n")
-        );
+        assert_eq!(Context::JsonataString.write(value).as_deref(), Some("a\\u0027b\\u0022c\\\\d{e}\\u000a"));
+        assert_eq!(Context::IntrinsicString.write(value).as_deref(), Some("a\\'b\"c\\\\d\\{e\\}\n"));
         assert_eq!(Context::Code.write(value), None);
     }
 }

@@ -67,12 +67,7 @@ const MAX_BYTES: usize = 4_000_000;
 
 impl<'a> Findings<'a> {
     pub fn new(definition: &'a Definition) -> Self {
-        Self {
-            definition,
-            found: Vec::new(),
-            bytes: 0,
-            left_out: None,
-        }
+        Self { definition, found: Vec::new(), bytes: 0, left_out: None }
     }
 
     /// AWS surely refuses this.
@@ -81,24 +76,11 @@ impl<'a> Findings<'a> {
     }
 
     /// AWS accepts this, or may.
-    pub fn warning(
-        &mut self,
-        code: &'static str,
-        at: At<'_>,
-        message: String,
-        help: Option<String>,
-    ) {
+    pub fn warning(&mut self, code: &'static str, at: At<'_>, message: String, help: Option<String>) {
         self.add(code, Severity::Warning, at, message, help);
     }
 
-    fn add(
-        &mut self,
-        code: &'static str,
-        severity: Severity,
-        at: At<'_>,
-        message: String,
-        help: Option<String>,
-    ) {
+    fn add(&mut self, code: &'static str, severity: Severity, at: At<'_>, message: String, help: Option<String>) {
         if self.found.len() >= MAX_FINDINGS || self.bytes >= MAX_BYTES {
             let (worst, count) = self.left_out.unwrap_or((severity, 0));
             self.left_out = Some((worst.max(severity), count + 1));
@@ -124,9 +106,7 @@ impl<'a> Findings<'a> {
 
     /// All of them in the order of the text.
     pub fn finish(mut self) -> Vec<Finding> {
-        self.found.sort_by(|a, b| {
-            (a.position, &a.pointer, a.code).cmp(&(b.position, &b.pointer, b.code))
-        });
+        self.found.sort_by(|a, b| (a.position, &a.pointer, a.code).cmp(&(b.position, &b.pointer, b.code)));
         if let Some((severity, count)) = self.left_out {
             self.found.push(Finding {
                 code: "more-findings",

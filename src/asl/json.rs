@@ -122,11 +122,7 @@ struct Cursor<'a> {
 
 impl<'a> Cursor<'a> {
     fn new(text: &'a str) -> Self {
-        Self {
-            text,
-            offset: 0,
-            at: Position { line: 1, column: 1 },
-        }
+        Self { text, offset: 0, at: Position { line: 1, column: 1 } }
     }
 
     fn position(&self) -> Position {
@@ -167,9 +163,7 @@ impl<'a> Cursor<'a> {
     /// The letters, digits and signs that follow.
     fn word(&self) -> &'a str {
         let rest = self.rest();
-        let end = rest
-            .bytes()
-            .position(|b| !(b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.' | b'_')));
+        let end = rest.bytes().position(|b| !(b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.' | b'_')));
         &rest[..end.unwrap_or(rest.len())]
     }
 
@@ -179,9 +173,8 @@ impl<'a> Cursor<'a> {
 
     fn number(&mut self) -> Result<Number, ParseError> {
         let word = self.word();
-        let number = serde_json::from_str(word).map_err(|_| {
-            ParseError::at(self.at, format!("`{}` is not a JSON number", short(word)))
-        })?;
+        let number = serde_json::from_str(word)
+            .map_err(|_| ParseError::at(self.at, format!("`{}` is not a JSON number", short(word))))?;
         self.skip(word.len());
         Ok(number)
     }
@@ -219,15 +212,9 @@ impl<'a> Cursor<'a> {
     }
 
     fn bad_escape(&self, quoted: &str, error: &serde_json::Error) -> ParseError {
-        let before = quoted
-            .char_indices()
-            .take_while(|(offset, _)| *offset + 1 < error.column())
-            .count();
+        let before = quoted.char_indices().take_while(|(offset, _)| *offset + 1 < error.column()).count();
         ParseError::at(
-            Position {
-                line: self.at.line,
-                column: self.at.column + before,
-            },
+            Position { line: self.at.line, column: self.at.column + before },
             "this escape is not one of JSON's: \\\" \\\\ \\/ \\b \\f \\n \\r \\t and \\u with four hexadecimal digits, \
              surrogates in pairs",
         )

@@ -11,11 +11,7 @@ impl Speller {
     }
 
     /// The candidate nearest to a word, where it is near enough to be worth suggesting.
-    pub fn near<'a>(
-        &mut self,
-        word: &str,
-        candidates: impl IntoIterator<Item = &'a str>,
-    ) -> Option<&'a str> {
+    pub fn near<'a>(&mut self, word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
         let word: Vec<char> = word.chars().take(MAX_LENGTH + 1).collect();
         if word.is_empty() || word.len() > MAX_LENGTH {
             return None;
@@ -43,12 +39,7 @@ fn distance(word: &[char], candidate: &str, limit: usize) -> Option<usize> {
     if word.len().abs_diff(other.len()) > limit {
         return None;
     }
-    if word.len() == other.len()
-        && word
-            .iter()
-            .zip(&other)
-            .all(|(a, b)| a.eq_ignore_ascii_case(b))
-    {
+    if word.len() == other.len() && word.iter().zip(&other).all(|(a, b)| a.eq_ignore_ascii_case(b)) {
         return Some(0);
     }
     let mut before = vec![usize::MAX; other.len() + 1];

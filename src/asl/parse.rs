@@ -28,21 +28,13 @@ pub struct ParseError {
 
 impl ParseError {
     pub(super) fn at(position: Position, message: impl Into<String>) -> Self {
-        Self {
-            line: position.line,
-            column: position.column,
-            message: one_line(message.into()),
-        }
+        Self { line: position.line, column: position.column, message: one_line(message.into()) }
     }
 }
 
 impl fmt::Display for ParseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "line {}, column {}: {}",
-            self.line, self.column, self.message
-        )
+        write!(f, "line {}, column {}: {}", self.line, self.column, self.message)
     }
 }
 
@@ -61,10 +53,7 @@ pub fn parse(text: &str) -> Result<Definition, ParseError> {
     if text.len() > MAX_SIZE {
         return Err(ParseError::at(
             start,
-            format!(
-                "the definition has {} bytes; AWS takes at most {MAX_SIZE}",
-                text.len()
-            ),
+            format!("the definition has {} bytes; AWS takes at most {MAX_SIZE}", text.len()),
         ));
     }
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
@@ -80,10 +69,7 @@ pub fn parse(text: &str) -> Result<Definition, ParseError> {
     }
     match builder.root {
         Some((value @ Value::Object(_), place)) => Ok(Definition::new(value, place)),
-        Some((_, place)) => Err(ParseError::at(
-            place.value,
-            "a definition is an object with StartAt and States",
-        )),
+        Some((_, place)) => Err(ParseError::at(place.value, "a definition is an object with StartAt and States")),
         None => Err(ParseError::at(start, "the definition is empty")),
     }
 }
@@ -136,50 +122,27 @@ impl Builder {
     }
 
     pub fn open_object(&mut self, at: Position) -> Result<(), ParseError> {
-        self.begin(
-            at,
-            Kind::Object {
-                map: Map::new(),
-                places: HashMap::new(),
-                key: None,
-            },
-        )
+        self.begin(at, Kind::Object { map: Map::new(), places: HashMap::new(), key: None })
     }
 
     pub fn open_array(&mut self, at: Position) -> Result<(), ParseError> {
-        self.begin(
-            at,
-            Kind::Array {
-                items: Vec::new(),
-                places: Vec::new(),
-            },
-        )
+        self.begin(at, Kind::Array { items: Vec::new(), places: Vec::new() })
     }
 
     fn begin(&mut self, at: Position, kind: Kind) -> Result<(), ParseError> {
         if self.open.len() == MAX_DEPTH {
-            return Err(ParseError::at(
-                at,
-                format!("objects and arrays nest deeper than {MAX_DEPTH} levels"),
-            ));
+            return Err(ParseError::at(at, format!("objects and arrays nest deeper than {MAX_DEPTH} levels")));
         }
         self.open.push(Open { at, kind });
         Ok(())
     }
 
     pub fn key(&mut self, at: Position, name: String) -> Result<(), ParseError> {
-        if let Some(Open {
-            kind: Kind::Object { places, key, .. },
-            ..
-        }) = self.open.last_mut()
-        {
+        if let Some(Open { kind: Kind::Object { places, key, .. }, .. }) = self.open.last_mut() {
             if let Some(first) = places.get(&name).and_then(|place| place.key) {
                 return Err(ParseError::at(
                     at,
-                    format!(
-                        "the key `{}` is already in this object, at {first}",
-                        short(&name)
-                    ),
+                    format!("the key `{}` is already in this object, at {first}", short(&name)),
                 ));
             }
             *key = Some((name, at));
@@ -206,11 +169,7 @@ impl Builder {
     }
 
     fn add(&mut self, value: Value, at: Position, children: Children) {
-        let mut place = Place {
-            key: None,
-            value: at,
-            children,
-        };
+        let mut place = Place { key: None, value: at, children };
         match self.open.last_mut().map(|open| &mut open.kind) {
             None => self.root = Some((value, place)),
             Some(Kind::Array { items, places }) => {

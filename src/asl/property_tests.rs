@@ -20,21 +20,18 @@ const YAML: &str = "StartAt: A\nStates:\n  A:\n    Type: Choice\n    Choices:\n 
 /// A text with some of its pieces cut, doubled or replaced.
 fn mutated(text: &'static str) -> impl Strategy<Value = String> {
     let pieces = prop::sample::select(vec![
-        "", "\"", "'", "{", "}", "[", "]", ":", ",", "\n", " ", "\t", "-", "*a", "&a", "!", "%",
-        "|", ">", "#", "\\", "\\u", "${X}", "${", "é", "\0", "\u{feff}", "---", "...", "null",
-        "1e9", "? ", "- ", "Next", "A",
+        "", "\"", "'", "{", "}", "[", "]", ":", ",", "\n", " ", "\t", "-", "*a", "&a", "!", "%", "|", ">", "#", "\\",
+        "\\u", "${X}", "${", "é", "\0", "\u{feff}", "---", "...", "null", "1e9", "? ", "- ", "Next", "A",
     ]);
-    prop::collection::vec((any::<prop::sample::Index>(), 0..9usize, pieces), 0..6).prop_map(
-        move |edits| {
-            let mut chars: Vec<char> = text.chars().collect();
-            for (index, cut, piece) in edits {
-                let start = index.index(chars.len().max(1)).min(chars.len());
-                let end = (start + cut).min(chars.len());
-                chars.splice(start..end, piece.chars());
-            }
-            chars.into_iter().collect()
-        },
-    )
+    prop::collection::vec((any::<prop::sample::Index>(), 0..9usize, pieces), 0..6).prop_map(move |edits| {
+        let mut chars: Vec<char> = text.chars().collect();
+        for (index, cut, piece) in edits {
+            let start = index.index(chars.len().max(1)).min(chars.len());
+            let end = (start + cut).min(chars.len());
+            chars.splice(start..end, piece.chars());
+        }
+        chars.into_iter().collect()
+    })
 }
 
 /// Everything there is to do with a text; what is read must survive being written.
@@ -53,15 +50,11 @@ fn try_all(text: &str, value: &str) {
     for state in walk(definition.value()) {
         let pointer = state.pointer.to_string();
         assert_eq!(definition.value().pointer(&pointer), Some(state.value));
-        assert!(
-            definition.position(&pointer).is_some() && definition.key_position(&pointer).is_some()
-        );
+        assert!(definition.position(&pointer).is_some() && definition.key_position(&pointer).is_some());
     }
     let values = BTreeMap::from([("X".to_owned(), Value::Text(value.to_owned()))]);
     let (substituted, findings) = substitute(&definition, &values);
-    let all = findings
-        .into_iter()
-        .chain(check(&substituted, MachineType::Express));
+    let all = findings.into_iter().chain(check(&substituted, MachineType::Express));
     for finding in all.chain(check(&definition, MachineType::Standard)) {
         assert!(
             (finding.position.is_some() || finding.code == "more-findings")
@@ -154,9 +147,7 @@ fn takes_linear_time_at_the_size_limit() {
         ),
         format!(
             "{{\"StartAt\": \"A\", \"States\": {{{}\"Z\": {{}}}}}}",
-            (0..20_000)
-                .map(|i| format!("\"state{i:05}\":{{\"Next\":\"stale{i:05}\"}},"))
-                .collect::<String>()
+            (0..20_000).map(|i| format!("\"state{i:05}\":{{\"Next\":\"stale{i:05}\"}},")).collect::<String>()
         ),
     ];
     for text in texts {
@@ -173,29 +164,18 @@ fn takes_linear_time_at_the_size_limit() {
 #[test]
 fn needs_little_stack_at_the_depth_limit() {
     let nested = |open: &str, close: &str, levels: usize| {
-        format!(
-            "{{\"StartAt\":\"A\",\"States\":{}1{}}}",
-            open.repeat(levels),
-            close.repeat(levels)
-        )
+        format!("{{\"StartAt\":\"A\",\"States\":{}1{}}}", open.repeat(levels), close.repeat(levels))
     };
     let texts = [
         nested("[", "]", MAX_DEPTH - 1),
         nested("{\"A\":", "}", MAX_DEPTH - 1),
-        nested(
-            "{\"A\":{\"Type\":\"Parallel\",\"Branches\":[{\"States\":",
-            "}]}}",
-            (MAX_DEPTH - 1) / 4,
-        ),
+        nested("{\"A\":{\"Type\":\"Parallel\",\"Branches\":[{\"States\":", "}]}}", (MAX_DEPTH - 1) / 4),
         "- ".repeat(MAX_DEPTH - 1),
     ];
     let run = move || {
         for text in &texts {
             try_all(text, "x");
-            let _ = format!(
-                "{:?}",
-                parse(text).map(|definition| definition.value().clone() == json!(1))
-            );
+            let _ = format!("{:?}", parse(text).map(|definition| definition.value().clone() == json!(1)));
         }
     };
     let thread = std::thread::Builder::new().stack_size(3 << 19).spawn(run);

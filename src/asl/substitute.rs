@@ -30,10 +30,7 @@ pub enum Value {
 ///
 /// Returns the new definition, with the positions of the old one, and what is wrong: errors for unknown names and for
 /// values that can't stand where they should, whose strings are left as they were; warnings for unused names.
-pub fn substitute(
-    definition: &Definition,
-    values: &BTreeMap<String, Value>,
-) -> (Definition, Vec<Finding>) {
+pub fn substitute(definition: &Definition, values: &BTreeMap<String, Value>) -> (Definition, Vec<Finding>) {
     let mut value = definition.value().clone();
     let mut run = Run {
         values,
@@ -123,10 +120,7 @@ impl<'a> Run<'a> {
             return Some(value);
         }
         let name = short(name);
-        let known = values
-            .keys()
-            .take(20)
-            .map(|name| format!("`{}`", short(name)));
+        let known = values.keys().take(20).map(|name| format!("`{}`", short(name)));
         let known = match (known.collect::<Vec<_>>().join(", "), values.len()) {
             (_, 0) => "none is declared".to_owned(),
             (known, ..=20) => format!("known are {known}"),
@@ -139,22 +133,14 @@ impl<'a> Run<'a> {
             format!("`${{{name}}}` names no substitution; {known}"),
             Some(match self.speller.near(name, names) {
                 Some(near) => format!("did you mean `${{{near}}}`?"),
-                None => format!(
-                    "declare `{name}`, or write `${{!{name}}}` where the text itself is meant"
-                ),
+                None => format!("declare `{name}`, or write `${{!{name}}}` where the text itself is meant"),
             }),
         );
         None
     }
 
     /// JSON in the place of a whole string.
-    fn whole(
-        &mut self,
-        name: &str,
-        json: &Json,
-        pointer: &Pointer<'_>,
-        site: Site,
-    ) -> Option<Json> {
+    fn whole(&mut self, name: &str, json: &Json, pointer: &Pointer<'_>, site: Site) -> Option<Json> {
         match inspect(json, site) {
             Inspected::Expression => {
                 self.starts_expression(&format!("${{{name}}}"), pointer);
@@ -171,22 +157,13 @@ impl<'a> Run<'a> {
             }
             Inspected::Depth(_) => {}
         }
-        let size = if json.is_object() || json.is_array() {
-            json.to_string().len()
-        } else {
-            0
-        };
+        let size = if json.is_object() || json.is_array() { json.to_string().len() } else { 0 };
         self.take_room(size, pointer)?;
         Some(json.clone())
     }
 
     /// The text of a placeholder in a longer string.
-    fn placeholder(
-        &mut self,
-        name: &str,
-        context: Context,
-        pointer: &Pointer<'_>,
-    ) -> Option<String> {
+    fn placeholder(&mut self, name: &str, context: Context, pointer: &Pointer<'_>) -> Option<String> {
         let text = match self.look_up(name, pointer)? {
             Value::Text(text) | Value::Json(Json::String(text)) => text.clone(),
             Value::Json(json @ (Json::Number(_) | Json::Bool(_))) => json.to_string(),
@@ -245,7 +222,9 @@ impl<'a> Run<'a> {
         self.findings.error(
             "substitution-starts-expression",
             At::Value(pointer),
-            format!("the substituted value of `{text}` would begin an expression, and a substituted value can't be code"),
+            format!(
+                "the substituted value of `{text}` would begin an expression, and a substituted value can't be code"
+            ),
             Some("write the expression into the definition, with the placeholder in a quoted string of it".to_owned()),
         );
     }
@@ -258,9 +237,7 @@ impl<'a> Run<'a> {
                 self.findings.warning(
                     "substitution-in-key",
                     At::Key(pointer),
-                    format!(
-                        "`${{{name}}}` stands in a key, and only string values are substituted"
-                    ),
+                    format!("`${{{name}}}` stands in a key, and only string values are substituted"),
                     None,
                 );
             }
@@ -273,7 +250,9 @@ impl<'a> Run<'a> {
                 self.findings.warning(
                     "unused-substitution",
                     At::Value(&Pointer::root()),
-                    format!("the substitution `{name}` is declared, and nowhere in the definition stands `${{{name}}}`"),
+                    format!(
+                        "the substitution `{name}` is declared, and nowhere in the definition stands `${{{name}}}`"
+                    ),
                     None,
                 );
             }
@@ -305,10 +284,7 @@ enum Role {
 }
 
 impl Site {
-    const DEFINITION: Self = Self {
-        role: Role::Level,
-        evaluated: false,
-    };
+    const DEFINITION: Self = Self { role: Role::Level, evaluated: false };
 
     fn field(self, key: &str) -> Self {
         let role = match self.role {
@@ -320,16 +296,13 @@ impl Site {
             Role::State | Role::Field => match key {
                 "Branches" if self.role == Role::State => Role::Branches,
                 "ItemProcessor" | "Iterator" if self.role == Role::State => Role::Level,
-                "Parameters" | "Arguments" | "ItemSelector" | "ResultSelector" | "Result"
-                | "Output" | "Assign" | "Items" | "Credentials" | "BatchInput" => Role::Payload,
+                "Parameters" | "Arguments" | "ItemSelector" | "ResultSelector" | "Result" | "Output" | "Assign"
+                | "Items" | "Credentials" | "BatchInput" => Role::Payload,
                 _ => Role::Field,
             },
         };
         let is_path = key.ends_with("Path") || key == "Variable";
-        Self {
-            role,
-            evaluated: key.ends_with(".$") || (role == Role::Field && is_path),
-        }
+        Self { role, evaluated: key.ends_with(".$") || (role == Role::Field && is_path) }
     }
 
     fn element(self) -> Self {

@@ -15,10 +15,7 @@ fn values() -> BTreeMap<String, Value> {
         ("Delay", Value::Json(json!(2))),
         ("Flag", Value::Json(json!(true))),
         ("Nothing", Value::Json(json!(null))),
-        (
-            "Retry",
-            Value::Json(json!([{"ErrorEquals": ["States.ALL"], "MaxAttempts": 2}])),
-        ),
+        ("Retry", Value::Json(json!([{"ErrorEquals": ["States.ALL"], "MaxAttempts": 2}]))),
         ("Quotes", text("it's \"{}\" \\")),
         ("Jsonata", text("{% $states.input %}")),
         ("Close", text(" %}")),
@@ -27,10 +24,7 @@ fn values() -> BTreeMap<String, Value> {
         ("JsonString", Value::Json(json!("a ${Table}"))),
         ("JsonPath", Value::Json(json!({"a": {"b.$": "$.c"}}))),
         ("JsonJsonata", Value::Json(json!([["{% 1 %}"]]))),
-        (
-            "Rules",
-            Value::Json(json!([{"Variable": "$.x", "IsNull": true, "Next": "A"}])),
-        ),
+        ("Rules", Value::Json(json!([{"Variable": "$.x", "IsNull": true, "Next": "A"}]))),
     ]
     .into_iter()
     .map(|(name, value)| (name.to_owned(), value))
@@ -42,12 +36,7 @@ fn run(definition: &Json) -> (Json, Vec<(&'static str, String)>) {
     let definition = parse(&definition.to_string()).unwrap();
     let (substituted, findings) = substitute(&definition, &values());
     let errors = findings.into_iter().filter(|finding| finding.is_error());
-    (
-        substituted.value().clone(),
-        errors
-            .map(|finding| (finding.code, finding.pointer))
-            .collect(),
-    )
+    (substituted.value().clone(), errors.map(|finding| (finding.code, finding.pointer)).collect())
 }
 
 /// A state whose fields hold these strings, before and after.
@@ -61,11 +50,7 @@ fn becomes(before: Json, after: Json) {
 fn refused(state: Json, field: &str, code: &'static str) {
     let definition = json!({"States": {"A": state}});
     let (value, errors) = run(&definition);
-    assert_eq!(
-        errors,
-        [(code, format!("/States/A/{field}"))],
-        "{definition}"
-    );
+    assert_eq!(errors, [(code, format!("/States/A/{field}"))], "{definition}");
     assert_eq!(value, definition);
 }
 
@@ -109,88 +94,41 @@ fn quotes_values_inside_of_expressions() {
 
 #[test]
 fn refuses_values_that_would_be_code() {
-    let (code, start) = (
-        "substitution-in-expression",
-        "substitution-starts-expression",
-    );
+    let (code, start) = ("substitution-in-expression", "substitution-starts-expression");
     refused(json!({"Output": "{% ${Table} %}"}), "Output", code);
     refused(json!({"Output": "{% 'a' & ${Delay} %}"}), "Output", code);
-    refused(
-        json!({"Output": {"a": ["${Jsonata}"]}}),
-        "Output/a/0",
-        start,
-    );
+    refused(json!({"Output": {"a": ["${Jsonata}"]}}), "Output/a/0", start);
     refused(json!({"Comment": "{${Half}"}), "Comment", start);
     refused(json!({"Comment": " ${Jsonata}"}), "Comment", start);
     refused(json!({"Output": "{% 1${Close}"}), "Output", code);
-    for field in [
-        "InputPath",
-        "OutputPath",
-        "ResultPath",
-        "ItemsPath",
-        "SecondsPath",
-        "Variable",
-        "ErrorPath",
-    ] {
+    for field in ["InputPath", "OutputPath", "ResultPath", "ItemsPath", "SecondsPath", "Variable", "ErrorPath"] {
         refused(json!({field: "${Path}"}), field, code);
         refused(json!({field: "$.${Table}"}), field, code);
     }
-    refused(
-        json!({"Choices": [{"Variable": "${Path}"}]}),
-        "Choices/0/Variable",
-        code,
-    );
-    refused(
-        json!({"Catch": [{"ResultPath": "${Path}"}]}),
-        "Catch/0/ResultPath",
-        code,
-    );
-    refused(
-        json!({"Parameters": {"a": {"b.$": "${Path}"}}}),
-        "Parameters/a/b.$",
-        code,
-    );
-    refused(
-        json!({"Parameters": {"b.$": "States.Format('{}', ${Path})"}}),
-        "Parameters/b.$",
-        code,
-    );
+    refused(json!({"Choices": [{"Variable": "${Path}"}]}), "Choices/0/Variable", code);
+    refused(json!({"Catch": [{"ResultPath": "${Path}"}]}), "Catch/0/ResultPath", code);
+    refused(json!({"Parameters": {"a": {"b.$": "${Path}"}}}), "Parameters/a/b.$", code);
+    refused(json!({"Parameters": {"b.$": "States.Format('{}', ${Path})"}}), "Parameters/b.$", code);
     refused(json!({"Parameters": "${JsonPath}"}), "Parameters", start);
     refused(json!({"Items": "${JsonJsonata}"}), "Items", start);
     refused(json!({"Choices": "${Rules}"}), "Choices", start);
     // A state's fields are what they are inside of Map and Parallel too, and whatever a state is called.
     let inner = |field: &str| json!({"States": {"Parameters": {field: "${Path}"}}});
-    refused(
-        json!({"Branches": [inner("InputPath")]}),
-        "Branches/0/States/Parameters/InputPath",
-        code,
-    );
-    refused(
-        json!({"ItemProcessor": inner("InputPath")}),
-        "ItemProcessor/States/Parameters/InputPath",
-        code,
-    );
+    refused(json!({"Branches": [inner("InputPath")]}), "Branches/0/States/Parameters/InputPath", code);
+    refused(json!({"ItemProcessor": inner("InputPath")}), "ItemProcessor/States/Parameters/InputPath", code);
 }
 
 #[test]
 fn refuses_what_is_no_text_in_a_longer_string() {
     for name in ["Nothing", "Retry", "JsonPath"] {
-        refused(
-            json!({"Comment": format!("a ${{{name}}}")}),
-            "Comment",
-            "substitution-not-text",
-        );
+        refused(json!({"Comment": format!("a ${{{name}}}")}), "Comment", "substitution-not-text");
     }
 }
 
 #[test]
 fn says_what_is_unknown_unused_or_in_a_key() {
-    let definition =
-        parse("{\"Comment\": \"a\",\n \"A\": {\"${Table}\": \"${Tabel} ${Region}\"}}").unwrap();
-    let values = values()
-        .into_iter()
-        .filter(|(name, _)| name.starts_with("AWS") || name == "Table")
-        .collect();
+    let definition = parse("{\"Comment\": \"a\",\n \"A\": {\"${Table}\": \"${Tabel} ${Region}\"}}").unwrap();
+    let values = values().into_iter().filter(|(name, _)| name.starts_with("AWS") || name == "Table").collect();
     let (substituted, findings) = substitute(&definition, &values);
     assert_eq!(substituted.value(), definition.value());
     let said: Vec<_> = findings.iter().map(ToString::to_string).collect();
@@ -222,26 +160,13 @@ fn keeps_the_positions_of_the_text() {
 fn stays_within_bounds() {
     let text = format!("{{\"a\": [{}]}}", vec!["\"${Big}\""; 1000].join(","));
     let values = |value| BTreeMap::from([("Big".to_owned(), value)]);
-    let (substituted, findings) = substitute(
-        &parse(&text).unwrap(),
-        &values(Value::Text("x".repeat(100_000))),
-    );
+    let (substituted, findings) = substitute(&parse(&text).unwrap(), &values(Value::Text("x".repeat(100_000))));
     assert_eq!(findings[0].code, "substitution-too-large");
     assert!(substituted.to_json().len() < 1_100_000);
 
-    let deep = parse(&format!(
-        "{{\"a\":{}1{}}}",
-        "[".repeat(200),
-        "]".repeat(200)
-    ))
-    .unwrap();
+    let deep = parse(&format!("{{\"a\":{}1{}}}", "[".repeat(200), "]".repeat(200))).unwrap();
     let (_, findings) = substitute(
-        &parse(&format!(
-            "{{\"a\":{}\"${{Big}}\"{}}}",
-            "[".repeat(200),
-            "]".repeat(200)
-        ))
-        .unwrap(),
+        &parse(&format!("{{\"a\":{}\"${{Big}}\"{}}}", "[".repeat(200), "]".repeat(200))).unwrap(),
         &values(Value::Json(deep.value().clone())),
     );
     assert_eq!(findings[0].code, "substitution-too-deep");

@@ -35,18 +35,12 @@ pub struct Definition {
 
 impl Definition {
     pub(super) fn new(value: Value, places: Place) -> Self {
-        Self {
-            value,
-            places: Arc::new(places),
-        }
+        Self { value, places: Arc::new(places) }
     }
 
     /// The same text's positions for a changed value.
     pub(super) fn with_value(&self, value: Value) -> Self {
-        Self {
-            value,
-            places: Arc::clone(&self.places),
-        }
+        Self { value, places: Arc::clone(&self.places) }
     }
 
     /// The definition as JSON; always an object.
@@ -71,44 +65,29 @@ impl Definition {
         if pointer.is_empty() {
             return Some(&self.places);
         }
-        pointer
-            .strip_prefix('/')?
-            .split('/')
-            .try_fold(&*self.places, |place, token| match &place.children {
-                Children::None => Some(place),
-                Children::Items(items) => items.get(token.parse::<usize>().ok()?),
-                Children::Fields(fields) => {
-                    fields.get(&token.replace("~1", "/").replace("~0", "~"))
-                }
-            })
+        pointer.strip_prefix('/')?.split('/').try_fold(&*self.places, |place, token| match &place.children {
+            Children::None => Some(place),
+            Children::Items(items) => items.get(token.parse::<usize>().ok()?),
+            Children::Fields(fields) => fields.get(&token.replace("~1", "/").replace("~0", "~")),
+        })
     }
 
     /// The text that AWS is given: indented JSON, or compact JSON where the indentation would take it over
     /// [`MAX_SIZE`]. The same definition always gives the same text.
     pub fn to_json(&self) -> String {
         let pretty = format!("{:#}", self.value);
-        if pretty.len() <= MAX_SIZE {
-            pretty
-        } else {
-            self.value.to_string()
-        }
+        if pretty.len() <= MAX_SIZE { pretty } else { self.value.to_string() }
     }
 }
 
 /// At most 80 characters of a text of the user's, for a message: a name can be as long as the whole definition.
 pub(super) fn short(text: &str) -> &str {
-    text.char_indices()
-        .nth(80)
-        .map_or(text, |(end, _)| &text[..end])
+    text.char_indices().nth(80).map_or(text, |(end, _)| &text[..end])
 }
 
 /// A message with what the user's names bring into it made harmless: line breaks and terminal controls.
 pub(super) fn one_line(message: String) -> String {
-    if message.contains(char::is_control) {
-        message.replace(char::is_control, "\u{fffd}")
-    } else {
-        message
-    }
+    if message.contains(char::is_control) { message.replace(char::is_control, "\u{fffd}") } else { message }
 }
 
 /// Where a value and its parts stand. It mirrors the value's shape, so it takes memory linear in the text, which a map

@@ -46,11 +46,7 @@ impl<'a> Pointer<'a> {
     }
 
     fn step(&self, segment: Segment<'a>) -> Self {
-        Self(Some(Rc::new(Step {
-            parent: self.clone(),
-            segment,
-            depth: self.depth() + 1,
-        })))
+        Self(Some(Rc::new(Step { parent: self.clone(), segment, depth: self.depth() + 1 })))
     }
 }
 
@@ -93,16 +89,13 @@ impl<'a> Level<'a> {
     pub fn states(&self) -> impl Iterator<Item = StateRef<'a>> + use<'a> {
         let pointer = self.pointer.key("States");
         let (owner, depth) = (self.owner, self.depth);
-        self.state_map()
-            .into_iter()
-            .flatten()
-            .map(move |(name, value)| StateRef {
-                name,
-                value,
-                pointer: pointer.key(name),
-                owner,
-                depth,
-            })
+        self.state_map().into_iter().flatten().map(move |(name, value)| StateRef {
+            name,
+            value,
+            pointer: pointer.key(name),
+            owner,
+            depth,
+        })
     }
 
     /// The States object.
@@ -139,12 +132,7 @@ impl<'a> StateRef<'a> {
 
     /// The levels directly inside of it: a Parallel state's Branches, a Map state's ItemProcessor or Iterator.
     pub fn levels(&self) -> impl Iterator<Item = Level<'a>> + use<'a> {
-        let inner = |pointer, value| Level {
-            pointer,
-            value,
-            owner: Some(self.name),
-            depth: self.depth + 1,
-        };
+        let inner = |pointer, value| Level { pointer, value, owner: Some(self.name), depth: self.depth + 1 };
         let mut levels = Vec::new();
         match self.kind() {
             Some("Parallel") => {
@@ -169,12 +157,7 @@ impl<'a> StateRef<'a> {
 
 /// Every level of a definition, an outer one before those inside of it, without recursion.
 pub fn levels(definition: &Value) -> impl Iterator<Item = Level<'_>> {
-    let mut pending = vec![Level {
-        pointer: Pointer::root(),
-        value: definition,
-        owner: None,
-        depth: 0,
-    }];
+    let mut pending = vec![Level { pointer: Pointer::root(), value: definition, owner: None, depth: 0 }];
     std::iter::from_fn(move || {
         let level = pending.pop()?;
         let begin = pending.len();
@@ -205,16 +188,8 @@ mod tests {
             ]},
             "M": {"Type": "Map", "End": true, "ItemProcessor": {"StartAt": "W", "States": {"W": {"Type": "Wait"}}}},
         }});
-        let found: Vec<_> = walk(&definition)
-            .map(|state| {
-                (
-                    state.name,
-                    state.owner,
-                    state.depth,
-                    state.pointer.to_string(),
-                )
-            })
-            .collect();
+        let found: Vec<_> =
+            walk(&definition).map(|state| (state.name, state.owner, state.depth, state.pointer.to_string())).collect();
         let at = |pointer: &str| pointer.to_owned();
         assert_eq!(
             found,
@@ -223,20 +198,12 @@ mod tests {
                 ("M", None, 0, at("/States/M")),
                 ("a/b", Some("P"), 1, at("/States/P/Branches/0/States/a~1b")),
                 ("I", Some("P"), 1, at("/States/P/Branches/1/States/I")),
-                (
-                    "~",
-                    Some("I"),
-                    2,
-                    at("/States/P/Branches/1/States/I/Iterator/States/~0")
-                ),
+                ("~", Some("I"), 2, at("/States/P/Branches/1/States/I/Iterator/States/~0")),
                 ("W", Some("M"), 1, at("/States/M/ItemProcessor/States/W")),
             ]
         );
         for state in walk(&definition) {
-            assert_eq!(
-                definition.pointer(&state.pointer.to_string()),
-                Some(state.value)
-            );
+            assert_eq!(definition.pointer(&state.pointer.to_string()), Some(state.value));
         }
         assert_eq!(levels(&definition).count(), 5);
         assert_eq!(Pointer::root().to_string(), "");

@@ -11,28 +11,19 @@ pub(super) fn read(text: &str, builder: &mut Builder) -> Result<(), ParseError> 
     let mut parser = Parser::new_from_str(text);
     let mut documents = 0;
     while let Some(next) = parser.next_event() {
-        let (event, span) =
-            next.map_err(|error| ParseError::at(position(error.marker()), sentence(error.info())))?;
+        let (event, span) = next.map_err(|error| ParseError::at(position(error.marker()), sentence(error.info())))?;
         let at = position(&span.start);
         match event {
             Event::DocumentStart(_) => {
                 documents += 1;
                 if documents > 1 {
-                    return Err(ParseError::at(
-                        at,
-                        "a second YAML document begins here; a definition is one document",
-                    ));
+                    return Err(ParseError::at(at, "a second YAML document begins here; a definition is one document"));
                 }
             }
             Event::Alias(_) => {
-                return Err(ParseError::at(
-                    at,
-                    "YAML aliases (`*name`) are not read; write the value out here",
-                ));
+                return Err(ParseError::at(at, "YAML aliases (`*name`) are not read; write the value out here"));
             }
-            Event::SequenceStart(..) | Event::MappingStart(..)
-                if builder.inside() == Inside::Object =>
-            {
+            Event::SequenceStart(..) | Event::MappingStart(..) if builder.inside() == Inside::Object => {
                 return Err(ParseError::at(at, "a key must be a string"));
             }
             Event::SequenceStart(_, tag) => {
@@ -55,10 +46,7 @@ pub(super) fn read(text: &str, builder: &mut Builder) -> Result<(), ParseError> 
                         _ => {
                             return Err(ParseError::at(
                                 at,
-                                format!(
-                                    "a key must be a string; write \"{}\" in quotes",
-                                    short(&text)
-                                ),
+                                format!("a key must be a string; write \"{}\" in quotes", short(&text)),
                             ));
                         }
                     }
@@ -73,10 +61,7 @@ pub(super) fn read(text: &str, builder: &mut Builder) -> Result<(), ParseError> 
 }
 
 fn position(marker: &Marker) -> Position {
-    Position {
-        line: marker.line(),
-        column: marker.col() + 1,
-    }
+    Position { line: marker.line(), column: marker.col() + 1 }
 }
 
 /// The parser's own words, which say what it wanted and nothing of itself.
@@ -85,18 +70,9 @@ fn sentence(info: &str) -> String {
 }
 
 /// A scalar by the core schema: <https://yaml.org/spec/1.2.2/#103-core-schema>.
-fn scalar(
-    text: &str,
-    style: ScalarStyle,
-    tag: Option<&Tag>,
-    at: Position,
-) -> Result<Value, ParseError> {
+fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>, at: Position) -> Result<Value, ParseError> {
     let Some(tag) = tag else {
-        return if style == ScalarStyle::Plain {
-            plain(text, at)
-        } else {
-            Ok(Value::String(text.to_owned()))
-        };
+        return if style == ScalarStyle::Plain { plain(text, at) } else { Ok(Value::String(text.to_owned())) };
     };
     if (tag.is_yaml_core_schema() && tag.suffix == "str") || is_non_specific(tag) {
         return Ok(Value::String(text.to_owned()));
@@ -113,22 +89,13 @@ fn scalar(
     if fits {
         Ok(value)
     } else {
-        Err(ParseError::at(
-            at,
-            format!(
-                "`{}` is not a value of the tag `!!{}`",
-                short(text),
-                tag.suffix
-            ),
-        ))
+        Err(ParseError::at(at, format!("`{}` is not a value of the tag `!!{}`", short(text), tag.suffix)))
     }
 }
 
 fn expect_tag(tag: Option<&Tag>, suffix: &str, at: Position) -> Result<(), ParseError> {
     match tag {
-        Some(tag)
-            if !(is_non_specific(tag) || tag.is_yaml_core_schema() && tag.suffix == suffix) =>
-        {
+        Some(tag) if !(is_non_specific(tag) || tag.is_yaml_core_schema() && tag.suffix == suffix) => {
             Err(unknown_tag(tag, at))
         }
         _ => Ok(()),
@@ -141,11 +108,8 @@ fn is_non_specific(tag: &Tag) -> bool {
 }
 
 fn unknown_tag(tag: &Tag, at: Position) -> ParseError {
-    let name = if tag.is_yaml_core_schema() {
-        format!("!!{}", tag.suffix)
-    } else {
-        format!("{}{}", tag.handle, tag.suffix)
-    };
+    let name =
+        if tag.is_yaml_core_schema() { format!("!!{}", tag.suffix) } else { format!("{}{}", tag.handle, tag.suffix) };
     let message = match name.as_str() {
         "!Sub" | "!Ref" | "!GetAtt" | "!Join" | "!ImportValue" | "!FindInMap" => format!(
             "the tag `{name}` is CloudFormation's; write a placeholder such as ${{Name}} and declare a substitution for it"
@@ -181,10 +145,7 @@ fn plain(text: &str, at: Position) -> Result<Value, ParseError> {
 fn not_json(text: &str, at: Position) -> ParseError {
     ParseError::at(
         at,
-        format!(
-            "the number `{}` can't be written in JSON; put it in quotes if a string is meant",
-            short(text)
-        ),
+        format!("the number `{}` can't be written in JSON; put it in quotes if a string is meant", short(text)),
     )
 }
 
@@ -201,10 +162,7 @@ fn prefixed(text: &str) -> Option<(&str, u32)> {
 /// `[0-9]+` or `(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?`
 fn is_number(text: &str) -> bool {
     let (mantissa, exponent) = match text.split_once(['e', 'E']) {
-        Some((mantissa, exponent)) => (
-            mantissa,
-            exponent.strip_prefix(['+', '-']).unwrap_or(exponent),
-        ),
+        Some((mantissa, exponent)) => (mantissa, exponent.strip_prefix(['+', '-']).unwrap_or(exponent)),
         None => (text, "0"),
     };
     let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());

@@ -91,12 +91,8 @@ impl AwsError {
                 let code = code.rsplit('#').next().unwrap_or(code).to_owned();
                 let message = meta.message().unwrap_or("AWS gave no reason").to_owned();
                 let status = service.raw().status().as_u16();
-                let retry_after = service
-                    .raw()
-                    .headers()
-                    .get("retry-after")
-                    .and_then(|s| s.parse().ok())
-                    .map(Duration::from_secs);
+                let retry_after =
+                    service.raw().headers().get("retry-after").and_then(|s| s.parse().ok()).map(Duration::from_secs);
                 let request_id = ["x-amzn-requestid", "x-amz-request-id", "x-amz-requestid"]
                     .iter()
                     .find_map(|name| service.raw().headers().get(*name))
@@ -136,24 +132,42 @@ fn classify(operation: &str, status: u16, code: &str, message: &str, retry_after
         "Role ARN does not refer to a valid role",
     ];
     match code {
-        "ThrottlingException" | "Throttling" | "TooManyRequestsException" | "RequestLimitExceeded"
-        | "SlowDown" | "LimitExceededException"
+        "ThrottlingException"
+        | "Throttling"
+        | "TooManyRequestsException"
+        | "RequestLimitExceeded"
+        | "SlowDown"
+        | "LimitExceededException"
             if status == 429 || code != "LimitExceededException" =>
         {
             Class::Throttled(retry_after)
         }
         _ if status == 429 => Class::Throttled(retry_after),
         _ if fresh_role.iter().any(|words| message.contains(words)) => Class::FreshRole,
-        "ExpiredToken" | "ExpiredTokenException" | "InvalidClientTokenId" | "UnrecognizedClientException"
-        | "SignatureDoesNotMatch" | "MissingAuthenticationToken" | "AccessDenied" | "AccessDeniedException"
-        | "IncompleteSignature" | "OptInRequired" => Class::Credentials,
+        "ExpiredToken"
+        | "ExpiredTokenException"
+        | "InvalidClientTokenId"
+        | "UnrecognizedClientException"
+        | "SignatureDoesNotMatch"
+        | "MissingAuthenticationToken"
+        | "AccessDenied"
+        | "AccessDeniedException"
+        | "IncompleteSignature"
+        | "OptInRequired" => Class::Credentials,
         "StateMachineDoesNotExist" | "NoSuchEntity" | "NotFoundException" | "ResourceNotFound" => Class::NotFound,
         "EntityAlreadyExists" | "StateMachineAlreadyExists" => Class::AlreadyExists,
-        "StateMachineDeleting" | "ConcurrentModification" | "ConcurrentModificationException" | "ConflictException"
-        | "DeleteConflict" | "ServiceUnavailable" | "ServiceFailure" | "InternalFailure" | "EntityTemporarilyUnmodifiable" => {
-            Class::Retryable
-        }
-        "BadRequestException" if message.contains("concurrent modification") || message.contains("already an update") => {
+        "StateMachineDeleting"
+        | "ConcurrentModification"
+        | "ConcurrentModificationException"
+        | "ConflictException"
+        | "DeleteConflict"
+        | "ServiceUnavailable"
+        | "ServiceFailure"
+        | "InternalFailure"
+        | "EntityTemporarilyUnmodifiable" => Class::Retryable,
+        "BadRequestException"
+            if message.contains("concurrent modification") || message.contains("already an update") =>
+        {
             Class::Retryable
         }
         _ if status >= 500 => Class::Retryable,
@@ -167,17 +181,59 @@ mod tests {
     use super::*;
 
     #[rstest::rstest]
-    #[case::not_assumable("CreateStateMachine", 400, "AccessDeniedException", "Neither the global service principal states.amazonaws.com, nor the regional one is authorized to assume the provided role.", Class::FreshRole)]
-    #[case::denied("CreateStateMachine", 400, "AccessDeniedException", "User: arn:aws:iam::1:user/x is not authorized to perform: states:CreateStateMachine", Class::Credentials)]
-    #[case::definition("CreateStateMachine", 400, "InvalidDefinition", "Invalid State Machine Definition: 'MISSING_TRANSITION_TARGET'", Class::Terminal)]
+    #[case::not_assumable(
+        "CreateStateMachine",
+        400,
+        "AccessDeniedException",
+        "Neither the global service principal states.amazonaws.com, nor the regional one is authorized to assume the provided role.",
+        Class::FreshRole
+    )]
+    #[case::denied(
+        "CreateStateMachine",
+        400,
+        "AccessDeniedException",
+        "User: arn:aws:iam::1:user/x is not authorized to perform: states:CreateStateMachine",
+        Class::Credentials
+    )]
+    #[case::definition(
+        "CreateStateMachine",
+        400,
+        "InvalidDefinition",
+        "Invalid State Machine Definition: 'MISSING_TRANSITION_TARGET'",
+        Class::Terminal
+    )]
     #[case::throttled("PutMethod", 429, "TooManyRequestsException", "Too Many Requests", Class::Throttled(None))]
     #[case::iam_throttled("CreateRole", 400, "Throttling", "Rate exceeded", Class::Throttled(None))]
-    #[case::conflict("PutIntegration", 409, "ConflictException", "Unable to complete operation due to concurrent modification. Please try again later.", Class::Retryable)]
-    #[case::parent("CreateResource", 404, "NotFoundException", "Invalid Resource identifier specified", Class::NotFound)]
+    #[case::conflict(
+        "PutIntegration",
+        409,
+        "ConflictException",
+        "Unable to complete operation due to concurrent modification. Please try again later.",
+        Class::Retryable
+    )]
+    #[case::parent(
+        "CreateResource",
+        404,
+        "NotFoundException",
+        "Invalid Resource identifier specified",
+        Class::NotFound
+    )]
     #[case::bad("PutIntegration", 400, "BadRequestException", "Invalid mapping expression specified", Class::Terminal)]
-    #[case::deleting("CreateStateMachine", 400, "StateMachineDeleting", "State Machine is being deleted", Class::Retryable)]
+    #[case::deleting(
+        "CreateStateMachine",
+        400,
+        "StateMachineDeleting",
+        "State Machine is being deleted",
+        Class::Retryable
+    )]
     #[case::quota("CreateRole", 409, "LimitExceeded", "Cannot exceed quota for RolesPerAccount: 1000", Class::Terminal)]
-    fn errors_are_sorted(#[case] operation: &str, #[case] status: u16, #[case] code: &str, #[case] message: &str, #[case] class: Class) {
+    fn errors_are_sorted(
+        #[case] operation: &str,
+        #[case] status: u16,
+        #[case] code: &str,
+        #[case] message: &str,
+        #[case] class: Class,
+    ) {
         assert_eq!(classify(operation, status, code, message, None), class);
     }
 }

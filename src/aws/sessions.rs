@@ -149,8 +149,7 @@ impl Sessions {
 
 impl Session {
     async fn verify(&self, account_id: &str) -> Result<(), SessionError> {
-        let identity =
-            self.sts.get_caller_identity().send().await.map_err(AwsError::of("GetCallerIdentity"))?;
+        let identity = self.sts.get_caller_identity().send().await.map_err(AwsError::of("GetCallerIdentity"))?;
         match identity.account() {
             Some(found) if found == account_id => Ok(()),
             found => Err(SessionError::WrongAccount {

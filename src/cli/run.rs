@@ -33,10 +33,7 @@ pub struct Args {
 pub fn run(args: Args) -> ExitCode {
     let options = runtime::Options {
         cluster_name: args.cluster_name,
-        controller: controller::Config {
-            resync_period: args.resync_period,
-            propagation_wait: args.propagation_wait,
-        },
+        controller: controller::Config { resync_period: args.resync_period, propagation_wait: args.propagation_wait },
         metrics_address: args.metrics_address,
         lease_namespace: args.leader_election.then_some(args.lease_namespace),
     };
@@ -44,7 +41,8 @@ pub fn run(args: Args) -> ExitCode {
 }
 
 fn cluster_name(text: &str) -> Result<String, String> {
-    let fits = !text.is_empty() && text.len() <= 128 && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
+    let fits =
+        !text.is_empty() && text.len() <= 128 && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
     fits.then(|| text.to_owned()).ok_or_else(|| "use up to 128 letters, digits, `-`, `_` and `.`".to_owned())
 }
 

@@ -96,7 +96,8 @@ async fn finish(
 /// its RestAPI is gone, never served it, or can't be carried out itself.
 fn still_served(rest_api: &RestAPI, records: &[Record], route: &Key) -> Option<String> {
     let status = rest_api.status.as_ref()?;
-    let stalled = status.common.conditions.iter().any(|condition| condition.type_ == STALLED && condition.status == "True");
+    let stalled =
+        status.common.conditions.iter().any(|condition| condition.type_ == STALLED && condition.status == "True");
     if resolve::terminating(rest_api) || stalled || rest_api.annotations().contains_key(PAUSED) {
         return None;
     }

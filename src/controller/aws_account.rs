@@ -86,7 +86,9 @@ async fn verify(context: &Context, object: &AWSAccount) -> Result<String, Proble
     let region = object.spec.regions.first().map(|region| region.name.clone()).unwrap_or_default();
     match context.sessions.verify(object, &region).await {
         Ok(()) => Ok(region),
-        Err(error @ SessionError::WrongAccount { .. }) => Err(Problem::stalled(reasons::WRONG_ACCOUNT, error.to_string())),
+        Err(error @ SessionError::WrongAccount { .. }) => {
+            Err(Problem::stalled(reasons::WRONG_ACCOUNT, error.to_string()))
+        }
         Err(SessionError::Aws(error)) => {
             let problem = Problem::from(&error);
             Err(Problem::waiting(reasons::RETRYING, problem.message))

@@ -40,7 +40,9 @@ pub fn set_state(status: &mut CommonStatus, generation: Option<i64>, state: &Sta
     status.observed_generation = generation;
     let healthy = |text: &str| (false, reasons::HEALTHY, text.to_owned());
     let (ready, reconciling, stalled) = match state {
-        State::Ready(message) => ((true, reasons::READY, message.clone()), healthy("Nothing to do."), healthy("Nothing is wrong.")),
+        State::Ready(message) => {
+            ((true, reasons::READY, message.clone()), healthy("Nothing to do."), healthy("Nothing is wrong."))
+        }
         State::Not { problem, serving } => {
             let ready = if *serving {
                 let message = format!("{}. What was served before keeps serving", problem.message);
@@ -54,11 +56,7 @@ pub fn set_state(status: &mut CommonStatus, generation: Option<i64>, state: &Sta
                 Kind::Waiting => (ready, says, healthy("Nothing has to be changed.")),
             }
         }
-        State::Paused(message) => (
-            (false, reasons::PAUSED, message.clone()),
-            healthy("Paused."),
-            healthy("Paused."),
-        ),
+        State::Paused(message) => ((false, reasons::PAUSED, message.clone()), healthy("Paused."), healthy("Paused.")),
         State::Deleting(problem) => {
             let says = |status| (status, problem.reason, problem.message.clone());
             match problem.kind {
@@ -140,13 +138,8 @@ where
     K: Resource<DynamicType = ()>,
 {
     let note: String = note.chars().take(1000).collect();
-    let event = Event {
-        type_,
-        reason: reason.to_owned(),
-        note: Some(note),
-        action: action.to_owned(),
-        secondary: None,
-    };
+    let event =
+        Event { type_, reason: reason.to_owned(), note: Some(note), action: action.to_owned(), secondary: None };
     if let Err(error) = context.recorder.publish(&event, &object.object_ref(&())).await {
         tracing::debug!(%error, "event not written");
     }
@@ -158,7 +151,8 @@ where
     K: ResourceExt + Resource<DynamicType = ()>,
 {
     let (State::Not { problem, .. } | State::Deleting(problem)) = state else { return };
-    let told = before.iter().any(|condition| condition.type_ == READY && condition.message.starts_with(&*problem.message));
+    let told =
+        before.iter().any(|condition| condition.type_ == READY && condition.message.starts_with(&*problem.message));
     if !told {
         event(context, object, EventType::Warning, problem.reason, "Reconcile", &problem.message).await;
     }

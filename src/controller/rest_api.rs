@@ -37,6 +37,12 @@ use crate::world::World;
 const KIND: &str = "RestAPI";
 const MOST_PASSES: usize = 6;
 
+/// How long a new API waits for what its first routes refer to, so that objects applied together are one deployment.
+const FIRST_ROUTES: Duration = Duration::from_secs(20);
+
+/// How long a new API waits for any route at all.
+const FIRST_MOMENTS: Duration = Duration::from_secs(3);
+
 /// Brings AWS to what the RestAPI and its routes ask.
 ///
 /// # Errors
@@ -146,7 +152,10 @@ impl<'a> Run<'a> {
                 return self.settled(&valid, status, pass.hash, drift);
             }
             if self.object.annotations().contains_key(PAUSED) {
-                return Ok(State::Paused(format!("Paused by annotation {PAUSED}; without it: {}", pass.plan.summary())));
+                return Ok(State::Paused(format!(
+                    "Paused by annotation {PAUSED}; without it: {}",
+                    pass.plan.summary()
+                )));
             }
             let text = pass.plan.to_string();
             if last.as_ref() == Some(&text) {
@@ -188,8 +197,11 @@ impl<'a> Run<'a> {
                 ),
             ));
         }
-        status.applied_hash = Some(hash);
         let (unsettled, unreadable) = (BTreeMap::new(), BTreeSet::new());
+        if self.model(valid, &unsettled, &unreadable).first_routes_are_coming(&self.observed) {
+            return Err(Problem::waiting(reasons::PROGRESSING, "waiting for what its first routes refer to"));
+        }
+        status.applied_hash = Some(hash);
         let model = self.model(valid, &unsettled, &unreadable);
         if let Some((stage, revision)) = model.unknown_pins().first() {
             let known: Vec<_> = self.records.iter().map(|record| record.revision.to_string()).collect();
@@ -217,7 +229,14 @@ impl<'a> Run<'a> {
         unsettled: &'b BTreeMap<String, Duration>,
         unreadable: &'b BTreeSet<String>,
     ) -> model::Api<'b> {
-        model::Api { valid, attachment: &self.attachment, records: &self.records, unreadable, unsettled }
+        model::Api {
+            valid,
+            attachment: &self.attachment,
+            records: &self.records,
+            unreadable,
+            unsettled,
+            young: self.is_young(),
+        }
     }
 
     /// Observes, builds and plans.
@@ -236,8 +255,7 @@ impl<'a> Run<'a> {
         let unreadable = self.unreadable(&observed.tree).await?;
 
         let nothing = BTreeMap::new();
-        let needed: BTreeSet<String> =
-            self.model(valid, &nothing, &unreadable).needs(&observed).into_keys().collect();
+        let needed: BTreeSet<String> = self.model(valid, &nothing, &unreadable).needs(&observed).into_keys().collect();
         let mut names = needed;
         if look_for_roles {
             let path = role_path(&valid.owner, &valid.place.region);
@@ -266,7 +284,10 @@ impl<'a> Run<'a> {
         self.waiting = waiting
             .into_iter()
             .filter(|key| {
-                self.attachment.attached.get(key).is_some_and(|route| observed.tree.methods.get(&route.at) != Some(&route.method))
+                self.attachment
+                    .attached
+                    .get(key)
+                    .is_some_and(|route| observed.tree.methods.get(&route.at) != Some(&route.method))
             })
             .collect();
         self.observed = observed;
@@ -310,11 +331,7 @@ impl<'a> Run<'a> {
     }
 
     /// The roles that AWS may not see everywhere yet.
-    fn unsettled(
-        &self,
-        observed: &Observed,
-        steps: &BTreeMap<String, Vec<role::Step>>,
-    ) -> BTreeMap<String, Duration> {
+    fn unsettled(&self, observed: &Observed, steps: &BTreeMap<String, Vec<role::Step>>) -> BTreeMap<String, Duration> {
         let wait = self.context.config.propagation_wait;
         let now = SystemTime::now();
         observed
@@ -373,9 +390,10 @@ impl<'a> Run<'a> {
         for (step, error) in &outcome.failed {
             let problem = apply_problem(error);
             let of_one_route = match (step, error) {
-                (Step::Route(route::Step::Put { to, .. }), ApplyError::Aws(AwsError { class: Class::Terminal, .. })) => {
-                    self.world.routes.keys().find(|key| operation_name(key) == to.operation_name)
-                }
+                (
+                    Step::Route(route::Step::Put { to, .. }),
+                    ApplyError::Aws(AwsError { class: Class::Terminal, .. }),
+                ) => self.world.routes.keys().find(|key| operation_name(key) == to.operation_name),
                 _ => None,
             };
             match of_one_route {
@@ -387,6 +405,19 @@ impl<'a> Run<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Whether its first routes may still be on their way.
+    fn is_young(&self) -> bool {
+        let created = self.object.creation_timestamp().map(|time| SystemTime::from(time.0));
+        let age = created.and_then(|created| created.elapsed().ok()).unwrap_or_default();
+        let comes = |route: &Arc<crate::api::APIRoute>| {
+            !finalizer::has(&**route)
+                || self.attachment.refused.get(&Key::of(&**route)).is_some_and(|r| r.problem.kind == Kind::Waiting)
+        };
+        let routes = &self.world.routes;
+        let patience = if routes.values().any(comes) { FIRST_ROUTES } else { FIRST_MOMENTS };
+        (routes.is_empty() || routes.values().any(comes)) && age < patience
     }
 
     /// What the status shows of AWS.
@@ -421,7 +452,8 @@ impl<'a> Run<'a> {
 
     /// What each stage serves.
     fn serving(&self) -> Vec<Serving<'_>> {
-        let pinned = |name: &str| self.object.spec.stages.iter().any(|stage| stage.name == name && stage.revision.is_some());
+        let pinned =
+            |name: &str| self.object.spec.stages.iter().any(|stage| stage.name == name && stage.revision.is_some());
         let mut serving: Vec<_> = self
             .observed
             .stages
@@ -448,7 +480,10 @@ impl<'a> Run<'a> {
                     RouteState::Refused(refusal.clone())
                 } else if let Some(valid) = self.attachment.attached.get(key) {
                     let waits = self.waiting.contains(key).then(|| {
-                        Problem::waiting(reasons::WAITING_FOR_ROLE, "waiting until AWS sees the new invoke role everywhere")
+                        Problem::waiting(
+                            reasons::WAITING_FOR_ROLE,
+                            "waiting until AWS sees the new invoke role everywhere",
+                        )
                     });
                     RouteState::Attached {
                         hash: crate::identity::content_hash(&valid.method),
@@ -480,7 +515,10 @@ struct Pass {
 fn widens(step: &role::Step) -> bool {
     matches!(
         step,
-        role::Step::Create { .. } | role::Step::SetTrust { .. } | role::Step::PutPolicy { .. } | role::Step::Attach { .. }
+        role::Step::Create { .. }
+            | role::Step::SetTrust { .. }
+            | role::Step::PutPolicy { .. }
+            | role::Step::Attach { .. }
     )
 }
 
@@ -497,7 +535,10 @@ async fn observe_api(session: &Session, owner: &Owner, known_id: Option<&str>) -
             let ids: Vec<_> = found.iter().map(|api| api.id.as_str()).collect();
             return Err(Problem::stalled(
                 reasons::OWNERSHIP_CONFLICT,
-                format!("several REST APIs in AWS carry this object's owner tags: {}; delete all but one", ids.join(", ")),
+                format!(
+                    "several REST APIs in AWS carry this object's owner tags: {}; delete all but one",
+                    ids.join(", ")
+                ),
             ));
         }
         api = found.pop();
@@ -512,12 +553,7 @@ async fn observe_api(session: &Session, owner: &Owner, known_id: Option<&str>) -
 }
 
 /// Removes everything from AWS; `Ok` when nothing is left. It never waits for routes.
-async fn delete(
-    context: &Context,
-    world: &World,
-    object: &RestAPI,
-    status: &RestAPIStatus,
-) -> Result<(), Problem> {
+async fn delete(context: &Context, world: &World, object: &RestAPI, status: &RestAPIStatus) -> Result<(), Problem> {
     if object.annotations().contains_key(ABANDON) {
         return Ok(());
     }

@@ -109,9 +109,9 @@ fn status(route: &APIRoute, api_status: &RestAPIStatus, serving: &[Serving<'_>],
     // Where every stage is pinned, pinned stages are all there is.
     let counted: Vec<&Serving<'_>> = if followers.is_empty() { Vec::new() } else { followers };
     let serves = |hash: Option<&str>| {
-        counted.iter().all(|serving| {
-            serving.route(&key).is_some_and(|served| hash.is_none_or(|hash| served.hash == hash))
-        })
+        counted
+            .iter()
+            .all(|serving| serving.route(&key).is_some_and(|served| hash.is_none_or(|hash| served.hash == hash)))
     };
     let served_at_all = !status.stages.is_empty();
     let conditions = &mut status.common.conditions;

@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use futures::{Stream, StreamExt, future};
+use kube::runtime::WatchStreamExt;
 use kube::runtime::controller::{Action, Config as ControllerConfig, Controller};
 use kube::runtime::events::{Recorder, Reporter};
 use kube::runtime::reflector::{self, ObjectRef, Store, store::Writer};
 use kube::runtime::watcher::{self, Event};
-use kube::runtime::WatchStreamExt;
 use kube::{Api, Client, Resource};
 use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
@@ -52,10 +52,28 @@ pub async fn run(
     let all = watcher::Config::default();
     let ours = watcher::Config::default().labels(crate::records::LABEL);
     let watches = future::join_all([
-        watch(watcher::watcher(Api::<AWSAccount>::all(client.clone()), all.clone()), accounts_writer, &stores, &queues, &stop),
-        watch(watcher::watcher(Api::<StateMachine>::all(client.clone()), all.clone()), machines_writer, &stores, &queues, &stop),
+        watch(
+            watcher::watcher(Api::<AWSAccount>::all(client.clone()), all.clone()),
+            accounts_writer,
+            &stores,
+            &queues,
+            &stop,
+        ),
+        watch(
+            watcher::watcher(Api::<StateMachine>::all(client.clone()), all.clone()),
+            machines_writer,
+            &stores,
+            &queues,
+            &stop,
+        ),
         watch(watcher::watcher(Api::<RestAPI>::all(client.clone()), all.clone()), apis_writer, &stores, &queues, &stop),
-        watch(watcher::watcher(Api::<APIRoute>::all(client.clone()), all.clone()), routes_writer, &stores, &queues, &stop),
+        watch(
+            watcher::watcher(Api::<APIRoute>::all(client.clone()), all.clone()),
+            routes_writer,
+            &stores,
+            &queues,
+            &stop,
+        ),
         watch(watcher::watcher(Api::all(client.clone()), all.clone()), namespaces_writer, &stores, &queues, &stop),
         watch(watcher::watcher(Api::all(client.clone()), all), config_maps_writer, &stores, &queues, &stop),
         watch(watcher::watcher(Api::all(client.clone()), ours), revisions_writer, &stores, &queues, &stop),
@@ -178,4 +196,3 @@ async fn control<K, F>(
         })
         .await;
 }
-

@@ -210,11 +210,7 @@ pub(super) fn takes_bindings(account: &AWSAccount) -> Result<(), Problem> {
 }
 
 /// The session, or why there is none.
-pub(super) async fn session(
-    context: &Context,
-    account: &AWSAccount,
-    place: &Place,
-) -> Result<Arc<Session>, Problem> {
+pub(super) async fn session(context: &Context, account: &AWSAccount, place: &Place) -> Result<Arc<Session>, Problem> {
     context.sessions.get(account, &place.region).await.map_err(|error| match error {
         SessionError::WrongAccount { .. } => {
             Problem::stalled(reasons::WRONG_ACCOUNT, format!("AWSAccount {}: {error}", account.name_any()))
@@ -326,10 +322,7 @@ pub(super) fn foreign_is_not_ours(
 ///
 /// # Errors
 /// The AWSAccount is gone.
-pub(super) fn recorded(
-    world: &World,
-    binding: Option<&Binding>,
-) -> Result<Option<(Arc<AWSAccount>, Place)>, Problem> {
+pub(super) fn recorded(world: &World, binding: Option<&Binding>) -> Result<Option<(Arc<AWSAccount>, Place)>, Problem> {
     let Some(binding) = binding else { return Ok(None) };
     let account = world
         .accounts
@@ -357,7 +350,8 @@ pub(super) fn recorded(
 /// Whether the kind itself is being deleted: then everything behaves as Retain.
 pub(super) async fn crd_is_going(context: &Context, name: &str) -> Result<bool, Problem> {
     let api: Api<CustomResourceDefinition> = Api::all(context.client.clone());
-    let crd = api.get_metadata_opt(name).await.map_err(|error| Problem::waiting(reasons::RETRYING, error.to_string()))?;
+    let crd =
+        api.get_metadata_opt(name).await.map_err(|error| Problem::waiting(reasons::RETRYING, error.to_string()))?;
     Ok(crd.is_none_or(|crd| resolve::terminating(&crd)))
 }
 
@@ -376,7 +370,9 @@ async fn blocked_by_stages(context: &Context, machine: &Key, session: &Session) 
                 answer => answer?,
             };
             for (name, stage) in &stages {
-                let Some(record) = naming.iter().find(|record| record.deployment_id == stage.deployment_id) else { continue };
+                let Some(record) = naming.iter().find(|record| record.deployment_id == stage.deployment_id) else {
+                    continue;
+                };
                 let routes: Vec<_> = record
                     .routes
                     .iter()

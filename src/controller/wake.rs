@@ -148,11 +148,14 @@ impl Wakes for RestAPI {
         {
             queues.account(&binding.account);
         }
-        let stages: Vec<_> =
-            status.map(|s| s.stages.iter().map(|stage| (stage.name.clone(), stage.revision)).collect()).unwrap_or_default();
-        let stalled = status
-            .map(|s| s.common.conditions.iter().any(|c| c.type_ == crate::api::conditions::STALLED && c.status == "True"));
-        let serving = (stages, stalled, self.meta().deletion_timestamp.is_some(), self.annotations().get(PAUSED).cloned());
+        let stages: Vec<_> = status
+            .map(|s| s.stages.iter().map(|stage| (stage.name.clone(), stage.revision)).collect())
+            .unwrap_or_default();
+        let stalled = status.map(|s| {
+            s.common.conditions.iter().any(|c| c.type_ == crate::api::conditions::STALLED && c.status == "True")
+        });
+        let serving =
+            (stages, stalled, self.meta().deletion_timestamp.is_some(), self.annotations().get(PAUSED).cloned());
         if seen.changed(id("RestAPI/serving", self), (!gone).then_some(serving)) {
             for route in stores.routes_of(&key) {
                 queues.route(&Key::of(&*route));

@@ -81,11 +81,8 @@ pub(super) fn escaped_json(level: Level, reference: Vtl) -> Vtl {
 /// `$util.escapeJavaScript` makes `\'` of an apostrophe, which is no JSON: each use has its cure. The cure's argument
 /// is a Java regular expression, hence two backslashes (AWS.md §3).
 fn escaped(times: usize, reference: Vtl) -> Vtl {
-    (0..times).fold(reference, |Vtl(inner), _| {
-        Vtl(format!(
-            r#"$util.escapeJavaScript({inner}).replaceAll("\\'", "'")"#
-        ))
-    })
+    (0..times)
+        .fold(reference, |Vtl(inner), _| Vtl(format!(r#"$util.escapeJavaScript({inner}).replaceAll("\\'", "'")"#)))
 }
 
 /// A name as a VTL string literal: of a parameter, a stage, an error. Validation has refused what is left out here.
@@ -119,10 +116,7 @@ pub(super) fn is_header_character(c: char) -> bool {
 
 /// `$context.identity.sourceIp`, without its `$`.
 pub(super) fn context(property: &str) -> Vtl {
-    let property: String = property
-        .chars()
-        .filter(|c| is_context_character(*c))
-        .collect();
+    let property: String = property.chars().filter(|c| is_context_character(*c)).collect();
     Vtl(format!("context.{property}"))
 }
 
@@ -133,10 +127,7 @@ pub(super) fn is_context_character(c: char) -> bool {
 
 /// The JSONPath of nested keys as a VTL string literal: `'$.a.b'`, or `"$['a-b']"` where a key is no identifier.
 pub(super) fn json_path(keys: &[String]) -> Vtl {
-    let keys: Vec<String> = keys
-        .iter()
-        .map(|key| key.chars().filter(|c| is_key_character(*c)).collect())
-        .collect();
+    let keys: Vec<String> = keys.iter().map(|key| key.chars().filter(|c| is_key_character(*c)).collect()).collect();
     if keys.iter().all(|key| is_identifier(key)) {
         let path: String = keys.iter().map(|key| format!(".{key}")).collect();
         Vtl(format!("'${path}'"))
@@ -201,7 +192,5 @@ fn push_unicode_escape(text: &mut String, c: char) {
 
 /// JSON text as it is written inside of the level's strings.
 fn nest(level: Level, json: String) -> String {
-    (0..level.strings()).fold(json, |json, _| {
-        json.replace('\\', "\\\\").replace('"', "\\\"")
-    })
+    (0..level.strings()).fold(json, |json, _| json.replace('\\', "\\\\").replace('"', "\\\""))
 }

@@ -132,9 +132,5 @@ pub struct Response {
 
 /// The keys that a JSON pointer (RFC 6901) goes through; empty for the whole document.
 fn pointer_keys(pointer: &str) -> Vec<String> {
-    pointer
-        .split('/')
-        .skip(1)
-        .map(|key| key.replace("~1", "/").replace("~0", "~"))
-        .collect()
+    pointer.split('/').skip(1).map(|key| key.replace("~1", "/").replace("~0", "~")).collect()
 }

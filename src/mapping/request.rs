@@ -15,24 +15,12 @@ use super::{Input, Machine, Request, Source, StopFields, pointer_keys};
 #[must_use]
 pub fn request_template(request: &Request) -> String {
     match request {
-        Request::Start {
-            machine,
-            input,
-            execution_name,
-        } => start(machine, input, execution_name.as_ref()),
-        Request::Execution {
-            machine,
-            execution,
-            stop,
-        } => self::execution(machine, execution, stop.as_ref()),
-        Request::Client => {
-            "#set($body = \"$!input.body\")\n#if($body == ''){}#{else}$body#end".into()
+        Request::Start { machine, input, execution_name } => start(machine, input, execution_name.as_ref()),
+        Request::Execution { machine, execution, stop } => self::execution(machine, execution, stop.as_ref()),
+        Request::Client => "#set($body = \"$!input.body\")\n#if($body == ''){}#{else}$body#end".into(),
+        Request::Mock { status } => {
+            join(["{\"statusCode\":".into(), escape::json(Level::Outer, &Value::from(*status)), "}".into()])
         }
-        Request::Mock { status } => join([
-            "{\"statusCode\":".into(),
-            escape::json(Level::Outer, &Value::from(*status)),
-            "}".into(),
-        ]),
     }
     .into_template()
 }
@@ -40,9 +28,7 @@ pub fn request_template(request: &Request) -> String {
 fn start(machine: &Machine, input: &[Input], execution_name: Option<&Source>) -> Vtl {
     join([
         "{\"stateMachineArn\":\"".into(),
-        per_stage(machine, Vtl::default(), |arn| {
-            escape::characters(Level::Outer, arn)
-        }),
+        per_stage(machine, Vtl::default(), |arn| escape::characters(Level::Outer, arn)),
         "\",\n\"input\":\"".into(),
         document(input),
         "\"".into(),
@@ -52,9 +38,7 @@ fn start(machine: &Machine, input: &[Input], execution_name: Option<&Source>) ->
 }
 
 fn execution(machine: &Machine, execution: &Source, stop: Option<&StopFields>) -> Vtl {
-    let field = |key, source: Option<&Source>| {
-        source.map_or_else(Vtl::default, |source| optional_member(key, source))
-    };
+    let field = |key, source: Option<&Source>| source.map_or_else(Vtl::default, |source| optional_member(key, source));
     join([
         "{\"executionArn\":\"".into(),
         per_stage(
@@ -77,22 +61,16 @@ fn per_stage(machine: &Machine, none: Vtl, print: impl Fn(&str) -> Vtl) -> Vtl {
     if machine.stages.is_empty() {
         return default;
     }
-    let branches = machine
-        .stages
-        .iter()
-        .enumerate()
-        .map(|(index, (stage, arn))| {
-            join([
-                if index == 0 { "#if" } else { "#elseif" }.into(),
-                "($context.stage == ".into(),
-                escape::name(stage),
-                ")".into(),
-                print(arn),
-            ])
-        });
-    branches
-        .chain(["#{else}".into(), default, "#end".into()])
-        .collect()
+    let branches = machine.stages.iter().enumerate().map(|(index, (stage, arn))| {
+        join([
+            if index == 0 { "#if" } else { "#elseif" }.into(),
+            "($context.stage == ".into(),
+            escape::name(stage),
+            ")".into(),
+            print(arn),
+        ])
+    });
+    branches.chain(["#{else}".into(), default, "#end".into()]).collect()
 }
 
 /// The beginning of the ARNs of a machine's executions, up to their names:

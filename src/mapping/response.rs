@@ -9,15 +9,7 @@ use super::{Action, Response};
 /// What Step Functions' errors (HTTP 4xx with the error's name in `__type`) are to the client, with their message.
 /// Every other one is the operator's or AWS's doing: 500, without the message, which names roles and ARNs (AWS.md §3).
 const CLIENT_ERRORS: [(u16, &[&str]); 4] = [
-    (
-        400,
-        &[
-            "InvalidExecutionInput",
-            "InvalidName",
-            "SerializationException",
-            "ValidationException",
-        ],
-    ),
+    (400, &["InvalidExecutionInput", "InvalidName", "SerializationException", "ValidationException"]),
     (404, &["ExecutionDoesNotExist"]),
     (409, &["ExecutionAlreadyExists"]),
     (
@@ -58,11 +50,7 @@ pub fn default_responses(action: Action) -> Vec<Response> {
         success,
         response("400", Some(r"4\d{2}"), refused()),
         // The body is not looked at: it need not be JSON.
-        response(
-            "502",
-            Some(r"5\d{2}"),
-            "{\"error\":\"ServiceUnavailable\"}".into(),
-        ),
+        response("502", Some(r"5\d{2}"), "{\"error\":\"ServiceUnavailable\"}".into()),
     ]
 }
 
@@ -115,23 +103,9 @@ fn finished() -> Vtl {
 
 fn described() -> Vtl {
     let member = |key: &'static str, value| {
-        when_body_has(
-            key,
-            join([
-                ",\n\"".into(),
-                key.trim_start_matches('/').into(),
-                "\":".into(),
-                value,
-            ]),
-        )
+        when_body_has(key, join([",\n\"".into(), key.trim_start_matches('/').into(), "\":".into(), value]))
     };
-    let characters = || {
-        join([
-            "\"".into(),
-            escape::escaped_text(Level::Outer, "$value".into()),
-            "\"".into(),
-        ])
-    };
+    let characters = || join(["\"".into(), escape::escaped_text(Level::Outer, "$value".into()), "\"".into()]);
     join([
         "{\"name\":".into(),
         body_string("/name"),
@@ -149,19 +123,12 @@ fn described() -> Vtl {
 }
 
 fn stopped() -> Vtl {
-    join([
-        "{\"stopDate\":".into(),
-        body_json(Some("/stopDate")),
-        "}".into(),
-    ])
+    join(["{\"stopDate\":".into(), body_json(Some("/stopDate")), "}".into()])
 }
 
 /// The execution's output, which Step Functions hands over as JSON in a string: that string as it is.
 fn output() -> Vtl {
-    join([
-        set_value_from_body("/output"),
-        "#if($value == '')null#{else}$value#end".into(),
-    ])
+    join([set_value_from_body("/output"), "#if($value == '')null#{else}$value#end".into()])
 }
 
 /// An override is final, a second one is answered with a 5xx: one chain of branches sets it.
@@ -171,19 +138,10 @@ fn refused() -> Vtl {
             .iter()
             .enumerate()
             .map(|(index, error)| {
-                join([
-                    if index == 0 { "" } else { " || " }.into(),
-                    "$type == ".into(),
-                    escape::name(error),
-                ])
+                join([if index == 0 { "" } else { " || " }.into(), "$type == ".into(), escape::name(error)])
             })
             .collect();
-        join([
-            "#elseif(".into(),
-            any,
-            ")\n".into(),
-            override_status(*status),
-        ])
+        join(["#elseif(".into(), any, ")\n".into(), override_status(*status)])
     });
     join([
         set_value_from_body("/message"),
@@ -211,9 +169,5 @@ fn refused() -> Vtl {
 }
 
 fn override_status(status: u16) -> Vtl {
-    join([
-        "#set($context.responseOverride.status = ".into(),
-        escape::json(Level::Outer, &status.into()),
-        ")\n".into(),
-    ])
+    join(["#set($context.responseOverride.status = ".into(), escape::json(Level::Outer, &status.into()), ")\n".into()])
 }

@@ -20,9 +20,7 @@ pub(super) fn as_json(level: Level, source: &Source) -> Vtl {
         Source::Value(value) => return escape::json(level, value),
         Source::QueryList(name) => return list(level, name),
         Source::Body(pointer) => escape::escaped_json(level, body_json(pointer.as_deref())),
-        Source::Path(_) | Source::Query(_) | Source::Header(_) | Source::Context(_) => {
-            value_string(level)
-        }
+        Source::Path(_) | Source::Query(_) | Source::Header(_) | Source::Context(_) => value_string(level),
     };
     match read(source) {
         Some(reading) => choose(reading, present, empty_string(level)),
@@ -32,11 +30,7 @@ pub(super) fn as_json(level: Level, source: &Source) -> Vtl {
 
 /// A string of the body as a JSON string; `null` when absent.
 pub(super) fn body_string(pointer: &str) -> Vtl {
-    choose(
-        body(Some(pointer)),
-        value_string(Level::Outer),
-        empty_string(Level::Outer),
-    )
+    choose(body(Some(pointer)), value_string(Level::Outer), empty_string(Level::Outer))
 }
 
 /// Directives that leave the text of a value of the body in `$value`, empty when absent.
@@ -84,11 +78,7 @@ fn read(source: &Source) -> Option<Reading> {
         Source::Query(name) | Source::QueryList(name) => query(name),
         Source::Header(name) => parameter(set_header(name), "header", "$header".into()),
         Source::Context(property) => Reading {
-            value: join([
-                "#set($value = \"$!".into(),
-                escape::context(property),
-                "\")".into(),
-            ]),
+            value: join(["#set($value = \"$!".into(), escape::context(property), "\")".into()]),
             reference: None,
         },
         Source::Body(pointer) => body(pointer.as_deref()),
@@ -102,20 +92,9 @@ fn query(name: &str) -> Reading {
 
 /// A value of one of `$input.params()`'s three maps.
 fn parameter(before: Vtl, map: &'static str, key: Vtl) -> Reading {
-    let get = join([
-        "input.params().".into(),
-        map.into(),
-        ".get(".into(),
-        key,
-        ")".into(),
-    ]);
+    let get = join(["input.params().".into(), map.into(), ".get(".into(), key, ")".into()]);
     Reading {
-        value: join([
-            before,
-            "#set($value = \"$!".into(),
-            get.clone(),
-            "\")".into(),
-        ]),
+        value: join([before, "#set($value = \"$!".into(), get.clone(), "\")".into()]),
         reference: Some(join(["$".into(), get])),
     }
 }
@@ -134,10 +113,7 @@ fn set_header(name: &str) -> Vtl {
 fn body(pointer: Option<&str>) -> Reading {
     let keys = pointer_keys(pointer.unwrap_or_default());
     let Some((last, parents)) = keys.split_last() else {
-        return Reading {
-            value: "#set($value = \"$!input.body\")".into(),
-            reference: None,
-        };
+        return Reading { value: "#set($value = \"$!input.body\")".into(), reference: None };
     };
     Reading {
         // By a variable, because a path in double quotes can't stand inside of an interpolated string.
@@ -159,19 +135,11 @@ fn body(pointer: Option<&str>) -> Reading {
 
 /// A value of the body as JSON text. `$input.json` gives an empty string for what is absent: ask before.
 pub(super) fn body_json(pointer: Option<&str>) -> Vtl {
-    join([
-        "$input.json(".into(),
-        escape::json_path(&pointer_keys(pointer.unwrap_or_default())),
-        ")".into(),
-    ])
+    join(["$input.json(".into(), escape::json_path(&pointer_keys(pointer.unwrap_or_default())), ")".into()])
 }
 
 fn list(level: Level, name: &str) -> Vtl {
-    let values = join([
-        "$method.request.multivaluequerystring.get(".into(),
-        escape::name(name),
-        ")".into(),
-    ]);
+    let values = join(["$method.request.multivaluequerystring.get(".into(), escape::name(name), ")".into()]);
     let item = join([
         "#set($value = \"$!item\")#if($value != '')".into(),
         value_string(level),
@@ -188,22 +156,13 @@ fn list(level: Level, name: &str) -> Vtl {
         ")".into(),
         item,
         "#if($foreach.hasNext),#end#end]#{else}".into(),
-        choose(
-            query(name),
-            in_array(value_string(level)),
-            in_array(empty_string(level)),
-        ),
+        choose(query(name), in_array(value_string(level)), in_array(empty_string(level))),
         "#end".into(),
     ])
 }
 
 fn when_present(reading: Reading, then: Vtl) -> Vtl {
-    join([
-        reading.value,
-        "#if($value != '')".into(),
-        then,
-        "#end".into(),
-    ])
+    join([reading.value, "#if($value != '')".into(), then, "#end".into()])
 }
 
 /// `present` when the value's text is not empty, `empty` when the value is an empty string, else `null`.
@@ -211,16 +170,10 @@ fn when_present(reading: Reading, then: Vtl) -> Vtl {
 /// Only strings have `contains('')`, and it is true for all of them: once the text is known to be empty, this tells
 /// `""` from null, from absent, and from a parent that is no object, also in an engine that takes `""` for false.
 fn choose(reading: Reading, present: Vtl, empty: Vtl) -> Vtl {
-    let when_empty = reading.reference.map_or_else(Vtl::default, |reference| {
-        join(["#elseif(".into(), reference, ".contains(''))".into(), empty])
-    });
-    join([
-        reading.value,
-        "#if($value != '')".into(),
-        present,
-        when_empty,
-        "#{else}null#end".into(),
-    ])
+    let when_empty = reading
+        .reference
+        .map_or_else(Vtl::default, |reference| join(["#elseif(".into(), reference, ".contains(''))".into(), empty]));
+    join([reading.value, "#if($value != '')".into(), present, when_empty, "#{else}null#end".into()])
 }
 
 fn value_characters() -> Vtl {
@@ -228,11 +181,7 @@ fn value_characters() -> Vtl {
 }
 
 fn value_string(level: Level) -> Vtl {
-    join([
-        escape::quote(level),
-        escape::escaped_text(level, "$value".into()),
-        escape::quote(level),
-    ])
+    join([escape::quote(level), escape::escaped_text(level, "$value".into()), escape::quote(level)])
 }
 
 fn empty_string(level: Level) -> Vtl {

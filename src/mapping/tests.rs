@@ -5,25 +5,15 @@ use super::*;
 const ARN: &str = "arn:aws:states:eu-central-1:111122223333:stateMachine:demo_hello";
 
 fn machine() -> Machine {
-    Machine {
-        default: Some(ARN.to_owned()),
-        ..Machine::default()
-    }
+    Machine { default: Some(ARN.to_owned()), ..Machine::default() }
 }
 
 fn start(input: Vec<Input>) -> Request {
-    Request::Start {
-        machine: machine(),
-        input,
-        execution_name: None,
-    }
+    Request::Start { machine: machine(), input, execution_name: None }
 }
 
 fn input(to: &str, source: Source) -> Input {
-    Input {
-        to: to.to_owned(),
-        source,
-    }
+    Input { to: to.to_owned(), source }
 }
 
 fn body(pointer: &str) -> Source {
@@ -32,9 +22,7 @@ fn body(pointer: &str) -> Source {
 
 /// The words of the refusal.
 fn refusal(inputs: &[Input]) -> String {
-    validate_inputs(inputs)
-        .expect_err("to be refused")
-        .to_string()
+    validate_inputs(inputs).expect_err("to be refused").to_string()
 }
 
 #[test]
@@ -58,11 +46,7 @@ fn a_constant_input_needs_no_directive() {
 
 #[test]
 fn the_order_of_inputs_does_not_change_the_template() {
-    let mut inputs = vec![
-        input("/b/y", body("/y")),
-        input("/a", Source::Path("a".into())),
-        input("/b/x", body("/x")),
-    ];
+    let mut inputs = vec![input("/b/y", body("/y")), input("/a", Source::Path("a".into())), input("/b/x", body("/x"))];
     let template = request_template(&start(inputs.clone()));
     inputs.reverse();
     assert_eq!(request_template(&start(inputs)), template);
@@ -72,10 +56,7 @@ fn the_order_of_inputs_does_not_change_the_template() {
 fn an_alias_is_no_part_of_an_executions_arn() {
     let request = |arn: &str| {
         request_template(&Request::Execution {
-            machine: Machine {
-                default: Some(arn.to_owned()),
-                ..Machine::default()
-            },
+            machine: Machine { default: Some(arn.to_owned()), ..Machine::default() },
             execution: Source::Path("name".into()),
             stop: None,
         })
@@ -86,12 +67,8 @@ fn an_alias_is_no_part_of_an_executions_arn() {
 
 #[test]
 fn every_action_but_mock_answers_step_functions_errors() {
-    for action in [
-        Action::StartExecution,
-        Action::StartSyncExecution,
-        Action::DescribeExecution,
-        Action::StopExecution,
-    ] {
+    for action in [Action::StartExecution, Action::StartSyncExecution, Action::DescribeExecution, Action::StopExecution]
+    {
         let patterns: Vec<_> = default_responses(action)
             .into_iter()
             .map(|response| (response.status, response.selection_pattern))
@@ -121,13 +98,7 @@ fn inputs_that_make_a_document_are_accepted() {
 #[test]
 fn two_inputs_for_one_place_are_refused() {
     let value = || Source::Value(json!(1));
-    for (first, second) in [
-        ("/a", "/a"),
-        ("/a", "/a/b"),
-        ("/a/b", "/a"),
-        ("", "/a"),
-        ("/a", ""),
-    ] {
+    for (first, second) in [("/a", "/a"), ("/a", "/a/b"), ("/a/b", "/a"), ("", "/a"), ("/a", "")] {
         assert_eq!(
             refusal(&[input(first, value()), input(second, value())]),
             format!(
@@ -142,18 +113,13 @@ fn a_pointer_that_is_none_or_goes_into_an_array_is_refused() {
     let value = || Source::Value(json!(1));
     for pointer in ["a", "a/b", "/a~", "/~2", "$.a"] {
         let refusal = refusal(&[input(pointer, value())]);
-        assert!(
-            refusal.starts_with(&format!("input[0].to \"{pointer}\" is not a JSON pointer")),
-            "{refusal}"
-        );
+        assert!(refusal.starts_with(&format!("input[0].to \"{pointer}\" is not a JSON pointer")), "{refusal}");
     }
     for pointer in ["/a/0", "/12/a", "/-"] {
         let refusal = refusal(&[input(pointer, value())]);
         assert!(refusal.contains("goes into an array"), "{refusal}");
     }
-    assert!(
-        refusal(&[input("/a", body("/items/0"))]).starts_with("input[0].body \"/items/0\" goes")
-    );
+    assert!(refusal(&[input("/a", body("/items/0"))]).starts_with("input[0].body \"/items/0\" goes"));
 }
 
 #[test]
@@ -193,16 +159,10 @@ fn what_validation_refuses_still_can_not_leave_its_place() {
 
 #[test]
 fn a_name_must_be_text() {
-    let named = |source| Request::Start {
-        machine: machine(),
-        input: vec![],
-        execution_name: Some(source),
-    };
+    let named = |source| Request::Start { machine: machine(), input: vec![], execution_name: Some(source) };
     for source in [Source::QueryList("id".into()), Source::Value(json!(1))] {
         assert_eq!(
-            validate_request(&named(source))
-                .expect_err("refused")
-                .to_string(),
+            validate_request(&named(source)).expect_err("refused").to_string(),
             "executionName must be one string: take it from a body, path, query, header or context value, or write a string"
         );
     }
@@ -211,29 +171,15 @@ fn a_name_must_be_text() {
 
 #[test]
 fn a_machine_must_be_named() {
-    let describe = |machine| {
-        validate_request(&Request::Execution {
-            machine,
-            execution: Source::Path("name".into()),
-            stop: None,
-        })
-    };
+    let describe =
+        |machine| validate_request(&Request::Execution { machine, execution: Source::Path("name".into()), stop: None });
     assert_eq!(describe(machine()), Ok(()));
     assert_eq!(describe(Machine::default()), Err(MappingError::NoMachine));
-    let stage = |stage: &str, arn: &str| Machine {
-        default: None,
-        stages: [(stage.to_owned(), arn.to_owned())].into(),
-    };
+    let stage = |stage: &str, arn: &str| Machine { default: None, stages: [(stage.to_owned(), arn.to_owned())].into() };
     assert_eq!(describe(stage("dev", ARN)), Ok(()));
+    assert!(matches!(describe(stage("it's", ARN)), Err(MappingError::Name { .. })));
     assert!(matches!(
-        describe(stage("it's", ARN)),
-        Err(MappingError::Name { .. })
-    ));
-    assert!(matches!(
-        describe(stage(
-            "dev",
-            "arn:aws:lambda:eu-central-1:111122223333:function:f"
-        )),
+        describe(stage("dev", "arn:aws:lambda:eu-central-1:111122223333:function:f")),
         Err(MappingError::NotAMachine { .. })
     ));
 }

@@ -16,9 +16,7 @@ pub enum MappingError {
         pointer: String,
     },
     /// A step that is a number or `-`.
-    #[error(
-        "{field} \"{pointer}\" goes into an array, at \"{step}\": arrays can only be taken and put as a whole"
-    )]
+    #[error("{field} \"{pointer}\" goes into an array, at \"{step}\": arrays can only be taken and put as a whole")]
     ArrayIndex {
         /// The field.
         field: String,
@@ -66,9 +64,7 @@ pub enum MappingError {
         allowed: &'static str,
     },
     /// A source of several values, or a constant that is no string, where a string is needed.
-    #[error(
-        "{field} must be one string: take it from a body, path, query, header or context value, or write a string"
-    )]
+    #[error("{field} must be one string: take it from a body, path, query, header or context value, or write a string")]
     NotText {
         /// The field.
         field: String,
@@ -93,20 +89,12 @@ pub enum MappingError {
 /// The first thing found.
 pub fn validate_request(request: &Request) -> Result<(), MappingError> {
     match request {
-        Request::Start {
-            machine,
-            input,
-            execution_name,
-        } => {
+        Request::Start { machine, input, execution_name } => {
             validate_machine(machine)?;
             validate_inputs(input)?;
             validate_text("executionName", execution_name.as_ref())
         }
-        Request::Execution {
-            machine,
-            execution,
-            stop,
-        } => {
+        Request::Execution { machine, execution, stop } => {
             validate_machine(machine)?;
             let mut arns = machine.default.iter().chain(machine.stages.values());
             if let Some(arn) = arns.find(|arn| !arn.contains(":stateMachine:")) {
@@ -152,12 +140,7 @@ fn validate_machine(machine: &Machine) -> Result<(), MappingError> {
     machine
         .stages
         .keys()
-        .find(|stage| {
-            stage.is_empty()
-                || !stage
-                    .chars()
-                    .all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-')
-        })
+        .find(|stage| stage.is_empty() || !stage.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-'))
         .map_or(Ok(()), |stage| {
             Err(MappingError::Name {
                 field: "stage".to_owned(),
@@ -171,12 +154,8 @@ fn validate_machine(machine: &Machine) -> Result<(), MappingError> {
 fn validate_text(field: &str, source: Option<&Source>) -> Result<(), MappingError> {
     match source {
         None => Ok(()),
-        Some(Source::QueryList(_)) => Err(MappingError::NotText {
-            field: field.to_owned(),
-        }),
-        Some(Source::Value(value)) if !value.is_string() => Err(MappingError::NotText {
-            field: field.to_owned(),
-        }),
+        Some(Source::QueryList(_)) => Err(MappingError::NotText { field: field.to_owned() }),
+        Some(Source::Value(value)) if !value.is_string() => Err(MappingError::NotText { field: field.to_owned() }),
         Some(source) => validate_source(field, source),
     }
 }
@@ -187,12 +166,7 @@ fn validate_source(field: &str, source: &Source) -> Result<(), MappingError> {
         if valid {
             return Ok(());
         }
-        Err(MappingError::Name {
-            field: format!("{field}.{kind}"),
-            name: name.to_owned(),
-            what,
-            allowed,
-        })
+        Err(MappingError::Name { field: format!("{field}.{kind}"), name: name.to_owned(), what, allowed })
     };
     let all = |text: &str, allowed: fn(char) -> bool| !text.is_empty() && text.chars().all(allowed);
     match source {
@@ -202,35 +176,17 @@ fn validate_source(field: &str, source: &Source) -> Result<(), MappingError> {
             let keys = validate_pointer(&field, pointer)?;
             keys.into_iter()
                 .find(|key| !all(key, escape::is_key_character))
-                .map_or(Ok(()), |key| {
-                    Err(MappingError::Key {
-                        field,
-                        pointer: pointer.clone(),
-                        key,
-                    })
-                })
+                .map_or(Ok(()), |key| Err(MappingError::Key { field, pointer: pointer.clone(), key }))
         }
-        Source::Path(text) => name(
-            "path",
-            text,
-            "a path parameter's name",
-            PRINTABLE,
-            all(text, escape::is_name_character),
-        ),
-        Source::Query(text) => name(
-            "query",
-            text,
-            "a query parameter's name",
-            PRINTABLE,
-            all(text, escape::is_name_character),
-        ),
-        Source::QueryList(text) => name(
-            "queryList",
-            text,
-            "a query parameter's name",
-            PRINTABLE,
-            all(text, escape::is_name_character),
-        ),
+        Source::Path(text) => {
+            name("path", text, "a path parameter's name", PRINTABLE, all(text, escape::is_name_character))
+        }
+        Source::Query(text) => {
+            name("query", text, "a query parameter's name", PRINTABLE, all(text, escape::is_name_character))
+        }
+        Source::QueryList(text) => {
+            name("queryList", text, "a query parameter's name", PRINTABLE, all(text, escape::is_name_character))
+        }
         Source::Header(text) => name(
             "header",
             text,
@@ -244,34 +200,23 @@ fn validate_source(field: &str, source: &Source) -> Result<(), MappingError> {
             "a property of $context",
             "names like identity.sourceIp, each of letters, digits, - and _ and beginning with a letter",
             all(text, escape::is_context_character)
-                && text
-                    .split('.')
-                    .all(|part| part.starts_with(|c: char| c.is_ascii_alphabetic())),
+                && text.split('.').all(|part| part.starts_with(|c: char| c.is_ascii_alphabetic())),
         ),
     }
 }
 
 fn validate_pointer(field: &str, pointer: &str) -> Result<Vec<String>, MappingError> {
     let well_formed = (pointer.is_empty() || pointer.starts_with('/'))
-        && pointer
-            .split('~')
-            .skip(1)
-            .all(|rest| rest.starts_with(['0', '1']));
+        && pointer.split('~').skip(1).all(|rest| rest.starts_with(['0', '1']));
     if !well_formed {
-        return Err(MappingError::Pointer {
-            field: field.to_owned(),
-            pointer: pointer.to_owned(),
-        });
+        return Err(MappingError::Pointer { field: field.to_owned(), pointer: pointer.to_owned() });
     }
     let keys = pointer_keys(pointer);
-    let index =
-        |key: &&String| *key == "-" || (!key.is_empty() && key.chars().all(|c| c.is_ascii_digit()));
+    let index = |key: &&String| *key == "-" || (!key.is_empty() && key.chars().all(|c| c.is_ascii_digit()));
     match keys.iter().find(index) {
-        Some(step) => Err(MappingError::ArrayIndex {
-            field: field.to_owned(),
-            pointer: pointer.to_owned(),
-            step: step.clone(),
-        }),
+        Some(step) => {
+            Err(MappingError::ArrayIndex { field: field.to_owned(), pointer: pointer.to_owned(), step: step.clone() })
+        }
         None => Ok(keys),
     }
 }

@@ -47,6 +47,8 @@ pub struct Api<'a> {
     pub unreadable: &'a BTreeSet<String>,
     /// Roles that are not yet visible everywhere, and for how long.
     pub unsettled: &'a BTreeMap<String, Duration>,
+    /// Whether the RestAPI is so new that its first routes may still be on their way.
+    pub young: bool,
 }
 
 impl Api<'_> {
@@ -72,9 +74,8 @@ impl Api<'_> {
         let (in_use, _) = self.in_use(observed);
         let keeping = !kept(self.attachment, &observed.tree).is_empty() || !self.unreadable.is_empty();
         let newest = self.newest().map(|record| record.revision);
-        let counted = |record: &&Record| {
-            in_use.contains(&record.revision) || (keeping && Some(record.revision) == newest)
-        };
+        let counted =
+            |record: &&Record| in_use.contains(&record.revision) || (keeping && Some(record.revision) == newest);
         for (name, served) in self.records.iter().filter(counted).flat_map(|record| &record.roles) {
             needs.entry(name.clone()).or_default().merge(served);
         }
@@ -111,14 +112,21 @@ impl Api<'_> {
                 tree.insert(valid.at.clone(), route::Desired::Method(Box::new(valid.method.clone())));
             }
         }
-        let serves_something = tree.iter().any(|(at, wanted)| {
-            matches!(wanted, route::Desired::Method(_)) || observed.tree.methods.contains_key(at)
-        });
-        if !serves_something {
+        let serves_something = tree
+            .iter()
+            .any(|(at, wanted)| matches!(wanted, route::Desired::Method(_)) || observed.tree.methods.contains_key(at));
+        if !serves_something && !self.first_routes_are_coming(observed) {
             let (at, stub) = stub();
             tree.insert(at, route::Desired::Method(Box::new(stub)));
         }
         tree
+    }
+
+    /// Whether nothing serves yet and the first routes are on their way: one deployment then, not two.
+    pub fn first_routes_are_coming(&self, observed: &Observed) -> bool {
+        let waiting = self.waiting().len();
+        let ready = self.attachment.attached.len() > waiting;
+        observed.stages.is_empty() && !ready && (waiting > 0 || self.young)
     }
 
     /// Whether a route's role is not settled, and its method would change.
@@ -165,7 +173,10 @@ impl Api<'_> {
                     name,
                     path: role_path(&self.valid.owner, &place.region),
                     owner: self.valid.owner.clone(),
-                    description: format!("Lets {whom} of RestAPI {} call Step Functions (stepgate)", self.valid.owner.key),
+                    description: format!(
+                        "Lets {whom} of RestAPI {} call Step Functions (stepgate)",
+                        self.valid.owner.key
+                    ),
                     trust: trust::apigateway(),
                     policy: Document::new(invoke_statements(&needs.uses).into_iter().chain(guard)),
                     managed_policies: needs.managed_policies,
@@ -270,14 +281,14 @@ impl Api<'_> {
         let methods = route::result(tree, &observed.tree);
         let hash = deployment::hash(&methods);
         let gone = |record: &&Record| {
-            observed.deployments.as_ref().is_some_and(|found| {
-                found.get(&record.revision).is_none_or(|found| found.id != record.deployment_id)
-            })
+            observed
+                .deployments
+                .as_ref()
+                .is_some_and(|found| found.get(&record.revision).is_none_or(|found| found.id != record.deployment_id))
         };
         let records: Vec<&Record> = self.records.iter().filter(|record| !gone(record)).collect();
         let newest = records.iter().copied().max_by_key(|record| record.revision);
-        if observed.stages.is_empty() && !self.waiting().is_empty() && newest.is_none() {
-            // Nothing serves yet and roles are about to be ready: one deployment then, not two.
+        if self.first_routes_are_coming(observed) {
             return Ok(());
         }
         let mut serving_ids: Vec<StepId> = tree_ids.to_vec();
@@ -328,7 +339,8 @@ impl Api<'_> {
             if !unknown {
                 let limit = self.valid.revision_history_limit;
                 for record in deployment::prunable(records.iter().copied(), &in_use, limit) {
-                    let delete = deployment::Step::Delete { id: record.deployment_id.clone(), revision: record.revision };
+                    let delete =
+                        deployment::Step::Delete { id: record.deployment_id.clone(), revision: record.revision };
                     let deleted = plan.add(Step::Deployment(delete), []);
                     plan.add(Step::Record(RecordStep::Forget { revision: record.revision }), [deleted]);
                 }
@@ -349,9 +361,11 @@ impl Api<'_> {
         let routes = methods
             .iter()
             .filter_map(|(at, method)| {
-                let attached = self.attachment.attached.values().find(|route| operation_name(&route.key) == method.operation_name);
-                let served_before = before
-                    .and_then(|record| record.routes.iter().find(|r| operation_name(&r.route) == method.operation_name));
+                let attached =
+                    self.attachment.attached.values().find(|route| operation_name(&route.key) == method.operation_name);
+                let served_before = before.and_then(|record| {
+                    record.routes.iter().find(|r| operation_name(&r.route) == method.operation_name)
+                });
                 let (route, machines) = match (attached, served_before) {
                     (Some(route), _) if route.method == *method => (route.key.clone(), route.machines.clone()),
                     (_, Some(served)) => (served.route.clone(), served.machines.clone()),
@@ -430,6 +444,7 @@ fn stub() -> (At, Method) {
         http_method: None,
         uri: None,
         credentials: None,
+        parameters: BTreeMap::new(),
         templates: BTreeMap::from([("application/json".to_owned(), "{\"statusCode\": 404}".to_owned())]),
         passthrough: "NEVER".to_owned(),
         timeout_millis: route::DEFAULT_TIMEOUT_MILLIS,

@@ -75,7 +75,12 @@ impl Machine {
     ///
     /// # Errors
     /// An object of our name is another's.
-    pub fn plan(&self, observed: &Observed, owner: &crate::identity::Owner, region: &str) -> Result<Plan<Step>, Problem> {
+    pub fn plan(
+        &self,
+        observed: &Observed,
+        owner: &crate::identity::Owner,
+        region: &str,
+    ) -> Result<Plan<Step>, Problem> {
         let mut plan = Plan::default();
         let mut before = Vec::new();
         if let Some(role) = &self.role {

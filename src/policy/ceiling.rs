@@ -30,16 +30,10 @@ impl Namespace {
     /// Whatever the API server would not take as a namespace's name.
     pub fn new(name: &str) -> Result<Self, NamespaceError> {
         let is_label = (1..=63).contains(&name.len())
-            && name
-                .bytes()
-                .all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-'))
+            && name.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-'))
             && !name.starts_with('-')
             && !name.ends_with('-');
-        if is_label {
-            Ok(Namespace(name.to_owned()))
-        } else {
-            Err(NamespaceError(name.to_owned()))
-        }
+        if is_label { Ok(Namespace(name.to_owned())) } else { Err(NamespaceError(name.to_owned())) }
     }
 
     /// The name.
@@ -94,42 +88,24 @@ impl Grant {
     /// The first that is not.
     pub fn validate(&self) -> Result<(), GrantError> {
         for action in &self.actions {
-            check_action(action).map_err(|error| GrantError::Action {
-                action: action.clone(),
-                error,
-            })?;
+            check_action(action).map_err(|error| GrantError::Action { action: action.clone(), error })?;
         }
         for resource in &self.resources {
-            Resource::parse(&resource.replace(PLACEHOLDER, "namespace")).map_err(|error| {
-                GrantError::Resource {
-                    resource: resource.clone(),
-                    error,
-                }
-            })?;
+            Resource::parse(&resource.replace(PLACEHOLDER, "namespace"))
+                .map_err(|error| GrantError::Resource { resource: resource.clone(), error })?;
         }
         Ok(())
     }
 
     fn resolved(&self, namespace: &Namespace) -> Self {
         Grant {
-            actions: self
-                .actions
-                .iter()
-                .filter(|a| check_action(a).is_ok())
-                .cloned()
-                .collect(),
-            resources: self
-                .resources
-                .iter()
-                .map(|r| namespace.resolve(r))
-                .collect(),
+            actions: self.actions.iter().filter(|a| check_action(a).is_ok()).cloned().collect(),
+            resources: self.resources.iter().map(|r| namespace.resolve(r)).collect(),
         }
     }
 
     fn has_action(&self, action: &str) -> bool {
-        self.actions
-            .iter()
-            .any(|a| glob::contains_ignore_case(a, action))
+        self.actions.iter().any(|a| glob::contains_ignore_case(a, action))
     }
 
     fn names_action(&self, action: &str) -> bool {
@@ -137,9 +113,7 @@ impl Grant {
     }
 
     fn has_resource(&self, resource: &Resource) -> bool {
-        self.resources
-            .iter()
-            .any(|r| Resource::parse(r).is_ok_and(|r| r.contains(resource)))
+        self.resources.iter().any(|r| Resource::parse(r).is_ok_and(|r| r.contains(resource)))
     }
 }
 
@@ -167,19 +141,9 @@ fn check_action(action: &str) -> Result<(), ActionError> {
     if glob::has_wildcard(service) {
         return Err(ActionError::ServiceWildcard);
     }
-    let is_service = !service.is_empty()
-        && service
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b == b'-');
-    let is_name = !name.is_empty()
-        && name
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'*' | b'?'));
-    if is_service && is_name {
-        Ok(())
-    } else {
-        Err(ActionError::Malformed)
-    }
+    let is_service = !service.is_empty() && service.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    let is_name = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'*' | b'?'));
+    if is_service && is_name { Ok(()) } else { Err(ActionError::Malformed) }
 }
 
 /// What in the statements is over the ceiling or can't be held against it. Displayed, one sentence for the statements' author;
@@ -259,11 +223,7 @@ fn only_on(resources: &[String]) -> String {
     if resources.is_empty() {
         return String::new();
     }
-    let shown: Vec<String> = resources
-        .iter()
-        .take(SHOWN)
-        .map(|r| format!("`{r}`"))
-        .collect();
+    let shown: Vec<String> = resources.iter().take(SHOWN).map(|r| format!("`{r}`")).collect();
     let more = match resources.len().saturating_sub(SHOWN) {
         0 => String::new(),
         n => format!(" and {n} more"),
@@ -275,11 +235,7 @@ fn only_on(resources: &[String]) -> String {
 ///
 /// # Errors
 /// Everything that is over it, in the order of the statements, their actions and their resources.
-pub fn check(
-    statements: &[Statement],
-    ceiling: &[Grant],
-    namespace: &Namespace,
-) -> Result<(), Vec<Excess>> {
+pub fn check(statements: &[Statement], ceiling: &[Grant], namespace: &Namespace) -> Result<(), Vec<Excess>> {
     let ceiling: Vec<Grant> = ceiling.iter().map(|g| g.resolved(namespace)).collect();
     let mut excesses = Vec::new();
     for (index, statement) in statements.iter().enumerate() {
@@ -287,96 +243,49 @@ pub fn check(
         for action in &statement.actions {
             match check_action(action) {
                 Ok(()) => actions.push(action),
-                Err(error) => excesses.push(Excess::Action {
-                    statement: index,
-                    action: action.clone(),
-                    error,
-                }),
+                Err(error) => excesses.push(Excess::Action { statement: index, action: action.clone(), error }),
             }
         }
         let mut resources = Vec::new();
         for text in &statement.resources {
             match Resource::parse(text) {
                 Ok(resource) => resources.push((text, resource)),
-                Err(error) => excesses.push(Excess::Resource {
-                    statement: index,
-                    resource: text.clone(),
-                    error,
-                }),
+                Err(error) => excesses.push(Excess::Resource { statement: index, resource: text.clone(), error }),
             }
         }
         if statement.effect == Effect::Deny {
             continue;
         }
         for action in actions {
-            excesses.extend(
-                resources
-                    .iter()
-                    .filter_map(|(text, r)| over(index, action, text, r, &ceiling)),
-            );
+            excesses.extend(resources.iter().filter_map(|(text, r)| over(index, action, text, r, &ceiling)));
         }
     }
-    if excesses.is_empty() {
-        Ok(())
-    } else {
-        Err(excesses)
-    }
+    if excesses.is_empty() { Ok(()) } else { Err(excesses) }
 }
 
-fn over(
-    statement: usize,
-    action: &str,
-    text: &str,
-    resource: &Resource,
-    ceiling: &[Grant],
-) -> Option<Excess> {
+fn over(statement: usize, action: &str, text: &str, resource: &Resource, ceiling: &[Grant]) -> Option<Excess> {
     let own = || (action.to_owned(), text.to_owned());
-    let is_named = |action: &str| {
-        ceiling
-            .iter()
-            .any(|g| g.names_action(action) && g.has_resource(resource))
-    };
+    let is_named = |action: &str| ceiling.iter().any(|g| g.names_action(action) && g.has_resource(resource));
     if glob::has_wildcard(action) {
-        if let Some((reached, row)) =
-            indirect::reached(action).find(|(reached, _)| !is_named(reached))
-        {
+        if let Some((reached, row)) = indirect::reached(action).find(|(reached, _)| !is_named(reached)) {
             let (action, resource) = own();
-            return Some(Excess::ReachesIndirect {
-                statement,
-                action,
-                resource,
-                reached,
-                can: row.can,
-            });
+            return Some(Excess::ReachesIndirect { statement, action, resource, reached, can: row.can });
         }
     } else if let Some((_, row)) = indirect::reached(action).next()
         && !is_named(action)
     {
         let (action, resource) = own();
-        return Some(Excess::NotLiteral {
-            statement,
-            action,
-            resource,
-            can: row.can,
-        });
+        return Some(Excess::NotLiteral { statement, action, resource, can: row.can });
     }
     let with_action: Vec<&Grant> = ceiling.iter().filter(|g| g.has_action(action)).collect();
     if with_action.iter().any(|g| g.has_resource(resource)) {
         return None;
     }
-    let mut admitted_on: Vec<String> = with_action
-        .iter()
-        .flat_map(|g| g.resources.iter().cloned())
-        .collect();
+    let mut admitted_on: Vec<String> = with_action.iter().flat_map(|g| g.resources.iter().cloned()).collect();
     admitted_on.sort();
     admitted_on.dedup();
     let (action, resource) = own();
-    Some(Excess::NotContained {
-        statement,
-        action,
-        resource,
-        admitted_on,
-    })
+    Some(Excess::NotContained { statement, action, resource, admitted_on })
 }
 
 /// Whether a list such as `executionRoleArns` or `managedPolicyArns` admits this one ARN: some pattern, with `${namespace}` put in,
@@ -386,9 +295,7 @@ pub fn arn_allowed(patterns: &[String], arn: &str, namespace: &Namespace) -> boo
         return false;
     };
     !arn.has_wildcard()
-        && patterns
-            .iter()
-            .any(|p| Resource::parse(&namespace.resolve(p)).is_ok_and(|p| p.contains(&arn)))
+        && patterns.iter().any(|p| Resource::parse(&namespace.resolve(p)).is_ok_and(|p| p.contains(&arn)))
 }
 
 #[cfg(test)]

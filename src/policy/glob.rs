@@ -8,10 +8,7 @@ use std::{iter, mem};
 
 /// Whether `glob` matches `text`, in which `*` and `?` are plain characters. Case counts.
 pub fn matches(glob: &str, text: &str) -> bool {
-    covers(
-        &parse(glob),
-        &text.chars().map(Token::Char).collect::<Vec<_>>(),
-    )
+    covers(&parse(glob), &text.chars().map(Token::Char).collect::<Vec<_>>())
 }
 
 /// Whether `outer` matches every text that `inner` matches. Case counts.
@@ -142,9 +139,7 @@ fn trim_end(piece: &[Token]) -> (&[Token], usize) {
 
 /// `rows[j]`: whether the rest of `left` and `right[j..]` have a text in common.
 fn meet(left: &[Token], right: &[Token]) -> bool {
-    let mut rows: Vec<bool> = (0..=right.len())
-        .map(|j| right[j..].iter().all(|t| *t == Token::Many))
-        .collect();
+    let mut rows: Vec<bool> = (0..=right.len()).map(|j| right[j..].iter().all(|t| *t == Token::Many)).collect();
     for &l in left.iter().rev() {
         let shorter = rows;
         rows = vec![false; right.len() + 1];

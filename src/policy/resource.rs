@@ -15,19 +15,13 @@ use super::glob;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ResourceError {
     /// A policy variable such as `${aws:PrincipalTag/team}`, or an escape such as `${*}`.
-    #[error(
-        "holds a policy variable `${{…}}`, which can't be proven to stay within a ceiling; write its value out"
-    )]
+    #[error("holds a policy variable `${{…}}`, which can't be proven to stay within a ceiling; write its value out")]
     Variable,
     /// Neither `*` nor six segments beginning with `arn`.
-    #[error(
-        "is neither an ARN, `arn:partition:service:region:account:resource`, nor `*`; write it as one of them"
-    )]
+    #[error("is neither an ARN, `arn:partition:service:region:account:resource`, nor `*`; write it as one of them")]
     NotAnArn,
     /// IAM takes no wildcard in the segment that names the service (IAM User Guide, "Resource" element).
-    #[error(
-        "has a wildcard in the segment that names the service, which IAM does not take; name the service"
-    )]
+    #[error("has a wildcard in the segment that names the service, which IAM does not take; name the service")]
     ServiceWildcard,
     /// IAM takes U+0020 to U+00FF in policies (AWS.md §1).
     #[error("holds a character that IAM does not take in policies; use `*` or `?` in its place")]
@@ -52,10 +46,7 @@ impl<'a> Resource<'a> {
         if text.contains("${") {
             return Err(ResourceError::Variable);
         }
-        if text
-            .chars()
-            .any(|c| !matches!(c, ' '..='\u{ff}') || c.is_control())
-        {
+        if text.chars().any(|c| !matches!(c, ' '..='\u{ff}') || c.is_control()) {
             return Err(ResourceError::Character);
         }
         if text == "*" {
@@ -80,10 +71,7 @@ impl<'a> Resource<'a> {
             (Resource::Arn(_), Resource::Any) => false,
             (Resource::Arn(outer), Resource::Arn(inner)) => {
                 outer.iter().zip(inner).all(|(o, i)| glob::contains(o, i))
-                    && outer[..5]
-                        .iter()
-                        .zip(&inner[..5])
-                        .all(|(o, i)| !i.ends_with('*') || o.ends_with('*'))
+                    && outer[..5].iter().zip(&inner[..5]).all(|(o, i)| !i.ends_with('*') || o.ends_with('*'))
             }
         }
     }
@@ -114,10 +102,7 @@ mod tests {
     #[case::wildcard_before_the_arn("*:aws:s3:::b", Err(ResourceError::NotAnArn))]
     #[case::name("my-table", Err(ResourceError::NotAnArn))]
     #[case::empty("", Err(ResourceError::NotAnArn))]
-    #[case::url(
-        "https://sqs.eu-central-1.amazonaws.com/1/q",
-        Err(ResourceError::NotAnArn)
-    )]
+    #[case::url("https://sqs.eu-central-1.amazonaws.com/1/q", Err(ResourceError::NotAnArn))]
     #[case::service("arn:aws:s*:::b", Err(ResourceError::ServiceWildcard))]
     #[case::emoji("arn:aws:s3:::b/😀", Err(ResourceError::Character))]
     #[case::newline("arn:aws:s3:::b/\n", Err(ResourceError::Character))]
@@ -126,47 +111,19 @@ mod tests {
     }
 
     #[rstest]
-    #[case::prefix(
-        "arn:aws:dynamodb:*:*:table/a-*",
-        "arn:aws:dynamodb:eu-central-1:1:table/a-x",
-        true
-    )]
-    #[case::same_wildcards(
-        "arn:aws:dynamodb:*:*:table/a-*",
-        "arn:aws:dynamodb:*:*:table/a-x*",
-        true
-    )]
-    #[case::other_prefix(
-        "arn:aws:dynamodb:*:*:table/a-*",
-        "arn:aws:dynamodb:*:*:table/*",
-        false
-    )]
-    #[case::an_index_of_the_table(
-        "arn:aws:dynamodb:*:*:table/a-*",
-        "arn:aws:dynamodb:*:1:table/a-x/index/y",
-        true
-    )]
+    #[case::prefix("arn:aws:dynamodb:*:*:table/a-*", "arn:aws:dynamodb:eu-central-1:1:table/a-x", true)]
+    #[case::same_wildcards("arn:aws:dynamodb:*:*:table/a-*", "arn:aws:dynamodb:*:*:table/a-x*", true)]
+    #[case::other_prefix("arn:aws:dynamodb:*:*:table/a-*", "arn:aws:dynamodb:*:*:table/*", false)]
+    #[case::an_index_of_the_table("arn:aws:dynamodb:*:*:table/a-*", "arn:aws:dynamodb:*:1:table/a-x/index/y", true)]
     #[case::any_holds_all("*", "arn:aws:s3:::b", true)]
     #[case::only_any_holds_any("arn:*:s3:*:*:*", "*", false)]
     #[case::account_not_crossed_into("arn:aws:sqs:*:1:q", "arn:aws:sqs:*:*:q", false)]
-    #[case::region_star_does_not_hold_account_and_name(
-        "arn:aws:sqs:*:q",
-        "arn:aws:sqs:r:1:q",
-        false
-    )]
+    #[case::region_star_does_not_hold_account_and_name("arn:aws:sqs:*:q", "arn:aws:sqs:r:1:q", false)]
     #[case::case_counts("arn:aws:sqs:r:1:q", "arn:aws:sqs:r:1:Q", false)]
     #[case::empty_region_under_star("arn:aws:s3:*:*:b/*", "arn:aws:s3:::b/k", true)]
-    #[case::inner_star_reaches_further_than_outer(
-        "arn:aws:sqs:*?:1:q",
-        "arn:aws:sqs:r*:1:q",
-        false
-    )]
+    #[case::inner_star_reaches_further_than_outer("arn:aws:sqs:*?:1:q", "arn:aws:sqs:r*:1:q", false)]
     #[case::both_end_with_a_star("arn:aws:sqs:?*:1:q", "arn:aws:sqs:r*:1:q", true)]
-    #[case::whole_text_would_hold_but_segments_do_not(
-        "arn:aws:sqs:*:1:x",
-        "arn:aws:sqs:r:2:y:1:x",
-        false
-    )]
+    #[case::whole_text_would_hold_but_segments_do_not("arn:aws:sqs:*:1:x", "arn:aws:sqs:r:2:y:1:x", false)]
     #[case::partition("arn:aws:s3:::b", "arn:aws-cn:s3:::b", false)]
     fn is_contained(#[case] outer: &str, #[case] inner: &str, #[case] expected: bool) {
         let contained = match (Resource::parse(outer), Resource::parse(inner)) {
@@ -198,11 +155,7 @@ mod tests {
     }
 
     /// `glob` with each wildcard made something of the given kinds.
-    fn filled(
-        glob: &str,
-        many: &'static str,
-        one: &'static str,
-    ) -> impl Strategy<Value = String> + use<> {
+    fn filled(glob: &str, many: &'static str, one: &'static str) -> impl Strategy<Value = String> + use<> {
         let tokens: Vec<BoxedStrategy<String>> = glob
             .chars()
             .map(|t| match t {
@@ -219,9 +172,7 @@ mod tests {
     fn narrowing() -> impl Strategy<Value = (String, String, String)> {
         "arn:aws:s3:[a?*]{0,3}:[a?*]{0,3}:[a?*]{1,3}"
             .prop_flat_map(|outer| (filled(&outer, "[a?*]{0,2}", "[a?*]"), Just(outer)))
-            .prop_flat_map(|(inner, outer)| {
-                (filled(&inner, "[a:]{0,3}", "a"), Just(inner), Just(outer))
-            })
+            .prop_flat_map(|(inner, outer)| (filled(&inner, "[a:]{0,3}", "a"), Just(inner), Just(outer)))
             .prop_map(|(text, inner, outer)| (outer, inner, text))
     }
 

@@ -55,9 +55,7 @@ impl InvokeAction {
 
     fn is_on_executions(self) -> bool {
         match self {
-            InvokeAction::StartExecution
-            | InvokeAction::StartSyncExecution
-            | InvokeAction::ListExecutions => false,
+            InvokeAction::StartExecution | InvokeAction::StartSyncExecution | InvokeAction::ListExecutions => false,
             InvokeAction::DescribeExecution
             | InvokeAction::StopExecution
             | InvokeAction::GetExecutionHistory
@@ -83,10 +81,7 @@ impl FromStr for InvokeAction {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let name = text.strip_prefix("states:").unwrap_or(text);
-        InvokeAction::ALL
-            .into_iter()
-            .find(|a| a.name() == name)
-            .ok_or_else(|| InvokeActionError(text.to_owned()))
+        InvokeAction::ALL.into_iter().find(|a| a.name() == name).ok_or_else(|| InvokeActionError(text.to_owned()))
     }
 }
 
@@ -125,8 +120,7 @@ impl MachineArn {
         let segments: Vec<&str> = text.split(':').collect();
         let is_arn = matches!(
             segments.as_slice(),
-            ["arn", _, "states", _, _, "stateMachine", _]
-                | ["arn", _, "states", _, _, "stateMachine", _, _]
+            ["arn", _, "states", _, _, "stateMachine", _] | ["arn", _, "states", _, _, "stateMachine", _, _]
         );
         // Step Functions takes none of these in a name (AWS.md §1), and each means something in a policy or an ARN.
         let is_plain = !glob::has_wildcard(text) && !text.contains(['$', '{', '}', '/']);
@@ -165,29 +159,16 @@ pub struct Use {
 pub fn invoke_statements<'a>(uses: impl IntoIterator<Item = &'a Use>) -> Vec<Statement> {
     let mut actions_by_resource: BTreeMap<String, BTreeSet<InvokeAction>> = BTreeMap::new();
     for Use { action, machine } in uses {
-        let resource = if action.is_on_executions() {
-            machine.executions()
-        } else {
-            machine.as_str().to_owned()
-        };
-        actions_by_resource
-            .entry(resource)
-            .or_default()
-            .insert(*action);
+        let resource = if action.is_on_executions() { machine.executions() } else { machine.as_str().to_owned() };
+        actions_by_resource.entry(resource).or_default().insert(*action);
     }
-    let mut resources_by_actions: BTreeMap<BTreeSet<InvokeAction>, BTreeSet<String>> =
-        BTreeMap::new();
+    let mut resources_by_actions: BTreeMap<BTreeSet<InvokeAction>, BTreeSet<String>> = BTreeMap::new();
     for (resource, actions) in actions_by_resource {
-        resources_by_actions
-            .entry(actions)
-            .or_default()
-            .insert(resource);
+        resources_by_actions.entry(actions).or_default().insert(resource);
     }
     resources_by_actions
         .into_iter()
-        .map(|(actions, resources)| {
-            Statement::allow(actions.iter().map(ToString::to_string), resources)
-        })
+        .map(|(actions, resources)| Statement::allow(actions.iter().map(ToString::to_string), resources))
         .collect()
 }
 
@@ -211,12 +192,7 @@ pub fn plumbing_logging() -> Statement {
 /// What an execution role needs where `tracing` is on. The actions have no resources of their own (AWS.md §3).
 pub fn plumbing_tracing() -> Statement {
     Statement::allow(
-        [
-            "xray:GetSamplingRules",
-            "xray:GetSamplingTargets",
-            "xray:PutTelemetryRecords",
-            "xray:PutTraceSegments",
-        ],
+        ["xray:GetSamplingRules", "xray:GetSamplingTargets", "xray:PutTelemetryRecords", "xray:PutTraceSegments"],
         ["*"],
     )
 }
@@ -291,21 +267,13 @@ mod tests {
     #[case::name("a")]
     fn no_machine(#[case] text: &str) {
         let error = MachineArn::parse(text).unwrap_err().to_string();
-        assert!(
-            error.starts_with(&format!(
-                "`{text}` is not the ARN of a state machine; write it as"
-            )),
-            "{error}"
-        );
+        assert!(error.starts_with(&format!("`{text}` is not the ARN of a state machine; write it as")), "{error}");
     }
 
     #[test]
     fn unknown_actions_are_refused() {
         assert_eq!(
-            "states:DeleteStateMachine"
-                .parse::<InvokeAction>()
-                .unwrap_err()
-                .to_string(),
+            "states:DeleteStateMachine".parse::<InvokeAction>().unwrap_err().to_string(),
             "`states:DeleteStateMachine` is not an action on a state machine or its executions"
         );
     }

@@ -55,10 +55,7 @@ impl Statement {
 
     fn canonical(mut self) -> Self {
         let values = self.conditions.values_mut().flat_map(BTreeMap::values_mut);
-        for list in [&mut self.actions, &mut self.resources]
-            .into_iter()
-            .chain(values)
-        {
+        for list in [&mut self.actions, &mut self.resources].into_iter().chain(values) {
             list.sort();
             list.dedup();
         }
@@ -79,10 +76,7 @@ impl Statement {
         statement.insert("Resource".into(), one_or_many(&self.resources));
         if !self.conditions.is_empty() {
             let conditions = self.conditions.iter().map(|(operator, keys)| {
-                let keys: Map<_, _> = keys
-                    .iter()
-                    .map(|(key, values)| (key.clone(), one_or_many(values)))
-                    .collect();
+                let keys: Map<_, _> = keys.iter().map(|(key, values)| (key.clone(), one_or_many(values))).collect();
                 (operator.clone(), Value::Object(keys))
             });
             statement.insert("Condition".into(), Value::Object(conditions.collect()));
@@ -166,11 +160,7 @@ impl Document {
             one @ Value::Object(_) => std::slice::from_ref(one),
             _ => return Err(DocumentError::Malformed("it has no `Statement`".into())),
         };
-        let statements: Result<Vec<_>, _> = statements
-            .iter()
-            .enumerate()
-            .map(|(i, s)| parse_statement(i, s))
-            .collect();
+        let statements: Result<Vec<_>, _> = statements.iter().enumerate().map(|(i, s)| parse_statement(i, s)).collect();
         Ok(Document::new(statements?))
     }
 
@@ -194,15 +184,10 @@ impl std::fmt::Display for Document {
 
 fn parse_statement(index: usize, value: &Value) -> Result<Statement, DocumentError> {
     let malformed = |what: &str| DocumentError::Malformed(format!("statement {index} {what}"));
-    let object = value
-        .as_object()
-        .ok_or_else(|| malformed("is not an object"))?;
+    let object = value.as_object().ok_or_else(|| malformed("is not an object"))?;
     let known = ["Sid", "Effect", "Action", "Resource", "Condition"];
     if let Some(element) = object.keys().find(|k| !known.contains(&k.as_str())) {
-        return Err(DocumentError::Foreign {
-            statement: index,
-            element: element.clone(),
-        });
+        return Err(DocumentError::Foreign { statement: index, element: element.clone() });
     }
     let list = |element: &str| {
         object
@@ -211,22 +196,11 @@ fn parse_statement(index: usize, value: &Value) -> Result<Statement, DocumentErr
             .ok_or_else(|| malformed(&format!("has no list of strings as `{element}`")))
     };
     let mut conditions = Conditions::new();
-    for (operator, keys) in object
-        .get("Condition")
-        .and_then(Value::as_object)
-        .into_iter()
-        .flatten()
-    {
-        let keys = keys
-            .as_object()
-            .ok_or_else(|| malformed("has a condition that is not an object"))?;
+    for (operator, keys) in object.get("Condition").and_then(Value::as_object).into_iter().flatten() {
+        let keys = keys.as_object().ok_or_else(|| malformed("has a condition that is not an object"))?;
         for (key, values) in keys {
-            let values = strings(values)
-                .ok_or_else(|| malformed("has a condition value that is not a string"))?;
-            conditions
-                .entry(operator.clone())
-                .or_default()
-                .insert(key.clone(), values);
+            let values = strings(values).ok_or_else(|| malformed("has a condition value that is not a string"))?;
+            conditions.entry(operator.clone()).or_default().insert(key.clone(), values);
         }
     }
     Ok(Statement {
@@ -257,11 +231,7 @@ fn strings(value: &Value) -> Option<Vec<String>> {
 
 fn read(text: &str) -> Result<Value, String> {
     let text = text.trim();
-    let decoded = if text.starts_with(['{', '"', '[']) {
-        text.to_owned()
-    } else {
-        percent_decoded(text)?
-    };
+    let decoded = if text.starts_with(['{', '"', '[']) { text.to_owned() } else { percent_decoded(text)? };
     serde_json::from_str(&decoded).map_err(|e| e.to_string())
 }
 
@@ -324,10 +294,7 @@ fn comparable_statement(statement: &Value) -> Value {
 /// Every list of strings sorted, without duplicates, also where it was one string; objects by sorted keys.
 fn sorted_lists(value: &Value, form: &dyn Fn(&str) -> String) -> Value {
     if let Some(object) = value.as_object() {
-        let keys: BTreeMap<&String, Value> = object
-            .iter()
-            .map(|(k, v)| (k, sorted_lists(v, form)))
-            .collect();
+        let keys: BTreeMap<&String, Value> = object.iter().map(|(k, v)| (k, sorted_lists(v, form))).collect();
         return json!(keys);
     }
     let Some(mut list) = strings(value) else {
@@ -352,18 +319,12 @@ mod tests {
         conditional.sid = Some("List".into());
         conditional.conditions = Conditions::from([(
             "StringLike".into(),
-            BTreeMap::from([(
-                "s3:prefix".into(),
-                vec!["b/*".into(), "a/*".into(), "a/*".into()],
-            )]),
+            BTreeMap::from([("s3:prefix".into(), vec!["b/*".into(), "a/*".into(), "a/*".into()])]),
         )]);
         let mut deny = Statement::allow(["*"], ["*"]);
         deny.effect = Effect::Deny;
         Document::new([
-            Statement::allow(
-                ["sqs:SendMessage", "sqs:GetQueueUrl", "sqs:SendMessage"],
-                ["arn:aws:sqs:r:1:q"],
-            ),
+            Statement::allow(["sqs:SendMessage", "sqs:GetQueueUrl", "sqs:SendMessage"], ["arn:aws:sqs:r:1:q"]),
             conditional,
             deny.clone(),
             deny,
@@ -396,11 +357,7 @@ mod tests {
     #[test]
     fn read_back_plain_pretty_and_percent_encoded() {
         let document = document();
-        let encoded: String = document
-            .to_string()
-            .bytes()
-            .map(|b| format!("%{b:02X}"))
-            .collect();
+        let encoded: String = document.to_string().bytes().map(|b| format!("%{b:02X}")).collect();
         let pretty = serde_json::to_string_pretty(&document.to_value()).unwrap();
         for text in [document.to_string(), encoded, pretty] {
             assert_eq!(Document::parse(&text).as_ref(), Ok(&document));
@@ -412,13 +369,7 @@ mod tests {
         let read = Document::parse(
             "%7B%22Statement%22%3A%7B%22Effect%22%3A%22Allow%22%2C%22Action%22%3A%22sqs%3ASendMessage%22%2C%22Resource%22%3A%22arn%3Aaws%3Asqs%3Ar%3A1%3Aa+b%22%7D%7D",
         );
-        assert_eq!(
-            read,
-            Ok(Document::new([Statement::allow(
-                ["sqs:SendMessage"],
-                ["arn:aws:sqs:r:1:a+b"]
-            )]))
-        );
+        assert_eq!(read, Ok(Document::new([Statement::allow(["sqs:SendMessage"], ["arn:aws:sqs:r:1:a+b"])])));
     }
 
     #[rstest]
@@ -427,10 +378,7 @@ mod tests {
         "%7",
         "the policy is not a JSON policy document: a `%` is not followed by two hexadecimal digits"
     )]
-    #[case::no_statement(
-        "{}",
-        "the policy is not a JSON policy document: it has no `Statement`"
-    )]
+    #[case::no_statement("{}", "the policy is not a JSON policy document: it has no `Statement`")]
     #[case::no_effect(
         r#"{"Statement":{"Action":"a:b","Resource":"*"}}"#,
         "the policy is not a JSON policy document: statement 0 has neither Allow nor Deny"
@@ -489,26 +437,14 @@ mod tests {
         r#"{"Statement":{"Condition":{"A":{"k":"2"}}}}"#,
         false
     )]
-    #[case::one_more_resource(
-        r#"{"Statement":{"Resource":"a"}}"#,
-        r#"{"Statement":{"Resource":["a","b"]}}"#,
-        false
-    )]
-    #[case::effect(
-        r#"{"Statement":{"Effect":"Allow"}}"#,
-        r#"{"Statement":{"Effect":"Deny"}}"#,
-        false
-    )]
+    #[case::one_more_resource(r#"{"Statement":{"Resource":"a"}}"#, r#"{"Statement":{"Resource":["a","b"]}}"#, false)]
+    #[case::effect(r#"{"Statement":{"Effect":"Allow"}}"#, r#"{"Statement":{"Effect":"Deny"}}"#, false)]
     #[case::one_more_statement(
         r#"{"Statement":[{"Action":"a:B"}]}"#,
         r#"{"Statement":[{"Action":"a:B"},{"Action":"a:C"}]}"#,
         false
     )]
-    #[case::version(
-        r#"{"Version":"2012-10-17","Statement":[]}"#,
-        r#"{"Version":"2008-10-17","Statement":[]}"#,
-        false
-    )]
+    #[case::version(r#"{"Version":"2012-10-17","Statement":[]}"#, r#"{"Version":"2008-10-17","Statement":[]}"#, false)]
     #[case::percent_encoded(r#"{"Statement":[]}"#, "%7B%22Statement%22%3A%5B%5D%7D", true)]
     #[case::not_json("nonsense", "nonsense", false)]
     fn compared_by_meaning(#[case] left: &str, #[case] right: &str, #[case] expected: bool) {
@@ -521,9 +457,6 @@ mod tests {
         let ours = super::super::trust::states("aws", "eu-central-1", "111122223333").to_string();
         let theirs: String = ours.bytes().map(|b| format!("%{b:02x}")).collect();
         assert!(Document::equal(&ours, &theirs));
-        assert!(!Document::equal(
-            &ours,
-            &super::super::trust::apigateway().to_string()
-        ));
+        assert!(!Document::equal(&ours, &super::super::trust::apigateway().to_string()));
     }
 }

@@ -45,7 +45,9 @@ impl std::fmt::Display for Step {
 
 /// An AWS object of our name is not ours, and is left alone.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{what} exists in AWS and is not ours: {whose}. stepgate leaves it alone; delete or rename it, or give this object another name")]
+#[error(
+    "{what} exists in AWS and is not ours: {whose}. stepgate leaves it alone; delete or rename it, or give this object another name"
+)]
 pub struct Conflict {
     /// Such as ``state machine `demo_hello` ``.
     pub what: String,

@@ -19,14 +19,19 @@ use super::Metrics;
 ///
 /// # Errors
 /// The address can't be had.
-pub async fn serve(address: SocketAddr, metrics: Arc<Metrics>, stop: CancellationToken) -> anyhow::Result<JoinHandle<()>> {
+pub async fn serve(
+    address: SocketAddr,
+    metrics: Arc<Metrics>,
+    stop: CancellationToken,
+) -> anyhow::Result<JoinHandle<()>> {
     let routes = Router::new()
         .route("/metrics", get(text))
         .route("/healthz", get(|| async { "ok\n" }))
         // Also a process that waits for the Lease is ready: it takes over when the leader goes.
         .route("/readyz", get(|| async { "ok\n" }))
         .with_state(metrics);
-    let listener = TcpListener::bind(address).await.with_context(|| format!("--metrics-address {address} can't be had"))?;
+    let listener =
+        TcpListener::bind(address).await.with_context(|| format!("--metrics-address {address} can't be had"))?;
     Ok(tokio::spawn(async move {
         let server = axum::serve(listener, routes).with_graceful_shutdown(async move { stop.cancelled().await });
         if let Err(error) = server.await {

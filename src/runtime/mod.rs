@@ -48,8 +48,9 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     let metrics = Arc::new(Metrics::default());
     let served = http::serve(options.metrics_address, Arc::clone(&metrics), stop.clone()).await?;
     let observer = Arc::clone(&metrics);
-    let sessions =
-        Arc::new(Sessions::new(Arc::new(move |service, operation, outcome| observer.aws_call(service, operation, outcome))));
+    let sessions = Arc::new(Sessions::new(Arc::new(move |service, operation, outcome| {
+        observer.aws_call(service, operation, outcome)
+    })));
 
     let leader = match options.lease_namespace {
         Some(namespace) => tokio::select! {

@@ -27,9 +27,8 @@ fn target_machine<'a>(
     place: &Place,
 ) -> Result<(Key, &'a Arc<StateMachine>, String), Problem> {
     let key = Key::resolve(reference, namespace);
-    let missing = |what: &str| {
-        Problem::waiting(reasons::WAITING_FOR_REFERENCE, format!("{field}: StateMachine {key} {what}"))
-    };
+    let missing =
+        |what: &str| Problem::waiting(reasons::WAITING_FOR_REFERENCE, format!("{field}: StateMachine {key} {what}"));
     let machine = world.machines.get(&key).ok_or_else(|| missing("does not exist"))?;
     let callers = machine.spec.allowed_callers.as_ref().map(|callers| callers.namespaces.clone()).unwrap_or_default();
     if !includes(&callers, Some(&key.namespace), namespace, &world.namespaces) {

@@ -138,15 +138,23 @@ pub fn admits(world: &World, api: &RestAPI, route: &APIRoute) -> Result<(), Prob
     // A prefix has one owner: the first grant that names one above the path.
     let owner = grants.iter().find(|grant| grant.path_prefixes.is_some() && covers(grant, &spec.path));
     if owner.is_some_and(|grant| !mine(grant)) {
-        return refuse(format!("gives path {} to another namespace; choose a path under a prefix of {namespace}", spec.path));
+        return refuse(format!(
+            "gives path {} to another namespace; choose a path under a prefix of {namespace}",
+            spec.path
+        ));
     }
     let reaching: Vec<&RouteGrant> = grants.iter().filter(|grant| mine(grant) && covers(grant, &spec.path)).collect();
     if reaching.is_empty() {
-        let prefixes: Vec<String> =
-            grants.iter().filter(|grant| mine(grant)).flat_map(|g| g.path_prefixes.clone().unwrap_or_default()).collect();
+        let prefixes: Vec<String> = grants
+            .iter()
+            .filter(|grant| mine(grant))
+            .flat_map(|g| g.path_prefixes.clone().unwrap_or_default())
+            .collect();
         return refuse(match prefixes.as_slice() {
             [] => format!("has no grant for namespace {namespace} in spec.allowedRoutes; its owner must add one"),
-            prefixes => format!("admits routes of namespace {namespace} only under {}, not {}", prefixes.join(", "), spec.path),
+            prefixes => {
+                format!("admits routes of namespace {namespace} only under {}, not {}", prefixes.join(", "), spec.path)
+            }
         });
     }
     let mapping = match spec.request.as_ref().and_then(|request| request.templates.as_ref()) {

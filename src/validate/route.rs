@@ -72,8 +72,8 @@ pub fn operation_name(route: &Key) -> String {
 pub fn validate(world: &World, api: &RestAPI, valid: &ValidApi, route: &APIRoute) -> Result<ValidRoute, Refusal> {
     let key = Key::of(route);
     let spec = &route.spec;
-    let admission = admit(&world.accounts, &world.namespaces, &key.namespace, Some(&valid.place.account))
-        .map_err(Refusal::own)?;
+    let admission =
+        admit(&world.accounts, &world.namespaces, &key.namespace, Some(&valid.place.account)).map_err(Refusal::own)?;
     admits(world, api, route).map_err(Refusal::own)?;
     for (whose, admission) in [("namespace", &admission), ("RestAPI", &valid.admission)] {
         if !admission.exposes(spec.authorization.type_) {
@@ -106,6 +106,7 @@ pub fn validate(world: &World, api: &RestAPI, valid: &ValidApi, route: &APIRoute
             http_method: None,
             uri: None,
             credentials: None,
+            parameters: BTreeMap::new(),
             templates,
             passthrough: "NEVER".to_owned(),
             timeout_millis,
@@ -120,6 +121,11 @@ pub fn validate(world: &World, api: &RestAPI, valid: &ValidApi, route: &APIRoute
                 action.as_str()
             )),
             credentials,
+            // Whatever type the client's body has, Step Functions gets its own.
+            parameters: BTreeMap::from([(
+                "integration.request.header.Content-Type".to_owned(),
+                "'application/x-amz-json-1.0'".to_owned(),
+            )]),
             templates,
             passthrough: "NEVER".to_owned(),
             timeout_millis,
@@ -152,12 +158,7 @@ struct Targets {
     machines: BTreeSet<Key>,
 }
 
-fn targets(
-    world: &World,
-    valid: &ValidApi,
-    admission: &Admission,
-    route: &APIRoute,
-) -> Result<Targets, Refusal> {
+fn targets(world: &World, valid: &ValidApi, admission: &Admission, route: &APIRoute) -> Result<Targets, Refusal> {
     let target = &route.spec.target;
     let namespace = route.namespace().unwrap_or_default();
     let mut targets = Targets::default();
@@ -281,7 +282,11 @@ fn request_templates(
         Action::StartExecution | Action::StartSyncExecution => Request::Start {
             machine: targets.machine.clone(),
             input: inputs(route, request.input.as_deref().unwrap_or_default())?,
-            execution_name: request.execution_name.as_ref().map(|name| value_source(route, "executionName", name)).transpose()?,
+            execution_name: request
+                .execution_name
+                .as_ref()
+                .map(|name| value_source(route, "executionName", name))
+                .transpose()?,
         },
         action => Request::Execution {
             machine: targets.machine.clone(),
@@ -311,7 +316,9 @@ fn inputs(route: &APIRoute, entries: &[InputEntry]) -> Result<Vec<Input>, Proble
             Source::Body((!pointer.is_empty()).then(|| pointer.clone()))
         } else if let Some(text) = &entry.value {
             Source::Value(serde_json::from_str(text).map_err(|error| {
-                Problem::invalid(format!("spec.request.{field}.value is not JSON: {error}; quote a text twice, as '\"text\"'"))
+                Problem::invalid(format!(
+                    "spec.request.{field}.value is not JSON: {error}; quote a text twice, as '\"text\"'"
+                ))
             })?)
         } else if let Some(name) = &entry.query_list {
             Source::QueryList(name.clone())
@@ -414,11 +421,8 @@ fn role(
     let key = Key::of(route);
     // Whoever writes a raw template, or calls a route whose client names the machine, reaches every machine that the
     // role may reach (DESIGN §3).
-    let (purpose, of) = if own_role || !managed_policies.is_empty() {
-        ("route", key)
-    } else {
-        ("invoke", Key::new(key.namespace, ""))
-    };
+    let (purpose, of) =
+        if own_role || !managed_policies.is_empty() { ("route", key) } else { ("invoke", Key::new(key.namespace, "")) };
     let uses = targets
         .arns
         .iter()

@@ -80,9 +80,11 @@ pub fn validate(world: &World, machine: &StateMachine) -> Result<ValidMachine, P
     let spec = &machine.spec;
     let name = aws_name(machine);
     if let Some(asked) = &spec.name {
-        let admitted = admission.tenant.name_patterns.iter().any(|pattern| {
-            glob::matches(&admission.namespace.resolve(pattern), asked)
-        });
+        let admitted = admission
+            .tenant
+            .name_patterns
+            .iter()
+            .any(|pattern| glob::matches(&admission.namespace.resolve(pattern), asked));
         if !admitted {
             return Err(Problem::stalled(
                 reasons::OVER_CEILING,
@@ -207,8 +209,9 @@ fn substitution_value(
         return Ok(Value::Text(place.fill(text)));
     }
     if let Some(text) = &substitution.json {
-        let value = serde_json::from_str(text)
-            .map_err(|error| Problem::invalid(format!("{field}.json is not JSON: {error}; quote a text twice, as '\"text\"'")))?;
+        let value = serde_json::from_str(text).map_err(|error| {
+            Problem::invalid(format!("{field}.json is not JSON: {error}; quote a text twice, as '\"text\"'"))
+        })?;
         return Ok(Value::Json(value));
     }
     if let Some(reference) = &substitution.state_machine_ref {

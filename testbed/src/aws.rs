@@ -184,12 +184,24 @@ pub(crate) fn elements(xml: &str, name: &str) -> Vec<String> {
     parts.filter_map(|part| part.split_once(&close)).map(|(text, _)| text.to_owned()).collect()
 }
 
+/// A value of a query or a form.
 pub(crate) fn percent_encode(text: &str) -> String {
+    encode(text, b"-_.~")
+}
+
+/// A segment of a path, in which RFC 3986 leaves more as it is. API Gateway hands path parameters on as the client encoded
+/// them (recorded: `test%2Balias@gmail.com`), so a client that encodes too much is seen.
+pub(crate) fn percent_encode_segment(text: &str) -> String {
+    encode(text, b"-_.~!$&'()*+,;=:@")
+}
+
+fn encode(text: &str, kept: &[u8]) -> String {
     let mut out = String::new();
     for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => out.push(char::from(byte)),
-            _ => out += &format!("%{byte:02X}"),
+        if byte.is_ascii_alphanumeric() || kept.contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out += &format!("%{byte:02X}");
         }
     }
     out
@@ -208,5 +220,6 @@ mod tests {
     #[test]
     fn what_is_not_unreserved_is_encoded() {
         assert_eq!(percent_encode("a b/é~'"), "a%20b%2F%C3%A9~%27");
+        assert_eq!(percent_encode_segment("o'b/é?"), "o'b%2F%C3%A9%3F");
     }
 }

@@ -29,7 +29,7 @@ use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::aws::{elements, percent_encode};
+use crate::aws::{elements, percent_encode, percent_encode_segment};
 use crate::curl::{Request, Response};
 use crate::demo::{apply_and_wait, seconds};
 use crate::testbed::Access;
@@ -257,7 +257,7 @@ impl Step {
             let greedy = name.strip_suffix('+');
             let name = greedy.unwrap_or(name);
             let value = self.params.get(name).with_context(|| format!("`params` lacks the path parameter {name}"))?;
-            let value = percent_encode(&fill(value, variables));
+            let value = percent_encode_segment(&fill(value, variables));
             out += &if greedy.is_some() { value.replace("%2F", "/") } else { value };
         }
         Ok(out)

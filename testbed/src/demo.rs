@@ -190,7 +190,7 @@ pub async fn run_alone(options: Options, operator: Option<OperatorOptions>, name
 /// deletes all and compares what is in AWS with what was there before.
 ///
 /// # Errors
-/// With the first thing that went wrong.
+/// With the names of the examples that failed, or with what is left in AWS.
 pub async fn run(access: &Access, names: &[String], keep: bool) -> Result<()> {
     let examples = match names {
         [] => Example::all()?,
@@ -204,14 +204,27 @@ pub async fn run(access: &Access, names: &[String], keep: bool) -> Result<()> {
         let name = example.name.clone();
         move |text: &str| println!("{name}  {text}")
     };
+    // One broken example doesn't hide the others.
+    let mut failed = Vec::new();
     for example in &examples {
-        example.run(access, &line(example)).await.with_context(|| example.name.clone())?;
+        if let Err(error) = example.run(access, &line(example)).await {
+            line(example)(&format!("FAILED: {error:#}"));
+            failed.push(example.name.as_str());
+        }
+    }
+    if !keep {
+        for example in examples.iter().rev() {
+            if let Err(error) = example.delete(access, &line(example)).await {
+                line(example)(&format!("FAILED: {error:#}"));
+                failed.push(example.name.as_str());
+            }
+        }
+    }
+    if !failed.is_empty() {
+        bail!("not as they should be: {}", failed.join(", "));
     }
     if keep {
         return Ok(());
-    }
-    for example in examples.iter().rev() {
-        example.delete(access, &line(example)).await.with_context(|| example.name.clone())?;
     }
     let left: Vec<_> = access.aws().inventory().await?.difference(&before).cloned().collect();
     if !left.is_empty() {
@@ -227,10 +240,11 @@ pub async fn run(access: &Access, names: &[String], keep: bool) -> Result<()> {
 pub fn usage(state: &State, access: &Access) -> String {
     format!(
         "\nThe testbed is up. To use it:\n\n    . {}\n    kubectl get awsaccounts,statemachines,restapis,apiroutes -A\n\n\
-         AWS answers at {}; logs are in {}.\nTo stop it: make down",
+         AWS answers at {}; logs are in {}.\nTo stop it: {}",
         state.env_path().display(),
         access.aws_endpoint(),
         access.dir().join("log").display(),
+        state.stop_command(),
     )
 }
 

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::operator::{Operator, OperatorOptions};
-use crate::testbed::{Access, Options, Testbed};
+use crate::testbed::{Access, Options, Testbed, repository};
 use crate::{demo, progress};
 
 /// The directory in which a running testbed is recorded, `.testbed` in the repository unless a test uses its own.
@@ -33,6 +33,15 @@ impl State {
     /// To be sourced by a shell.
     pub fn env_path(&self) -> PathBuf {
         self.dir.join("env")
+    }
+
+    /// The command that stops what is recorded here.
+    pub(crate) fn stop_command(&self) -> String {
+        if self.dir == repository().join(".testbed") {
+            "make down".to_owned()
+        } else {
+            format!("testbed --state-dir {} down", self.dir.display())
+        }
     }
 
     fn log_path(&self) -> PathBuf {

@@ -64,10 +64,7 @@ pub struct Call {
 
 impl Call {
     pub fn body(body: impl Into<String>) -> Self {
-        Call {
-            body: body.into(),
-            ..Call::default()
-        }
+        Call { body: body.into(), ..Call::default() }
     }
 
     pub fn path(mut self, name: &str, value: &str) -> Self {
@@ -96,19 +93,12 @@ impl Call {
 /// every parameter named.
 pub fn hostile_calls(keys: &[&str], path: &[&str], query: &[&str], headers: &[&str]) -> Vec<Call> {
     let calls = hostile_cases().into_iter().flat_map(|value| {
-        let document = keys
-            .iter()
-            .map(|key| ((*key).to_owned(), json!(value)))
-            .collect::<serde_json::Map<_, _>>();
+        let document = keys.iter().map(|key| ((*key).to_owned(), json!(value))).collect::<serde_json::Map<_, _>>();
         [value.clone(), Value::Object(document).to_string()].map(|body| {
             let call = Call::body(body);
             let call = path.iter().fold(call, |call, name| call.path(name, &value));
-            let call = query
-                .iter()
-                .fold(call, |call, name| call.query(name, &[&value]));
-            headers
-                .iter()
-                .fold(call, |call, name| call.header(name, &value))
+            let call = query.iter().fold(call, |call, name| call.query(name, &[&value]));
+            headers.iter().fold(call, |call, name| call.header(name, &value))
         })
     });
     calls.collect()
@@ -124,8 +114,7 @@ pub struct Answer {
 
 impl Answer {
     pub fn json(&self) -> Value {
-        serde_json::from_str(&self.output)
-            .unwrap_or_else(|error| panic!("not JSON: {error}\n{}", self.output))
+        serde_json::from_str(&self.output).unwrap_or_else(|error| panic!("not JSON: {error}\n{}", self.output))
     }
 }
 
@@ -147,10 +136,7 @@ pub fn evaluate(template: &str, call: &Call) -> Result<Answer, String> {
     let answer: Value = serde_json::from_str(&line).expect("the harness answers with JSON");
     match answer["error"].as_str() {
         Some(error) => Err(error.to_owned()),
-        None => Ok(Answer {
-            output: answer["output"].as_str().unwrap().to_owned(),
-            status: answer["status"].as_u64(),
-        }),
+        None => Ok(Answer { output: answer["output"].as_str().unwrap().to_owned(), status: answer["status"].as_u64() }),
     }
 }
 
@@ -158,14 +144,7 @@ pub fn evaluate(template: &str, call: &Call) -> Result<Answer, String> {
 pub fn assert_safe_request(answer: &Answer, machines: &[&str]) {
     let request = answer.json();
     let object = request.as_object().expect("an object");
-    let known = BTreeSet::from([
-        "stateMachineArn",
-        "input",
-        "name",
-        "executionArn",
-        "error",
-        "cause",
-    ]);
+    let known = BTreeSet::from(["stateMachineArn", "input", "name", "executionArn", "error", "cause"]);
     let keys: Vec<&str> = object.keys().map(String::as_str).collect();
     assert!(keys.iter().all(|key| known.contains(key)), "{keys:?}");
     assert!(object.values().all(Value::is_string), "{request}");
@@ -223,25 +202,16 @@ fn build() -> PathBuf {
     let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("testbed/velocity");
     let mut files = vec![project.join("pom.xml")];
     let sources = project.join("src/main/java/dev/stepgate/velocity");
-    files.extend(
-        std::fs::read_dir(sources)
-            .unwrap()
-            .map(|file| file.unwrap().path()),
-    );
+    files.extend(std::fs::read_dir(sources).unwrap().map(|file| file.unwrap().path()));
     files.sort();
     let mut hash = Sha256::new();
     for file in files {
         hash.update(std::fs::read(file).unwrap());
     }
-    let hash: String = hash.finalize()[..8]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let hash: String = hash.finalize()[..8].iter().map(|byte| format!("{byte:02x}")).collect();
 
-    let cache = std::env::var_os("XDG_CACHE_HOME").map_or_else(
-        || PathBuf::from(std::env::var_os("HOME").expect("HOME")).join(".cache"),
-        PathBuf::from,
-    );
+    let cache = std::env::var_os("XDG_CACHE_HOME")
+        .map_or_else(|| PathBuf::from(std::env::var_os("HOME").expect("HOME")).join(".cache"), PathBuf::from);
     let target = cache.join("stepgate").join(format!("velocity-{hash}"));
     if target.is_dir() {
         return target;
@@ -261,11 +231,7 @@ fn build() -> PathBuf {
     let offline = maven(&["-o"]);
     if !offline.status.success() {
         let online = maven(&[]);
-        assert!(
-            online.status.success(),
-            "the harness does not build:\n{}",
-            String::from_utf8_lossy(&online.stdout)
-        );
+        assert!(online.status.success(), "the harness does not build:\n{}", String::from_utf8_lossy(&online.stdout));
     }
     // Another process may have been faster; its build is as good.
     if std::fs::rename(&unfinished, &target).is_err() {

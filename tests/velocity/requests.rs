@@ -4,29 +4,19 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use stepgate::mapping::{
-    Input, Machine, Request, Source, StopFields, request_template, validate_request,
-};
+use stepgate::mapping::{Input, Machine, Request, Source, StopFields, request_template, validate_request};
 
-use crate::harness::{
-    Call, assert_safe_request, evaluate, hostile_calls, hostile_cases, needs_velocity, velocity,
-};
+use crate::harness::{Call, assert_safe_request, evaluate, hostile_calls, hostile_cases, needs_velocity, velocity};
 
 const MACHINE: &str = "arn:aws:states:eu-central-1:111122223333:stateMachine:demo_hello";
 const EXECUTION: &str = "arn:aws:states:eu-central-1:111122223333:execution:demo_hello:";
 
 fn machine() -> Machine {
-    Machine {
-        default: Some(MACHINE.to_owned()),
-        ..Machine::default()
-    }
+    Machine { default: Some(MACHINE.to_owned()), ..Machine::default() }
 }
 
 fn input(to: &str, source: Source) -> Input {
-    Input {
-        to: to.to_owned(),
-        source,
-    }
+    Input { to: to.to_owned(), source }
 }
 
 fn body(pointer: &str) -> Source {
@@ -34,11 +24,7 @@ fn body(pointer: &str) -> Source {
 }
 
 fn start(input: Vec<Input>) -> Request {
-    Request::Start {
-        machine: machine(),
-        input,
-        execution_name: None,
-    }
+    Request::Start { machine: machine(), input, execution_name: None }
 }
 
 /// The request that a form makes of a call, and its input.
@@ -63,11 +49,7 @@ fn the_whole_body_is_the_input_as_written() {
     needs_velocity!();
     for call in hostile_calls(&["id"], &[], &[], &[]) {
         let sent = run(&start(vec![]), &call);
-        let expected = if call.body.is_empty() {
-            "{}"
-        } else {
-            &call.body
-        };
+        let expected = if call.body.is_empty() { "{}" } else { &call.body };
         assert_eq!(sent, json!({"stateMachineArn": MACHINE, "input": expected}));
     }
 }
@@ -119,8 +101,7 @@ fn a_parameter_comes_from_its_own_place_only_and_is_null_elsewhere() {
         input("/header", Source::Header("id".into())),
         input("/context", Source::Context("id".into())),
     ]);
-    let absent =
-        || json!({"path": null, "query": null, "list": null, "header": null, "context": null});
+    let absent = || json!({"path": null, "query": null, "list": null, "header": null, "context": null});
     let expect = |key: &str, value: Value| {
         let mut expected = absent();
         expected[key] = value;
@@ -132,18 +113,9 @@ fn a_parameter_comes_from_its_own_place_only_and_is_null_elsewhere() {
         (Call::default(), absent()),
         (Call::default().path("id", "1"), expect("path", json!("1"))),
         (Call::default().query("id", &["1"]), both),
-        (
-            Call::default().header("ID", "1"),
-            expect("header", json!("1")),
-        ),
-        (
-            Call::default().header("ID", ""),
-            expect("header", json!("")),
-        ),
-        (
-            Call::default().context(json!({"id": "1"})),
-            expect("context", json!("1")),
-        ),
+        (Call::default().header("ID", "1"), expect("header", json!("1"))),
+        (Call::default().header("ID", ""), expect("header", json!(""))),
+        (Call::default().context(json!({"id": "1"})), expect("context", json!("1"))),
     ] {
         assert_eq!(run_input(&request, &call), expected);
     }
@@ -204,11 +176,7 @@ fn an_absent_value_of_the_body_is_null() {
         r#"{"a": ""}"#,
         r#"{"b": 1}"#,
     ] {
-        assert_eq!(
-            run_input(&request, &Call::body(body)),
-            json!({"value": null}),
-            "{body}"
-        );
+        assert_eq!(run_input(&request, &Call::body(body)), json!({"value": null}), "{body}");
     }
 }
 
@@ -237,12 +205,7 @@ fn a_body_can_not_add_or_change_a_key() {
         };
         assert_safe_request(&answer, &[MACHINE]);
         let input: Value = serde_json::from_str(answer.json()["input"].as_str().unwrap()).unwrap();
-        let keys: BTreeSet<&str> = input
-            .as_object()
-            .unwrap()
-            .keys()
-            .map(String::as_str)
-            .collect();
+        let keys: BTreeSet<&str> = input.as_object().unwrap().keys().map(String::as_str).collect();
         assert_eq!(keys, BTreeSet::from(["all", "fixed", "id", "order"]));
         assert_eq!(input["id"], "mine");
         assert_eq!(input["fixed"], "fixed");
@@ -253,17 +216,12 @@ fn a_body_can_not_add_or_change_a_key() {
 fn one_source_can_be_the_whole_input() {
     needs_velocity!();
     for (source, expected) in [
-        (
-            Source::Value(json!({"prefix": "prod"})),
-            json!({"prefix": "prod"}),
-        ),
+        (Source::Value(json!({"prefix": "prod"})), json!({"prefix": "prod"})),
         (Source::Path("p".into()), json!("it's")),
         (Source::QueryList("q".into()), json!(["a", "", "it's"])),
         (body("/x"), json!({"y": "it's"})),
     ] {
-        let call = Call::body(r#"{"x": {"y": "it's"}}"#)
-            .path("p", "it's")
-            .query("q", &["a", "", "it's"]);
+        let call = Call::body(r#"{"x": {"y": "it's"}}"#).path("p", "it's").query("q", &["a", "", "it's"]);
         assert_eq!(run_input(&start(vec![input("", source)]), &call), expected);
     }
 }
@@ -271,11 +229,7 @@ fn one_source_can_be_the_whole_input() {
 #[test]
 fn an_execution_name_is_sent_only_when_there_is_one() {
     needs_velocity!();
-    let named = |source| Request::Start {
-        machine: machine(),
-        input: vec![],
-        execution_name: Some(source),
-    };
+    let named = |source| Request::Start { machine: machine(), input: vec![], execution_name: Some(source) };
     for value in hostile_cases() {
         let call = Call::body(json!({"n": value}).to_string())
             .path("n", &value)
@@ -306,19 +260,10 @@ fn each_stage_calls_its_own_machine() {
     needs_velocity!();
     let arn = |stage: &str| format!("{MACHINE}-{stage}");
     let stages = ["dev", "prod"].map(|stage| (stage.to_owned(), arn(stage)));
-    let mut machine = Machine {
-        default: Some(MACHINE.to_owned()),
-        stages: stages.into(),
-    };
+    let mut machine = Machine { default: Some(MACHINE.to_owned()), stages: stages.into() };
     let sent = |machine: &Machine, stage: &str| {
-        let request = Request::Start {
-            machine: machine.clone(),
-            input: vec![],
-            execution_name: None,
-        };
-        let call = Call::body("{\"stage\":\"dev\"}")
-            .context(json!({"stage": stage}))
-            .query("stage", &["dev"]);
+        let request = Request::Start { machine: machine.clone(), input: vec![], execution_name: None };
+        let call = Call::body("{\"stage\":\"dev\"}").context(json!({"stage": stage})).query("stage", &["dev"]);
         let answer = evaluate(&request_template(&request), &call).unwrap();
         answer.json()["stateMachineArn"].clone()
     };
@@ -329,21 +274,13 @@ fn each_stage_calls_its_own_machine() {
     assert_eq!(sent(&machine, "prod"), arn("prod"));
     assert_eq!(sent(&machine, "test"), "");
 
-    let request = Request::Execution {
-        machine,
-        execution: Source::Path("name".into()),
-        stop: None,
-    };
-    let call = Call::default()
-        .path("name", "n")
-        .context(json!({"stage": "prod"}));
+    let request = Request::Execution { machine, execution: Source::Path("name".into()), stop: None };
+    let call = Call::default().path("name", "n").context(json!({"stage": "prod"}));
     let answer = evaluate(&request_template(&request), &call).unwrap();
     let expected = EXECUTION.replace("demo_hello:", "demo_hello-prod:n");
     assert_eq!(answer.json(), json!({"executionArn": expected}));
 
-    let call = Call::default()
-        .path("name", &format!("{EXECUTION}another"))
-        .context(json!({"stage": "test"}));
+    let call = Call::default().path("name", &format!("{EXECUTION}another")).context(json!({"stage": "test"}));
     let answer = evaluate(&request_template(&request), &call).unwrap();
     let arn = answer.json()["executionArn"].clone();
     assert!(!arn.as_str().unwrap().starts_with("arn:"), "{arn}");
@@ -352,18 +289,10 @@ fn each_stage_calls_its_own_machine() {
 #[test]
 fn an_execution_is_always_one_of_the_machines() {
     needs_velocity!();
-    let request = |stop| Request::Execution {
-        machine: machine(),
-        execution: Source::Path("name".into()),
-        stop,
-    };
-    let stop = StopFields {
-        error: Some(Source::Value(json!("Client's.Wish"))),
-        cause: Some(body("/cause")),
-    };
+    let request = |stop| Request::Execution { machine: machine(), execution: Source::Path("name".into()), stop };
+    let stop = StopFields { error: Some(Source::Value(json!("Client's.Wish"))), cause: Some(body("/cause")) };
     for value in hostile_cases() {
-        let call = Call::body(json!({"cause": value, "executionArn": "evil"}).to_string())
-            .path("name", &value);
+        let call = Call::body(json!({"cause": value, "executionArn": "evil"}).to_string()).path("name", &value);
         let arn = format!("{EXECUTION}{value}");
         assert_eq!(run(&request(None), &call), json!({"executionArn": arn}));
 
@@ -406,8 +335,7 @@ fn any_json() -> impl Strategy<Value = Value> {
         let key = prop_oneof![any::<String>(), prop::sample::select(hostile_cases())];
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-            prop::collection::vec((key, inner), 0..4)
-                .prop_map(|members| Value::Object(members.into_iter().collect())),
+            prop::collection::vec((key, inner), 0..4).prop_map(|members| Value::Object(members.into_iter().collect())),
         ]
     })
 }

@@ -26,9 +26,7 @@ fn respond(action: Action, status: u16, answered: &Value) -> (u64, Value) {
         .expect("a response");
     let call = Call::body(answered.to_string());
     let answer = evaluate(&response.templates["application/json"], &call).expect("a response");
-    let status = answer
-        .status
-        .unwrap_or_else(|| response.status.parse().expect("a status"));
+    let status = answer.status.unwrap_or_else(|| response.status.parse().expect("a status"));
     (status, answer.json())
 }
 
@@ -38,31 +36,20 @@ fn a_start_is_accepted_with_its_name() {
     let answered = json!({"executionArn": format!("{EXECUTION}3f1e-it"), "startDate": 1.48e9});
     let (status, body) = respond(Action::StartExecution, 200, &answered);
     assert_eq!(status, 202);
-    assert_eq!(
-        body,
-        json!({"executionArn": format!("{EXECUTION}3f1e-it"), "name": "3f1e-it", "startDate": 1.48e9})
-    );
+    assert_eq!(body, json!({"executionArn": format!("{EXECUTION}3f1e-it"), "name": "3f1e-it", "startDate": 1.48e9}));
 }
 
 #[test]
 fn a_finished_execution_answers_with_its_output() {
     needs_velocity!();
     let outputs = hostile_cases().into_iter().map(Value::String);
-    let others = [
-        json!({"n": 10, "s": "it's"}),
-        json!([]),
-        json!(null),
-        json!(false),
-    ];
+    let others = [json!({"n": 10, "s": "it's"}), json!([]), json!(null), json!(false)];
     for output in outputs.chain(others) {
         let answered = json!({
             "executionArn": EXECUTION, "stateMachineArn": MACHINE, "status": "SUCCEEDED",
             "input": "{}", "output": output.to_string(), "billingDetails": {"billedMemoryUsedInMB": 64},
         });
-        assert_eq!(
-            respond(Action::StartSyncExecution, 200, &answered),
-            (200, output)
-        );
+        assert_eq!(respond(Action::StartSyncExecution, 200, &answered), (200, output));
     }
     let verbatim = json!({"status": "SUCCEEDED", "output": "{\"price\": 10.00}"});
     let template = &default_responses(Action::StartSyncExecution)[0].templates["application/json"];
@@ -85,10 +72,7 @@ fn an_execution_that_did_not_succeed_is_no_success() {
             );
         }
         let bare = json!({"status": ended});
-        assert_eq!(
-            respond(Action::StartSyncExecution, 200, &bare),
-            (expected, json!({"error": null, "cause": null}))
-        );
+        assert_eq!(respond(Action::StartSyncExecution, 200, &bare), (expected, json!({"error": null, "cause": null})));
     }
 }
 
@@ -106,22 +90,13 @@ fn a_description_tells_what_a_client_may_know() {
     };
     assert_eq!(
         described(json!({"status": "RUNNING"})),
-        (
-            200,
-            json!({"name": "n", "status": "RUNNING", "startDate": 1.5, "output": null})
-        )
+        (200, json!({"name": "n", "status": "RUNNING", "startDate": 1.5, "output": null}))
     );
     assert_eq!(
         described(json!({"status": "SUCCEEDED", "stopDate": 2.5, "output": "{\"it's\": [1]}"})),
-        (
-            200,
-            json!({"name": "n", "status": "SUCCEEDED", "startDate": 1.5, "stopDate": 2.5, "output": {"it's": [1]}})
-        )
+        (200, json!({"name": "n", "status": "SUCCEEDED", "startDate": 1.5, "stopDate": 2.5, "output": {"it's": [1]}}))
     );
-    for value in hostile_cases()
-        .into_iter()
-        .filter(|value| !value.is_empty())
-    {
+    for value in hostile_cases().into_iter().filter(|value| !value.is_empty()) {
         assert_eq!(
             described(json!({"status": "FAILED", "stopDate": 2.5, "error": value, "cause": value})),
             (
@@ -138,10 +113,7 @@ fn a_description_tells_what_a_client_may_know() {
 #[test]
 fn a_stop_tells_when() {
     needs_velocity!();
-    assert_eq!(
-        respond(Action::StopExecution, 200, &json!({"stopDate": 1.48e9})),
-        (200, json!({"stopDate": 1.48e9}))
-    );
+    assert_eq!(respond(Action::StopExecution, 200, &json!({"stopDate": 1.48e9})), (200, json!({"stopDate": 1.48e9})));
 }
 
 #[test]
@@ -170,22 +142,13 @@ fn step_functions_errors_have_the_status_that_they_mean() {
         ("SomethingNew", MACHINE, 500, false),
         ("ExecutionAlreadyExists", "it's there", 409, true),
         ("ExecutionDoesNotExist", "it's not there", 404, true),
-        (
-            "InvalidExecutionInput",
-            "Unexpected character ('$')",
-            400,
-            true,
-        ),
+        ("InvalidExecutionInput", "Unexpected character ('$')", 400, true),
         ("InvalidName", "Invalid Name: '#set'", 400, true),
         ("ValidationException", "1 validation error", 400, true),
         ("ValidationException", too_long, 413, true),
     ];
-    for action in [
-        Action::StartExecution,
-        Action::StartSyncExecution,
-        Action::DescribeExecution,
-        Action::StopExecution,
-    ] {
+    for action in [Action::StartExecution, Action::StartSyncExecution, Action::DescribeExecution, Action::StopExecution]
+    {
         for (name, message, status, told) in table {
             let names = [
                 name.to_owned(),
@@ -197,20 +160,14 @@ fn step_functions_errors_have_the_status_that_they_mean() {
                 if told {
                     expected["message"] = json!(message);
                 }
-                assert_eq!(
-                    respond(action, 400, &json!({"__type": written, key: message})),
-                    (status, expected)
-                );
+                assert_eq!(respond(action, 400, &json!({"__type": written, key: message})), (status, expected));
             }
         }
         assert_eq!(
             respond(action, 400, &json!({"__type": "ThrottlingException"})),
             (429, json!({"error": "ThrottlingException"}))
         );
-        assert_eq!(
-            respond(action, 403, &json!({"Message": MACHINE})),
-            (500, json!({"error": "InternalError"}))
-        );
+        assert_eq!(respond(action, 403, &json!({"Message": MACHINE})), (500, json!({"error": "InternalError"})));
     }
 }
 
@@ -218,10 +175,7 @@ fn step_functions_errors_have_the_status_that_they_mean() {
 fn what_fails_behind_the_gateway_is_a_bad_gateway() {
     needs_velocity!();
     let answered = json!({"__type": "InternalServerError", "message": MACHINE});
-    assert_eq!(
-        respond(Action::StartExecution, 500, &answered),
-        (502, json!({"error": "ServiceUnavailable"}))
-    );
+    assert_eq!(respond(Action::StartExecution, 500, &answered), (502, json!({"error": "ServiceUnavailable"})));
     let html = Call::body("<html>it's down</html>");
     let responses = default_responses(Action::StartExecution);
     let answer = evaluate(&responses[2].templates["application/json"], &html).unwrap();

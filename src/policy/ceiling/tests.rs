@@ -7,10 +7,7 @@ const TABLE: &str = "arn:aws:dynamodb:eu-central-1:111122223333:table/";
 
 fn grant(actions: &[&str], resources: &[&str]) -> Grant {
     let own = |list: &[&str]| list.iter().map(ToString::to_string).collect();
-    Grant {
-        actions: own(actions),
-        resources: own(resources),
-    }
+    Grant { actions: own(actions), resources: own(resources) }
 }
 
 fn orders() -> Namespace {
@@ -20,38 +17,18 @@ fn orders() -> Namespace {
 /// DESIGN §8's ceiling and some more, one of each kind.
 fn ceiling() -> Vec<Grant> {
     vec![
-        grant(
-            &["dynamodb:GetItem", "dynamodb:PutItem"],
-            &["arn:aws:dynamodb:*:*:table/${namespace}-*"],
-        ),
-        grant(
-            &["dynamodb:*"],
-            &["arn:aws:dynamodb:*:*:table/${namespace}_own"],
-        ),
-        grant(
-            &["lambda:*"],
-            &["arn:aws:lambda:*:111122223333:function:${namespace}-*"],
-        ),
-        grant(
-            &["lambda:UpdateFunctionCode"],
-            &["arn:aws:lambda:*:111122223333:function:${namespace}-code"],
-        ),
-        grant(
-            &["ec2:DescribeInstanceStatus", "ec2:StartInstances"],
-            &["*"],
-        ),
+        grant(&["dynamodb:GetItem", "dynamodb:PutItem"], &["arn:aws:dynamodb:*:*:table/${namespace}-*"]),
+        grant(&["dynamodb:*"], &["arn:aws:dynamodb:*:*:table/${namespace}_own"]),
+        grant(&["lambda:*"], &["arn:aws:lambda:*:111122223333:function:${namespace}-*"]),
+        grant(&["lambda:UpdateFunctionCode"], &["arn:aws:lambda:*:111122223333:function:${namespace}-code"]),
+        grant(&["ec2:DescribeInstanceStatus", "ec2:StartInstances"], &["*"]),
         grant(&["sns:*"], &["arn:aws:sns:*:*:${namespace}-*"]),
-        grant(
-            &["ssm:*", "ssm:GetParam*", "ssm:SendCommand"],
-            &["arn:aws:ssm:*:*:*"],
-        ),
+        grant(&["ssm:*", "ssm:GetParam*", "ssm:SendCommand"], &["arn:aws:ssm:*:*:*"]),
     ]
 }
 
 fn excesses(statement: Statement) -> Vec<Excess> {
-    check(&[statement], &ceiling(), &orders())
-        .err()
-        .unwrap_or_default()
+    check(&[statement], &ceiling(), &orders()).err().unwrap_or_default()
 }
 
 #[rstest]
@@ -98,24 +75,15 @@ fn not_contained(#[case] action: &str, #[case] resource: String) {
     "lambda:UpdateFunctionConfiguration",
     "arn:aws:lambda:eu-central-1:111122223333:function:orders-code"
 )]
-#[case::resource_policy(
-    "dynamodb:PutResourcePolicy",
-    "arn:aws:dynamodb:eu-central-1:111122223333:table/orders_own"
-)]
-#[case::tags(
-    "dynamodb:TagResource",
-    "arn:aws:dynamodb:eu-central-1:111122223333:table/orders_own"
-)]
+#[case::resource_policy("dynamodb:PutResourcePolicy", "arn:aws:dynamodb:eu-central-1:111122223333:table/orders_own")]
+#[case::tags("dynamodb:TagResource", "arn:aws:dynamodb:eu-central-1:111122223333:table/orders_own")]
 #[case::permission("sns:AddPermission", "arn:aws:sns:eu-central-1:111122223333:orders-t")]
 #[case::whole_service("iam:PassRole", "arn:aws:iam::111122223333:role/r")]
 #[case::stack("cloudformation:CreateStack", "*")]
 #[case::assume("sts:AssumeRole", "arn:aws:iam::111122223333:role/r")]
 fn not_literal(#[case] action: &str, #[case] resource: &str) {
     let found = excesses(Statement::allow([action], [resource]));
-    assert!(
-        matches!(&found[..], [Excess::NotLiteral { action: a, .. }] if a == action),
-        "{found:?}"
-    );
+    assert!(matches!(&found[..], [Excess::NotLiteral { action: a, .. }] if a == action), "{found:?}");
 }
 
 #[rstest]
@@ -131,10 +99,7 @@ fn not_literal(#[case] action: &str, #[case] resource: &str) {
 fn wildcard_reaches_an_indirect_action(#[case] action: &str, #[case] expected: &str) {
     let everything = [grant(&["*"], &["*"]), grant(&["ssm:SendCommand"], &["*"])];
     let found = check(&[Statement::allow([action], ["*"])], &everything, &orders()).unwrap_err();
-    assert!(
-        matches!(&found[..], [Excess::ReachesIndirect { reached, .. }] if reached == expected),
-        "{found:?}"
-    );
+    assert!(matches!(&found[..], [Excess::ReachesIndirect { reached, .. }] if reached == expected), "{found:?}");
 }
 
 #[test]
@@ -142,10 +107,7 @@ fn a_wildcard_in_the_ceiling_is_no_literal_name() {
     for action in ["iam:*", "cloudformation:Create*", "codebuild:StartBuild*"] {
         let same = [grant(&[action], &["*"])];
         let found = check(&[Statement::allow([action], ["*"])], &same, &orders()).unwrap_err();
-        assert!(
-            matches!(&found[..], [Excess::ReachesIndirect { .. }]),
-            "{found:?}"
-        );
+        assert!(matches!(&found[..], [Excess::ReachesIndirect { .. }]), "{found:?}");
     }
 }
 
@@ -154,35 +116,16 @@ fn named_on_another_resource_does_not_admit_a_wildcard() {
     let here = "arn:aws:ssm:eu-central-1:111122223333:document/here";
     let ceiling = [
         grant(&["ssm:*"], &["*"]),
-        grant(
-            &["ssm:SendCommand"],
-            &["arn:aws:ssm:eu-central-1:111122223333:document/there"],
-        ),
+        grant(&["ssm:SendCommand"], &["arn:aws:ssm:eu-central-1:111122223333:document/there"]),
     ];
-    let found = check(
-        &[Statement::allow(["ssm:Send*"], [here])],
-        &ceiling,
-        &orders(),
-    )
-    .unwrap_err();
-    assert!(
-        matches!(&found[..], [Excess::ReachesIndirect { .. }]),
-        "{found:?}"
-    );
+    let found = check(&[Statement::allow(["ssm:Send*"], [here])], &ceiling, &orders()).unwrap_err();
+    assert!(matches!(&found[..], [Excess::ReachesIndirect { .. }]), "{found:?}");
 }
 
 #[test]
 fn a_pair_may_not_be_proven_by_two_grants_together() {
-    let ceiling = [
-        grant(&["s3:GetObject"], &["arn:aws:s3:::b/a*"]),
-        grant(&["s3:GetObject"], &["arn:aws:s3:::b/b*"]),
-    ];
-    let found = check(
-        &[Statement::allow(["s3:GetObject"], ["arn:aws:s3:::b/?*"])],
-        &ceiling,
-        &orders(),
-    )
-    .unwrap_err();
+    let ceiling = [grant(&["s3:GetObject"], &["arn:aws:s3:::b/a*"]), grant(&["s3:GetObject"], &["arn:aws:s3:::b/b*"])];
+    let found = check(&[Statement::allow(["s3:GetObject"], ["arn:aws:s3:::b/?*"])], &ceiling, &orders()).unwrap_err();
     assert_eq!(found.len(), 1);
 }
 
@@ -195,20 +138,11 @@ fn every_pair_counts() {
     let pairs: Vec<(&str, &str)> = found
         .iter()
         .map(|e| match e {
-            Excess::NotContained {
-                action, resource, ..
-            } => (&action[9..], &resource[TABLE.len()..]),
+            Excess::NotContained { action, resource, .. } => (&action[9..], &resource[TABLE.len()..]),
             other => panic!("{other}"),
         })
         .collect();
-    assert_eq!(
-        pairs,
-        [
-            ("GetItem", "refunds-a"),
-            ("DeleteItem", "orders-a"),
-            ("DeleteItem", "refunds-a")
-        ]
-    );
+    assert_eq!(pairs, [("GetItem", "refunds-a"), ("DeleteItem", "orders-a"), ("DeleteItem", "refunds-a")]);
 }
 
 #[test]
@@ -273,30 +207,19 @@ fn a_deny_needs_no_grant_and_a_condition_gives_none() {
     "statements[0].resources: `arn:aws:dynamodb:*:*:table/${namespace}-x` holds a policy variable `${…}`, which can't be proven to stay within a ceiling; write its value out"
 )]
 fn is_said_in_one_sentence(#[case] action: &str, #[case] resource: &str, #[case] message: &str) {
-    let found: Vec<String> = excesses(Statement::allow([action], [resource]))
-        .iter()
-        .map(ToString::to_string)
-        .collect();
+    let found: Vec<String> = excesses(Statement::allow([action], [resource])).iter().map(ToString::to_string).collect();
     assert_eq!(found, [message]);
 }
 
 #[test]
 fn a_long_list_of_granted_resources_is_cut() {
     let on: Vec<String> = (1..=5).map(|i| format!("arn:aws:s3:::b{i}/*")).collect();
-    let ceiling = [Grant {
-        actions: vec!["s3:GetObject".into()],
-        resources: on,
-    }];
-    let found = check(
-        &[Statement::allow(["s3:GetObject"], ["*"])],
-        &ceiling,
-        &orders(),
-    )
-    .unwrap_err();
+    let ceiling = [Grant { actions: vec!["s3:GetObject".into()], resources: on }];
+    let found = check(&[Statement::allow(["s3:GetObject"], ["*"])], &ceiling, &orders()).unwrap_err();
     assert!(
-        found[0].to_string().contains(
-            "only on `arn:aws:s3:::b1/*`, `arn:aws:s3:::b2/*`, `arn:aws:s3:::b3/*` and 2 more)"
-        ),
+        found[0]
+            .to_string()
+            .contains("only on `arn:aws:s3:::b1/*`, `arn:aws:s3:::b2/*`, `arn:aws:s3:::b3/*` and 2 more)"),
         "{}",
         found[0]
     );
@@ -307,11 +230,7 @@ fn the_position_of_the_statement_is_said() {
     let good = Statement::allow(["ec2:StartInstances"], ["*"]);
     let bad = Statement::allow(["s3:GetObject"], ["*"]);
     let found = check(&[good, bad], &ceiling(), &orders()).unwrap_err();
-    assert!(
-        found[0].to_string().starts_with("statements[1]: "),
-        "{}",
-        found[0]
-    );
+    assert!(found[0].to_string().starts_with("statements[1]: "), "{}", found[0]);
 }
 
 #[rstest]
@@ -321,23 +240,14 @@ fn the_position_of_the_statement_is_said() {
 #[case::not_an_arn(grant(&["s3:*"], &["b/*"]), Some("`b/*` is neither an ARN, `arn:partition:service:region:account:resource`, nor `*`; write it as one of them"))]
 #[case::variable(grant(&["s3:*"], &["arn:aws:s3:::${aws:username}"]), Some("`arn:aws:s3:::${aws:username}` holds a policy variable `${…}`, which can't be proven to stay within a ceiling; write its value out"))]
 fn grants_are_validated(#[case] grant: Grant, #[case] message: Option<&str>) {
-    assert_eq!(
-        grant.validate().err().map(|e| e.to_string()).as_deref(),
-        message
-    );
+    assert_eq!(grant.validate().err().map(|e| e.to_string()).as_deref(), message);
 }
 
 #[test]
 fn what_is_wrong_in_a_grant_grants_nothing() {
-    let ceiling = [
-        grant(&["*:GetObject", "s3:PutObject"], &["*"]),
-        grant(&["s3:GetObject"], &["arn:aws:s3:*"]),
-    ];
+    let ceiling = [grant(&["*:GetObject", "s3:PutObject"], &["*"]), grant(&["s3:GetObject"], &["arn:aws:s3:*"])];
     let statement = Statement::allow(["s3:GetObject"], ["arn:aws:s3:::b/k"]);
-    assert_eq!(
-        check(&[statement], &ceiling, &orders()).unwrap_err().len(),
-        1
-    );
+    assert_eq!(check(&[statement], &ceiling, &orders()).unwrap_err().len(), 1);
 }
 
 #[rstest]
@@ -396,14 +306,8 @@ fn what_the_design_lists_is_indirect(
 ) {
     let wide = [grant(&["*"], &["*"])];
     let statement = [Statement::allow([action], ["*"])];
-    assert!(matches!(
-        check(&statement, &wide, &orders()).unwrap_err()[..],
-        [Excess::NotLiteral { .. }]
-    ));
-    assert_eq!(
-        check(&statement, &[grant(&[action], &["*"])], &orders()),
-        Ok(())
-    );
+    assert!(matches!(check(&statement, &wide, &orders()).unwrap_err()[..], [Excess::NotLiteral { .. }]));
+    assert_eq!(check(&statement, &[grant(&[action], &["*"])], &orders()), Ok(()));
 }
 
 /// What the examples and ordinary tasks need is not in the table.
@@ -428,14 +332,7 @@ fn ordinary_actions_pass_by_wildcard(
     )]
     action: &str,
 ) {
-    assert_eq!(
-        check(
-            &[Statement::allow([action], ["*"])],
-            &[grant(&["*"], &["*"])],
-            &orders()
-        ),
-        Ok(())
-    );
+    assert_eq!(check(&[Statement::allow([action], ["*"])], &[grant(&["*"], &["*"])], &orders()), Ok(()));
 }
 
 proptest! {

@@ -101,10 +101,7 @@ fn close(pattern: &[char], mut states: HashSet<usize>) -> HashSet<usize> {
 /// `outer` too or not by `outer`.
 fn some_text(outer: &str, inner: &str, in_outer: bool) -> bool {
     let (outer, inner): (Vec<char>, Vec<char>) = (outer.chars().collect(), inner.chars().collect());
-    let start = (
-        close(&outer, HashSet::from([0])),
-        close(&inner, HashSet::from([0])),
-    );
+    let start = (close(&outer, HashSet::from([0])), close(&inner, HashSet::from([0])));
     let key = |(o, i): &(HashSet<usize>, HashSet<usize>)| {
         let bits = |states: &HashSet<usize>| states.iter().fold(0_u64, |b, s| b | 1 << s);
         (bits(o), bits(i))
@@ -126,11 +123,7 @@ fn some_text(outer: &str, inner: &str, in_outer: bool) -> bool {
 
 fn accepts(pattern: &str, text: &str) -> bool {
     let pattern: Vec<char> = pattern.chars().collect();
-    let states = text
-        .chars()
-        .fold(close(&pattern, HashSet::from([0])), |s, c| {
-            step(&pattern, &s, c)
-        });
+    let states = text.chars().fold(close(&pattern, HashSet::from([0])), |s, c| step(&pattern, &s, c));
     states.contains(&pattern.len())
 }
 
@@ -139,10 +132,7 @@ fn patterns(length: usize) -> Vec<String> {
     let mut all = vec![String::new()];
     let mut last = all.clone();
     for _ in 0..length {
-        last = last
-            .iter()
-            .flat_map(|p| ["a", "b", "?", "*"].map(|t| format!("{p}{t}")))
-            .collect();
+        last = last.iter().flat_map(|p| ["a", "b", "?", "*"].map(|t| format!("{p}{t}"))).collect();
         all.extend_from_slice(&last);
     }
     all
@@ -153,16 +143,8 @@ fn exact_for_all_short_patterns() {
     let all = patterns(3);
     for outer in &all {
         for inner in &all {
-            assert_eq!(
-                contains(outer, inner),
-                !some_text(outer, inner, false),
-                "contains({outer}, {inner})"
-            );
-            assert_eq!(
-                intersects(outer, inner),
-                some_text(outer, inner, true),
-                "intersects({outer}, {inner})"
-            );
+            assert_eq!(contains(outer, inner), !some_text(outer, inner, false), "contains({outer}, {inner})");
+            assert_eq!(intersects(outer, inner), some_text(outer, inner, true), "intersects({outer}, {inner})");
         }
     }
 }

@@ -72,8 +72,13 @@ impl RoleNeeds {
 #[allow(missing_docs)]
 pub enum Step {
     /// Takes a snapshot; its id is known afterwards.
-    Create { description: String },
-    Delete { id: String, revision: i64 },
+    Create {
+        description: String,
+    },
+    Delete {
+        id: String,
+        revision: i64,
+    },
 }
 
 impl std::fmt::Display for Step {
@@ -91,8 +96,12 @@ impl std::fmt::Display for Step {
 #[allow(missing_docs)]
 pub enum RecordStep {
     /// Where `deployment_id` is empty, it is that of the deployment that the plan makes.
-    Keep { record: Record },
-    Forget { revision: i64 },
+    Keep {
+        record: Record,
+    },
+    Forget {
+        revision: i64,
+    },
 }
 
 impl std::fmt::Display for RecordStep {

@@ -76,9 +76,8 @@ pub async fn carry_out(apigateway: &Client, step: &Step, arn: impl Fn(&str) -> S
     match step {
         Step::Create { name, description, endpoint, tags } => {
             // It has no client token: a repeat would make a second API, so the SDK must not repeat it by itself.
-            let config = aws_sdk_apigateway::config::Config::builder()
-                .retry_config(RetryConfig::disabled())
-                .timeout_config(
+            let config =
+                aws_sdk_apigateway::config::Config::builder().retry_config(RetryConfig::disabled()).timeout_config(
                     aws_sdk_apigateway::config::timeout::TimeoutConfig::builder()
                         .operation_attempt_timeout(Duration::from_secs(60))
                         .build(),

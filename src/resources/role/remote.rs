@@ -165,13 +165,7 @@ async fn tag(iam: &Client, name: &str, tags: &Tags) -> Result<(), AwsError> {
 }
 
 async fn untag(iam: &Client, name: &str, keys: Vec<String>) -> Result<(), AwsError> {
-    iam.untag_role()
-        .role_name(name)
-        .set_tag_keys(Some(keys))
-        .send()
-        .await
-        .map(drop)
-        .map_err(AwsError::of("UntagRole"))
+    iam.untag_role().role_name(name).set_tag_keys(Some(keys)).send().await.map(drop).map_err(AwsError::of("UntagRole"))
 }
 
 fn gone_is_fine<T>(answer: Result<T, AwsError>) -> Result<(), AwsError> {

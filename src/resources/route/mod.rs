@@ -9,6 +9,7 @@
 //! | integration type | PutIntegration `type` | PutIntegration | `type` |
 //! | URI | PutIntegration `uri` | UpdateIntegration `replace /uri` | `uri` |
 //! | role | PutIntegration `credentials` | UpdateIntegration `replace /credentials` | `credentials` |
+//! | header values | PutIntegration `requestParameters` | UpdateIntegration `add`, `replace`, `remove /requestParameters/<name>` | `requestParameters` |
 //! | templates | PutIntegration `requestTemplates` | UpdateIntegration `add`, `replace`, `remove /requestTemplates/<type>` | `requestTemplates` |
 //! | passthrough | PutIntegration `passthroughBehavior` | UpdateIntegration `replace /passthroughBehavior` | `passthroughBehavior` |
 //! | timeout | PutIntegration `timeoutInMillis` | UpdateIntegration `replace /timeoutInMillis` | `timeoutInMillis` |
@@ -79,6 +80,8 @@ pub struct Integration {
     pub uri: Option<String>,
     /// The invoke role.
     pub credentials: Option<String>,
+    /// What the backend request's headers are set to.
+    pub parameters: BTreeMap<String, String>,
     /// Mapping templates by content type.
     pub templates: BTreeMap<String, String>,
     /// `NEVER`: anything else sends an unmapped body as it is, with our credentials (AWS.md §3).
@@ -120,12 +123,23 @@ pub struct Observed {
 #[serde(tag = "do", rename_all = "camelCase")]
 #[allow(missing_docs)]
 pub enum Step {
-    CreateResource { path: String },
+    CreateResource {
+        path: String,
+    },
     /// Makes the method at this place be `to`. Where AWS refuses it, `from` is put back, so that the next deployment
     /// does not take a half-made method.
-    Put { at: At, from: Option<Box<Method>>, to: Box<Method> },
-    Delete { at: At },
-    DeleteResource { path: String, id: String },
+    Put {
+        at: At,
+        from: Option<Box<Method>>,
+        to: Box<Method>,
+    },
+    Delete {
+        at: At,
+    },
+    DeleteResource {
+        path: String,
+        id: String,
+    },
 }
 
 impl std::fmt::Display for Step {
@@ -164,7 +178,8 @@ pub fn diff(desired: &BTreeMap<At, Desired>, observed: &Observed) -> Vec<Step> {
         .collect();
     let mut steps: Vec<Step> = wanted_paths
         .iter()
-        .filter(|path| !observed.resources.contains_key(*path))
+        // The root comes with the API.
+        .filter(|path| *path != "/" && !observed.resources.contains_key(*path))
         .map(|path| Step::CreateResource { path: path.clone() })
         .collect();
     for (at, wanted) in desired {
@@ -253,18 +268,26 @@ fn integration_patches(from: &Integration, to: &Integration) -> Option<Vec<Patch
     if from.timeout_millis != to.timeout_millis {
         patches.push(Patch::replace("/timeoutInMillis", to.timeout_millis.to_string()));
     }
-    for (content_type, template) in &to.templates {
-        let path = format!("/requestTemplates/{}", pointer_segment(content_type));
-        match from.templates.get(content_type) {
-            None => patches.push(Patch::add(path, template)),
-            Some(old) if old != template => patches.push(Patch::replace(path, template)),
+    map_patches(&mut patches, "/requestParameters", &from.parameters, &to.parameters);
+    map_patches(&mut patches, "/requestTemplates", &from.templates, &to.templates);
+    Some(patches)
+}
+
+fn map_patches(
+    patches: &mut Vec<Patch>,
+    property: &str,
+    from: &BTreeMap<String, String>,
+    to: &BTreeMap<String, String>,
+) {
+    let path = |key: &str| format!("{property}/{}", pointer_segment(key));
+    for (key, value) in to {
+        match from.get(key) {
+            None => patches.push(Patch::add(path(key), value)),
+            Some(old) if old != value => patches.push(Patch::replace(path(key), value)),
             Some(_) => {}
         }
     }
-    for content_type in from.templates.keys().filter(|content_type| !to.templates.contains_key(*content_type)) {
-        patches.push(Patch::remove(format!("/requestTemplates/{}", pointer_segment(content_type))));
-    }
-    Some(patches)
+    patches.extend(from.keys().filter(|key| !to.contains_key(*key)).map(|key| Patch::remove(path(key))));
 }
 
 #[cfg(test)]

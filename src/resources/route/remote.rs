@@ -54,6 +54,7 @@ fn observed_method(method: SdkMethod) -> Method {
             http_method: integration.http_method,
             uri: integration.uri,
             credentials: integration.credentials,
+            parameters: integration.request_parameters.unwrap_or_default().into_iter().collect(),
             templates: integration.request_templates.unwrap_or_default().into_iter().collect(),
             passthrough: integration.passthrough_behavior.unwrap_or_default(),
             timeout_millis: match integration.timeout_in_millis {
@@ -117,11 +118,7 @@ pub async fn carry_out(
     }
 }
 
-fn id<'a>(
-    resources: &'a BTreeMap<String, String>,
-    path: &str,
-    operation: &'static str,
-) -> Result<&'a str, AwsError> {
+fn id<'a>(resources: &'a BTreeMap<String, String>, path: &str, operation: &'static str) -> Result<&'a str, AwsError> {
     resources.get(path).map(String::as_str).ok_or_else(|| AwsError::incomplete(operation, "resource for its path"))
 }
 
@@ -187,7 +184,8 @@ impl Place<'_> {
                 self.put_integration_response(status, response).await?;
             }
         }
-        for status in had_integration_responses.keys().filter(|status| !to.integration_responses.contains_key(*status)) {
+        for status in had_integration_responses.keys().filter(|status| !to.integration_responses.contains_key(*status))
+        {
             let answer = self
                 .apigateway
                 .delete_integration_response()
@@ -273,6 +271,7 @@ impl Place<'_> {
             .set_integration_http_method(integration.http_method.clone())
             .set_uri(integration.uri.clone())
             .set_credentials(integration.credentials.clone())
+            .set_request_parameters(Some(integration.parameters.clone().into_iter().collect()))
             .set_request_templates(Some(integration.templates.clone().into_iter().collect()))
             .passthrough_behavior(&integration.passthrough)
             .timeout_in_millis(integration.timeout_millis)

@@ -10,6 +10,7 @@ fn method(operation: &str) -> Method {
             http_method: Some("POST".into()),
             uri: Some("arn:aws:apigateway:eu-central-1:states:action/StartExecution".into()),
             credentials: Some("arn:aws:iam::111122223333:role/r".into()),
+            parameters: BTreeMap::new(),
             templates: BTreeMap::from([("application/json".into(), "{}".into())]),
             passthrough: "NEVER".into(),
             timeout_millis: DEFAULT_TIMEOUT_MILLIS,

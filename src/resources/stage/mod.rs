@@ -132,7 +132,12 @@ mod tests {
     #[case::variables(stage("dev", Serves::Deployment("d1".into()), &[("a", "1")]), "d1", &[("b", "2")], &["update variables/a, variables/b of stage dev"])]
     #[case::unwanted(stage("prod", Serves::Unchanged, &[]), "d1", &[], &["delete stage dev"])]
     #[case::new_beside(stage("prod", Serves::New, &[]), "d1", &[], &["create stage prod", "delete stage dev"])]
-    fn stages(#[case] desired: Desired, #[case] deployment: &str, #[case] variables: &[(&str, &str)], #[case] steps: &[&str]) {
+    fn stages(
+        #[case] desired: Desired,
+        #[case] deployment: &str,
+        #[case] variables: &[(&str, &str)],
+        #[case] steps: &[&str],
+    ) {
         let found: Vec<_> =
             diff(&[desired], &observed("dev", deployment, variables)).iter().map(ToString::to_string).collect();
         assert_eq!(found, steps);

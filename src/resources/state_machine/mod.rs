@@ -58,11 +58,33 @@ pub struct Observed {
 #[serde(tag = "do", rename_all = "camelCase")]
 #[allow(missing_docs)]
 pub enum Step {
-    Create { name: String, arn: String, r#type: MachineType, definition: String, role_arn: String, tracing: bool, tags: Tags },
-    Update { arn: String, definition: Option<String>, role_arn: Option<String>, tracing: Option<bool> },
-    Claim { arn: String, tags: Tags },
-    Release { arn: String, remove: Vec<String>, tags: Tags },
-    Delete { arn: String },
+    Create {
+        name: String,
+        arn: String,
+        r#type: MachineType,
+        definition: String,
+        role_arn: String,
+        tracing: bool,
+        tags: Tags,
+    },
+    Update {
+        arn: String,
+        definition: Option<String>,
+        role_arn: Option<String>,
+        tracing: Option<bool>,
+    },
+    Claim {
+        arn: String,
+        tags: Tags,
+    },
+    Release {
+        arn: String,
+        remove: Vec<String>,
+        tags: Tags,
+    },
+    Delete {
+        arn: String,
+    },
 }
 
 impl std::fmt::Display for Step {
@@ -116,7 +138,10 @@ pub fn diff(desired: &Desired, observed: Option<&Observed>, tags: Option<&Tags>)
         steps.extend(tags.map(|tags| Step::Claim { arn: desired.arn.clone(), tags }));
     }
     if observed.type_ != type_name(desired.type_) {
-        return Err(Conflict { what: what(), whose: format!("it is of type {}, which AWS cannot change", observed.type_) });
+        return Err(Conflict {
+            what: what(),
+            whose: format!("it is of type {}, which AWS cannot change", observed.type_),
+        });
     }
     let definition = (!same_json(&desired.definition, &observed.definition)).then(|| desired.definition.clone());
     let role_arn = (desired.role_arn != observed.role_arn).then(|| desired.role_arn.clone());
