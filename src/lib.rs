@@ -8,6 +8,7 @@ pub mod controller;
 pub mod identity;
 pub mod mapping;
 pub mod model;
+pub mod observe;
 pub mod plan;
 pub mod policy;
 pub mod problem;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::ConfigMap;
-use kube::{Api, Resource, ResourceExt};
+use kube::{Api, Client, Resource, ResourceExt};
 
 use crate::api::{APIRoute, RestAPI, StateMachine};
 use crate::controller::{Context, Stores};
@@ -68,7 +68,7 @@ pub fn terminating(object: &impl Resource) -> bool {
 ///
 /// # Errors
 /// What Kubernetes answers.
-pub async fn route_exists(context: &Context, key: &Key) -> Result<bool, kube::Error> {
-    let api: Api<APIRoute> = Api::namespaced(context.client.clone(), &key.namespace);
+pub async fn route_exists(client: &Client, key: &Key) -> Result<bool, kube::Error> {
+    let api: Api<APIRoute> = Api::namespaced(client.clone(), &key.namespace);
     Ok(api.get_metadata_opt(&key.name).await?.is_some())
 }

@@ -4,6 +4,8 @@
 //! parent (a removed field is a change too), and everything has a maximum length, because the API server bounds the
 //! cost of CEL at maximum lengths.
 
+#![allow(clippy::duplicated_attributes)] // printcolumns repeat `type_` and `name` by design
+
 mod api_route;
 mod aws_account;
 mod common;

@@ -17,12 +17,13 @@ use super::state_machine::{
 };
 use super::{Context, finalizer};
 use crate::api::conditions::reasons;
-use crate::api::{ABANDON, DeletionPolicy, Drift, PAUSED, RestAPI, RestAPIStatus, StageStatus};
+use crate::api::{ABANDON, APIRoute, DeletionPolicy, Drift, PAUSED, RestAPI, RestAPIStatus, StageStatus};
 use crate::apply::{ApplyError, Known, Outcome, apply};
 use crate::aws::{AwsError, Class, Session};
-use crate::identity::{Key, Owner, role_path};
+use crate::identity::{Key, role_path};
 use crate::model::api::{self as model, Observed};
-use crate::model::attach::{Attachment, attach};
+use crate::model::attach::Attachment;
+use crate::observe::{self, Proof, Survey, Surveyed};
 use crate::plan::Plan;
 use crate::problem::{Kind, Problem};
 use crate::records::Records;
@@ -31,7 +32,7 @@ use crate::resources::deployment::Record;
 use crate::resources::{Step, deployment, rest_api, role, route, stage};
 use crate::tenancy::Place;
 use crate::validate::rest_api::{self as validate, ValidApi};
-use crate::validate::route::{self as validate_route, Refusal, operation_name};
+use crate::validate::route::{self as validate_route, Refusal, ValidRoute, operation_name};
 use crate::world::World;
 
 const KIND: &str = "RestAPI";
@@ -107,7 +108,6 @@ struct Run<'a> {
     /// Routes whose change AWS refused in this reconcile: they keep what they had.
     refused: BTreeMap<Key, Refusal>,
     waiting: BTreeSet<Key>,
-    settles_in: Duration,
 }
 
 impl<'a> Run<'a> {
@@ -122,7 +122,6 @@ impl<'a> Run<'a> {
             observed: Observed::default(),
             refused: BTreeMap::new(),
             waiting: BTreeSet::new(),
-            settles_in: Duration::ZERO,
         }
     }
 
@@ -142,14 +141,14 @@ impl<'a> Run<'a> {
         let mut last = None;
         let mut look_for_roles = false;
         for _ in 0..MOST_PASSES {
-            let mut pass = self.compare(&session, &valid, status, look_for_roles).await?;
+            let mut pass = self.survey(&session, &valid, status, look_for_roles).await?;
             if pass.plan.is_empty() && status.applied_hash.as_ref() != Some(&pass.hash) && !look_for_roles {
                 // Something was changed since the last time that all was well: are there roles that nobody needs?
                 look_for_roles = true;
-                pass = self.compare(&session, &valid, status, look_for_roles).await?;
+                pass = self.survey(&session, &valid, status, look_for_roles).await?;
             }
             if pass.plan.is_empty() {
-                return self.settled(&valid, status, pass.hash, drift);
+                return self.settled(&valid, status, pass, drift);
             }
             if self.object.annotations().contains_key(PAUSED) {
                 return Ok(State::Paused(format!(
@@ -182,7 +181,7 @@ impl<'a> Run<'a> {
         &self,
         valid: &ValidApi,
         status: &mut RestAPIStatus,
-        hash: String,
+        pass: Pass,
         drift: Option<String>,
     ) -> Result<State, Problem> {
         if let Some(summary) = drift {
@@ -193,17 +192,15 @@ impl<'a> Run<'a> {
                 reasons::WAITING_FOR_ROLE,
                 format!(
                     "waiting until AWS sees the new invoke role everywhere, about {} s",
-                    self.settles_in.as_secs().max(1)
+                    pass.settles_in.as_secs().max(1)
                 ),
             ));
         }
-        let (unsettled, unreadable) = (BTreeMap::new(), BTreeSet::new());
-        if self.model(valid, &unsettled, &unreadable).first_routes_are_coming(&self.observed) {
+        if pass.first_routes_are_coming {
             return Err(Problem::waiting(reasons::PROGRESSING, "waiting for what its first routes refer to"));
         }
-        status.applied_hash = Some(hash);
-        let model = self.model(valid, &unsettled, &unreadable);
-        if let Some((stage, revision)) = model.unknown_pins().first() {
+        status.applied_hash = Some(pass.hash);
+        if let Some((stage, revision)) = model::unknown_pins(valid, &self.records).first() {
             let known: Vec<_> = self.records.iter().map(|record| record.revision.to_string()).collect();
             return Err(Problem::stalled(
                 reasons::REVISION_NOT_FOUND,
@@ -223,24 +220,8 @@ impl<'a> Run<'a> {
         )))
     }
 
-    fn model<'b>(
-        &'b self,
-        valid: &'b ValidApi,
-        unsettled: &'b BTreeMap<String, Duration>,
-        unreadable: &'b BTreeSet<String>,
-    ) -> model::Api<'b> {
-        model::Api {
-            valid,
-            attachment: &self.attachment,
-            records: &self.records,
-            unreadable,
-            unsettled,
-            young: self.is_young(),
-        }
-    }
-
     /// Observes, builds and plans.
-    async fn compare(
+    async fn survey(
         &mut self,
         session: &Session,
         valid: &ValidApi,
@@ -248,57 +229,34 @@ impl<'a> Run<'a> {
         look_for_roles: bool,
     ) -> Result<Pass, Problem> {
         let known_id = self.observed.api.as_ref().map(|api| api.id.clone()).or_else(|| status.rest_api_id.clone());
-        let mut observed = observe_api(session, &valid.owner, known_id.as_deref()).await?;
-        let api_id = observed.api.as_ref().map(|api| api.id.clone());
-        self.records.retain(|record| api_id.as_ref() == Some(&record.rest_api_id));
-        self.attachment = self.attach(valid, &observed.tree);
-        let unreadable = self.unreadable(&observed.tree).await?;
-
-        let nothing = BTreeMap::new();
-        let needed: BTreeSet<String> = self.model(valid, &nothing, &unreadable).needs(&observed).into_keys().collect();
-        let mut names = needed;
-        if look_for_roles {
-            let path = role_path(&valid.owner, &valid.place.region);
-            names.extend(role::remote::names_under(&session.iam, &path).await?);
+        let candidates = self.candidates(valid);
+        let surveyed = Survey {
+            session,
+            valid,
+            young: self.is_young(&candidates),
+            candidates,
+            known_routes: self.world.routes.keys().cloned().collect(),
+            proof: self.context,
+            records: self.records.clone(),
+            known_id,
+            look_for_roles,
+            propagation_wait: self.context.config.propagation_wait,
+            settles_in: &|name| self.context.widening_settles_in(name),
         }
-        for name in names {
-            let found = role::remote::observe(&session.iam, &name).await?;
-            observed.roles.insert(name, found);
-        }
-
-        let role_steps = self.model(valid, &nothing, &unreadable).role_steps(&observed)?;
-        let unsettled = self.unsettled(&observed, &role_steps.of);
-        self.settles_in = unsettled.values().max().copied().unwrap_or_default();
-        let mut plan = self.model(valid, &unsettled, &unreadable).plan(&observed)?;
-        let serves = |planned: &crate::plan::Planned<Step>| {
-            matches!(planned.step, Step::Deployment(_) | Step::Stage(_) | Step::Record(_))
-        };
-        if let (Some(id), true) = (&api_id, plan.steps().iter().any(serves)) {
-            // Before a deployment is made or served: which are there, and was one made whose record was lost?
-            observed.deployments = Some(deployment::remote::observe(&session.apigateway, id).await?);
-            plan = self.model(valid, &unsettled, &unreadable).plan(&observed)?;
-        }
-        let model = self.model(valid, &unsettled, &unreadable);
-        let (hash, waiting) = (model.hash(), model.waiting());
-        // A route waits only while its method still has to change.
-        self.waiting = waiting
-            .into_iter()
-            .filter(|key| {
-                self.attachment
-                    .attached
-                    .get(key)
-                    .is_some_and(|route| observed.tree.methods.get(&route.at) != Some(&route.method))
-            })
-            .collect();
-        self.observed = observed;
-        Ok(Pass { plan, hash })
+        .run()
+        .await?;
+        let Surveyed { plan, hash, settles_in, first_routes_are_coming, .. } = surveyed;
+        self.records = surveyed.records;
+        self.attachment = surveyed.attachment;
+        self.waiting = surveyed.waiting;
+        self.observed = surveyed.observed;
+        Ok(Pass { plan, hash, settles_in, first_routes_are_coming })
     }
 
-    fn attach(&self, valid: &ValidApi, tree: &route::Observed) -> Attachment {
-        let candidates = self
-            .world
-            .routes
-            .values()
+    /// The routes that can take part: those that hold our finalizer.
+    fn candidates(&self, valid: &ValidApi) -> Vec<(Arc<APIRoute>, Result<ValidRoute, Refusal>)> {
+        let routes = self.world.routes.values();
+        routes
             .filter(|route| !resolve::terminating(&***route) && finalizer::has(&***route))
             .map(|route| {
                 let candidate = match self.refused.get(&Key::of(&**route)) {
@@ -311,44 +269,21 @@ impl<'a> Run<'a> {
                     None => validate_route::validate(self.world, self.object, valid, route),
                 };
                 (Arc::clone(route), candidate)
-            });
-        attach(candidates, tree)
-    }
-
-    /// Methods whose route the watch does not show, and that the API server has: an object that can't be read, or a
-    /// watch that lags. They are kept until their route is proven absent.
-    async fn unreadable(&self, tree: &route::Observed) -> Result<BTreeSet<String>, Problem> {
-        let known: BTreeSet<String> = self.world.routes.keys().map(operation_name).collect();
-        let mut unreadable = BTreeSet::new();
-        for name in tree.methods.values().map(|method| &method.operation_name).filter(|name| !known.contains(*name)) {
-            let Some((namespace, route)) = name.split_once('_') else { continue };
-            let exists = resolve::route_exists(self.context, &Key::new(namespace, route)).await;
-            if exists.map_err(|error| Problem::waiting(reasons::RETRYING, error.to_string()))? {
-                unreadable.insert(name.clone());
-            }
-        }
-        Ok(unreadable)
-    }
-
-    /// The roles that AWS may not see everywhere yet.
-    fn unsettled(&self, observed: &Observed, steps: &BTreeMap<String, Vec<role::Step>>) -> BTreeMap<String, Duration> {
-        let wait = self.context.config.propagation_wait;
-        let now = SystemTime::now();
-        observed
-            .roles
-            .iter()
-            .map(|(name, found)| {
-                let left = match found {
-                    None => wait,
-                    Some(_) if steps.get(name).is_some_and(|steps| steps.iter().any(widens)) => wait,
-                    Some(found) => {
-                        role::settles_in(found.created, now, wait).max(self.context.widening_settles_in(name))
-                    }
-                };
-                (name.clone(), left)
             })
-            .filter(|(_, left)| !left.is_zero())
             .collect()
+    }
+
+    /// Whether its first routes may still be on their way.
+    fn is_young(&self, candidates: &[(Arc<APIRoute>, Result<ValidRoute, Refusal>)]) -> bool {
+        let created = self.object.creation_timestamp().map(|time| SystemTime::from(time.0));
+        let age = created.and_then(|created| created.elapsed().ok()).unwrap_or_default();
+        let waits = |candidate: &Result<ValidRoute, Refusal>| {
+            candidate.as_ref().is_err_and(|refusal| refusal.problem.kind == Kind::Waiting)
+        };
+        let come = self.world.routes.values().any(|route| !finalizer::has(&**route))
+            || candidates.iter().any(|(_, candidate)| waits(candidate));
+        let patience = if come { FIRST_ROUTES } else { FIRST_MOMENTS };
+        (come || self.world.routes.is_empty()) && age < patience
     }
 
     async fn run_plan(
@@ -370,7 +305,7 @@ impl<'a> Run<'a> {
         status.rest_api_id = outcome.known.rest_api_id.clone();
         for step in &outcome.done {
             match step {
-                Step::Role(step) if widens(step) => self.context.role_widened(step.name()),
+                Step::Role(step) if step.widens() => self.context.role_widened(step.name()),
                 Step::Record(deployment::RecordStep::Forget { revision }) => {
                     self.records.retain(|record| record.revision != *revision);
                 }
@@ -405,19 +340,6 @@ impl<'a> Run<'a> {
             }
         }
         Ok(())
-    }
-
-    /// Whether its first routes may still be on their way.
-    fn is_young(&self) -> bool {
-        let created = self.object.creation_timestamp().map(|time| SystemTime::from(time.0));
-        let age = created.and_then(|created| created.elapsed().ok()).unwrap_or_default();
-        let comes = |route: &Arc<crate::api::APIRoute>| {
-            !finalizer::has(&**route)
-                || self.attachment.refused.get(&Key::of(&**route)).is_some_and(|r| r.problem.kind == Kind::Waiting)
-        };
-        let routes = &self.world.routes;
-        let patience = if routes.values().any(comes) { FIRST_ROUTES } else { FIRST_MOMENTS };
-        (routes.is_empty() || routes.values().any(comes)) && age < patience
     }
 
     /// What the status shows of AWS.
@@ -507,49 +429,21 @@ impl<'a> Run<'a> {
     }
 }
 
+/// What one look found to do.
 struct Pass {
     plan: Plan<Step>,
     hash: String,
+    settles_in: Duration,
+    first_routes_are_coming: bool,
 }
 
-fn widens(step: &role::Step) -> bool {
-    matches!(
-        step,
-        role::Step::Create { .. }
-            | role::Step::SetTrust { .. }
-            | role::Step::PutPolicy { .. }
-            | role::Step::Attach { .. }
-    )
-}
-
-/// Reads the API with its tree and stages: three calls. Without an id that AWS knows, it is looked for by tag.
-async fn observe_api(session: &Session, owner: &Owner, known_id: Option<&str>) -> Result<Observed, Problem> {
-    let client = &session.apigateway;
-    let mut api = None;
-    if let Some(id) = known_id {
-        api = rest_api::remote::observe(client, id).await?;
+impl Proof for Context {
+    fn exists<'a>(&'a self, route: &'a Key) -> futures::future::BoxFuture<'a, Result<bool, Problem>> {
+        Box::pin(async move {
+            let exists = resolve::route_exists(&self.client, route).await;
+            exists.map_err(|error| Problem::waiting(reasons::RETRYING, error.to_string()))
+        })
     }
-    if api.is_none() {
-        let mut found = rest_api::remote::find(client, owner).await?;
-        if found.len() > 1 {
-            let ids: Vec<_> = found.iter().map(|api| api.id.as_str()).collect();
-            return Err(Problem::stalled(
-                reasons::OWNERSHIP_CONFLICT,
-                format!(
-                    "several REST APIs in AWS carry this object's owner tags: {}; delete all but one",
-                    ids.join(", ")
-                ),
-            ));
-        }
-        api = found.pop();
-    }
-    let mut observed = Observed::default();
-    if let Some(found) = &api {
-        observed.tree = route::remote::observe(client, &found.id).await?;
-        observed.stages = stage::remote::observe(client, &found.id).await?;
-    }
-    observed.api = api;
-    Ok(observed)
 }
 
 /// Removes everything from AWS; `Ok` when nothing is left. It never waits for routes.
@@ -577,10 +471,8 @@ async fn delete(context: &Context, world: &World, object: &RestAPI, status: &Res
             },
             ..Observed::default()
         };
-        for name in role::remote::names_under(&session.iam, &role_path(&owner, &place.region)).await? {
-            let found = role::remote::observe(&session.iam, &name).await?;
-            observed.roles.insert(name, found);
-        }
+        let names = role::remote::names_under(&session.iam, &role_path(&owner, &place.region)).await?;
+        observed.roles = observe::roles(&session, names).await?;
         let plan = if retain {
             model::release(&owner, &observed)
         } else {

@@ -18,8 +18,9 @@ use crate::api::conditions::reasons;
 use crate::api::{ABANDON, AWSAccount, Binding, DeletionPolicy, Drift, PAUSED, StateMachine, StateMachineStatus};
 use crate::apply::{ApplyError, Known, apply};
 use crate::aws::{AwsError, Class, Session, SessionError};
-use crate::identity::{Key, Owner};
-use crate::model::machine::{self, Machine, Observed};
+use crate::identity::Key;
+use crate::model::machine::{self, Observed};
+use crate::observe;
 use crate::problem::{Kind, Problem};
 use crate::resolve;
 use crate::resources::{Step, role, stage, state_machine};
@@ -125,7 +126,7 @@ async fn carry_out(
     let mut drift = None;
     let mut last = None;
     for _ in 0..MOST_PASSES {
-        let (observed, plan) = compare(&session, &wanted, &valid.owner, &place, status).await?;
+        let (observed, plan) = observe::state_machine(&session, &wanted, &valid.owner, &place, status).await?;
         if plan.is_empty() {
             status.state_machine_arn = Some(wanted.machine.arn.clone());
             status.role_arn = Some(wanted.machine.role_arn.clone());
@@ -220,33 +221,6 @@ pub(super) async fn session(context: &Context, account: &AWSAccount, place: &Pla
             Problem::waiting(reasons::RETRYING, format!("AWSAccount {}: {}", account.name_any(), problem.message))
         }
     })
-}
-
-async fn compare(
-    session: &Session,
-    wanted: &Machine,
-    owner: &Owner,
-    place: &Place,
-    status: &StateMachineStatus,
-) -> Result<(Observed, crate::plan::Plan<Step>), Problem> {
-    let mut observed = Observed {
-        machine: state_machine::remote::observe(&session.sfn, &wanted.machine.arn).await?,
-        ..Observed::default()
-    };
-    let role_name = machine::role_of(owner, &place.region);
-    let had_other_role = status.role_arn.as_ref().is_some_and(|arn| *arn != wanted.machine.role_arn);
-    if wanted.role.is_some() || had_other_role {
-        observed.role = role::remote::observe(&session.iam, &role_name).await?;
-    }
-    let plan = wanted.plan(&observed, owner, &place.region)?;
-    let first_look = status.state_machine_arn.is_none();
-    if observed.machine.is_some() && (first_look || !plan.is_empty()) {
-        // Before every change, and once at the beginning: is it ours?
-        observed.tags = Some(state_machine::remote::tags(&session.sfn, &wanted.machine.arn).await?);
-        let plan = wanted.plan(&observed, owner, &place.region)?;
-        return Ok((observed, plan));
-    }
-    Ok((observed, plan))
 }
 
 /// Removes everything from AWS; `Ok` when nothing is left.

@@ -396,16 +396,12 @@ impl Api<'_> {
         }
         needs
     }
+}
 
-    /// Stages that are pinned to a revision that does not exist.
-    pub fn unknown_pins(&self) -> Vec<(&str, i64)> {
-        self.valid
-            .stages
-            .iter()
-            .filter_map(|stage| Some((stage.name.as_str(), stage.revision?)))
-            .filter(|(_, revision)| self.records.iter().all(|record| record.revision != *revision))
-            .collect()
-    }
+/// Stages that are pinned to a revision that does not exist.
+pub fn unknown_pins<'a>(valid: &'a ValidApi, records: &[Record]) -> Vec<(&'a str, i64)> {
+    let pins = valid.stages.iter().filter_map(|stage| Some((stage.name.as_str(), stage.revision?)));
+    pins.filter(|(_, revision)| records.iter().all(|record| record.revision != *revision)).collect()
 }
 
 /// The steps of the roles.

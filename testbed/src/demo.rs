@@ -220,6 +220,11 @@ pub async fn run(access: &Access, names: &[String], keep: bool) -> Result<()> {
             }
         }
     }
+    if !keep && failed.is_empty() {
+        let started = Instant::now();
+        access.kubectl(["delete", "awsaccounts.stepgate.dev", "--all", "--timeout=60s"]).await?;
+        println!("testbed  AWSAccount deleted ({})", seconds(started));
+    }
     if !failed.is_empty() {
         bail!("not as they should be: {}", failed.join(", "));
     }

@@ -89,8 +89,8 @@ fn step(pattern: &[char], states: &HashSet<usize>, c: char) -> HashSet<usize> {
 }
 
 fn close(pattern: &[char], mut states: HashSet<usize>) -> HashSet<usize> {
-    for i in 0..pattern.len() {
-        if pattern[i] == '*' && states.contains(&i) {
+    for (i, symbol) in pattern.iter().enumerate() {
+        if *symbol == '*' && states.contains(&i) {
             states.insert(i + 1);
         }
     }

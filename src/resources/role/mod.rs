@@ -92,6 +92,11 @@ impl std::fmt::Display for Step {
 }
 
 impl Step {
+    /// Whether it can give the role more than it had, which takes time to be visible everywhere.
+    pub fn widens(&self) -> bool {
+        matches!(self, Self::Create { .. } | Self::SetTrust { .. } | Self::PutPolicy { .. } | Self::Attach { .. })
+    }
+
     /// The role's name.
     pub fn name(&self) -> &str {
         match self {

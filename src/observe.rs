@@ -1,0 +1,240 @@
+//! Reads AWS and plans: the way from valid manifests to a plan, which a reconcile and `stepgate plan` share, so that a
+//! dry run cannot drift from the real one.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use crate::api::conditions::reasons;
+use crate::api::{APIRoute, StateMachineStatus};
+use crate::aws::Session;
+use crate::identity::{Key, Owner, role_path};
+use crate::model::api as api_model;
+use crate::model::attach::{Attachment, attach};
+use crate::model::machine::{self, Machine};
+use crate::plan::{Plan, Planned};
+use crate::problem::Problem;
+use crate::resources::deployment::Record;
+use crate::resources::{Step, deployment, rest_api, role, route, stage, state_machine};
+use crate::tenancy::Place;
+use crate::validate::rest_api::ValidApi;
+use crate::validate::route::{Refusal, ValidRoute, operation_name};
+
+/// A StateMachine's AWS objects as they are, and the plan from there. A check that finds nothing to do costs one
+/// Describe and the managed role's reads; the machine's tags are read before every change, and once at the beginning.
+///
+/// # Errors
+/// What AWS answers, or that an object of our name is another's.
+pub async fn state_machine(
+    session: &Session,
+    wanted: &Machine,
+    owner: &Owner,
+    place: &Place,
+    status: &StateMachineStatus,
+) -> Result<(machine::Observed, Plan<Step>), Problem> {
+    let mut observed = machine::Observed {
+        machine: state_machine::remote::observe(&session.sfn, &wanted.machine.arn).await?,
+        ..machine::Observed::default()
+    };
+    let had_other_role = status.role_arn.as_ref().is_some_and(|arn| *arn != wanted.machine.role_arn);
+    if wanted.role.is_some() || had_other_role {
+        observed.role = role::remote::observe(&session.iam, &machine::role_of(owner, &place.region)).await?;
+    }
+    let plan = wanted.plan(&observed, owner, &place.region)?;
+    let first_look = status.state_machine_arn.is_none();
+    if observed.machine.is_some() && (first_look || !plan.is_empty()) {
+        observed.tags = Some(state_machine::remote::tags(&session.sfn, &wanted.machine.arn).await?);
+        let plan = wanted.plan(&observed, owner, &place.region)?;
+        return Ok((observed, plan));
+    }
+    Ok((observed, plan))
+}
+
+/// A look at a RestAPI's AWS objects.
+pub struct Survey<'a> {
+    /// The calls to AWS.
+    pub session: &'a Session,
+    /// The RestAPI.
+    pub valid: &'a ValidApi,
+    /// Its routes, each valid or not; terminating ones left out.
+    pub candidates: Vec<(Arc<APIRoute>, Result<ValidRoute, Refusal>)>,
+    /// All its routes by key, terminating ones included.
+    pub known_routes: BTreeSet<Key>,
+    /// Whether a route that is not among them exists all the same.
+    pub proof: &'a dyn Proof,
+    /// The revisions on record.
+    pub records: Vec<Record>,
+    /// The API's id, where it is known.
+    pub known_id: Option<String>,
+    /// Whether to look for roles that nobody needs.
+    pub look_for_roles: bool,
+    /// Whether its first routes may still be on their way.
+    pub young: bool,
+    /// How long a new or widened role is given until it is visible everywhere.
+    pub propagation_wait: Duration,
+    /// How long until what a role was last given is visible everywhere, as this process remembers it.
+    pub settles_in: &'a (dyn Fn(&str) -> Duration + Sync),
+}
+
+/// Asks the API server itself whether a route exists: a watch that lags, or an object that can't be read, proves
+/// nothing.
+pub trait Proof: Sync {
+    /// Whether it exists.
+    fn exists<'a>(&'a self, route: &'a Key) -> futures::future::BoxFuture<'a, Result<bool, Problem>>;
+}
+
+/// What a survey found.
+pub struct Surveyed {
+    /// AWS as it is.
+    pub observed: api_model::Observed,
+    /// What becomes of each route.
+    pub attachment: Attachment,
+    /// The records of the present API.
+    pub records: Vec<Record>,
+    /// What is to be done.
+    pub plan: Plan<Step>,
+    /// Hash of what is wanted.
+    pub hash: String,
+    /// Routes that wait until their role is visible everywhere.
+    pub waiting: BTreeSet<Key>,
+    /// How long that takes.
+    pub settles_in: Duration,
+    /// Whether nothing serves yet because the first routes are on their way.
+    pub first_routes_are_coming: bool,
+}
+
+impl Survey<'_> {
+    /// Looks, and plans. A check that finds nothing to do costs three calls to API Gateway and the roles' reads.
+    ///
+    /// # Errors
+    /// What AWS or Kubernetes answers, or that an object of our name is another's.
+    pub async fn run(self) -> Result<Surveyed, Problem> {
+        let Self { session, valid, candidates, known_routes, proof, mut records, .. } = self;
+        let mut observed = rest_api(session, &valid.owner, self.known_id.as_deref()).await?;
+        let api_id = observed.api.as_ref().map(|api| api.id.clone());
+        records.retain(|record| api_id.as_ref() == Some(&record.rest_api_id));
+        let attachment = attach(candidates, &observed.tree);
+        let unreadable = unreadable(&observed.tree, &known_routes, proof).await?;
+
+        let model = |unsettled| api_model::Api {
+            valid,
+            attachment: &attachment,
+            records: &records,
+            unreadable: &unreadable,
+            unsettled,
+            young: self.young,
+        };
+        let all_settled = BTreeMap::new();
+        let mut names: BTreeSet<String> = model(&all_settled).needs(&observed).into_keys().collect();
+        if self.look_for_roles {
+            let path = role_path(&valid.owner, &valid.place.region);
+            names.extend(role::remote::names_under(&session.iam, &path).await?);
+        }
+        observed.roles = roles(session, names).await?;
+        let steps = model(&all_settled).role_steps(&observed)?;
+        let unsettled = unsettled(&observed, &steps.of, self.propagation_wait, self.settles_in);
+
+        let mut plan = model(&unsettled).plan(&observed)?;
+        let serves =
+            |planned: &Planned<Step>| matches!(planned.step, Step::Deployment(_) | Step::Stage(_) | Step::Record(_));
+        if let (Some(id), true) = (&api_id, plan.steps().iter().any(serves)) {
+            // Before a deployment is made or served: which are there, and was one made whose record was lost?
+            observed.deployments = Some(deployment::remote::observe(&session.apigateway, id).await?);
+            plan = model(&unsettled).plan(&observed)?;
+        }
+        let model = model(&unsettled);
+        // A route waits only while its method still has to change.
+        let changes = |key: &Key| {
+            let route = attachment.attached.get(key);
+            route.is_some_and(|route| observed.tree.methods.get(&route.at) != Some(&route.method))
+        };
+        let waiting = model.waiting().into_iter().filter(|key| changes(key)).collect();
+        let first_routes_are_coming = model.first_routes_are_coming(&observed);
+        let (hash, settles_in) = (model.hash(), unsettled.values().max().copied().unwrap_or_default());
+        Ok(Surveyed { observed, plan, hash, waiting, settles_in, first_routes_are_coming, attachment, records })
+    }
+}
+
+/// Reads an API with its tree and stages: three calls. Without an id that AWS knows, it is looked for by tag.
+async fn rest_api(session: &Session, owner: &Owner, known_id: Option<&str>) -> Result<api_model::Observed, Problem> {
+    let client = &session.apigateway;
+    let mut api = None;
+    if let Some(id) = known_id {
+        api = rest_api::remote::observe(client, id).await?;
+    }
+    if api.is_none() {
+        let mut found = rest_api::remote::find(client, owner).await?;
+        if found.len() > 1 {
+            let ids: Vec<_> = found.iter().map(|api| api.id.as_str()).collect();
+            return Err(Problem::stalled(
+                reasons::OWNERSHIP_CONFLICT,
+                format!(
+                    "several REST APIs in AWS carry this object's owner tags: {}; delete all but one",
+                    ids.join(", ")
+                ),
+            ));
+        }
+        api = found.pop();
+    }
+    let mut observed = api_model::Observed::default();
+    if let Some(found) = &api {
+        observed.tree = route::remote::observe(client, &found.id).await?;
+        observed.stages = stage::remote::observe(client, &found.id).await?;
+    }
+    observed.api = api;
+    Ok(observed)
+}
+
+/// Reads roles by name.
+///
+/// # Errors
+/// What AWS answers.
+pub async fn roles(
+    session: &Session,
+    names: impl IntoIterator<Item = String>,
+) -> Result<BTreeMap<String, Option<role::Observed>>, Problem> {
+    let mut roles = BTreeMap::new();
+    for name in names {
+        let found = role::remote::observe(&session.iam, &name).await?;
+        roles.insert(name, found);
+    }
+    Ok(roles)
+}
+
+/// Methods whose route is not known and exists all the same: they are kept until their route is proven absent.
+async fn unreadable(
+    tree: &route::Observed,
+    known: &BTreeSet<Key>,
+    proof: &dyn Proof,
+) -> Result<BTreeSet<String>, Problem> {
+    let known: BTreeSet<String> = known.iter().map(operation_name).collect();
+    let mut unreadable = BTreeSet::new();
+    for name in tree.methods.values().map(|method| &method.operation_name).filter(|name| !known.contains(*name)) {
+        let Some((namespace, route)) = name.split_once('_') else { continue };
+        if proof.exists(&Key::new(namespace, route)).await? {
+            unreadable.insert(name.clone());
+        }
+    }
+    Ok(unreadable)
+}
+
+/// The roles that AWS may not see everywhere yet.
+fn unsettled(
+    observed: &api_model::Observed,
+    steps: &BTreeMap<String, Vec<role::Step>>,
+    wait: Duration,
+    remembered: &(dyn Fn(&str) -> Duration + Sync),
+) -> BTreeMap<String, Duration> {
+    let now = SystemTime::now();
+    let left = |name: &String, found: &Option<role::Observed>| match found {
+        None => wait,
+        Some(_) if steps.get(name).is_some_and(|steps| steps.iter().any(role::Step::widens)) => wait,
+        Some(found) => role::settles_in(found.created, now, wait).max(remembered(name)),
+    };
+    observed
+        .roles
+        .iter()
+        .map(|(name, found)| (name.clone(), left(name, found)))
+        .filter(|(_, left)| !left.is_zero())
+        .collect()
+}

@@ -1,0 +1,9 @@
+//! The end-to-end suite: the operator as the chart's ServiceAccount on a real control plane, against an AWS that executes.
+//!
+//! One testbed serves all tests (`support::suite`), which run beside each other, each in namespaces of its own.
+#![allow(clippy::unwrap_used)]
+
+mod examples;
+mod schema;
+mod support;
+mod wrong;
