@@ -74,7 +74,7 @@ fn constant(source: &Source) -> String {
 /// How the source is read, `None` for a constant.
 fn read(source: &Source) -> Option<Reading> {
     Some(match source {
-        Source::Path(name) => parameter(Vtl::default(), "path", escape::name(name)),
+        Source::Path(name) => path(name),
         Source::Query(name) | Source::QueryList(name) => query(name),
         Source::Header(name) => parameter(set_header(name), "header", "$header".into()),
         Source::Context(property) => Reading {
@@ -84,6 +84,14 @@ fn read(source: &Source) -> Option<Reading> {
         Source::Body(pointer) => body(pointer.as_deref()),
         Source::Value(_) => return None,
     })
+}
+
+/// REST APIs hand path parameters on as they stand in the URL, percent-encoded (recorded: `test%2Balias@gmail.com`), unlike query
+/// parameters. A `+` in a path is a plus; `$util.urlDecode` would make a blank of it.
+fn path(name: &str) -> Reading {
+    let reading = parameter(Vtl::default(), "path", escape::name(name));
+    let decode = "#set($value = $util.urlDecode($value.replace('+', '%2B')))".into();
+    Reading { value: join([reading.value, decode]), ..reading }
 }
 
 fn query(name: &str) -> Reading {

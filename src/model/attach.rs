@@ -48,7 +48,7 @@ pub fn attach(
     for (_, _, key, candidate) in valid {
         if let Some(winner) = taken.get(&candidate.at) {
             attachment.refused.insert(key, conflict(reasons::ROUTE_CONFLICT, format!(
-                "{}: APIRoute {winner} has this path and method already; choose another path or method, or delete that route",
+                "{}: APIRoute {winner} has this path and method already (the route that serves wins, then the older one); choose another path or method, or delete that route",
                 candidate.at
             )));
             continue;

@@ -23,16 +23,18 @@ pub struct Suite {
 /// The suite's testbed with its operator and account, which the first test starts.
 pub async fn suite() -> &'static Suite {
     static SUITE: OnceCell<Result<Suite, String>> = OnceCell::const_new();
-    let start = async || start(OperatorOptions::default()).await.map_err(|error| format!("{error:#}"));
+    let start = async || start(None, OperatorOptions::default()).await.map_err(|error| format!("{error:#}"));
     match SUITE.get_or_init(start).await {
         Ok(suite) => suite,
         Err(error) => panic!("the testbed did not start: {error}"),
     }
 }
 
-/// A testbed with an operator and the suite's AWSAccount, for the rest of the process.
-pub async fn start(options: OperatorOptions) -> anyhow::Result<Suite> {
-    let testbed: &Testbed = Box::leak(Box::new(Testbed::start(Options::default()).await?));
+/// A testbed with an operator and the suite's AWSAccount, for the rest of the process; with the AWS of another one where
+/// that is given.
+pub async fn start(aws_of: Option<&Suite>, options: OperatorOptions) -> anyhow::Result<Suite> {
+    let aws_endpoint = aws_of.map(|suite| suite.testbed.aws_endpoint().to_owned());
+    let testbed: &Testbed = Box::leak(Box::new(Testbed::start(Options { aws_endpoint }).await?));
     let binary = Some(env!("CARGO_BIN_EXE_stepgate").into());
     let operator = Operator::start(testbed, OperatorOptions { binary, ..options }).await?;
     testbed.apply(&account("e2e", testbed.aws_endpoint())).await?;
@@ -285,8 +287,8 @@ impl Namespace {
         }
     }
 
-    /// Waits until an object is Stalled for this reason, and answers with what its user reads: the same words in Stalled
-    /// and, unless something keeps serving, in Ready.
+    /// Waits until an object is Stalled for this reason, and answers with what its user reads: the same words in Stalled,
+    /// in Ready and in what `kubectl describe` prints.
     pub async fn stalled(&self, object: &str, reason: &str) -> String {
         let message = self.condition(object, "Stalled", "True", reason).await;
         let found = self.get(object).await;
@@ -294,6 +296,10 @@ impl Namespace {
         assert_eq!(ready.status, "False", "{object}");
         assert!(ready.message.starts_with(&message), "{object}: Ready says `{}`, Stalled `{message}`", ready.message);
         assert_eq!(condition(&found, "Reconciling").unwrap().status, "False", "{object}");
+        let described = self.describe(object).await;
+        let (_, status) = described.split_once("\nStatus:").unwrap();
+        assert!(status.contains(&message) && status.contains(reason), "{described}");
+        assert_for_people(status);
         message
     }
 

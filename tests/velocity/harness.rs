@@ -124,7 +124,7 @@ pub fn evaluate(template: &str, call: &Call) -> Result<Answer, String> {
     let request = json!({
         "template": template,
         "body": call.body,
-        "path": call.path,
+        "path": call.path.iter().map(|(name, value)| (name, in_url(value))).collect::<BTreeMap<_, _>>(),
         "query": call.query,
         "headers": call.headers,
         "context": call.context,
@@ -249,3 +249,14 @@ macro_rules! needs_velocity {
     };
 }
 pub(crate) use needs_velocity;
+
+/// As a URL holds it: REST APIs hand path parameters on percent-encoded.
+fn in_url(value: &str) -> String {
+    value
+        .bytes()
+        .map(|byte| match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'+' => char::from(byte).to_string(),
+            _ => format!("%{byte:02X}"),
+        })
+        .collect()
+}

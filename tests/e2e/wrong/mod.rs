@@ -1,0 +1,7 @@
+//! When things are wrong: each test reads what a user would read.
+
+mod definitions;
+mod ownership;
+mod routes;
+mod tenancy;
+mod wakes;
