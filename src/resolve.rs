@@ -58,6 +58,11 @@ pub fn rest_api(context: &Context, api: &Arc<RestAPI>) -> World {
     world
 }
 
+/// The RestAPI that a route names.
+pub fn api_of(route: &APIRoute) -> Key {
+    Key::resolve(&route.spec.api_ref, &route.namespace().unwrap_or_default())
+}
+
 /// Whether an object is being deleted.
 pub fn terminating(object: &impl Resource) -> bool {
     object.meta().deletion_timestamp.is_some()

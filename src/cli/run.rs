@@ -37,7 +37,7 @@ pub fn run(args: Args) -> ExitCode {
         metrics_address: args.metrics_address,
         lease_namespace: args.leader_election.then_some(args.lease_namespace),
     };
-    super::block_on(runtime::run(options))
+    super::block_on(async { runtime::run(options).await.map(|()| ExitCode::SUCCESS) })
 }
 
 fn cluster_name(text: &str) -> Result<String, String> {

@@ -8,13 +8,12 @@ use tracing::instrument;
 
 use super::publish::{self, State};
 use super::state_machine::next;
-use super::stores::api_of;
 use super::{Context, Stores, finalizer};
 use crate::api::conditions::{ACCEPTED, PROGRAMMED, STALLED, reasons};
 use crate::api::{ABANDON, APIRoute, PAUSED, RestAPI};
 use crate::identity::Key;
 use crate::problem::Problem;
-use crate::resolve;
+use crate::resolve::{self, api_of};
 use crate::resources::deployment::Record;
 
 const KIND: &str = "APIRoute";

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use kube::Client;
-use kube::runtime::events::Recorder;
+use kube::runtime::events::Reporter;
 
 use super::backoff::Backoff;
 use super::stores::Stores;
@@ -34,8 +34,8 @@ pub struct Context {
     pub sessions: Arc<Sessions>,
     /// Objects as the watches have them.
     pub stores: Stores,
-    /// Writes events.
-    pub recorder: Recorder,
+    /// Who writes events.
+    pub reporter: Reporter,
     /// Attempts per object.
     pub backoff: Backoff,
     /// The process's metrics.

@@ -12,9 +12,7 @@ use tracing::instrument;
 
 use super::publish::{self, State};
 use super::route_status::{self, Serving};
-use super::state_machine::{
-    apply_problem, bound, crd_is_going, foreign_is_not_ours, next, recorded, report, session, takes_bindings,
-};
+use super::state_machine::{apply_problem, bound, crd_is_going, next, recorded, report, session, takes_bindings};
 use super::{Context, finalizer};
 use crate::api::conditions::reasons;
 use crate::api::{ABANDON, APIRoute, DeletionPolicy, Drift, PAUSED, RestAPI, RestAPIStatus, StageStatus};
@@ -473,11 +471,7 @@ async fn delete(context: &Context, world: &World, object: &RestAPI, status: &Res
         };
         let names = role::remote::names_under(&session.iam, &role_path(&owner, &place.region)).await?;
         observed.roles = observe::roles(&session, names).await?;
-        let plan = if retain {
-            model::release(&owner, &observed)
-        } else {
-            foreign_is_not_ours(model::removal(&owner, &observed))?
-        };
+        let plan = if retain { model::release(&owner, &observed) } else { model::removal(&owner, &observed) };
         if plan.is_empty() {
             return Ok(());
         }

@@ -7,7 +7,7 @@ use std::time::Instant;
 use futures::{Stream, StreamExt, future};
 use kube::runtime::WatchStreamExt;
 use kube::runtime::controller::{Action, Config as ControllerConfig, Controller};
-use kube::runtime::events::{Recorder, Reporter};
+use kube::runtime::events::Reporter;
 use kube::runtime::reflector::{self, ObjectRef, Store, store::Writer};
 use kube::runtime::watcher::{self, Event};
 use kube::{Api, Client, Resource};
@@ -81,7 +81,7 @@ pub async fn run(
 
     let reporter = Reporter { controller: "stepgate".to_owned(), instance: std::env::var("HOSTNAME").ok() };
     let context = Arc::new(Context {
-        recorder: Recorder::new(client.clone(), reporter),
+        reporter,
         client,
         cluster,
         config,

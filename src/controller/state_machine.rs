@@ -23,7 +23,7 @@ use crate::model::machine::{self, Observed};
 use crate::observe;
 use crate::problem::{Kind, Problem};
 use crate::resolve;
-use crate::resources::{Step, role, stage, state_machine};
+use crate::resources::{role, stage, state_machine};
 use crate::tenancy::Place;
 use crate::validate::state_machine as validate;
 use crate::world::World;
@@ -264,7 +264,7 @@ async fn delete(
         let plan = if retain {
             machine::release(&arn, &owner, &place.region, &observed)
         } else {
-            foreign_is_not_ours(machine::removal(&arn, &owner, &place.region, &observed))?
+            machine::removal(&arn, &owner, &place.region, &observed)
         };
         if plan.is_empty() {
             return if going { Err(deleting("AWS is deleting the state machine".to_owned())) } else { Ok(()) };
@@ -279,16 +279,6 @@ async fn delete(
         if let Some((_, error)) = outcome.failed.first() {
             return Err(apply_problem(error));
         }
-    }
-}
-
-/// What is another's is left alone, and is no reason to keep our object.
-pub(super) fn foreign_is_not_ours(
-    plan: Result<crate::plan::Plan<Step>, Problem>,
-) -> Result<crate::plan::Plan<Step>, Problem> {
-    match plan {
-        Err(problem) if problem.reason == reasons::OWNERSHIP_CONFLICT => Ok(crate::plan::Plan::default()),
-        plan => plan,
     }
 }
 

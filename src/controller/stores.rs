@@ -11,6 +11,7 @@ use kube::{Resource, ResourceExt};
 use crate::api::{APIRoute, AWSAccount, RestAPI, StateMachine};
 use crate::identity::Key;
 use crate::records;
+use crate::resolve::api_of;
 use crate::resources::deployment::Record;
 use crate::tenancy::NamespaceLabels;
 
@@ -64,9 +65,4 @@ impl Stores {
         let mine = |revision: &Arc<ControllerRevision>| revision.labels().get(records::LABEL) == Some(&uid);
         self.revisions.state().iter().filter(|r| mine(r)).filter_map(|revision| records::read(revision)).collect()
     }
-}
-
-/// The RestAPI that a route names.
-pub fn api_of(route: &APIRoute) -> Key {
-    Key::resolve(&route.spec.api_ref, &route.namespace().unwrap_or_default())
 }

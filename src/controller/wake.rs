@@ -11,9 +11,10 @@ use kube::runtime::reflector::ObjectRef;
 use kube::{Resource, ResourceExt};
 use tokio::sync::mpsc::UnboundedSender;
 
-use super::stores::{Stores, api_of};
+use super::stores::Stores;
 use crate::api::{ABANDON, APIRoute, AWSAccount, PAUSED, RestAPI, StateMachine};
 use crate::identity::Key;
+use crate::resolve::api_of;
 use crate::validate::{route, state_machine};
 
 /// Where wakes go.

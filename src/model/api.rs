@@ -214,7 +214,7 @@ impl Api<'_> {
         }
         if !unknown {
             for (name, found) in observed.roles.iter().filter(|(name, _)| !wanted.contains(*name)) {
-                steps.removal.extend(role::removal(name, &self.valid.owner, found.as_ref())?);
+                steps.removal.extend(role::removal(name, &self.valid.owner, found.as_ref()));
             }
         }
         Ok(steps)
@@ -457,18 +457,16 @@ fn stub() -> (At, Method) {
     (At { path: "/".to_owned(), method: "OPTIONS".to_owned() }, method)
 }
 
-/// The plan to nothing: the API with all that is in it, then the roles.
-///
-/// # Errors
-/// An object of our name is another's.
-pub fn removal(owner: &crate::identity::Owner, observed: &Observed) -> Result<Plan<Step>, Problem> {
+/// The plan to nothing: the API with all that is in it, then the roles. What is another's is left alone, and is no
+/// reason to keep the rest.
+pub fn removal(owner: &crate::identity::Owner, observed: &Observed) -> Plan<Step> {
     let mut plan = Plan::default();
-    let api = rest_api::removal(owner, observed.api.as_ref())?;
+    let api = rest_api::removal(owner, observed.api.as_ref());
     let api = plan.chain(api.into_iter().map(Step::RestApi), &[]);
     for (name, found) in &observed.roles {
-        plan.chain(role::removal(name, owner, found.as_ref())?.into_iter().map(Step::Role), &api);
+        plan.chain(role::removal(name, owner, found.as_ref()).into_iter().map(Step::Role), &api);
     }
-    Ok(plan)
+    plan
 }
 
 /// The plan that lets everything go under `deletionPolicy: Retain`.

@@ -90,30 +90,22 @@ impl Machine {
         let steps = state_machine::diff(&self.machine, observed.machine.as_ref(), observed.tags.as_ref())?;
         let steps = plan.chain(steps.into_iter().map(Step::StateMachine), &before);
         if self.role.is_none() {
-            let removal = role::removal(&role_of(owner, region), owner, observed.role.as_ref())?;
+            let removal = role::removal(&role_of(owner, region), owner, observed.role.as_ref());
             plan.chain(removal.into_iter().map(Step::Role), &steps);
         }
         Ok(plan)
     }
 }
 
-/// The plan to nothing: machine before role.
-///
-/// # Errors
-/// An object of our name is another's.
-pub fn removal(
-    arn: &str,
-    owner: &crate::identity::Owner,
-    region: &str,
-    observed: &Observed,
-) -> Result<Plan<Step>, Problem> {
+/// The plan to nothing: machine before role. What is another's is left alone, and is no reason to keep the rest.
+pub fn removal(arn: &str, owner: &crate::identity::Owner, region: &str, observed: &Observed) -> Plan<Step> {
     let mut plan = Plan::default();
     let machine = observed.machine.as_ref().zip(observed.tags.as_ref());
-    let steps = state_machine::removal(arn, owner, machine)?;
+    let steps = state_machine::removal(arn, owner, machine);
     let steps = plan.chain(steps.into_iter().map(Step::StateMachine), &[]);
-    let role = role::removal(&role_of(owner, region), owner, observed.role.as_ref())?;
+    let role = role::removal(&role_of(owner, region), owner, observed.role.as_ref());
     plan.chain(role.into_iter().map(Step::Role), &steps);
-    Ok(plan)
+    plan
 }
 
 /// The plan that lets everything go under `deletionPolicy: Retain`.

@@ -4,3 +4,4 @@
 pub mod api;
 pub mod attach;
 pub mod machine;
+pub mod openapi;

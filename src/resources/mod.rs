@@ -67,6 +67,11 @@ fn claim(owner: &Owner, tags: &Tags, what: impl FnOnce() -> String) -> Result<Op
     }
 }
 
+/// Whether the tags are another's: what is not ours is not removed either.
+fn foreign(owner: &Owner, tags: &Tags) -> bool {
+    matches!(owner.reads(tags), Ownership::Foreign(_))
+}
+
 /// One patch operation of API Gateway.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Patch {

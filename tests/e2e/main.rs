@@ -3,6 +3,8 @@
 //! One testbed serves all tests (`support::suite`), which run beside each other, each in namespaces of its own.
 #![allow(clippy::unwrap_used)]
 
+mod cloud;
+mod drift;
 mod examples;
 mod schema;
 mod support;

@@ -168,8 +168,7 @@ impl Namespace {
         let namespace = Namespace { name: name.to_owned(), suite, client };
         let labels: serde_json::Map<_, _> =
             labels.iter().map(|(key, value)| ((*key).to_owned(), json!(value))).collect();
-        let manifest =
-            json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}});
+        let manifest = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}});
         namespace.apply(&manifest.to_string()).await;
         namespace
     }

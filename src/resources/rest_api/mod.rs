@@ -11,7 +11,7 @@ pub mod remote;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Conflict, Patch, claim};
+use super::{Conflict, Patch, claim, foreign};
 use crate::api::EndpointType;
 use crate::identity::{Owner, Ownership, Tags};
 
@@ -108,14 +108,10 @@ pub fn diff(desired: &Desired, observed: Option<&Observed>) -> Result<Vec<Step>,
     Ok(steps)
 }
 
-/// What removes the API with all its children.
-///
-/// # Errors
-/// [`Conflict`] where it is another's.
-pub fn removal(owner: &Owner, observed: Option<&Observed>) -> Result<Vec<Step>, Conflict> {
-    let Some(observed) = observed else { return Ok(Vec::new()) };
-    claim(owner, &observed.tags, || format!("REST API `{}`", observed.id))?;
-    Ok(vec![Step::Delete { id: observed.id.clone() }])
+/// What removes the API with all its children: nothing where it is not there, or another's.
+pub fn removal(owner: &Owner, observed: Option<&Observed>) -> Vec<Step> {
+    let ours = observed.filter(|observed| !foreign(owner, &observed.tags));
+    ours.map(|observed| Step::Delete { id: observed.id.clone() }).into_iter().collect()
 }
 
 /// What lets the API go under `deletionPolicy: Retain`.

@@ -18,7 +18,7 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Conflict, claim};
+use super::{Conflict, claim, foreign};
 use crate::identity::{Owner, Tags};
 use crate::policy::statement::Document;
 
@@ -173,18 +173,14 @@ pub fn diff(desired: &Desired, observed: Option<&Observed>) -> Result<Vec<Step>,
     Ok(steps)
 }
 
-/// What removes the role: nothing where it is not there.
-///
-/// # Errors
-/// [`Conflict`] where it is another's.
-pub fn removal(name: &str, owner: &Owner, observed: Option<&Observed>) -> Result<Vec<Step>, Conflict> {
-    let Some(observed) = observed else { return Ok(Vec::new()) };
-    claim(owner, &observed.tags, || format!("role `{name}`"))?;
-    Ok(vec![Step::Delete {
+/// What removes the role: nothing where it is not there, or another's.
+pub fn removal(name: &str, owner: &Owner, observed: Option<&Observed>) -> Vec<Step> {
+    let delete = |observed: &Observed| Step::Delete {
         name: name.to_owned(),
         policies: observed.policies.keys().cloned().collect(),
         managed_policies: observed.managed_policies.iter().cloned().collect(),
-    }])
+    };
+    observed.filter(|observed| !foreign(owner, &observed.tags)).map(delete).into_iter().collect()
 }
 
 /// What lets the role go under `deletionPolicy: Retain`: nothing where it is not there or already let go.
@@ -284,7 +280,7 @@ mod tests {
         let mut observed = as_desired(&desired);
         observed.tags.clear();
         assert!(diff(&desired, Some(&observed)).is_err());
-        assert!(removal(&desired.name, &desired.owner, Some(&observed)).is_err());
+        assert_eq!(removal(&desired.name, &desired.owner, Some(&observed)), vec![]);
         assert_eq!(release(&desired.name, &desired.owner, Some(&observed)), vec![]);
     }
 

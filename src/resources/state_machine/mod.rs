@@ -13,7 +13,7 @@ pub mod remote;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Conflict, claim};
+use super::{Conflict, claim, foreign};
 use crate::api::MachineType;
 use crate::identity::{Owner, Ownership, Tags};
 
@@ -152,17 +152,13 @@ pub fn diff(desired: &Desired, observed: Option<&Observed>, tags: Option<&Tags>)
     Ok(steps)
 }
 
-/// What removes the machine: nothing where it is not there or already going.
-///
-/// # Errors
-/// [`Conflict`] where it is another's.
-pub fn removal(arn: &str, owner: &Owner, observed: Option<(&Observed, &Tags)>) -> Result<Vec<Step>, Conflict> {
+/// What removes the machine: nothing where it is not there, already going, or another's.
+pub fn removal(arn: &str, owner: &Owner, observed: Option<(&Observed, &Tags)>) -> Vec<Step> {
     match observed {
-        Some((observed, tags)) if !observed.deleting => {
-            claim(owner, tags, || format!("state machine `{arn}`"))?;
-            Ok(vec![Step::Delete { arn: arn.to_owned() }])
+        Some((observed, tags)) if !observed.deleting && !foreign(owner, tags) => {
+            vec![Step::Delete { arn: arn.to_owned() }]
         }
-        _ => Ok(Vec::new()),
+        _ => Vec::new(),
     }
 }
 
@@ -244,13 +240,13 @@ mod tests {
         let observed = as_desired(&desired);
         let foreign = Tags::new();
         assert!(diff(&desired, Some(&observed), Some(&foreign)).is_err());
-        assert!(removal(&desired.arn, &desired.owner, Some((&observed, &foreign))).is_err());
+        assert_eq!(removal(&desired.arn, &desired.owner, Some((&observed, &foreign))), vec![]);
     }
 
     #[test]
     fn a_machine_that_aws_is_deleting_is_not_deleted_twice() {
         let desired = desired();
         let observed = Observed { deleting: true, ..as_desired(&desired) };
-        assert_eq!(removal(&desired.arn, &desired.owner, Some((&observed, &desired.owner.tags()))), Ok(vec![]));
+        assert_eq!(removal(&desired.arn, &desired.owner, Some((&observed, &desired.owner.tags()))), vec![]);
     }
 }

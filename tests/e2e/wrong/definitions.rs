@@ -38,11 +38,12 @@ async fn an_unknown_state() {
 async fn an_unknown_name_to_substitute() {
     let ns = Namespace::new("e2e-unknown-name").await;
     let definition = "StartAt: Work\nStates:\n  Work: {Type: Pass, Result: \"${Tabel}\", End: true}";
-    let manifest = defined("work", definition).replace("spec:\n", "spec:\n  substitutions: [{name: Table, value: t}]\n");
+    let manifest =
+        defined("work", definition).replace("spec:\n", "spec:\n  substitutions: [{name: Table, value: t}]\n");
     ns.apply(&manifest).await;
     let message = ns.stalled("statemachine/work", "InvalidDefinition").await;
     assert!(message.starts_with("spec.definition, line 3, column 30: "), "{message}");
-    assert!(message.contains("${Tabel}") && message.contains("did you mean `Table`"), "{message}");
+    assert!(message.contains("${Tabel}") && message.contains("did you mean `${Table}`"), "{message}");
 }
 
 #[tokio::test]
@@ -52,14 +53,16 @@ async fn a_broken_definition_leaves_the_last_good_machine_running() {
     ns.ready(&["statemachine/work", "apiroute/orders"]).await;
     ns.says("orders", "one").await;
 
-    ns.apply(&defined("work", "StartAt: Elsewhere\nStates:\n  Say: {Type: Pass, Result: {said: two}, End: true}")).await;
+    ns.apply(&defined("work", "StartAt: Elsewhere\nStates:\n  Say: {Type: Pass, Result: {said: two}, End: true}"))
+        .await;
     let why = ns.stalled("statemachine/work", "InvalidDefinition").await;
     let ready = ns.condition("statemachine/work", "Ready", "False", "LastKnownGood").await;
     assert!(ready.starts_with(&why) && ready.ends_with("keeps serving"), "{ready}");
     ns.says("orders", "one").await;
     ns.ready(&["apiroute/orders"]).await;
     let object = ns.get("statemachine/work").await;
-    let described = ns.aws("states", "DescribeStateMachine", json!({"stateMachineArn": object["status"]["stateMachineArn"]}));
+    let described =
+        ns.aws("states", "DescribeStateMachine", json!({"stateMachineArn": object["status"]["stateMachineArn"]}));
     assert!(described.await["definition"].as_str().unwrap().contains("one"));
 
     ns.apply(&machine("work", "three")).await;

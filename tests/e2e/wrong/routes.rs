@@ -125,7 +125,8 @@ async fn a_machine_that_does_not_admit_the_route() {
     let caller = Namespace::labelled("e2e-caller", &[(TENANT, "e2e"), ("team", "callers")]).await;
     owner.apply(&machine("work", "done")).await;
     owner.ready(&["statemachine/work"]).await;
-    let manifest = route("orders", "/orders", "work").replace("{name: work}", "{name: work, namespace: e2e-machine-owner}");
+    let manifest =
+        route("orders", "/orders", "work").replace("{name: work}", "{name: work, namespace: e2e-machine-owner}");
     caller.apply(&(rest_api("api") + &manifest)).await;
     let message = caller.stalled("apiroute/orders", "NotAllowed").await;
     assert_eq!(
@@ -183,11 +184,11 @@ async fn bad_routes_do_not_stop_a_good_one() {
         route("bad-parameter", "/b", "work") + "  request: {input: [{to: /id, path: id}]}\n",
         route("bad-value", "/c", "work") + "  request: {input: [{to: /id, value: oops}]}\n",
         route("bad-role", "/d", "work") + "  invokeRole: {arn: \"arn:aws:iam::000000000000:role/admin\"}\n",
-        route("bad-timeout", "/e", "work"),
+        route("good-too", "/e", "work"),
     ];
     ns.apply(&(machine("work", "done") + &machine("standard", "done").replace("EXPRESS", "STANDARD"))).await;
     ns.apply(&(rest_api("api") + &bad.concat() + &route("good", "/good", "work"))).await;
-    ns.ready(&["apiroute/good", "apiroute/bad-timeout", "restapi/api"]).await;
+    ns.ready(&["apiroute/good", "apiroute/good-too", "restapi/api"]).await;
     ns.says("good", "done").await;
     let messages = [
         (

@@ -6,7 +6,8 @@ use crate::support::{Namespace, TENANT, account, machine, rest_api};
 
 /// A StateMachine whose managed role has this statement.
 fn with_statement(actions: &str, resources: &str) -> String {
-    machine("work", "done") + &format!("  executionRole: {{statements: [{{actions: [{actions}], resources: [{resources}]}}]}}\n")
+    machine("work", "done")
+        + &format!("  executionRole: {{statements: [{{actions: [{actions}], resources: [{resources}]}}]}}\n")
 }
 
 #[tokio::test]
@@ -42,8 +43,11 @@ async fn what_a_tenant_does_not_list() {
     let spec = |name: &str, more: &str| machine(name, "done") + more;
     ns.apply(&spec("named", "  name: another-teams-name\n")).await;
     ns.apply(&spec("role", "  executionRole: {arn: \"arn:aws:iam::000000000000:role/admin\"}\n")).await;
-    ns.apply(&spec("policy", "  executionRole: {managedPolicyArns: [\"arn:aws:iam::aws:policy/AdministratorAccess\"]}\n"))
-        .await;
+    ns.apply(&spec(
+        "policy",
+        "  executionRole: {managedPolicyArns: [\"arn:aws:iam::aws:policy/AdministratorAccess\"]}\n",
+    ))
+    .await;
     ns.apply(&(rest_api("edge") + "  \n").replace("prod}]", "prod}], endpoint: {type: EDGE}")).await;
     let named = ns.stalled("statemachine/named", "OverCeiling").await;
     assert_eq!(

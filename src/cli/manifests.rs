@@ -1,0 +1,160 @@
+//! Reads manifests from files, as `kubectl apply -f` would take them.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, bail};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
+use kube::ResourceExt;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::api::{APIRoute, AWSAccount, GROUP, RestAPI, StateMachine};
+use crate::identity::{Cluster, Key};
+use crate::validate;
+use crate::world::World;
+
+/// The kinds found in files.
+#[derive(Default)]
+pub struct Manifests {
+    /// AWSAccounts.
+    pub accounts: Vec<AWSAccount>,
+    /// StateMachines.
+    pub machines: Vec<StateMachine>,
+    /// RestAPIs.
+    pub apis: Vec<RestAPI>,
+    /// APIRoutes.
+    pub routes: Vec<APIRoute>,
+    config_maps: Vec<ConfigMap>,
+    namespaces: Vec<Namespace>,
+}
+
+/// Reads every path: a file, a directory (its .yaml, .yml and .json files, as kubectl takes it) or `-`.
+///
+/// # Errors
+/// A path that can't be read, or a document that is no object of its kind.
+pub fn read(paths: &[PathBuf]) -> anyhow::Result<Manifests> {
+    let mut manifests = Manifests::default();
+    for path in paths {
+        for (name, text) in texts(path)? {
+            let documents = serde_saphyr::from_multiple::<Value>(&text).with_context(|| name.clone())?;
+            for document in documents {
+                manifests.add(document).with_context(|| name.clone())?;
+            }
+        }
+    }
+    Ok(manifests)
+}
+
+fn texts(path: &Path) -> anyhow::Result<Vec<(String, String)>> {
+    if path == Path::new("-") {
+        let mut text = String::new();
+        std::io::stdin().read_to_string(&mut text).context("standard input")?;
+        return Ok(vec![("standard input".to_owned(), text)]);
+    }
+    let one = |path: &Path| -> anyhow::Result<(String, String)> {
+        let name = path.display().to_string();
+        let text = std::fs::read_to_string(path).with_context(|| name.clone())?;
+        Ok((name, text))
+    };
+    if !path.is_dir() {
+        return Ok(vec![one(path)?]);
+    }
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(path).with_context(|| path.display().to_string())? {
+        let file = entry?.path();
+        let is_manifest =
+            file.extension().is_some_and(|extension| ["yaml", "yml", "json"].iter().any(|e| extension == *e));
+        if file.is_file() && is_manifest {
+            files.push(file);
+        }
+    }
+    files.sort();
+    files.iter().map(|file| one(file)).collect()
+}
+
+impl Manifests {
+    fn add(&mut self, document: Value) -> anyhow::Result<()> {
+        let text = |field: &str| document.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let (version, kind) = (text("apiVersion"), text("kind"));
+        if kind == "List" {
+            for item in document.get("items").and_then(Value::as_array).into_iter().flatten() {
+                self.add(item.clone())?;
+            }
+            return Ok(());
+        }
+        match (version.as_str(), kind.as_str()) {
+            ("v1", "Namespace") => self.namespaces.push(object(document)?),
+            ("v1", "ConfigMap") => self.config_maps.push(object(document)?),
+            (version, kind) if version.split('/').next() == Some(GROUP) => match kind {
+                "AWSAccount" => self.accounts.push(object(document)?),
+                "StateMachine" => self.machines.push(namespaced(document)?),
+                "RestAPI" => self.apis.push(namespaced(document)?),
+                "APIRoute" => self.routes.push(namespaced(document)?),
+                other => bail!("{GROUP} has no kind {other}"),
+            },
+            // Others' kinds are none of ours.
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Lays the files' objects over a world: what the files say is taken as applied.
+    pub fn over(&self, mut world: World) -> World {
+        for account in &self.accounts {
+            world.accounts.retain(|other| other.name_any() != account.name_any());
+            world.accounts.push(Arc::new(account.clone()));
+        }
+        for namespace in &self.namespaces {
+            world.namespaces.insert(namespace.name_any(), namespace.labels().clone());
+        }
+        for config_map in &self.config_maps {
+            world.config_maps.insert(Key::of(config_map), config_map.data.clone().unwrap_or_default());
+        }
+        let keys = self.machines.iter().map(Key::of).chain(self.apis.iter().map(Key::of));
+        for key in keys.chain(self.routes.iter().map(Key::of)) {
+            // The API server gives every namespace this label.
+            let label = ("kubernetes.io/metadata.name".to_owned(), key.namespace.clone());
+            world.namespaces.entry(key.namespace).or_default().extend([label]);
+        }
+        for api in &self.apis {
+            world.apis.insert(Key::of(api), Arc::new(api.clone()));
+        }
+        for route in &self.routes {
+            world.routes.insert(Key::of(route), Arc::new(route.clone()));
+        }
+        for machine in &self.machines {
+            world.machines.insert(Key::of(machine), Arc::new(machine.clone()));
+        }
+        for machine in &self.machines {
+            // Machines come before the routes that target them: here, as if they were in AWS already.
+            if let Ok((_, place)) = validate::state_machine::place(&world, machine) {
+                let name = validate::state_machine::aws_name(machine);
+                let mut machine = machine.clone();
+                let arn =
+                    crate::resources::state_machine::arn(place.partition, &place.region, &place.account_id, &name);
+                machine.status.get_or_insert_default().state_machine_arn = Some(arn);
+                world.machines.insert(Key::of(&machine), Arc::new(machine));
+            }
+        }
+        world
+    }
+
+    /// The files alone, without a cluster.
+    pub fn world(&self, cluster_name: &str) -> World {
+        self.over(World::new(Cluster { name: cluster_name.to_owned(), uid: "offline".to_owned() }))
+    }
+}
+
+fn object<K: DeserializeOwned>(document: Value) -> anyhow::Result<K> {
+    let kind = document.get("kind").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let name = document.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default().to_owned();
+    serde_json::from_value(document).with_context(|| format!("{kind} {name}"))
+}
+
+fn namespaced<K: DeserializeOwned + ResourceExt>(document: Value) -> anyhow::Result<K> {
+    let mut object: K = object(document)?;
+    object.meta_mut().namespace.get_or_insert_with(|| "default".to_owned());
+    Ok(object)
+}

@@ -1,0 +1,158 @@
+//! `stepgate render`: every desired AWS object of the manifests, without a cluster and without AWS.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use serde_json::{Value, json};
+
+use super::manifests;
+use crate::identity::Key;
+use crate::model::api::{Api, Observed};
+use crate::model::attach::attach;
+use crate::model::{machine, openapi};
+use crate::problem::Problem;
+use crate::resources::role;
+use crate::tenancy::Place;
+use crate::validate::{rest_api, route, state_machine};
+use crate::world::World;
+
+/// Print every AWS object that the manifests ask for: roles, state machines, and each API as OpenAPI.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Files, directories or `-`; the AWSAccount that admits the namespaces must be among them.
+    #[arg(required = true)]
+    paths: Vec<PathBuf>,
+    /// As `stepgate run` is told: part of the names of IAM roles.
+    #[arg(long, env = "STEPGATE_CLUSTER_NAME", default_value = "default")]
+    cluster_name: String,
+    /// text or json.
+    #[arg(short, long, default_value = "text")]
+    output: super::Output,
+}
+
+/// Renders; exit code 1 where an object can't be.
+pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let manifests = manifests::read(&args.paths)?;
+    let world = manifests.world(&args.cluster_name);
+    let (mut rendered, mut problems) = (Vec::new(), Vec::new());
+    for machine in &manifests.machines {
+        match render_machine(&world, machine) {
+            Ok(objects) => rendered.extend(objects),
+            Err(problem) => problems.push((format!("StateMachine {}", Key::of(machine)), problem)),
+        }
+    }
+    for api in &manifests.apis {
+        match render_api(&world, api, &mut problems) {
+            Ok(objects) => rendered.extend(objects),
+            Err(problem) => problems.push((format!("RestAPI {}", Key::of(api)), problem)),
+        }
+    }
+    let apis: BTreeSet<Key> = manifests.apis.iter().map(Key::of).collect();
+    for route in &manifests.routes {
+        let api = crate::resolve::api_of(route);
+        if !apis.contains(&api) {
+            let message = format!("spec.apiRef: RestAPI {api} is not among the manifests");
+            problems.push((format!("APIRoute {}", Key::of(route)), Problem::invalid(message)));
+        }
+    }
+    match args.output {
+        super::Output::Json => println!("{:#}", Value::Array(rendered)),
+        super::Output::Text => {
+            for object in rendered {
+                println!(
+                    "# {} of {}",
+                    object["resource"].as_str().unwrap_or_default(),
+                    object["object"].as_str().unwrap_or_default()
+                );
+                println!("---\n{}", serde_saphyr::to_string(&object["desired"]).unwrap_or_default());
+            }
+        }
+    }
+    for (object, problem) in &problems {
+        eprintln!("error: {object}: {problem}");
+    }
+    Ok(if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn render_machine(world: &World, object: &crate::api::StateMachine) -> Result<Vec<Value>, Problem> {
+    let valid = state_machine::validate(world, object)?;
+    let wanted = machine::build(&valid);
+    let owner = format!("StateMachine {}", valid.owner.key);
+    let mut objects: Vec<Value> = wanted.role.iter().map(|role| render_role(&owner, role, &valid.place)).collect();
+    let machine = &wanted.machine;
+    objects.push(json!({
+        "object": owner,
+        "resource": "state machine",
+        "desired": {
+            "name": machine.name,
+            "stateMachineArn": machine.arn,
+            "type": machine.type_,
+            "roleArn": machine.role_arn,
+            "definition": serde_json::from_str::<Value>(&machine.definition).unwrap_or_default(),
+            "tracing": machine.tracing,
+            "tags": machine.owner.tags(),
+        },
+    }));
+    Ok(objects)
+}
+
+fn render_role(owner: &str, role: &role::Desired, place: &Place) -> Value {
+    json!({
+        "object": owner,
+        "resource": "role",
+        "desired": {
+            "name": role.name,
+            "arn": role.arn(place.partition, &place.account_id),
+            "trustPolicy": role.trust,
+            "policy": (!role.policy.is_empty()).then(|| role.policy.to_value()),
+            "managedPolicyArns": role.managed_policies,
+            "tags": role.owner.tags(),
+        },
+    })
+}
+
+fn render_api(
+    world: &World,
+    object: &crate::api::RestAPI,
+    problems: &mut Vec<(String, Problem)>,
+) -> Result<Vec<Value>, Problem> {
+    let valid = rest_api::validate(world, object)?;
+    let key = Key::of(object);
+    let observed = Observed::default();
+    let candidates = world
+        .routes
+        .values()
+        .filter(|route| crate::resolve::api_of(route) == key)
+        .map(|route| (route.clone(), route::validate(world, object, &valid, route)));
+    let attachment = attach(candidates, &observed.tree);
+    for (route, refusal) in &attachment.refused {
+        problems.push((format!("APIRoute {route}"), refusal.problem.clone()));
+    }
+    let (unreadable, unsettled) = (BTreeSet::new(), BTreeMap::new());
+    let model = Api {
+        valid: &valid,
+        attachment: &attachment,
+        records: &[],
+        unreadable: &unreadable,
+        unsettled: &unsettled,
+        young: false,
+    };
+    let owner = format!("RestAPI {key}");
+    let mut objects: Vec<Value> =
+        model.roles(&observed).iter().map(|role| render_role(&owner, role, &valid.place)).collect();
+    objects.push(json!({
+        "object": owner,
+        "resource": "REST API",
+        "desired": {
+            "openapi": openapi::document(&valid, attachment.attached.values()),
+            "stages": valid.stages.iter().map(|stage| json!({
+                "name": stage.name,
+                "revision": stage.revision,
+                "variables": stage.variables,
+            })).collect::<Vec<_>>(),
+            "tags": valid.owner.tags(),
+        },
+    }));
+    Ok(objects)
+}

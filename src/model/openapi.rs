@@ -1,0 +1,101 @@
+//! An API as OpenAPI 3.0 with API Gateway's extensions, for people and their tools.
+
+use serde_json::{Map, Value, json};
+
+use crate::resources::route::{Integration, Method};
+use crate::validate::rest_api::ValidApi;
+use crate::validate::route::ValidRoute;
+
+/// The document.
+pub fn document<'a>(valid: &ValidApi, routes: impl IntoIterator<Item = &'a ValidRoute>) -> Value {
+    let mut paths: Map<String, Value> = Map::new();
+    for route in routes {
+        let verb = match route.at.method.as_str() {
+            "ANY" => "x-amazon-apigateway-any-method".to_owned(),
+            method => method.to_lowercase(),
+        };
+        let path = paths.entry(route.at.path.clone()).or_insert_with(|| json!({}));
+        path[verb] = operation(&route.at.path, &route.method);
+    }
+    paths.sort_keys();
+    let mut document = json!({
+        "openapi": "3.0.1",
+        "info": {"title": valid.name, "version": "1"},
+        "paths": paths,
+        "x-amazon-apigateway-endpoint-configuration": {
+            "types": [crate::resources::rest_api::endpoint_name(valid.endpoint)],
+        },
+    });
+    if !valid.description.is_empty() {
+        document["info"]["description"] = json!(valid.description);
+    }
+    let signed = document["paths"].to_string().contains("\"sigv4\"");
+    if signed {
+        document["components"] = json!({"securitySchemes": {"sigv4": {
+            "type": "apiKey",
+            "name": "Authorization",
+            "in": "header",
+            "x-amazon-apigateway-authtype": "awsSigv4",
+        }}});
+    }
+    document
+}
+
+fn operation(path: &str, method: &Method) -> Value {
+    let parameters: Vec<Value> = path
+        .split('/')
+        .filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'))
+        .map(|name| {
+            let name = name.trim_end_matches('+');
+            json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}})
+        })
+        .collect();
+    let responses: Map<String, Value> = method
+        .responses
+        .iter()
+        .map(|status| (status.clone(), json!({"description": format!("{status} response")})))
+        .collect();
+    let mut operation = json!({"operationId": method.operation_name, "responses": responses});
+    if !parameters.is_empty() {
+        operation["parameters"] = json!(parameters);
+    }
+    if method.authorization == "AWS_IAM" {
+        operation["security"] = json!([{"sigv4": []}]);
+    }
+    if let Some(found) = &method.integration {
+        operation["x-amazon-apigateway-integration"] = integration(found, method);
+    }
+    operation
+}
+
+fn integration(integration: &Integration, method: &Method) -> Value {
+    let responses: Map<String, Value> = method
+        .integration_responses
+        .iter()
+        .map(|(status, response)| {
+            let pattern = response.selection_pattern.clone().unwrap_or_else(|| "default".to_owned());
+            (pattern, json!({"statusCode": status, "responseTemplates": response.templates}))
+        })
+        .collect();
+    let mut value = json!({
+        "type": integration.type_.to_lowercase(),
+        "passthroughBehavior": integration.passthrough.to_lowercase(),
+        "timeoutInMillis": integration.timeout_millis,
+        "requestTemplates": integration.templates,
+        "responses": responses,
+    });
+    let texts = [
+        ("httpMethod", &integration.http_method),
+        ("uri", &integration.uri),
+        ("credentials", &integration.credentials),
+    ];
+    for (name, text) in texts {
+        if let Some(text) = text {
+            value[name] = json!(text);
+        }
+    }
+    if !integration.parameters.is_empty() {
+        value["requestParameters"] = json!(integration.parameters);
+    }
+    value
+}

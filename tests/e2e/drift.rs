@@ -1,0 +1,366 @@
+//! Somebody changes things in AWS behind the operator's back: repaired at the next check, and told.
+
+use serde_json::{Value, json};
+
+use crate::cloud::{ApiView, Cloud, MachineView, RoleView, replace, role_name};
+use crate::support::{Namespace, machine, rest_api, route};
+
+const ANYTHING: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#;
+const ANYONE: &str =
+    r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"*"},"Action":"sts:AssumeRole"}]}"#;
+const ADMINISTRATOR: &str = "arn:aws:iam::aws:policy/AdministratorAccess";
+
+/// One machine, one API, one route `POST /say`, and all that they are in AWS.
+struct Scene {
+    ns: Namespace,
+    aws: Cloud,
+    api: String,
+    machine: String,
+    execution_role: String,
+    invoke_role: String,
+    whole: Whole,
+}
+
+/// All that the objects are in AWS.
+#[derive(Clone, Debug, PartialEq)]
+struct Whole {
+    api: Option<ApiView>,
+    machine: Option<MachineView>,
+    roles: Vec<Option<RoleView>>,
+}
+
+impl Scene {
+    async fn new(name: &str) -> Scene {
+        let ns = Namespace::new(name).await;
+        let api = rest_api("api").replace("{name: prod}", "{name: prod, variables: {color: blue}}");
+        let role = format!(
+            "  executionRole: {{statements: [{{actions: [\"sqs:SendMessage\"], resources: [\"arn:aws:sqs:*:*:{name}-q\"]}}]}}\n"
+        );
+        let manifests = [machine("say", "hello"), role, api, route("say", "/say", "say")].concat();
+        ns.apply(&manifests).await;
+        ns.ready(&["statemachine/say", "restapi/api", "apiroute/say"]).await;
+        let aws = Cloud::new(ns.suite.testbed.aws_endpoint());
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let api = text(&ns.get("restapi/api").await["status"]["restApiId"]);
+        let status = ns.get("statemachine/say").await["status"].clone();
+        let mut scene = Scene {
+            machine: text(&status["stateMachineArn"]),
+            execution_role: text(&status["roleArn"]),
+            invoke_role: aws.invoke_role(&api, "POST /say").await,
+            whole: Whole { api: None, machine: None, roles: Vec::new() },
+            ns,
+            aws,
+            api,
+        };
+        scene.whole = scene.look().await;
+        scene
+    }
+
+    async fn look(&self) -> Whole {
+        Whole {
+            api: self.aws.rest_api(&self.api).await,
+            machine: self.aws.machine(&self.machine).await,
+            roles: vec![self.aws.role(&self.execution_role).await, self.aws.role(&self.invoke_role).await],
+        }
+    }
+
+    async fn repairs(&self, object: &str) -> Vec<String> {
+        let mut events = self.ns.events(object).await;
+        events.retain(|event| event.starts_with("Warning DriftRepaired: "));
+        events
+    }
+
+    /// After the damage all is as before, told once in an event and in `status.lastDrift` of `object`, with these words.
+    async fn repairs_of(&self, object: &str, says: &str, damage: impl Future<Output = ()>) {
+        let told = self.repairs(object).await.len();
+        damage.await;
+        self.ns
+            .eventually(object, &format!("was repaired: {says}"), async |found| {
+                let events = self.repairs(object).await;
+                if events.len() <= told {
+                    return Err(format!("no new event; lastDrift is {}", found.unwrap()["status"]["lastDrift"]));
+                }
+                let drift = found.unwrap()["status"]["lastDrift"]["summary"].as_str().unwrap_or_default().to_owned();
+                if !drift.contains(says) {
+                    return Err(format!("lastDrift says `{drift}`"));
+                }
+                let now = self.look().await;
+                if now != self.whole { Err(format!("is {now:#?}\nand was {:#?}", self.whole)) } else { Ok(()) }
+            })
+            .await;
+        let events = self.repairs(object).await;
+        assert_eq!(events.len(), told + 1, "{events:?}");
+        assert!(events.iter().any(|event| event.contains(says)), "no event says `{says}`: {events:?}");
+        self.ns.ready(&[object]).await;
+        self.ns.says("say", "hello").await;
+    }
+
+    async fn method(&self) -> (String, String) {
+        (self.api.clone(), self.aws.resource(&self.api, "/say").await)
+    }
+}
+
+#[tokio::test]
+async fn a_changed_method_is_repaired() {
+    let scene = Scene::new("drift-method").await;
+    let client = &scene.aws.apigateway;
+    let (api, say) = scene.method().await;
+
+    scene
+        .repairs_of("restapi/api", "create method POST /say", async {
+            client.delete_method().rest_api_id(&api).resource_id(&say).http_method("POST").send().await.unwrap();
+        })
+        .await;
+    scene
+        .repairs_of("restapi/api", "update authorization of method POST /say", async {
+            let patch = replace("/authorizationType", "AWS_IAM");
+            let update = client.update_method().rest_api_id(&api).resource_id(&say).http_method("POST");
+            update.patch_operations(patch).send().await.unwrap();
+        })
+        .await;
+    for patch in [
+        replace("/credentials", "arn:aws:iam::000000000000:role/someone-elses"),
+        replace("/requestTemplates/application~1json", r#"{"stateMachineArn": "another", "input": "{}"}"#),
+        replace("/uri", "arn:aws:apigateway:us-east-1:states:action/DeleteStateMachine"),
+    ] {
+        scene
+            .repairs_of("restapi/api", "update integration of method POST /say", async {
+                let update = client.update_integration().rest_api_id(&api).resource_id(&say).http_method("POST");
+                update.patch_operations(patch).send().await.unwrap();
+            })
+            .await;
+    }
+    scene
+        .repairs_of("restapi/api", "update responses of method POST /say", async {
+            let delete = client.delete_integration_response().rest_api_id(&api).resource_id(&say).http_method("POST");
+            delete.status_code("200").send().await.unwrap();
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn what_was_added_to_our_api_is_removed() {
+    let scene = Scene::new("drift-added").await;
+    let client = &scene.aws.apigateway;
+    let api = scene.api.clone();
+    scene
+        .repairs_of("restapi/api", "delete method GET /backdoor", async {
+            let root = scene.aws.resource(&api, "/").await;
+            let made = client.create_resource().rest_api_id(&api).parent_id(root).path_part("backdoor").send().await;
+            let made = made.unwrap().id.unwrap();
+            let put = client.put_method().rest_api_id(&api).resource_id(&made).http_method("GET");
+            put.authorization_type("NONE").send().await.unwrap();
+            let put = client.put_integration().rest_api_id(&api).resource_id(&made).http_method("GET");
+            put.r#type(aws_sdk_apigateway::types::IntegrationType::Mock).send().await.unwrap();
+        })
+        .await;
+    scene
+        .repairs_of("restapi/api", "create resource /say; create method POST /say", async {
+            let say = scene.aws.resource(&api, "/say").await;
+            client.delete_resource().rest_api_id(&api).resource_id(say).send().await.unwrap();
+        })
+        .await;
+    scene
+        .repairs_of("restapi/api", "update name, description of REST API", async {
+            let patches = vec![replace("/name", "mine"), replace("/description", "hands off")];
+            let update = client.update_rest_api().rest_api_id(&api).set_patch_operations(Some(patches));
+            update.send().await.unwrap();
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn a_changed_stage_is_repaired() {
+    let mut scene = Scene::new("drift-stage").await;
+    let old = scene.whole.api.as_ref().unwrap().stages["prod"].0.clone();
+    // Another revision, so that there is an older one.
+    scene.ns.apply(&[machine("late", "later"), route("late", "/late", "late")].concat()).await;
+    scene.ns.ready(&["statemachine/late", "apiroute/late", "restapi/api"]).await;
+    scene.whole = scene.look().await;
+    let client = &scene.aws.apigateway;
+    let api = &scene.api;
+    assert_ne!(scene.whole.api.as_ref().unwrap().stages["prod"].0, old);
+
+    scene
+        .repairs_of("restapi/api", "create stage prod", async {
+            client.delete_stage().rest_api_id(api).stage_name("prod").send().await.unwrap();
+        })
+        .await;
+    let update = |patch| client.update_stage().rest_api_id(api).stage_name("prod").patch_operations(patch);
+    scene
+        .repairs_of("restapi/api", "move stage prod", async {
+            update(replace("/deploymentId", &old)).send().await.unwrap();
+        })
+        .await;
+    scene.ns.says("late", "later").await;
+    scene
+        .repairs_of("restapi/api", "update variables/color of stage prod", async {
+            update(replace("/variables/color", "red")).send().await.unwrap();
+        })
+        .await;
+    scene
+        .repairs_of("restapi/api", "update variables/stranger of stage prod", async {
+            update(replace("/variables/stranger", "x")).send().await.unwrap();
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn a_stage_that_serves_somebody_elses_deployment_is_moved_back() {
+    let scene = Scene::new("drift-deployment").await;
+    let client = &scene.aws.apigateway;
+    let (api, say) = scene.method().await;
+    scene
+        .repairs_of("restapi/api", "move stage prod", async {
+            // A snapshot that answers 200 to everybody without any machine.
+            client.delete_method().rest_api_id(&api).resource_id(&say).http_method("POST").send().await.unwrap();
+            let root = scene.aws.resource(&api, "/").await;
+            let put = client.put_method().rest_api_id(&api).resource_id(&root).http_method("GET");
+            put.authorization_type("NONE").send().await.unwrap();
+            let put = client.put_integration().rest_api_id(&api).resource_id(&root).http_method("GET");
+            put.r#type(aws_sdk_apigateway::types::IntegrationType::Mock).send().await.unwrap();
+            let made = client.create_deployment().rest_api_id(&api).stage_name("prod").send().await;
+            made.unwrap();
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn a_changed_machine_is_repaired() {
+    let scene = Scene::new("drift-machine").await;
+    let client = &scene.aws.sfn;
+    let update = || client.update_state_machine().state_machine_arn(&scene.machine);
+    let name = "state machine drift-machine_say";
+
+    scene
+        .repairs_of("statemachine/say", &format!("create {name}"), async {
+            client.delete_state_machine().state_machine_arn(&scene.machine).send().await.unwrap();
+        })
+        .await;
+    scene
+        .repairs_of("statemachine/say", &format!("update definition of {name}"), async {
+            let other = json!({"StartAt": "A", "States": {"A": {"Type": "Pass", "Result": {"said": "bye"}, "End": true}}});
+            update().definition(other.to_string()).send().await.unwrap();
+        })
+        .await;
+    scene
+        .repairs_of("statemachine/say", &format!("update role of {name}"), async {
+            update().role_arn("arn:aws:iam::000000000000:role/someone-elses").send().await.unwrap();
+        })
+        .await;
+}
+
+/// Everything that can be done to a managed role.
+async fn role_is_repaired(scene: &Scene, object: &str, role: &str) {
+    let iam = &scene.aws.iam;
+    let name = role_name(role);
+    let put = |policy: &str| iam.put_role_policy().role_name(name).policy_name(policy).policy_document(ANYTHING);
+    scene
+        .repairs_of(object, &format!("write the policy of role {name}"), async {
+            put("stepgate").send().await.unwrap();
+        })
+        .await;
+    scene
+        .repairs_of(object, &format!("write the policy of role {name}"), async {
+            iam.delete_role_policy().role_name(name).policy_name("stepgate").send().await.unwrap();
+        })
+        .await;
+    scene
+        .repairs_of(object, &format!("delete policy more of role {name}"), async {
+            put("more").send().await.unwrap();
+        })
+        .await;
+    scene
+        .repairs_of(object, &format!("detach {ADMINISTRATOR} from role {name}"), async {
+            iam.attach_role_policy().role_name(name).policy_arn(ADMINISTRATOR).send().await.unwrap();
+        })
+        .await;
+    scene
+        .repairs_of(object, &format!("set the trust policy of role {name}"), async {
+            iam.update_assume_role_policy().role_name(name).policy_document(ANYONE).send().await.unwrap();
+        })
+        .await;
+    scene.repairs_of(object, &format!("create role {name}"), scene.aws.delete_role(name)).await;
+}
+
+#[tokio::test]
+async fn a_changed_execution_role_is_repaired() {
+    let scene = Scene::new("drift-execution-role").await;
+    role_is_repaired(&scene, "statemachine/say", &scene.execution_role).await;
+}
+
+#[tokio::test]
+async fn a_changed_invoke_role_is_repaired() {
+    let scene = Scene::new("drift-invoke-role").await;
+    role_is_repaired(&scene, "restapi/api", &scene.invoke_role).await;
+}
+
+#[tokio::test]
+async fn a_deleted_api_is_made_anew() {
+    let scene = Scene::new("drift-api").await;
+    scene.aws.apigateway.delete_rest_api().rest_api_id(&scene.api).send().await.unwrap();
+    scene.ns.event("restapi/api", "DriftRepaired: create REST API drift-api_api").await;
+    scene.ns.ready(&["restapi/api", "apiroute/say"]).await;
+    scene.ns.says("say", "hello").await;
+    let again = scene.aws.apis_tagged("stepgate.dev/namespace", "drift-api").await;
+    assert_eq!(json!(again), json!([scene.ns.get("restapi/api").await["status"]["restApiId"]]));
+    assert_ne!(again, [scene.api.as_str()]);
+}
+
+/// What is in AWS and not ours, one beside each thing of ours.
+#[tokio::test]
+async fn neighbours_stay_as_they_are() {
+    let scene = Scene::new("drift-neighbours").await;
+    let Cloud { apigateway, sfn, iam } = &scene.aws;
+    // An API of the same name, a machine and a role whose names begin like ours, the role under our own path.
+    let api = apigateway.create_rest_api().name("drift-neighbours_api").send().await.unwrap().id.unwrap();
+    let root = scene.aws.resource(&api, "/").await;
+    let put = apigateway.put_method().rest_api_id(&api).resource_id(&root).http_method("GET");
+    put.authorization_type("NONE").operation_name("drift-neighbours_say").send().await.unwrap();
+    let put = apigateway.put_integration().rest_api_id(&api).resource_id(&root).http_method("GET");
+    put.r#type(aws_sdk_apigateway::types::IntegrationType::Mock).send().await.unwrap();
+    apigateway.create_deployment().rest_api_id(&api).stage_name("prod").send().await.unwrap();
+    let role = iam.get_role().role_name(role_name(&scene.invoke_role)).send().await.unwrap().role.unwrap();
+    let create = iam.create_role().role_name("drift-neighbours-role").path(&role.path);
+    create.assume_role_policy_document(ANYONE).send().await.unwrap();
+    let put = iam.put_role_policy().role_name("drift-neighbours-role").policy_name("stepgate");
+    put.policy_document(ANYTHING).send().await.unwrap();
+    let create = sfn.create_state_machine().name("drift-neighbours_sa").role_arn("arn:aws:iam::000000000000:role/x");
+    let definition = r#"{"StartAt": "A", "States": {"A": {"Type": "Succeed"}}}"#;
+    let machine_arn = create.definition(definition).send().await.unwrap().state_machine_arn;
+    let look = async || {
+        let date = |it: &dyn std::fmt::Debug| format!("{it:?}");
+        let parts = (
+            scene.aws.rest_api(&api).await.unwrap(),
+            scene.aws.deployments(&api).await,
+            scene.aws.machine(&machine_arn).await.unwrap(),
+            scene.aws.role("drift-neighbours-role").await.unwrap(),
+            date(&apigateway.get_rest_api().rest_api_id(&api).send().await.unwrap().created_date),
+            date(&sfn.describe_state_machine().state_machine_arn(&machine_arn).send().await.unwrap().revision_id),
+        );
+        format!("{parts:#?}")
+    };
+    let before = look().await;
+
+    // Repair, update, and delete beside them.
+    let say = scene.aws.resource(&scene.api, "/say").await;
+    scene
+        .repairs_of("restapi/api", "create method POST /say", async {
+            let delete = apigateway.delete_method().rest_api_id(&scene.api).resource_id(&say).http_method("POST");
+            delete.send().await.unwrap();
+        })
+        .await;
+    scene.ns.apply(&[machine("say", "bye"), route("also", "/also", "say")].concat()).await;
+    scene.ns.ready(&["statemachine/say", "apiroute/also", "restapi/api"]).await;
+    scene.ns.says("also", "bye").await;
+    assert_eq!(look().await, before);
+    for object in ["apiroute/say", "apiroute/also", "restapi/api", "statemachine/say"] {
+        scene.ns.delete(object).await;
+    }
+    for object in ["apiroute/say", "apiroute/also", "restapi/api", "statemachine/say"] {
+        scene.ns.gone(object).await;
+    }
+    assert_eq!(look().await, before);
+    let nothing = Whole { api: None, machine: None, roles: vec![None, None] };
+    assert_eq!(scene.look().await, nothing);
+}
