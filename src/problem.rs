@@ -70,3 +70,17 @@ impl From<AwsError> for Problem {
         Self::from(&error)
     }
 }
+
+impl From<kube::Error> for Problem {
+    fn from(error: kube::Error) -> Self {
+        Self::waiting(reasons::RETRYING, format!("the Kubernetes API server: {}", kubernetes_says(&error)))
+    }
+}
+
+/// Kubernetes' own words, without Debug output.
+pub fn kubernetes_says(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) => status.message.clone(),
+        other => other.to_string(),
+    }
+}

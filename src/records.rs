@@ -8,6 +8,7 @@ use kube::api::{DeleteParams, ObjectMeta, PostParams};
 use kube::{Api, Client, Resource, ResourceExt};
 
 use crate::api::RestAPI;
+use crate::problem::kubernetes_says;
 use crate::resources::deployment::Record;
 
 /// The label that names the RestAPI, by its UID.
@@ -65,7 +66,7 @@ impl Records {
             }
             answer => answer.map(drop),
         }
-        .map_err(|error| fail(error.to_string()))
+        .map_err(|error| fail(kubernetes_says(&error)))
     }
 
     /// Deletes a record; that it is gone is no error.
@@ -76,7 +77,7 @@ impl Records {
         let name = self.name(revision);
         match self.api.delete(&name, &DeleteParams::default()).await {
             Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
-            answer => answer.map(drop).map_err(|error| RecordError { name, message: error.to_string() }),
+            answer => answer.map(drop).map_err(|error| RecordError { name, message: kubernetes_says(&error) }),
         }
     }
 

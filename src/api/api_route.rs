@@ -15,7 +15,6 @@ use super::{CommonStatus, Reference};
     version = "v1alpha1",
     kind = "APIRoute",
     plural = "apiroutes",
-    shortname = "apiroute",
     status = "APIRouteStatus",
     namespaced,
     category = "stepgate",

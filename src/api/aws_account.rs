@@ -79,8 +79,9 @@ pub struct AssumeRole {
 }
 
 /// What a set of namespaces may do in the account. Every list is empty unless filled.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("self.namespaces.from != 'Same'").message("an AWSAccount has no namespace of its own: `namespaces.from` must be Selector or All"))]
 pub struct Tenant {
     /// The tenant's name.
     #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]

@@ -22,7 +22,10 @@ pub enum NamespacesFrom {
 /// A set of namespaces.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("(self.from == 'Selector') == has(self.selector)").message("set `selector` exactly when `from` is Selector"))]
+#[x_kube(
+    validation = Rule::new("(self.from == 'Selector') == has(self.selector)").message("set `selector` exactly when `from` is Selector"),
+    validation = Rule::new("!has(self.selector) || has(self.selector.matchLabels) || has(self.selector.matchExpressions)").message("an empty selector would mean every namespace: write `from: All` if that is meant")
+)]
 pub struct Namespaces {
     /// Same, Selector or All.
     pub from: NamespacesFrom,

@@ -193,8 +193,6 @@ struct LiveProof<'a>(&'a Client);
 
 impl Proof for LiveProof<'_> {
     fn exists<'a>(&'a self, route: &'a Key) -> BoxFuture<'a, Result<bool, Problem>> {
-        Box::pin(async move {
-            resolve::route_exists(self.0, route).await.map_err(|error| Problem::invalid(error.to_string()))
-        })
+        Box::pin(async move { resolve::route_exists(self.0, route).await.map_err(Problem::from) })
     }
 }

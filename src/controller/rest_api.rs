@@ -15,7 +15,9 @@ use super::route_status::{self, Serving};
 use super::state_machine::{apply_problem, bound, crd_is_going, next, recorded, report, session, takes_bindings};
 use super::{Context, finalizer};
 use crate::api::conditions::reasons;
-use crate::api::{ABANDON, APIRoute, DeletionPolicy, Drift, PAUSED, RestAPI, RestAPIStatus, StageStatus};
+use crate::api::{
+    ABANDON, APIRoute, Authorization, DeletionPolicy, Drift, PAUSED, RestAPI, RestAPIStatus, StageStatus,
+};
 use crate::apply::{ApplyError, Known, Outcome, apply};
 use crate::aws::{AwsError, Class, Session};
 use crate::identity::{Key, role_path};
@@ -166,7 +168,7 @@ impl<'a> Run<'a> {
                 // Written before the first effect, so that deletion knows where to look whatever happens in between.
                 status.binding = Some(place.binding());
                 let written = publish::write(api, &self.object.name_any(), self.object.status.as_ref(), status).await;
-                written.map_err(|error| Problem::waiting(reasons::RETRYING, error.to_string()))?;
+                written.map_err(Problem::from)?;
             }
             look_for_roles = true;
             self.run_plan(&session, &pass.plan, &place, status, drift.is_some()).await?;
@@ -397,7 +399,7 @@ impl<'a> Run<'a> {
             .iter()
             .map(|(key, route)| {
                 let state = if let Some(refusal) = self.attachment.refused.get(key) {
-                    RouteState::Refused(refusal.clone())
+                    RouteState::Refused { refusal: refusal.clone(), caution: self.caution(route) }
                 } else if let Some(valid) = self.attachment.attached.get(key) {
                     let waits = self.waiting.contains(key).then(|| {
                         Problem::waiting(
@@ -422,6 +424,20 @@ impl<'a> Run<'a> {
             .collect()
     }
 
+    /// What a route's author has to know of the form that keeps serving.
+    fn caution(&self, route: &APIRoute) -> Option<&'static str> {
+        let key = Key::of(route);
+        let name = operation_name(&key);
+        let (at, kept) = self.observed.tree.methods.iter().find(|(_, method)| method.operation_name == name)?;
+        if kept.authorization == "NONE" && route.spec.authorization.type_ != Authorization::None {
+            return Some("ATTENTION: the form that keeps serving asks callers for NO authorization");
+        }
+        let newest = self.records.iter().max_by_key(|record| record.revision)?;
+        let served = newest.routes.iter().find(|served| served.route == key && served.at == *at)?;
+        (served.hash != crate::identity::content_hash(kept))
+            .then_some("What is in AWS was changed by someone else meanwhile")
+    }
+
     fn is_about_pins(&self, problem: &Problem) -> bool {
         problem.reason == reasons::REVISION_NOT_FOUND
     }
@@ -439,7 +455,7 @@ impl Proof for Context {
     fn exists<'a>(&'a self, route: &'a Key) -> futures::future::BoxFuture<'a, Result<bool, Problem>> {
         Box::pin(async move {
             let exists = resolve::route_exists(&self.client, route).await;
-            exists.map_err(|error| Problem::waiting(reasons::RETRYING, error.to_string()))
+            exists.map_err(Problem::from)
         })
     }
 }

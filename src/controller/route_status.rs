@@ -44,7 +44,12 @@ pub enum RouteState {
         paused: bool,
     },
     /// It can't be.
-    Refused(Refusal),
+    Refused {
+        /// Why.
+        refusal: Refusal,
+        /// What has to be known of the form that keeps serving.
+        caution: Option<&'static str>,
+    },
     /// Its RestAPI has a problem.
     ApiProblem(Problem),
     /// It is being deleted.
@@ -142,8 +147,12 @@ fn status(route: &APIRoute, api_status: &RestAPIStatus, serving: &[Serving<'_>],
                 }
             }
         }
-        RouteState::Refused(refusal) => {
-            let problem = &refusal.problem;
+        RouteState::Refused { refusal, caution } => {
+            let mut problem = refusal.problem.clone();
+            if let Some(caution) = caution {
+                problem.message = format!("{}. {caution}", problem.message);
+            }
+            let problem = &problem;
             let reason = match problem.reason {
                 reasons::ROUTE_CONFLICT => reasons::CONFLICTED,
                 other => other,

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use futures::{Stream, StreamExt, future};
+use kube::core::DeserializeGuard;
 use kube::runtime::WatchStreamExt;
 use kube::runtime::controller::{Action, Config as ControllerConfig, Controller};
 use kube::runtime::events::Reporter;
@@ -17,9 +18,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::wake::{Queues, Seen, Wakes};
 use super::{Config, Context, Stores, api_route, aws_account, backoff::Backoff, rest_api, state_machine};
-use crate::api::{APIRoute, AWSAccount, RestAPI, StateMachine};
 use crate::aws::Sessions;
-use crate::identity::Cluster;
+use crate::identity::{Cluster, Key};
 use crate::runtime::Metrics;
 
 /// At most so many objects of one kind at once.
@@ -49,33 +49,15 @@ pub async fn run(
     let (routes_tx, routes_rx) = mpsc::unbounded_channel();
     let queues = Queues { accounts: accounts_tx, machines: machines_tx, apis: apis_tx, routes: routes_tx };
 
-    let all = watcher::Config::default();
+    let all = watcher::Config::default;
     let ours = watcher::Config::default().labels(crate::records::LABEL);
     let watches = future::join_all([
-        watch(
-            watcher::watcher(Api::<AWSAccount>::all(client.clone()), all.clone()),
-            accounts_writer,
-            &stores,
-            &queues,
-            &stop,
-        ),
-        watch(
-            watcher::watcher(Api::<StateMachine>::all(client.clone()), all.clone()),
-            machines_writer,
-            &stores,
-            &queues,
-            &stop,
-        ),
-        watch(watcher::watcher(Api::<RestAPI>::all(client.clone()), all.clone()), apis_writer, &stores, &queues, &stop),
-        watch(
-            watcher::watcher(Api::<APIRoute>::all(client.clone()), all.clone()),
-            routes_writer,
-            &stores,
-            &queues,
-            &stop,
-        ),
-        watch(watcher::watcher(Api::all(client.clone()), all.clone()), namespaces_writer, &stores, &queues, &stop),
-        watch(watcher::watcher(Api::all(client.clone()), all), config_maps_writer, &stores, &queues, &stop),
+        watch(watcher::watcher(Api::all(client.clone()), all()), accounts_writer, &stores, &queues, &stop),
+        watch(watcher::watcher(Api::all(client.clone()), all()), machines_writer, &stores, &queues, &stop),
+        watch(watcher::watcher(Api::all(client.clone()), all()), apis_writer, &stores, &queues, &stop),
+        watch(watcher::watcher(Api::all(client.clone()), all()), routes_writer, &stores, &queues, &stop),
+        watch(watcher::watcher(Api::all(client.clone()), all()), namespaces_writer, &stores, &queues, &stop),
+        watch(watcher::watcher(Api::all(client.clone()), all()), config_maps_writer, &stores, &queues, &stop),
         watch(watcher::watcher(Api::all(client.clone()), ours), revisions_writer, &stores, &queues, &stop),
     ]);
 
@@ -130,7 +112,7 @@ type Boxed<'a> = std::pin::Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 
 /// Keeps a store and wakes whom each change concerns.
 fn watch<'a, K>(
-    events: impl Stream<Item = Result<Event<K>, watcher::Error>> + Send + 'a,
+    events: impl Stream<Item = Result<Event<DeserializeGuard<K>>, watcher::Error>> + Send + 'a,
     writer: Writer<K>,
     stores: &'a Stores,
     queues: &'a Queues,
@@ -139,18 +121,51 @@ fn watch<'a, K>(
 where
     K: Resource<DynamicType = ()> + Clone + Wakes + Send + Sync + 'static,
 {
-    let mut events = Box::pin(reflector::reflector(writer, events.default_backoff()).take_until(stop.cancelled()));
+    let events = events.default_backoff().filter_map(async |event| readable(event));
+    let mut events = Box::pin(reflector::reflector(writer, events).take_until(stop.cancelled()));
     Box::pin(async move {
         let mut seen = Seen::default();
+        // A list comes into the store as a whole, at its end: to wake before would be to look at what was.
+        let mut listed = Vec::new();
         while let Some(event) = events.next().await {
             match event {
-                Ok(Event::Apply(object) | Event::InitApply(object)) => object.wake(false, &mut seen, stores, queues),
+                Ok(Event::Apply(object)) => object.wake(false, &mut seen, stores, queues),
                 Ok(Event::Delete(object)) => object.wake(true, &mut seen, stores, queues),
-                Ok(Event::Init | Event::InitDone) => {}
+                Ok(Event::Init) => listed.clear(),
+                Ok(Event::InitApply(object)) => listed.push(object),
+                Ok(Event::InitDone) => {
+                    listed.drain(..).for_each(|object| object.wake(false, &mut seen, stores, queues));
+                }
                 Err(error) => tracing::warn!(kind = %K::kind(&()), %error, "watch interrupted"),
             }
         }
     })
+}
+
+/// One object that can't be read stops no other: what was known of it stays known.
+fn readable<K: Resource<DynamicType = ()>>(
+    event: Result<Event<DeserializeGuard<K>>, watcher::Error>,
+) -> Option<Result<Event<K>, watcher::Error>> {
+    Some(match event {
+        Ok(Event::Apply(object)) => Ok(Event::Apply(read(object)?)),
+        Ok(Event::Delete(object)) => Ok(Event::Delete(read(object)?)),
+        Ok(Event::InitApply(object)) => Ok(Event::InitApply(read(object)?)),
+        Ok(Event::Init) => Ok(Event::Init),
+        Ok(Event::InitDone) => Ok(Event::InitDone),
+        Err(error) => Err(error),
+    })
+}
+
+fn read<K: Resource<DynamicType = ()>>(guard: DeserializeGuard<K>) -> Option<K> {
+    match guard.0 {
+        Ok(object) => Some(object),
+        Err(invalid) => {
+            let object =
+                Key::new(invalid.metadata.namespace.unwrap_or_default(), invalid.metadata.name.unwrap_or_default());
+            tracing::error!(kind = %K::kind(&()), %object, error = invalid.error, "the object can't be read");
+            None
+        }
+    }
 }
 
 /// Runs one controller. Its triggers are the wakes; it brings the queue, the period and one reconcile per object.
@@ -180,11 +195,12 @@ async fn control<K, F>(
                 result
             },
             |object: Arc<K>, error, context: Arc<Context>| {
-                tracing::warn!(kind = %K::kind(&()), name = ?object.meta().name, %error, "Kubernetes refused");
-                let key = crate::identity::Key::new(
+                let key = Key::new(
                     object.meta().namespace.clone().unwrap_or_default(),
                     object.meta().name.clone().unwrap_or_default(),
                 );
+                let error = crate::problem::kubernetes_says(error);
+                tracing::warn!(kind = %K::kind(&()), object = %key, error, "Kubernetes refused");
                 Action::requeue(context.backoff.next("kubernetes", &key, std::time::Duration::from_secs(30)))
             },
             Arc::clone(context),

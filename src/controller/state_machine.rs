@@ -154,7 +154,7 @@ async fn carry_out(
             // Written before the first effect, so that deletion knows where to look whatever happens in between.
             status.binding = Some(place.binding());
             let written = publish::write(api, &object.name_any(), object.status.as_ref(), status).await;
-            written.map_err(|error| Problem::waiting(reasons::RETRYING, error.to_string()))?;
+            written.map_err(Problem::from)?;
         }
         let outcome = apply(&plan, &session, None, Known::default()).await;
         report(context, object, &outcome.summary(), drift.is_some()).await;
@@ -314,8 +314,7 @@ pub(super) fn recorded(world: &World, binding: Option<&Binding>) -> Result<Optio
 /// Whether the kind itself is being deleted: then everything behaves as Retain.
 pub(super) async fn crd_is_going(context: &Context, name: &str) -> Result<bool, Problem> {
     let api: Api<CustomResourceDefinition> = Api::all(context.client.clone());
-    let crd =
-        api.get_metadata_opt(name).await.map_err(|error| Problem::waiting(reasons::RETRYING, error.to_string()))?;
+    let crd = api.get_metadata_opt(name).await.map_err(Problem::from)?;
     Ok(crd.is_none_or(|crd| resolve::terminating(&crd)))
 }
 

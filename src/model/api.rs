@@ -447,7 +447,8 @@ fn stub() -> (At, Method) {
     };
     let response = route::IntegrationResponse { selection_pattern: None, templates: BTreeMap::new() };
     let method = Method {
-        operation_name: "stepgate_no-routes".to_owned(),
+        // Without `_`, so that no route can have it.
+        operation_name: "stepgate-no-routes".to_owned(),
         authorization: "AWS_IAM".to_owned(),
         api_key_required: false,
         integration: Some(integration),

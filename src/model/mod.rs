@@ -5,3 +5,5 @@ pub mod api;
 pub mod attach;
 pub mod machine;
 pub mod openapi;
+#[cfg(test)]
+mod tests;

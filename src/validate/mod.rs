@@ -1,8 +1,12 @@
 //! From objects and their references to values that everything after can rely on: `build` cannot fail.
 
+#[cfg(test)]
+pub(crate) mod fixture;
 pub mod rest_api;
 pub mod route;
 pub mod state_machine;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

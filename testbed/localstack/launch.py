@@ -161,6 +161,30 @@ def put_method(fn, self, context, rest_api_id, resource_id, http_method, **kwarg
     return fn(self, context, rest_api_id=rest_api_id, resource_id=resource_id, http_method=http_method, **kwargs)
 
 
+def _tags_of(context, resource_arn):
+    """The tags that GetRestApi shows; LocalStack keeps those of TagResource elsewhere, so that a change of tags is never seen (model)."""
+    _, found, rest_api_id = resource_arn.partition("::/restapis/")
+    if not found or "/" in rest_api_id:
+        return None
+    rest_api = get_moto_rest_api(context, rest_api_id)
+    rest_api.tags = rest_api.tags or {}
+    return rest_api.tags
+
+
+@patch(ApigatewayProvider.tag_resource)
+def tag_resource(fn, self, context, resource_arn, tags, **kwargs):
+    fn(self, context, resource_arn=resource_arn, tags=tags, **kwargs)
+    if (of_api := _tags_of(context, resource_arn)) is not None:
+        of_api.update(tags)
+
+
+@patch(ApigatewayProvider.untag_resource)
+def untag_resource(fn, self, context, resource_arn, tag_keys, **kwargs):
+    fn(self, context, resource_arn=resource_arn, tag_keys=tag_keys, **kwargs)
+    for key in tag_keys:
+        (_tags_of(context, resource_arn) or {}).pop(key, None)
+
+
 def _method(context, rest_api_id, resource_id, http_method):
     resource = _resource(context, rest_api_id, resource_id)
     return resource and resource.resource_methods.get(http_method)

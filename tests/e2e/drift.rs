@@ -239,7 +239,8 @@ async fn a_changed_machine_is_repaired() {
         .await;
     scene
         .repairs_of("statemachine/say", &format!("update definition of {name}"), async {
-            let other = json!({"StartAt": "A", "States": {"A": {"Type": "Pass", "Result": {"said": "bye"}, "End": true}}});
+            let other =
+                json!({"StartAt": "A", "States": {"A": {"Type": "Pass", "Result": {"said": "bye"}, "End": true}}});
             update().definition(other.to_string()).send().await.unwrap();
         })
         .await;
@@ -299,6 +300,13 @@ async fn a_changed_invoke_role_is_repaired() {
 async fn a_deleted_api_is_made_anew() {
     let scene = Scene::new("drift-api").await;
     scene.aws.apigateway.delete_rest_api().rest_api_id(&scene.api).send().await.unwrap();
+    scene
+        .ns
+        .eventually("apiroute/say", "has another URL", async |found| {
+            let url = found.unwrap()["status"]["url"].as_str().unwrap_or_default().to_owned();
+            if url.is_empty() || url.contains(&scene.api) { Err(url) } else { Ok(()) }
+        })
+        .await;
     scene.ns.event("restapi/api", "DriftRepaired: create REST API drift-api_api").await;
     scene.ns.ready(&["restapi/api", "apiroute/say"]).await;
     scene.ns.says("say", "hello").await;

@@ -4,8 +4,12 @@
 #![allow(clippy::unwrap_used)]
 
 mod cloud;
+mod deletion;
 mod drift;
 mod examples;
 mod schema;
+mod schema_cases;
+mod stages;
 mod support;
+mod tenancy;
 mod wrong;

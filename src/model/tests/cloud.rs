@@ -1,0 +1,375 @@
+//! AWS and the records of one RestAPI as plain values, and what a plan makes of them.
+//!
+//! It holds to AWS's rules that a plan must respect, and after each step it checks that whatever a stage serves may
+//! call its machines.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use crate::identity::{Key, Tags};
+use crate::model::api::{Api, Observed};
+use crate::model::attach::{Attachment, attach};
+use crate::plan::{Plan, Planned};
+use crate::policy::roles::Use;
+use crate::resources::deployment::remote::Found;
+use crate::resources::deployment::{Record, RecordStep, parse_description};
+use crate::resources::route::{At, Method, Observed as Tree, parent};
+use crate::resources::stage::Serves;
+use crate::resources::{Patch, PatchOp, Step, deployment, rest_api, role, route, stage};
+use crate::validate::fixture::the_api;
+use crate::validate::rest_api::{ValidApi, validate};
+use crate::validate::route::{Refusal, ValidRoute, operation_name, validate as validate_route};
+use crate::world::World;
+
+/// A method's role and what it must be able to do.
+type Calls = Option<(String, BTreeSet<Use>)>;
+
+#[derive(Clone, Default)]
+pub struct Cloud {
+    pub api: Option<rest_api::Observed>,
+    pub tree: Tree,
+    pub roles: BTreeMap<String, role::Observed>,
+    pub stages: BTreeMap<String, stage::Observed>,
+    pub deployments: BTreeMap<i64, Found>,
+    pub records: Vec<Record>,
+    /// Methods by deployment id.
+    pub snapshots: BTreeMap<String, BTreeMap<At, (Method, Calls)>>,
+    /// What each method of the tree calls.
+    calls: BTreeMap<At, Calls>,
+    made: usize,
+    /// As a reconcile knows it.
+    pub unsettled: BTreeMap<String, Duration>,
+    pub unreadable: BTreeSet<String>,
+    pub refused: BTreeMap<Key, Refusal>,
+    pub young: bool,
+}
+
+/// What a look found.
+pub struct Look {
+    pub plan: Plan<Step>,
+    pub attachment: Attachment,
+    pub waiting: BTreeSet<Key>,
+}
+
+impl Cloud {
+    fn valid(world: &World) -> ValidApi {
+        validate(world, &the_api(world)).unwrap()
+    }
+
+    /// Routes in a world, terminating ones left out, and what becomes of them.
+    fn candidates(&self, world: &World) -> Vec<(Arc<crate::api::APIRoute>, Result<ValidRoute, Refusal>)> {
+        let (api, valid) = (the_api(world), Self::valid(world));
+        let living = world.routes.iter().filter(|(_, route)| route.metadata.deletion_timestamp.is_none());
+        living
+            .map(|(key, route)| {
+                let candidate = match self.refused.get(key) {
+                    Some(refusal) => Err(refusal.clone()),
+                    None => validate_route(world, &api, &valid, route),
+                };
+                (Arc::clone(route), candidate)
+            })
+            .collect()
+    }
+
+    fn observed(&self, names: impl IntoIterator<Item = String>) -> Observed {
+        Observed {
+            api: self.api.clone(),
+            tree: self.tree.clone(),
+            stages: self.stages.clone(),
+            roles: names.into_iter().map(|name| (name.clone(), self.roles.get(&name).cloned())).collect(),
+            deployments: None,
+        }
+    }
+
+    /// Looks as `observe::Survey` does, roles that nobody needs included.
+    pub fn look(&self, world: &World) -> Look {
+        let valid = Self::valid(world);
+        let attachment = attach(self.candidates(world), &self.tree);
+        let model = Api {
+            valid: &valid,
+            attachment: &attachment,
+            records: &self.records,
+            unreadable: &self.unreadable,
+            unsettled: &self.unsettled,
+            young: self.young,
+        };
+        let names = model.needs(&self.observed([])).into_keys().chain(self.roles.keys().cloned());
+        let mut observed = self.observed(names.collect::<Vec<_>>());
+        let mut plan = model.plan(&observed).unwrap();
+        let serves = |planned: &Planned<Step>| {
+            matches!(planned.step, Step::Deployment(_) | Step::Stage(_) | Step::Record(_))
+        };
+        if self.api.is_some() && plan.steps().iter().any(serves) {
+            observed.deployments = Some(self.deployments.clone());
+            plan = model.plan(&observed).unwrap();
+        }
+        Look { plan, waiting: model.waiting(), attachment }
+    }
+
+    /// The plan's text.
+    pub fn plan(&self, world: &World) -> String {
+        self.look(world).plan.to_string()
+    }
+
+    /// Carries out one plan; answers with its text.
+    pub fn pass(&mut self, world: &World) -> String {
+        let look = self.look(world);
+        self.apply(&look, usize::MAX);
+        look.plan.to_string()
+    }
+
+    /// Carries out plans until nothing is left to do; answers with their texts.
+    pub fn settle(&mut self, world: &World) -> Vec<String> {
+        let mut texts = Vec::new();
+        while !self.look(world).plan.is_empty() {
+            assert!(texts.len() < 6, "it does not settle: {texts:#?}");
+            texts.push(self.pass(world));
+        }
+        texts
+    }
+
+    /// Carries out the plan's first steps, each only after those that it waits for.
+    pub fn apply(&mut self, look: &Look, steps: usize) {
+        for (id, planned) in look.plan.steps().iter().enumerate().take(steps) {
+            assert!(planned.after.iter().all(|before| *before < id), "{}", planned.step);
+            self.carry_out(&planned.step, &look.attachment);
+            self.check_what_is_served(&planned.step);
+        }
+    }
+
+    fn id(&mut self, kind: &str) -> String {
+        self.made += 1;
+        format!("{kind}-{}", self.made)
+    }
+
+    fn carry_out(&mut self, step: &Step, attachment: &Attachment) {
+        match step {
+            Step::Role(step) => self.role(step),
+            Step::StateMachine(step) => panic!("{step}"),
+            Step::RestApi(step) => self.rest_api(step),
+            Step::Route(step) => self.route(step, attachment),
+            Step::Deployment(deployment::Step::Create { description }) => {
+                assert!(!self.tree.methods.is_empty(), "the REST API doesn't contain any methods");
+                let whole = |method: &Method| method.integration.is_some();
+                assert!(self.tree.methods.values().all(whole), "No integration defined for method");
+                let (revision, hash) = parse_description(description).unwrap();
+                let id = self.id("deployment");
+                let snapshot = self.tree.methods.iter();
+                let snapshot = snapshot.map(|(at, method)| (at.clone(), (method.clone(), self.calls.get(at).cloned().flatten())));
+                self.snapshots.insert(id.clone(), snapshot.collect());
+                let before = self.deployments.insert(revision, Found { id, hash });
+                assert_eq!(before, None, "revision {revision} twice");
+            }
+            Step::Deployment(deployment::Step::Delete { id, .. }) => {
+                let served = self.stages.values().any(|stage| stage.deployment_id == *id);
+                assert!(!served, "Active stages pointing to this deployment must be moved or deleted");
+                self.deployments.retain(|_, found| found.id != *id);
+            }
+            Step::Record(RecordStep::Keep { record }) => {
+                let mut record = record.clone();
+                record.rest_api_id = self.api.as_ref().unwrap().id.clone();
+                if record.deployment_id.is_empty() {
+                    record.deployment_id = self.newest();
+                }
+                self.records.retain(|known| known.revision != record.revision);
+                self.records.push(record);
+            }
+            Step::Record(RecordStep::Forget { revision }) => self.records.retain(|known| known.revision != *revision),
+            Step::Stage(step) => self.stage(step),
+        }
+    }
+
+    fn newest(&self) -> String {
+        self.deployments.last_key_value().unwrap().1.id.clone()
+    }
+
+    fn role(&mut self, step: &role::Step) {
+        if let role::Step::Create { name, trust, tags, .. } = step {
+            let role = role::Observed {
+                created: SystemTime::UNIX_EPOCH,
+                tags: tags.clone(),
+                trust: trust.to_string(),
+                policies: BTreeMap::new(),
+                managed_policies: BTreeSet::new(),
+            };
+            assert!(self.roles.insert(name.clone(), role).is_none(), "EntityAlreadyExists");
+            return;
+        }
+        let role = self.roles.get_mut(step.name()).expect("NoSuchEntity");
+        match step {
+            role::Step::Create { .. } => {}
+            role::Step::SetTrust { trust, .. } => role.trust = trust.to_string(),
+            role::Step::PutPolicy { policy, .. } => {
+                role.policies.insert(role::POLICY_NAME.into(), policy.to_string());
+            }
+            role::Step::DeletePolicy { policy_name, .. } => {
+                role.policies.remove(policy_name);
+            }
+            role::Step::Attach { arn, .. } => {
+                role.managed_policies.insert(arn.clone());
+            }
+            role::Step::Detach { arn, .. } => {
+                role.managed_policies.remove(arn);
+            }
+            role::Step::Claim { tags, .. } => role.tags.extend(tags.clone()),
+            role::Step::Release { remove, tags, .. } => release(&mut role.tags, remove, tags),
+            role::Step::Delete { name, .. } => {
+                self.roles.remove(name);
+            }
+        }
+    }
+
+    fn rest_api(&mut self, step: &rest_api::Step) {
+        match step {
+            rest_api::Step::Create { name, description, endpoint, tags } => {
+                let id = self.id("api");
+                self.tree.resources.insert("/".into(), self.id("resource"));
+                self.api = Some(rest_api::Observed {
+                    id,
+                    name: name.clone(),
+                    description: description.clone(),
+                    endpoints: vec![rest_api::endpoint_name(*endpoint).into()],
+                    tags: tags.clone(),
+                });
+            }
+            rest_api::Step::Update { patches, .. } => {
+                let api = self.api.as_mut().unwrap();
+                for Patch { path, value, .. } in patches {
+                    let value = value.clone().unwrap();
+                    match path.as_str() {
+                        "/name" => api.name = value,
+                        "/description" => api.description = value,
+                        _ => api.endpoints = vec![value],
+                    }
+                }
+            }
+            rest_api::Step::Claim { tags, .. } => self.api.as_mut().unwrap().tags.extend(tags.clone()),
+            rest_api::Step::Release { remove, tags, .. } => release(&mut self.api.as_mut().unwrap().tags, remove, tags),
+            rest_api::Step::Delete { .. } => {
+                *self = Cloud { roles: std::mem::take(&mut self.roles), ..Cloud::default() };
+            }
+        }
+    }
+
+    fn route(&mut self, step: &route::Step, attachment: &Attachment) {
+        match step {
+            route::Step::CreateResource { path } => {
+                assert!(self.tree.resources.contains_key(parent(path)), "Invalid Resource identifier specified");
+                let variable = |path: &str| path.rsplit('/').next().unwrap().starts_with('{');
+                let sibling = self.tree.resources.keys().find(|other| {
+                    parent(other) == parent(path) && variable(other) && variable(path)
+                });
+                assert_eq!(sibling, None, "a sibling of {path} already has a variable path part");
+                let id = self.id("resource");
+                self.tree.resources.insert(path.clone(), id);
+            }
+            route::Step::Put { at, to, from } => {
+                assert!(self.tree.resources.contains_key(&at.path), "no resource for {at}");
+                assert_eq!(self.tree.methods.get(at), from.as_deref());
+                let route = attachment.attached.values().find(|r| operation_name(&r.key) == to.operation_name);
+                let calls = route.and_then(|route| route.role.clone()).map(|(name, needs)| {
+                    assert!(self.roles.contains_key(&name), "{at} is written before its role {name}");
+                    assert!(!self.unsettled.contains_key(&name), "{at} is written before its role is settled");
+                    (name, needs.uses)
+                });
+                self.calls.insert(at.clone(), calls);
+                self.tree.methods.insert(at.clone(), (**to).clone());
+            }
+            route::Step::Delete { at } => {
+                self.tree.methods.remove(at);
+            }
+            route::Step::DeleteResource { path, .. } => {
+                let below = |other: &str| other == path || other.starts_with(&format!("{path}/"));
+                self.tree.resources.retain(|other, _| !below(other));
+                self.tree.methods.retain(|at, _| !below(&at.path));
+            }
+        }
+    }
+
+    fn stage(&mut self, step: &stage::Step) {
+        let id = |serves: &Serves, cloud: &Cloud| match serves {
+            Serves::Deployment(id) => id.clone(),
+            Serves::New => cloud.newest(),
+            Serves::Unchanged => panic!("nothing to serve"),
+        };
+        match step {
+            stage::Step::Create { name, variables, serves } => {
+                let stage = stage::Observed { deployment_id: id(serves, self), variables: variables.clone() };
+                assert!(self.snapshots.contains_key(&stage.deployment_id));
+                self.stages.insert(name.clone(), stage);
+            }
+            stage::Step::Update { name, serves, patches } => {
+                let serves = serves.as_ref().map(|serves| id(serves, self));
+                let stage = self.stages.get_mut(name).unwrap();
+                stage.deployment_id = serves.unwrap_or_else(|| stage.deployment_id.clone());
+                for Patch { op, path, value } in patches {
+                    let name = path.trim_start_matches("/variables/").to_owned();
+                    match op {
+                        PatchOp::Remove => stage.variables.remove(&name),
+                        _ => stage.variables.insert(name, value.clone().unwrap()),
+                    };
+                }
+            }
+            stage::Step::Delete { name } => {
+                self.stages.remove(name);
+            }
+        }
+    }
+
+    /// Every route that a stage serves may do what it does.
+    fn check_what_is_served(&self, step: &Step) {
+        for (name, stage) in &self.stages {
+            let Some(snapshot) = self.snapshots.get(&stage.deployment_id) else { continue };
+            for (at, (_, calls)) in snapshot {
+                let Some((role, uses)) = calls else { continue };
+                for wanted in uses {
+                    assert!(self.allows(role, wanted), "after `{step}`, {at} on stage {name} can't {wanted:?}");
+                }
+            }
+        }
+    }
+
+    fn allows(&self, role: &str, wanted: &Use) -> bool {
+        let Some(text) = self.roles.get(role).and_then(|role| role.policies.get(role::POLICY_NAME)) else {
+            return false;
+        };
+        let executions = wanted.machine.executions();
+        let document = crate::policy::statement::Document::parse(text).unwrap();
+        document.statements().iter().any(|statement| {
+            statement.actions.contains(&wanted.action.to_string())
+                && statement.resources.iter().any(|r| r == wanted.machine.as_str() || *r == executions)
+        })
+    }
+
+    /// What a role may do: `action machine`, sorted.
+    pub fn may(&self, role: &str) -> Vec<String> {
+        let name = self.roles.keys().find(|name| name.contains(role)).unwrap_or_else(|| panic!("no role {role}"));
+        let document = match self.roles[name].policies.get(role::POLICY_NAME) {
+            Some(text) => crate::policy::statement::Document::parse(text).unwrap(),
+            None => return Vec::new(),
+        };
+        let mut all: Vec<String> = document
+            .statements()
+            .iter()
+            .flat_map(|s| s.actions.iter().flat_map(|a| s.resources.iter().map(move |r| (a, r))))
+            .map(|(action, resource)| {
+                let machine = resource.split(':').skip(5).collect::<Vec<_>>().join(":");
+                format!("{} {machine}", action.trim_start_matches("states:"))
+            })
+            .collect();
+        all.sort();
+        all
+    }
+
+    /// `METHOD /path → namespace_route` of what a stage serves.
+    pub fn serves(&self, stage: &str) -> Vec<String> {
+        let snapshot = &self.snapshots[&self.stages[stage].deployment_id];
+        snapshot.iter().map(|(at, (method, _))| format!("{at} → {}", method.operation_name)).collect()
+    }
+}
+
+fn release(tags: &mut Tags, remove: &[String], add: &Tags) {
+    tags.retain(|key, _| !remove.contains(key));
+    tags.extend(add.clone());
+}

@@ -1,0 +1,283 @@
+//! The cases of `schema.rs` beyond the form of single texts: changes of a valid spec, and what the API server says to them.
+
+use serde_json::{Value, json};
+
+/// Kind, change of a valid spec, what is said.
+pub fn refused() -> Vec<(&'static str, Value, &'static str)> {
+    [routes(), machines(), apis(), accounts()].concat()
+}
+
+fn routes() -> Vec<(&'static str, Value, &'static str)> {
+    let target = "spec.target: Invalid value: set exactly one of `stateMachineRef`, `arn`, `stateMachineRefs` (or only \
+                  `stages`); none with action Mock";
+    let parameter = |path: &str| json!({"path": path});
+    let source = |entry: Value| json!({"request": {"input": [entry]}});
+    let one_source = "spec.request.input[0]: Invalid value: set exactly one of `body`, `path`, `query`, `queryList`, \
+                      `header`, `context`, `value`";
+    let default = "spec.response.responses: Invalid value: exactly one response must have an `integration` without \
+                   `selectionPattern`: it is the default";
+    let role = "spec.invokeRole: Invalid value: set exactly one of `arn` (an existing role) and `managedPolicyArns` (a \
+                managed role of this route's own)";
+    let refs = json!({"stateMachineRef": null, "stateMachineRefs": [{"name": "a"}]});
+    let stages = json!([{"stage": "prod", "stateMachineRef": {"name": "b"}}]);
+    vec![
+        (parameter(""), "spec.path: Invalid value: \"\": spec.path in body should be at least 1 chars long"),
+        (parameter("/{id}/x/{id}"), "spec.path: Invalid value: \"/{id}/x/{id}\": a path parameter may stand only once in the path"),
+        (parameter("/{id}/{id+}"), "spec.path: Invalid value: \"/{id}/{id+}\": a path parameter may stand only once in the path"),
+        (parameter(&format!("/{}", "x".repeat(512))), "spec.path: Too long: may not be more than 512 bytes"),
+        (
+            json!({"method": "post"}),
+            "spec.method: Unsupported value: \"post\": supported values: \"GET\", \"HEAD\", \"POST\", \"PUT\", \"PATCH\", \
+             \"DELETE\", \"OPTIONS\", \"ANY\"",
+        ),
+        (json!({"method": null}), "spec.method: Required value"),
+        (json!({"target": {"stateMachineRef": null}}), target),
+        (json!({"target": {"arn": "arn:aws:states:us-east-1:111122223333:stateMachine:x"}}), target),
+        (json!({"target": {"stateMachineRefs": [{"name": "a"}]}}), target),
+        (json!({"target": {"action": "Mock"}}), target),
+        (
+            json!({"target": {"stateMachineRef": null, "stateMachineRefs": [{"name": "a"}], "stages": stages}}),
+            "spec.target: Invalid value: `stages` chooses the machine per stage and `stateMachineRefs` lets the client \
+             choose: use one of them",
+        ),
+        (
+            json!({"target": {"action": "StartExecutions"}}),
+            "spec.target.action: Unsupported value: \"StartExecutions\": supported values: \"StartExecution\", \
+             \"StartSyncExecution\", \"DescribeExecution\", \"StopExecution\", \"Mock\"",
+        ),
+        (json!({"target": {"action": null}}), "spec.target.action: Required value"),
+        (json!({"authorization": null}), "spec.authorization: Required value"),
+        (
+            json!({"authorization": {"type": "CUSTOM"}}),
+            "spec.authorization.type: Unsupported value: \"CUSTOM\": supported values: \"NONE\", \"AWS_IAM\"",
+        ),
+        (
+            json!({"timeoutMillis": 49}),
+            "spec.timeoutMillis: Invalid value: 49: spec.timeoutMillis in body should be greater than or equal to 50",
+        ),
+        (
+            json!({"timeoutMillis": 300_001}),
+            "spec.timeoutMillis: Invalid value: 300001: spec.timeoutMillis in body should be less than or equal to 300000",
+        ),
+        (
+            json!({"target": {"action": "DescribeExecution"}}),
+            "spec: Invalid value: DescribeExecution and StopExecution need request.executionName: which part of the \
+             request names the execution",
+        ),
+        (
+            json!({"target": {"action": "StopExecution"}, "request": {"executionName": {"query": "n"}, "input": [{"to": "/a", "query": "a"}]}}),
+            "spec: Invalid value: DescribeExecution and StopExecution take no request.input",
+        ),
+        (
+            json!({"request": {"templates": {"application/json": "{}"}, "input": [{"to": "/a", "query": "a"}]}}),
+            "spec.request: Invalid value: `templates` are the whole mapping: leave `input`, `executionName` and \
+             `contentTypes` out",
+        ),
+        (
+            json!({"target": refs, "request": {"input": [{"to": "/a", "query": "a"}]}}),
+            "spec: Invalid value: with target.stateMachineRefs the client's body is the whole request: leave request.input \
+             and request.executionName out",
+        ),
+        (
+            json!({"target": {"action": "Mock", "stateMachineRef": null}, "request": {"contentTypes": ["a/b"]}}),
+            "spec: Invalid value: a Mock route maps no request: leave `request` out",
+        ),
+        (source(json!({"to": "/a"})), one_source),
+        (source(json!({"to": "/a", "query": "a", "header": "b"})), one_source),
+        (
+            json!({"request": {"input": []}}),
+            "spec.request.input: Invalid value: 0: spec.request.input in body should have at least 1 items",
+        ),
+        (
+            json!({"request": {"executionName": {}}}),
+            "spec.request.executionName: Invalid value: set exactly one of `body`, `path`, `query`, `header`, `context`",
+        ),
+        (
+            json!({"invokeRole": {"arn": "arn:aws:iam::111122223333:role/r", "managedPolicyArns": ["arn:aws:iam::aws:policy/p"]}}),
+            role,
+        ),
+        (json!({"invokeRole": {}}), role),
+        (json!({"response": {"responses": [{"statusCode": 200}]}}), default),
+        (json!({"response": {"responses": [{"statusCode": 200, "integration": {}}, {"statusCode": 201, "integration": {}}]}}), default),
+        (
+            json!({"response": {"responses": [{"statusCode": 200, "integration": {}}, {"statusCode": 200}]}}),
+            "spec.response.responses[1]: Duplicate value: {\"statusCode\":200}",
+        ),
+        (
+            json!({"response": {"responses": [{"statusCode": 99, "integration": {}}]}}),
+            "spec.response.responses[0].statusCode: Invalid value: 99: spec.response.responses[0].statusCode in body should \
+             be greater than or equal to 100",
+        ),
+    ]
+    .into_iter()
+    .map(|(change, message)| ("APIRoute", change, message))
+    .collect()
+}
+
+fn machines() -> Vec<(&'static str, Value, &'static str)> {
+    let definition = "spec: Invalid value: set exactly one of `definition` and `definitionFrom`";
+    let substitution = "spec.substitutions[0]: Invalid value: set exactly one of `value`, `json`, `stateMachineRef`, \
+                        `configMapKeyRef`";
+    let selector = "spec.allowedCallers.namespaces: Invalid value: set `selector` exactly when `from` is Selector";
+    let callers = |namespaces: Value| json!({"allowedCallers": {"namespaces": namespaces}});
+    let statement = |statement: Value| json!({"executionRole": {"statements": [statement]}});
+    vec![
+        (json!({"definitionFrom": {"configMapKeyRef": {"name": "a", "key": "b"}}}), definition),
+        (json!({"definition": null}), definition),
+        (json!({"type": "Express"}), "spec.type: Unsupported value: \"Express\": supported values: \"STANDARD\", \"EXPRESS\""),
+        (json!({"type": null}), "spec.type: Required value"),
+        (json!({"name": "x".repeat(81)}), "spec.name: Too long: may not be more than 80 bytes"),
+        (json!({"substitutions": [{"name": "A", "value": "a", "json": "1"}]}), substitution),
+        (json!({"substitutions": [{"name": "A"}]}), substitution),
+        (
+            json!({"substitutions": [{"name": "A", "value": "a"}, {"name": "A", "value": "b"}]}),
+            "spec.substitutions[1]: Duplicate value: {\"name\":\"A\"}",
+        ),
+        (
+            json!({"executionRole": {"arn": "arn:aws:iam::111122223333:role/r", "managedPolicyArns": ["arn:aws:iam::aws:policy/p"]}}),
+            "spec.executionRole: Invalid value: `arn` names an existing role: `statements` and `managedPolicyArns` belong to \
+             a managed one, so leave one or the other out",
+        ),
+        (
+            statement(json!({"actions": ["s3:GetObject"], "resources": []})),
+            "spec.executionRole.statements[0].resources: Invalid value: 0: spec.executionRole.statements[0].resources in \
+             body should have at least 1 items",
+        ),
+        (statement(json!({"actions": ["s3:GetObject"]})), "spec.executionRole.statements[0].resources: Required value"),
+        (callers(json!({"from": "Selector"})), selector),
+        (callers(json!({"from": "All", "selector": {"matchLabels": {"a": "b"}}})), selector),
+        (
+            callers(json!({"from": "Any"})),
+            "spec.allowedCallers.namespaces.from: Unsupported value: \"Any\": supported values: \"Same\", \"Selector\", \"All\"",
+        ),
+        (
+            json!({"deletionPolicy": "Keep"}),
+            "spec.deletionPolicy: Unsupported value: \"Keep\": supported values: \"Delete\", \"Retain\"",
+        ),
+    ]
+    .into_iter()
+    .map(|(change, message)| ("StateMachine", change, message))
+    .collect()
+}
+
+fn apis() -> Vec<(&'static str, Value, &'static str)> {
+    let many: Vec<Value> = (0..11).map(|n| json!({"name": format!("s{n}")})).collect();
+    let grant = |grant: Value| json!({"allowedRoutes": [grant]});
+    vec![
+        (json!({"stages": null}), "spec.stages: Required value"),
+        (json!({"stages": []}), "spec.stages: Invalid value: 0: spec.stages in body should have at least 1 items"),
+        (json!({"stages": [{"name": "a"}, {"name": "a"}]}), "spec.stages[1]: Duplicate value: {\"name\":\"a\"}"),
+        (json!({"stages": many}), "spec.stages: Too many: 11: must have at most 10 items"),
+        (
+            json!({"stages": [{"name": "a", "revision": 0}]}),
+            "spec.stages[0].revision: Invalid value: 0: spec.stages[0].revision in body should be greater than or equal to 1",
+        ),
+        (
+            json!({"endpoint": {"type": "PRIVATE"}}),
+            "spec.endpoint.type: Unsupported value: \"PRIVATE\": supported values: \"REGIONAL\", \"EDGE\"",
+        ),
+        (
+            json!({"revisionHistoryLimit": 101}),
+            "spec.revisionHistoryLimit: Invalid value: 101: spec.revisionHistoryLimit in body should be less than or equal to 100",
+        ),
+        (
+            json!({"allowedRoutes": []}),
+            "spec.allowedRoutes: Invalid value: 0: spec.allowedRoutes in body should have at least 1 items",
+        ),
+        (grant(json!({"pathPrefixes": ["/a"]})), "spec.allowedRoutes[0].namespaces: Required value"),
+        (
+            grant(json!({"namespaces": {"from": "Selector"}})),
+            "spec.allowedRoutes[0].namespaces: Invalid value: set `selector` exactly when `from` is Selector",
+        ),
+        (
+            grant(json!({"namespaces": {"from": "Same"}, "mappings": ["Any"]})),
+            "spec.allowedRoutes[0].mappings[0]: Unsupported value: \"Any\": supported values: \"Structured\", \"Raw\"",
+        ),
+    ]
+    .into_iter()
+    .map(|(change, message)| ("RestAPI", change, message))
+    .collect()
+}
+
+fn accounts() -> Vec<(&'static str, Value, &'static str)> {
+    let tenant = |tenant: Value| json!({"tenants": [tenant]});
+    let all = json!({"name": "a", "namespaces": {"from": "All"}});
+    vec![
+        (json!({"regions": []}), "spec.regions: Invalid value: 0: spec.regions in body should have at least 1 items"),
+        (json!({"tenants": [all, all]}), "spec.tenants[1]: Duplicate value: {\"name\":\"a\"}"),
+        (tenant(json!({"name": "a"})), "spec.tenants[0].namespaces: Required value"),
+        (
+            tenant(json!({"name": "a", "namespaces": {"from": "All"}, "ceiling": [{"actions": [], "resources": ["*"]}]})),
+            "spec.tenants[0].ceiling[0].actions: Invalid value: 0: spec.tenants[0].ceiling[0].actions in body should have at \
+             least 1 items",
+        ),
+        (
+            tenant(json!({"name": "a", "namespaces": {"from": "All"}, "exposure": {"authorizations": ["ANY"]}})),
+            "spec.tenants[0].exposure.authorizations[0]: Unsupported value: \"ANY\": supported values: \"NONE\", \"AWS_IAM\"",
+        ),
+    ]
+    .into_iter()
+    .map(|(change, message)| ("AWSAccount", change, message))
+    .collect()
+}
+
+/// Kind, change of a valid spec.
+pub fn taken() -> Vec<(&'static str, Value)> {
+    let refs = json!({"stateMachineRef": null, "stateMachineRefs": [{"name": "a"}]});
+    vec![
+        ("APIRoute", json!({"timeoutMillis": 50})),
+        ("APIRoute", json!({"timeoutMillis": 300_000})),
+        ("APIRoute", json!({"path": "/{a}/{ab}/{abc+}"})),
+        ("APIRoute", json!({"apiRef": {"name": "api", "namespace": "other"}, "authorization": {"type": "AWS_IAM"}})),
+        ("APIRoute", json!({"target": {"stages": [{"stage": "dev", "stateMachineRef": {"name": "dev"}}]}})),
+        (
+            "APIRoute",
+            json!({"target": {"stateMachineRef": null, "stages": [{"stage": "dev", "stateMachineRef": {"name": "dev"}}]}}),
+        ),
+        ("APIRoute", json!({"target": {"action": "Mock", "stateMachineRef": null}})),
+        ("APIRoute", json!({"target": {"action": "DescribeExecution"}, "request": {"executionName": {"query": "n"}}})),
+        ("APIRoute", json!({"target": refs, "request": {"templates": {"application/json": "{}"}}})),
+        ("APIRoute", json!({"request": {"input": [{"to": "/a", "body": ""}, {"to": "/b", "value": "1"}]}})),
+        ("StateMachine", json!({"definition": null, "definitionFrom": {"configMapKeyRef": {"name": "a", "key": "b"}}})),
+        (
+            "StateMachine",
+            json!({"substitutions": [{"name": "A", "value": ""}, {"name": "B", "stateMachineRef": {"name": "b"}}]}),
+        ),
+        ("StateMachine", json!({"executionRole": {}, "allowedCallers": {"namespaces": {"from": "All"}}})),
+        ("RestAPI", json!({"stages": [{"name": "a", "revision": 1, "variables": {"x": "y"}}, {"name": "b"}]})),
+        ("RestAPI", json!({"endpoint": {"type": "EDGE"}, "revisionHistoryLimit": 0, "region": "eu-central-1"})),
+        (
+            "AWSAccount",
+            json!({"tenants": [{"name": "a", "namespaces": {"from": "Selector", "selector": {"matchLabels": {"a": "b"}}}}]}),
+        ),
+    ]
+}
+
+/// Kind, change before, change after, what is said; nothing where it is taken.
+pub fn updates() -> Vec<(&'static str, Value, Value, Option<&'static str>)> {
+    let type_ = "spec: Invalid value: type is immutable: AWS cannot change the type of a state machine; create another \
+                 StateMachine";
+    let name = "spec: Invalid value: name is immutable: AWS cannot rename a state machine; create another StateMachine";
+    let region = "spec: Invalid value: region is immutable: an API cannot move; create another RestAPI";
+    let api = "spec: Invalid value: apiRef is immutable: a route cannot move to another API; create another APIRoute";
+    let account =
+        "spec.accountId: Invalid value: \"444455556666\": accountId is immutable: create another AWSAccount instead";
+    let none = || json!({});
+    vec![
+        ("StateMachine", none(), json!({"type": "STANDARD"}), Some(type_)),
+        ("StateMachine", json!({"name": "a"}), json!({"name": "b"}), Some(name)),
+        ("StateMachine", json!({"name": "a"}), none(), Some(name)),
+        ("StateMachine", none(), json!({"name": "a"}), Some(name)),
+        ("StateMachine", json!({"name": "a"}), json!({"name": "a", "definition": "[]"}), None),
+        ("RestAPI", json!({"region": "us-east-1"}), json!({"region": "eu-west-1"}), Some(region)),
+        ("RestAPI", json!({"region": "us-east-1"}), none(), Some(region)),
+        ("RestAPI", none(), json!({"region": "us-east-1"}), Some(region)),
+        ("RestAPI", none(), json!({"stages": [{"name": "other"}]}), None),
+        ("APIRoute", none(), json!({"apiRef": {"name": "other"}}), Some(api)),
+        ("APIRoute", none(), json!({"apiRef": {"name": "api", "namespace": "other"}}), Some(api)),
+        ("APIRoute", json!({"apiRef": {"namespace": "other"}}), none(), Some(api)),
+        ("APIRoute", none(), json!({"path": "/other", "method": "GET"}), None),
+        ("AWSAccount", none(), json!({"accountId": "444455556666"}), Some(account)),
+        ("AWSAccount", none(), json!({"regions": [{"name": "eu-west-1"}]}), None),
+    ]
+}
