@@ -3,12 +3,13 @@
 # make test   what CI runs
 # make up     the testbed with the operator, for hands-on use: . .testbed/env
 # make down   stop it
+# make bench  what each example costs: calls to AWS, time, memory; a table, and JSON in target/bench.json
 #
 # up and demo take AWS_ENDPOINT_URL=… (use another AWS endpoint instead of starting one) and RUN_ARGS=… (added to `stepgate run`).
 
 MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL := help
-.PHONY: help build demo test up down
+.PHONY: help build demo test up down bench
 
 # Only from make's command line: the environment has AWS_ENDPOINT_URL after `. .testbed/env`.
 ifeq ($(origin AWS_ENDPOINT_URL),command line)
@@ -36,3 +37,6 @@ up: build
 
 down:
 	@test ! -x $(TESTBED) || $(TESTBED) down
+
+bench: build
+	@$(TESTBED) bench

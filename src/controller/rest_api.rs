@@ -78,7 +78,7 @@ pub async fn reconcile(object: Arc<RestAPI>, context: Arc<Context>) -> Result<Ac
     run.show(&mut status);
     let routes = run.route_states(&state);
     let action = finish(&context, &api, &object, status.clone(), state).await?;
-    route_status::publish(&context, &world, &status, &run.serving(), routes).await?;
+    route_status::publish(&context, &world, &status, &run.serving(&status), routes).await?;
     Ok(action)
 }
 
@@ -146,6 +146,9 @@ impl<'a> Run<'a> {
                 // Something was changed since the last time that all was well: are there roles that nobody needs?
                 look_for_roles = true;
                 pass = self.survey(&session, &valid, status, look_for_roles).await?;
+            }
+            if self.observed.api.is_none() {
+                status.stages.clear();
             }
             if pass.plan.is_empty() {
                 return self.settled(&valid, status, pass, drift);
@@ -372,19 +375,17 @@ impl<'a> Run<'a> {
         self.records.iter().find(|record| record.deployment_id == stage.deployment_id)
     }
 
-    /// What each stage serves.
-    fn serving(&self) -> Vec<Serving<'_>> {
+    /// What each stage serves: as AWS shows it, or, where this reconcile did not get so far, as it showed it last.
+    fn serving<'b>(&'b self, status: &'b RestAPIStatus) -> Vec<Serving<'b>> {
         let pinned =
             |name: &str| self.object.spec.stages.iter().any(|stage| stage.name == name && stage.revision.is_some());
-        let mut serving: Vec<_> = self
-            .observed
-            .stages
-            .iter()
-            .map(|(name, stage)| Serving { stage: name, follows: !pinned(name), record: self.record_of(stage) })
-            .collect();
-        let order: Vec<&str> = self.object.spec.stages.iter().map(|stage| stage.name.as_str()).collect();
-        serving.sort_by_key(|serving| order.iter().position(|name| *name == serving.stage));
-        serving
+        let record = |stage: &StageStatus| self.records.iter().find(|record| Some(record.revision) == stage.revision);
+        let serving = |stage: &'b StageStatus| Serving {
+            stage: &stage.name,
+            follows: !pinned(&stage.name),
+            record: record(stage),
+        };
+        status.stages.iter().map(serving).collect()
     }
 
     /// How each route stands, as far as this reconcile knows.

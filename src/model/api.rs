@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::attach::{Attachment, kept};
+use super::attach::{Attachment, clash, kept};
 use crate::identity::{Key, content_hash, role_path};
 use crate::plan::{Plan, StepId};
 use crate::policy::roles::{deny_owner_tags, invoke_statements};
@@ -17,7 +17,7 @@ use crate::resources::deployment::{self, Record, RecordStep, RoleNeeds, ServedRo
 use crate::resources::route::{self, At, Method};
 use crate::resources::{Step, rest_api, role, stage};
 use crate::validate::rest_api::{ValidApi, ValidStage};
-use crate::validate::route::operation_name;
+use crate::validate::route::{ValidRoute, operation_name};
 
 /// A RestAPI's AWS objects as AWS has them.
 #[derive(Clone, Debug, Default)]
@@ -68,16 +68,43 @@ impl Api<'_> {
         (used, unknown)
     }
 
-    /// What each managed role must be able to do: what the routes want, what stages serve, and what is kept.
+    /// What each managed role must be able to do: what the routes want, what stages serve, and what methods need that
+    /// are still to be replaced, or are kept.
     pub fn needs(&self, observed: &Observed) -> BTreeMap<String, RoleNeeds> {
         let mut needs = self.wanted_needs();
         let (in_use, _) = self.in_use(observed);
-        let keeping = !kept(self.attachment, &observed.tree).is_empty() || !self.unreadable.is_empty();
-        let newest = self.newest().map(|record| record.revision);
-        let counted =
-            |record: &&Record| in_use.contains(&record.revision) || (keeping && Some(record.revision) == newest);
+        let counted = |record: &&Record| in_use.contains(&record.revision);
         for (name, served) in self.records.iter().filter(counted).flat_map(|record| &record.roles) {
             needs.entry(name.clone()).or_default().merge(served);
+        }
+        merge(&mut needs, self.needs_of_old_forms(observed, |_| true));
+        needs
+    }
+
+    /// What the methods at these places need that are not as their routes want them.
+    fn needs_of_old_forms(&self, observed: &Observed, counts: impl Fn(&At) -> bool) -> BTreeMap<String, RoleNeeds> {
+        let Attachment { attached, refused } = self.attachment;
+        let refused = refused.iter().filter(|(_, refusal)| !refusal.withdrawn).map(|(key, _)| key);
+        let known: BTreeSet<String> =
+            attached.keys().chain(refused).map(operation_name).chain(self.unreadable.iter().cloned()).collect();
+        let place = &self.valid.place;
+        let path = role_path(&self.valid.owner, &place.region);
+        let ours = format!("arn:{}:iam::{}:role{path}", place.partition, place.account_id);
+        let mut needs: BTreeMap<String, RoleNeeds> = BTreeMap::new();
+        for (at, method) in observed.tree.methods.iter().filter(|(at, _)| counts(at)) {
+            let as_wanted = attached.values().any(|route| route.at == *at && route.method == *method);
+            let role = method.integration.as_ref().and_then(|found| found.credentials.as_ref()?.strip_prefix(&ours));
+            let (false, true, Some(role)) = (as_wanted, known.contains(&method.operation_name), role) else { continue };
+            let hash = content_hash(method);
+            let served = |record: &&Record| record.routes.iter().any(|served| served.at == *at && served.hash == hash);
+            let record = self.records.iter().filter(served).max_by_key(|record| record.revision);
+            match (record.and_then(|record| record.roles.get(role)), observed.roles.get(role)) {
+                (Some(on_record), _) => needs.entry(role.to_owned()).or_default().merge(on_record),
+                // What can't be known is all that the role has, once it is looked at.
+                (None, Some(Some(found))) => needs.entry(role.to_owned()).or_default().merge(&RoleNeeds::read(found)),
+                (None, Some(None)) => {}
+                (None, None) => drop(needs.entry(role.to_owned()).or_default()),
+            }
         }
         needs
     }
@@ -103,14 +130,25 @@ impl Api<'_> {
                 tree.insert(at.clone(), route::Desired::Keep);
             }
         }
-        for valid in self.attachment.attached.values() {
-            if self.waits(valid) {
-                let own = operation_name(&valid.key);
-                let serving = observed.tree.methods.iter().filter(|(_, method)| method.operation_name == own);
-                tree.extend(serving.map(|(at, _)| (at.clone(), route::Desired::Keep)));
-            } else {
-                tree.insert(valid.at.clone(), route::Desired::Method(Box::new(valid.method.clone())));
+        let places = |valid: &ValidRoute| {
+            let own = operation_name(&valid.key);
+            let serving = observed.tree.methods.iter().filter(move |(_, method)| method.operation_name == own);
+            serving.map(|(at, _)| at.clone())
+        };
+        let (mut waiting, mut ready): (Vec<_>, Vec<_>) =
+            self.attachment.attached.values().partition(|valid| self.waits(valid));
+        while !waiting.is_empty() || !tree.is_empty() {
+            for valid in waiting.drain(..) {
+                tree.extend(places(valid).map(|at| (at, route::Desired::Keep)));
             }
+            // Beside what is kept, no parameter can have another name.
+            (waiting, ready) = ready.into_iter().partition(|valid| tree.keys().any(|at| clash(&at.path, &valid.at.path)));
+            if waiting.is_empty() {
+                break;
+            }
+        }
+        for valid in ready {
+            tree.insert(valid.at.clone(), route::Desired::Method(Box::new(valid.method.clone())));
         }
         let serves_something = tree
             .iter()
@@ -130,7 +168,7 @@ impl Api<'_> {
     }
 
     /// Whether a route's role is not settled, and its method would change.
-    fn waits(&self, valid: &crate::validate::route::ValidRoute) -> bool {
+    fn waits(&self, valid: &ValidRoute) -> bool {
         valid.role.as_ref().is_some_and(|(name, _)| self.unsettled.contains_key(name))
     }
 
@@ -237,11 +275,13 @@ impl Api<'_> {
         let tree = self.tree(observed);
         let mut tree_ids = api.clone();
         let mut resource_ids: BTreeMap<String, StepId> = BTreeMap::new();
+        let mut deleted_ids: Vec<StepId> = Vec::new();
         for step in route::diff(&tree, &observed.tree) {
             let mut after = api.clone();
             match &step {
                 route::Step::CreateResource { path } => {
                     after.extend(resource_ids.get(route::parent(path)));
+                    after.extend(&deleted_ids);
                     let id = plan.add(Step::Route(step.clone()), after);
                     resource_ids.insert(path.clone(), id);
                     tree_ids.push(id);
@@ -261,7 +301,10 @@ impl Api<'_> {
                     after.extend(tree_ids.iter().copied());
                 }
             }
-            tree_ids.push(plan.add(Step::Route(step), after));
+            let deletes = matches!(step, route::Step::DeleteResource { .. });
+            let id = plan.add(Step::Route(step), after);
+            deleted_ids.extend(deletes.then_some(id));
+            tree_ids.push(id);
         }
         self.plan_serving(&mut plan, observed, &tree, &tree_ids, &role_ids)?;
         let all: Vec<StepId> = (0..plan.len()).collect();
@@ -303,7 +346,8 @@ impl Api<'_> {
                 let highest = observed.deployments.as_ref().and_then(|found| found.keys().next_back().copied());
                 let revision = match lost {
                     Some((revision, _)) => *revision,
-                    None => 1 + newest.map_or(0, |r| r.revision).max(highest.unwrap_or(0)),
+                    // Nor is the number of one that is gone used again.
+                    None => 1 + self.newest().map_or(0, |r| r.revision).max(highest.unwrap_or(0)),
                 };
                 let mut after = serving_ids.clone();
                 let serves = match lost {
@@ -316,7 +360,7 @@ impl Api<'_> {
                         stage::Serves::New
                     }
                 };
-                let record = self.record(revision, &hash, &methods, observed, lost.map(|(_, found)| found.id.clone()));
+                let record = self.record(revision, &hash, tree, observed, lost.map(|(_, found)| found.id.clone()));
                 serving_ids = vec![plan.add(Step::Record(RecordStep::Keep { record }), after)];
                 serves
             }
@@ -353,12 +397,12 @@ impl Api<'_> {
         &self,
         revision: i64,
         hash: &str,
-        methods: &BTreeMap<At, Method>,
+        tree: &BTreeMap<At, route::Desired>,
         observed: &Observed,
         deployment_id: Option<String>,
     ) -> Record {
         let before = self.newest();
-        let routes = methods
+        let routes = route::result(tree, &observed.tree)
             .iter()
             .filter_map(|(at, method)| {
                 let attached =
@@ -381,20 +425,21 @@ impl Api<'_> {
             deployment_id: deployment_id.unwrap_or_default(),
             hash: hash.to_owned(),
             routes,
-            roles: self.needs_of_newest(observed),
+            roles: self.needs_of_newest(observed, tree),
         }
     }
 
     /// What the newest content needs: without what only pinned stages still serve.
-    fn needs_of_newest(&self, observed: &Observed) -> BTreeMap<String, RoleNeeds> {
+    fn needs_of_newest(&self, observed: &Observed, tree: &BTreeMap<At, route::Desired>) -> BTreeMap<String, RoleNeeds> {
         let mut needs = self.wanted_needs();
-        let keeping = !kept(self.attachment, &observed.tree).is_empty() || !self.unreadable.is_empty();
-        if let (true, Some(record)) = (keeping, self.newest()) {
-            for (name, served) in &record.roles {
-                needs.entry(name.clone()).or_default().merge(served);
-            }
-        }
+        merge(&mut needs, self.needs_of_old_forms(observed, |at| tree.get(at) == Some(&route::Desired::Keep)));
         needs
+    }
+}
+
+fn merge(needs: &mut BTreeMap<String, RoleNeeds>, others: BTreeMap<String, RoleNeeds>) {
+    for (name, other) in others {
+        needs.entry(name).or_default().merge(&other);
     }
 }
 

@@ -26,6 +26,9 @@ pub fn attach(
 ) -> Attachment {
     let mut attachment = Attachment::default();
     let mut valid = Vec::new();
+    let mut taken: BTreeMap<At, Key> = BTreeMap::new();
+    // API Gateway takes one parameter name among siblings.
+    let mut parameters: BTreeMap<String, (String, Key)> = BTreeMap::new();
     for (route, candidate) in candidates {
         match candidate {
             Ok(candidate) => {
@@ -33,19 +36,26 @@ pub fn attach(
                     .methods
                     .get(&candidate.at)
                     .is_some_and(|method| method.operation_name == operation_name(&candidate.key));
+                // What is not in the cluster yet is younger than all that is.
                 let created = route.metadata.creation_timestamp.clone().map(|time| time.0);
-                valid.push((!serves, created, candidate.key.clone(), candidate));
+                valid.push((!serves, created.is_none(), created, candidate.key.clone(), candidate));
             }
             Err(refusal) => {
-                attachment.refused.insert(Key::of(&*route), refusal);
+                let key = Key::of(&*route);
+                if !refusal.withdrawn {
+                    // It keeps what it serves, so it has its place, unless it asks for another by now.
+                    let name = operation_name(&key);
+                    let serving = observed.methods.iter().filter(|(_, method)| method.operation_name == name);
+                    for (at, _) in serving.filter(|(at, _)| **at == At::of(&route.spec)) {
+                        take(at, &key, &mut taken, &mut parameters);
+                    }
+                }
+                attachment.refused.insert(key, refusal);
             }
         }
     }
-    valid.sort_by(|a, b| (a.0, &a.1, &a.2).cmp(&(b.0, &b.1, &b.2)));
-    let mut taken: BTreeMap<At, Key> = BTreeMap::new();
-    // API Gateway takes one parameter name among siblings.
-    let mut parameters: BTreeMap<String, (String, Key)> = BTreeMap::new();
-    for (_, _, key, candidate) in valid {
+    valid.sort_by(|a, b| (a.0, a.1, &a.2, &a.3).cmp(&(b.0, b.1, &b.2, &b.3)));
+    for (.., key, candidate) in valid {
         if let Some(winner) = taken.get(&candidate.at) {
             attachment.refused.insert(key, conflict(reasons::ROUTE_CONFLICT, format!(
                 "{}: APIRoute {winner} has this path and method already (the route that serves wins, then the older one); choose another path or method, or delete that route",
@@ -60,13 +70,28 @@ pub fn attach(
             )));
             continue;
         }
-        for (parent, parameter) in parameters_of(&candidate.at.path) {
-            parameters.entry(parent).or_insert((parameter, key.clone()));
-        }
-        taken.insert(candidate.at.clone(), key.clone());
+        take(&candidate.at, &key, &mut taken, &mut parameters);
         attachment.attached.insert(key, candidate);
     }
     attachment
+}
+
+fn take(
+    at: &At,
+    key: &Key,
+    taken: &mut BTreeMap<At, Key>,
+    parameters: &mut BTreeMap<String, (String, Key)>,
+) {
+    for (parent, parameter) in parameters_of(&at.path) {
+        parameters.entry(parent).or_insert((parameter, key.clone()));
+    }
+    taken.insert(at.clone(), key.clone());
+}
+
+/// Whether two paths can't be in one API, because they name the parameter at one place differently.
+pub fn clash(one: &str, other: &str) -> bool {
+    let parameters: BTreeMap<String, String> = parameters_of(one).into_iter().collect();
+    parameters_of(other).iter().any(|(parent, name)| parameters.get(parent).is_some_and(|has| has != name))
 }
 
 fn conflict(reason: &'static str, message: String) -> Refusal {

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::glob;
-use super::statement::{Conditions, Effect, Statement};
+use super::statement::{Conditions, Document, Effect, Statement};
 
 /// What a route may do with a machine or with its executions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -170,6 +170,19 @@ pub fn invoke_statements<'a>(uses: impl IntoIterator<Item = &'a Use>) -> Vec<Sta
         .into_iter()
         .map(|(actions, resources)| Statement::allow(actions.iter().map(ToString::to_string), resources))
         .collect()
+}
+
+/// The uses that a policy of [`invoke_statements`] allows; what else it allows is left out.
+pub fn uses(policy: &Document) -> BTreeSet<Use> {
+    let allowing = policy.statements().iter().filter(|statement| statement.effect == Effect::Allow);
+    let pairs = allowing.flat_map(|statement| {
+        statement.actions.iter().flat_map(|action| statement.resources.iter().map(move |resource| (action, resource)))
+    });
+    let read = |(action, resource): (&String, &String)| {
+        let machine = resource.strip_suffix(":*").map_or_else(|| resource.clone(), |arn| arn.replacen(":execution:", ":stateMachine:", 1));
+        Some(Use { action: action.parse().ok()?, machine: MachineArn::parse(&machine).ok()? })
+    };
+    pairs.filter_map(read).collect()
 }
 
 /// What an execution role needs where `logging` is on. The actions have no resources of their own (AWS.md §3).

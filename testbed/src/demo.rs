@@ -69,6 +69,11 @@ impl Example {
         self.calls.run(&self.calls.calls, access, &self.dir, &mut variables, say).await
     }
 
+    /// Prepares what the example expects to find in AWS.
+    pub(crate) async fn prepare(&self, access: &Access, variables: &mut Variables) -> Result<()> {
+        self.calls.run(&self.calls.before, access, &self.dir, variables, &|_| ()).await
+    }
+
     async fn apply(&self, access: &Access, dir: &Path, say: &(dyn Fn(&str) + Sync)) -> Result<()> {
         let started = Instant::now();
         let count = apply_and_wait(access, dir).await?;

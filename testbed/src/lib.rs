@@ -17,6 +17,7 @@
 
 mod assets;
 mod aws;
+pub mod bench;
 mod calls;
 mod control_plane;
 mod curl;

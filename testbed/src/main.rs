@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 use stepgate_testbed::serve::{self, State};
-use stepgate_testbed::{OperatorOptions, Options, demo, repository};
+use stepgate_testbed::{OperatorOptions, Options, bench, demo, repository};
 
 /// A real Kubernetes control plane and an AWS emulator, as plain processes.
 #[derive(Parser)]
@@ -25,6 +25,12 @@ enum Action {
     Up(Run),
     /// Start a testbed in the foreground.
     Serve(Run),
+    /// Measure what each example costs; a table, and JSON into a file.
+    Bench {
+        /// Where the JSON goes.
+        #[arg(long, default_value = "target/bench.json")]
+        json: PathBuf,
+    },
     /// Stop the testbed that `up` started.
     Down,
     /// Apply the examples, call their URLs, show the answers, delete all.
@@ -91,6 +97,10 @@ async fn act(cli: Cli) -> Result<ExitCode> {
             let access = serve::up(&state, &run.arguments()).await?;
             println!("{}", demo::usage(&state, &access));
         }
+        Action::Bench { json } => match serve::until_stopped(bench::run(&json)).await {
+            Some(result) => result?,
+            None => return Ok(ExitCode::from(130)),
+        },
         Action::Demo { run, keep, examples } => {
             let result = if keep {
                 let access = serve::up(&state, &run.arguments()).await?;

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::time::Duration;
 
 use futures::future::join_all;
 use serde_json::Value;
@@ -171,7 +170,7 @@ fn label<'a>(name: &'a str, key: &str) -> Option<&'a str> {
 /// The counters at a moment in which the operator does nothing.
 async fn at_rest(operator: &Operator<'_>) -> Counters {
     let last = Mutex::new((Counters::read(operator).await, 0));
-    eventually("the operator rests", Duration::from_secs(30), async || {
+    eventually("the operator rests", PATIENCE, async || {
         let now = Counters::read(operator).await;
         let mut last = last.lock().unwrap();
         let same = if last.0 == now { last.1 + 1 } else { 0 };

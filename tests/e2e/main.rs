@@ -7,6 +7,8 @@ mod cloud;
 mod deletion;
 mod drift;
 mod examples;
+mod faults;
+mod proxy;
 mod schema;
 mod schema_cases;
 mod stages;

@@ -205,7 +205,16 @@ fn accounts() -> Vec<(&'static str, Value, &'static str)> {
     vec![
         (json!({"regions": []}), "spec.regions: Invalid value: 0: spec.regions in body should have at least 1 items"),
         (json!({"tenants": [all, all]}), "spec.tenants[1]: Duplicate value: {\"name\":\"a\"}"),
+        (
+            tenant(json!({"name": "a", "namespaces": {"from": "Selector", "selector": {}}})),
+            "spec.tenants[0].namespaces: Invalid value: an empty selector would mean every namespace: write `from: All` if \
+             that is meant",
+        ),
         (tenant(json!({"name": "a"})), "spec.tenants[0].namespaces: Required value"),
+        (
+            tenant(json!({"name": "a", "namespaces": {"from": "Same"}})),
+            "spec.tenants[0]: Invalid value: an AWSAccount has no namespace of its own: `namespaces.from` must be Selector or All",
+        ),
         (
             tenant(json!({"name": "a", "namespaces": {"from": "All"}, "ceiling": [{"actions": [], "resources": ["*"]}]})),
             "spec.tenants[0].ceiling[0].actions: Invalid value: 0: spec.tenants[0].ceiling[0].actions in body should have at \

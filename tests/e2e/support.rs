@@ -244,8 +244,8 @@ impl Namespace {
             match holds(self.find(object).await.as_ref()).await {
                 Ok(value) => return value,
                 Err(error) if started.elapsed() > PATIENCE => {
-                    let described = self.describe(object).await;
-                    panic!("{object} {what}: not within {} s: {error}\n{described}", PATIENCE.as_secs())
+                    let (described, log) = (self.describe(object).await, self.log());
+                    panic!("{object} {what}: not within {} s: {error}\n{described}\n{log}", PATIENCE.as_secs())
                 }
                 Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
             }
@@ -302,10 +302,26 @@ impl Namespace {
         message
     }
 
+    /// Waits until Ready has this message: for what another object changes, which leaves the generation as it is.
+    pub async fn tells(&self, object: &str, message: &str) {
+        self.eventually(object, &format!("tells `{message}`"), async |found| {
+            let ready = condition(found.ok_or("is not there")?, "Ready").ok_or("has no status")?;
+            if ready.message == message { Ok(()) } else { Err(format!("Ready is {ready}")) }
+        })
+        .await;
+    }
+
     /// What `kubectl describe` says of an object.
     pub async fn describe(&self, object: &str) -> String {
         let described = self.suite.testbed.kubectl(["describe", "-n", &self.name, &full(object)]).await;
         described.unwrap_or_else(|error| format!("{error:#}"))
+    }
+
+    /// The last lines of the operator's log that name this namespace.
+    fn log(&self) -> String {
+        let log = std::fs::read_to_string(self.suite.operator.log_path()).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().filter(|line| line.contains(&self.name)).collect();
+        lines[lines.len().saturating_sub(15)..].join("\n")
     }
 
     /// The events of an object, each as `Type Reason: message`, oldest first.

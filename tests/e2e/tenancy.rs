@@ -12,7 +12,8 @@ use crate::support::{Namespace, PATIENCE, TENANT, condition, eventually, machine
 async fn account(name: &str, tenants: &[(&str, Value)]) -> Value {
     let endpoint = suite().await.testbed.aws_endpoint();
     let tenants = tenants.iter().map(|(tenant, fields)| {
-        let mut tenant = json!({"name": tenant, "namespaces": {"from": "Selector", "selector": {"matchLabels": {TENANT: tenant}}}});
+        let mut tenant =
+            json!({"name": tenant, "namespaces": {"from": "Selector", "selector": {"matchLabels": {TENANT: tenant}}}});
         let fields = fields.as_object().unwrap().clone();
         tenant.as_object_mut().unwrap().extend(fields);
         tenant
@@ -73,7 +74,8 @@ fn grant(namespace: &str, fields: Value) -> Value {
 
 /// A route of another namespace's RestAPI.
 fn route_of(api_namespace: &str, name: &str, path: &str, machine: &str) -> String {
-    route(name, path, machine).replace("apiRef: {name: api}", &format!("apiRef: {{name: api, namespace: {api_namespace}}}"))
+    route(name, path, machine)
+        .replace("apiRef: {name: api}", &format!("apiRef: {{name: api, namespace: {api_namespace}}}"))
 }
 
 #[tokio::test]
@@ -83,13 +85,24 @@ async fn two_namespaces_on_one_api_stay_apart() {
     let refunds = Namespace::labelled("apart-refunds", &[(TENANT, "apart")]).await;
     platform.apply(&account("apart", &[("apart", public())]).await.to_string()).await;
     let under = |namespace: &str, prefix: &str| {
-        grant(namespace, json!({"pathPrefixes": [prefix], "authorizations": ["NONE"], "mappings": ["Structured", "Raw"]}))
+        grant(
+            namespace,
+            json!({"pathPrefixes": [prefix], "authorizations": ["NONE"], "mappings": ["Structured", "Raw"]}),
+        )
     };
     let grants = json!([under("apart-orders", "/orders"), under("apart-refunds", "/refunds")]);
     platform.apply(&granting(&grants)).await;
-    orders.apply(&[machine("place", "placed"), route_of("apart-platform", "place", "/orders/{id}", "place")].concat()).await;
-    orders.apply(&[machine("track", "tracked"), route_of("apart-platform", "track", "/orders/{id}/track", "track")].concat()).await;
-    refunds.apply(&[machine("refund", "refunded"), route_of("apart-platform", "refund", "/refunds", "refund")].concat()).await;
+    orders
+        .apply(&[machine("place", "placed"), route_of("apart-platform", "place", "/orders/{id}", "place")].concat())
+        .await;
+    orders
+        .apply(
+            &[machine("track", "tracked"), route_of("apart-platform", "track", "/orders/{id}/track", "track")].concat(),
+        )
+        .await;
+    refunds
+        .apply(&[machine("refund", "refunded"), route_of("apart-platform", "refund", "/refunds", "refund")].concat())
+        .await;
     orders.ready(&["apiroute/place", "apiroute/track"]).await;
     refunds.ready(&["apiroute/refund"]).await;
     platform.ready(&["restapi/api"]).await;
@@ -101,7 +114,9 @@ async fn two_namespaces_on_one_api_stay_apart() {
     let aws = cloud(&platform);
     let id = api_id(&platform).await;
     let allowed = |machines: &[&str]| -> BTreeSet<String> {
-        let arn = |name: &&str| format!("states:StartSyncExecution arn:aws:states:us-east-1:000000000000:stateMachine:{name}");
+        let arn = |name: &&str| {
+            format!("states:StartSyncExecution arn:aws:states:us-east-1:000000000000:stateMachine:{name}")
+        };
         machines.iter().map(arn).collect()
     };
     let orders_role = aws.invoke_role(&id, "POST /orders/{id}").await;
@@ -151,23 +166,29 @@ async fn a_grant_admits_what_it_names() {
     let narrow = json!({"methods": ["POST"], "actions": ["StartSyncExecution"]});
     platform.apply(&granting(&json!([grant("grants-team", narrow)]))).await;
     let signed = |name: &str, path: &str| {
-        route_of("grants-platform", name, path, "say").replace("authorization: {type: NONE}", "authorization: {type: AWS_IAM}")
+        route_of("grants-platform", name, path, "say")
+            .replace("authorization: {type: NONE}", "authorization: {type: AWS_IAM}")
     };
     let raw = "  request: {templates: {application/json: '{\"input\": \"{}\", \"stateMachineArn\": \"${StateMachineArn}\"}'}}\n";
-    team.apply(&[
-        machine("say", "hello"),
-        signed("plain", "/plain"),
-        signed("get", "/get").replace("method: POST", "method: GET"),
-        route_of("grants-platform", "open", "/open", "say"),
-        signed("start", "/start").replace("StartSyncExecution", "StartExecution"),
-        signed("raw", "/raw") + raw,
-    ]
-    .concat())
+    team.apply(
+        &[
+            machine("say", "hello"),
+            signed("plain", "/plain"),
+            signed("get", "/get").replace("method: POST", "method: GET"),
+            route_of("grants-platform", "open", "/open", "say"),
+            signed("start", "/start").replace("StartSyncExecution", "StartExecution"),
+            signed("raw", "/raw") + raw,
+        ]
+        .concat(),
+    )
     .await;
     team.ready(&["apiroute/plain"]).await;
-    for (name, names) in
-        [("get", "method GET"), ("open", "authorization NONE"), ("start", "action StartExecution"), ("raw", "raw mappings")]
-    {
+    for (name, names) in [
+        ("get", "method GET"),
+        ("open", "authorization NONE"),
+        ("start", "action StartExecution"),
+        ("raw", "raw mappings"),
+    ] {
         let message = team.stalled(&format!("apiroute/{name}"), "NotAllowed").await;
         assert!(message.contains(names) && message.contains("grants-platform/api"), "no `{names}` in: {message}");
     }
@@ -186,14 +207,23 @@ async fn the_tenant_says_how_callers_may_be_authorized() {
     ns.apply(&account("exposed", &[("exposed", json!({}))]).await.to_string()).await;
     ns.apply(&[machine("say", "hello"), rest_api("api"), route("say", "/say", "say")].concat()).await;
     let message = ns.stalled("apiroute/say", "NotAllowed").await;
-    for part in ["spec.authorization.type", "tenant exposed", "AWSAccount exposed", "does not admit NONE", "exposure.authorizations"] {
+    for part in [
+        "spec.authorization.type",
+        "tenant exposed",
+        "AWSAccount exposed",
+        "does not admit NONE",
+        "exposure.authorizations",
+    ] {
         assert!(message.contains(part), "no `{part}` in: {message}");
     }
     ns.apply(&account("exposed", &[("exposed", public())]).await.to_string()).await;
     ns.ready(&["apiroute/say", "restapi/api"]).await;
     answers(&ns, "/say", "hello").await;
     // What the admin takes back is taken from AWS.
-    ns.apply(&account("exposed", &[("exposed", json!({"exposure": {"authorizations": ["AWS_IAM"]}}))]).await.to_string()).await;
+    ns.apply(
+        &account("exposed", &[("exposed", json!({"exposure": {"authorizations": ["AWS_IAM"]}}))]).await.to_string(),
+    )
+    .await;
     is_withdrawn(&ns, "/say").await;
     ns.stalled("apiroute/say", "NotAllowed").await;
     let methods = cloud(&ns).rest_api(&api_id(&ns).await).await.unwrap().methods;
@@ -205,7 +235,9 @@ async fn a_route_whose_grant_is_withdrawn_is_gone() {
     let platform = Namespace::new("withdraw-platform").await;
     let team = Namespace::new("withdraw-team").await;
     let open = json!({"authorizations": ["NONE"]});
-    platform.apply(&granting(&json!([grant("withdraw-team", open.clone()), grant("withdraw-platform", open.clone())]))).await;
+    platform
+        .apply(&granting(&json!([grant("withdraw-team", open.clone()), grant("withdraw-platform", open.clone())])))
+        .await;
     platform.apply(&[machine("own", "mine"), route("own", "/own", "own")].concat()).await;
     team.apply(&[machine("say", "hello"), route_of("withdraw-platform", "say", "/say", "say")].concat()).await;
     team.ready(&["apiroute/say"]).await;
@@ -241,12 +273,15 @@ async fn a_route_whose_grant_is_withdrawn_is_gone() {
 async fn a_machine_that_no_longer_admits_its_callers_is_not_called() {
     let owner = Namespace::new("callers-owner").await;
     let team = Namespace::new("callers-team").await;
-    let admitting = |from: &str| machine("say", "hello") + &format!("  allowedCallers: {{namespaces: {{from: {from}}}}}\n");
+    let admitting =
+        |from: &str| machine("say", "hello") + &format!("  allowedCallers: {{namespaces: {{from: {from}}}}}\n");
     let across = route("say", "/say", "say").replace("{name: say}}", "{name: say, namespace: callers-owner}}");
     owner.apply(&admitting("Same")).await;
     team.apply(&[machine("own", "mine"), rest_api("api"), across, route("own", "/own", "own")].concat()).await;
     let message = team.stalled("apiroute/say", "NotAllowed").await;
-    for part in ["spec.target.stateMachineRef", "callers-owner/say", "add namespace callers-team to spec.allowedCallers"] {
+    for part in
+        ["spec.target.stateMachineRef", "callers-owner/say", "add namespace callers-team to spec.allowedCallers"]
+    {
         assert!(message.contains(part), "no `{part}` in: {message}");
     }
     team.condition("apiroute/say", "ResolvedRefs", "False", "NotAllowed").await;
@@ -290,7 +325,11 @@ async fn roles_and_policies_that_no_list_names_are_refused() {
     let (admin, policy) = ("arn:aws:iam::000000000000:role/Admin", "arn:aws:iam::aws:policy/AdministratorAccess");
     let cases = [
         ("statemachine/say", json!({"executionRole": {"arn": admin}}), vec![admin, "executionRoleArns"]),
-        ("statemachine/say", json!({"executionRole": {"managedPolicyArns": [policy]}}), vec![policy, "managedPolicyArns"]),
+        (
+            "statemachine/say",
+            json!({"executionRole": {"managedPolicyArns": [policy]}}),
+            vec![policy, "managedPolicyArns"],
+        ),
         ("apiroute/say", json!({"invokeRole": {"arn": admin}}), vec![admin, "invokeRoleArns"]),
         ("apiroute/say", json!({"invokeRole": {"managedPolicyArns": [policy]}}), vec![policy, "managedPolicyArns"]),
     ];

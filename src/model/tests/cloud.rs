@@ -97,9 +97,8 @@ impl Cloud {
         let names = model.needs(&self.observed([])).into_keys().chain(self.roles.keys().cloned());
         let mut observed = self.observed(names.collect::<Vec<_>>());
         let mut plan = model.plan(&observed).unwrap();
-        let serves = |planned: &Planned<Step>| {
-            matches!(planned.step, Step::Deployment(_) | Step::Stage(_) | Step::Record(_))
-        };
+        let serves =
+            |planned: &Planned<Step>| matches!(planned.step, Step::Deployment(_) | Step::Stage(_) | Step::Record(_));
         if self.api.is_some() && plan.steps().iter().any(serves) {
             observed.deployments = Some(self.deployments.clone());
             plan = model.plan(&observed).unwrap();
@@ -156,7 +155,8 @@ impl Cloud {
                 let (revision, hash) = parse_description(description).unwrap();
                 let id = self.id("deployment");
                 let snapshot = self.tree.methods.iter();
-                let snapshot = snapshot.map(|(at, method)| (at.clone(), (method.clone(), self.calls.get(at).cloned().flatten())));
+                let snapshot =
+                    snapshot.map(|(at, method)| (at.clone(), (method.clone(), self.calls.get(at).cloned().flatten())));
                 self.snapshots.insert(id.clone(), snapshot.collect());
                 let before = self.deployments.insert(revision, Found { id, hash });
                 assert_eq!(before, None, "revision {revision} twice");
@@ -224,7 +224,8 @@ impl Cloud {
         match step {
             rest_api::Step::Create { name, description, endpoint, tags } => {
                 let id = self.id("api");
-                self.tree.resources.insert("/".into(), self.id("resource"));
+                let root = self.id("resource");
+                self.tree.resources.insert("/".into(), root);
                 self.api = Some(rest_api::Observed {
                     id,
                     name: name.clone(),
@@ -257,9 +258,11 @@ impl Cloud {
             route::Step::CreateResource { path } => {
                 assert!(self.tree.resources.contains_key(parent(path)), "Invalid Resource identifier specified");
                 let variable = |path: &str| path.rsplit('/').next().unwrap().starts_with('{');
-                let sibling = self.tree.resources.keys().find(|other| {
-                    parent(other) == parent(path) && variable(other) && variable(path)
-                });
+                let sibling = self
+                    .tree
+                    .resources
+                    .keys()
+                    .find(|other| parent(other) == parent(path) && variable(other) && variable(path));
                 assert_eq!(sibling, None, "a sibling of {path} already has a variable path part");
                 let id = self.id("resource");
                 self.tree.resources.insert(path.clone(), id);

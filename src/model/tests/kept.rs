@@ -39,19 +39,13 @@ fn it_keeps_its_machine_while_others_change() {
         cloud.serves("prod"),
         ["GET /new → demo_new", "POST /orders/{id} → demo_orders", "POST /refunds → shop_refunds"]
     );
-    assert_eq!(
-        cloud.may("invoke-demo"),
-        ["StartExecution stateMachine:demo_a", "StartExecution stateMachine:demo_b"]
-    );
+    assert_eq!(cloud.may("invoke-demo"), ["StartExecution stateMachine:demo_a", "StartExecution stateMachine:demo_b"]);
     let kept = cloud.records.last().unwrap().routes.iter().find(|served| served.route.name == "orders").unwrap();
     assert_eq!(kept.machines, BTreeSet::from([Key::new("demo", "a")]), "the machine is not deleted under it");
     // Mended, what only the old form needed goes.
     let mended = [("demo/orders", "POST /orders/{id}", "c"), REFUNDS, ("demo/new", "GET /new", "b")];
     cloud.settle(&scene(&mended));
-    assert_eq!(
-        cloud.may("invoke-demo"),
-        ["StartExecution stateMachine:demo_b", "StartExecution stateMachine:demo_c"]
-    );
+    assert_eq!(cloud.may("invoke-demo"), ["StartExecution stateMachine:demo_b", "StartExecution stateMachine:demo_c"]);
 }
 
 #[test]

@@ -67,8 +67,11 @@ fn the_role_comes_before_the_machine() {
 fn nobody_but_what_is_written_and_no_tags_of_ours() {
     let role = build(&valid(STATEMENT)).role.unwrap();
     let document = Document::parse(&role.policy.to_string()).unwrap();
-    let summary: Vec<String> =
-        document.statements().iter().map(|s| format!("{:?} {} {}", s.effect, s.actions.join(","), s.resources.join(","))).collect();
+    let summary: Vec<String> = document
+        .statements()
+        .iter()
+        .map(|s| format!("{:?} {} {}", s.effect, s.actions.join(","), s.resources.join(",")))
+        .collect();
     assert_eq!(summary, ["Allow sqs:SendMessage arn:aws:sqs:*:*:demo-q", "Deny * *"]);
     assert!(build(&valid("{}")).role.unwrap().policy.is_empty());
 }

@@ -132,10 +132,7 @@ fn while_a_stage_serves_what_is_not_on_record_nothing_is_narrowed_or_removed() {
     for plan in cloud.settle(&changed) {
         assert!(!plan.contains("delete role") && !plan.contains("detach"), "{plan}");
     }
-    assert_eq!(
-        cloud.may("invoke-demo"),
-        ["StartExecution stateMachine:demo_a", "StartExecution stateMachine:demo_b"]
-    );
+    assert_eq!(cloud.may("invoke-demo"), ["StartExecution stateMachine:demo_a", "StartExecution stateMachine:demo_b"]);
     assert_eq!(cloud.may("invoke-shop"), ["StartExecution stateMachine:shop_a"]);
     // Known again, it is narrowed.
     let known = scene_of("[{name: dev}]", &[("demo/orders", "POST /orders/{id}", "b")]);
@@ -207,7 +204,8 @@ fn old_revisions_are_pruned_but_never_one_that_a_stage_serves() {
 fn the_first_routes_are_one_deployment() {
     let (name, wait) = ("stepgate-invoke-demo".to_owned(), Duration::from_secs(10));
     let role = |cloud: &Cloud| cloud.roles.keys().find(|role| role.starts_with(&name)).cloned();
-    let mut cloud = Cloud { young: true, ..Cloud::default() };
+    let mut cloud = Cloud::default();
+    cloud.young = true;
     assert_eq!(lines(&cloud.pass(&scene(&[]))), ["create REST API demo_api"]);
     assert_eq!(cloud.plan(&scene(&[])), "", "its routes are on their way");
 
@@ -294,10 +292,7 @@ fn stages_have_their_own_variables_and_routes_their_own_machine_on_each() {
     let mut cloud = Cloud::default();
     cloud.settle(&world);
     assert_eq!(cloud.stages["dev"].variables, BTreeMap::from([("v".into(), "1".into())]));
-    assert_eq!(
-        cloud.may("invoke-demo"),
-        ["StartExecution stateMachine:demo_a", "StartExecution stateMachine:demo_b"]
-    );
+    assert_eq!(cloud.may("invoke-demo"), ["StartExecution stateMachine:demo_a", "StartExecution stateMachine:demo_b"]);
     assert_eq!(cloud.records[0].routes[0].machines, BTreeSet::from([Key::new("demo", "a"), Key::new("demo", "b")]));
 }
 

@@ -11,7 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use super::route::{At, Method};
 use crate::identity::{Key, content_hash};
-use crate::policy::roles::Use;
+use crate::policy::roles::{Use, uses};
+use crate::policy::statement::Document;
+use crate::resources::role;
 
 /// What a revision holds, kept in a ControllerRevision that the RestAPI owns.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,6 +60,12 @@ pub struct RoleNeeds {
 }
 
 impl RoleNeeds {
+    /// What a role has, as far as it is of the kind that we give.
+    pub fn read(role: &role::Observed) -> Self {
+        let document = role.policies.get(role::POLICY_NAME).and_then(|text| Document::parse(text).ok());
+        Self { of: None, uses: uses(&document.unwrap_or_default()), managed_policies: role.managed_policies.clone() }
+    }
+
     /// Adds another's needs.
     pub fn merge(&mut self, other: &Self) {
         self.of = self.of.take().or_else(|| other.of.clone());

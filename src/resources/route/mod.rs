@@ -168,20 +168,28 @@ fn changed(from: &Method, to: &Method) -> impl Iterator<Item = &'static str> {
     .filter_map(|(name, differs)| differs.then_some(name))
 }
 
-/// What makes the observed tree the desired one: parents before children, methods after their resources; whatever is in
-/// the API and not wanted goes, children before parents.
+/// What makes the observed tree the desired one: parents before children, methods after their resources; then whatever is
+/// in the API and not wanted goes. Only an unwanted path parameter whose place another takes goes first: API Gateway
+/// has one among siblings.
 pub fn diff(desired: &BTreeMap<At, Desired>, observed: &Observed) -> Vec<Step> {
     let wanted_paths: BTreeSet<String> = desired
         .iter()
         .filter(|(at, desired)| matches!(desired, Desired::Method(_)) || observed.methods.contains_key(at))
         .flat_map(|(at, _)| with_ancestors(&at.path))
         .collect();
-    let mut steps: Vec<Step> = wanted_paths
-        .iter()
-        // The root comes with the API.
-        .filter(|path| *path != "/" && !observed.resources.contains_key(*path))
-        .map(|path| Step::CreateResource { path: path.clone() })
-        .collect();
+    // The root comes with the API.
+    let new: Vec<&String> =
+        wanted_paths.iter().filter(|path| *path != "/" && !observed.resources.contains_key(*path)).collect();
+    let unwanted = |path: &str| path != "/" && !wanted_paths.contains(path);
+    // A resource is deleted with everything below it, so the topmost unwanted one is enough.
+    let going = observed.resources.iter().filter(|(path, _)| unwanted(path) && !unwanted(parent(path)));
+    let delete = |(path, id): (&String, &String)| Step::DeleteResource { path: path.clone(), id: id.clone() };
+    let replaced = |path: &str| is_parameter(path) && new.iter().any(|new| is_parameter(new) && parent(new) == parent(path));
+    let (first, last): (Vec<_>, Vec<_>) = going.partition(|(path, _)| replaced(path));
+    let below = |path: &str| first.iter().any(|(gone, _)| path == *gone || path.starts_with(&format!("{gone}/")));
+
+    let mut steps: Vec<Step> = first.iter().copied().map(delete).collect();
+    steps.extend(new.iter().map(|path| Step::CreateResource { path: (*path).clone() }));
     for (at, wanted) in desired {
         if let Desired::Method(to) = wanted {
             let from = observed.methods.get(at);
@@ -190,17 +198,15 @@ pub fn diff(desired: &BTreeMap<At, Desired>, observed: &Observed) -> Vec<Step> {
             }
         }
     }
-    steps.extend(
-        observed.methods.keys().filter(|at| !desired.contains_key(at)).map(|at| Step::Delete { at: at.clone() }),
-    );
-    // A resource is deleted with everything below it, so the topmost unwanted one is enough.
-    for (path, id) in &observed.resources {
-        let unwanted = |path: &str| path != "/" && !wanted_paths.contains(path);
-        if unwanted(path) && !unwanted(parent(path)) {
-            steps.push(Step::DeleteResource { path: path.clone(), id: id.clone() });
-        }
-    }
+    let gone = observed.methods.keys().filter(|at| !desired.contains_key(at) && !below(&at.path));
+    steps.extend(gone.map(|at| Step::Delete { at: at.clone() }));
+    steps.extend(last.into_iter().map(delete));
     steps
+}
+
+/// Whether a path ends in a parameter.
+fn is_parameter(path: &str) -> bool {
+    path.rsplit('/').next().is_some_and(|last| last.starts_with('{'))
 }
 
 /// The tree after the steps: what a deployment would take a snapshot of.

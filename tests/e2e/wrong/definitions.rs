@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Namespace, condition, machine, rest_api, route};
+use crate::support::{Namespace, machine, rest_api, route};
 
 /// A StateMachine with this definition.
 fn defined(name: &str, definition: &str) -> String {
@@ -81,11 +81,7 @@ async fn a_definition_from_a_config_map_that_is_not_there() {
 
     ns.apply(&config_map(json!({"other": ""}))).await;
     let missing = "spec.definitionFrom.configMapKeyRef: ConfigMap e2e-config-map/workflows has no key `work`";
-    ns.eventually("statemachine/work", "misses the key", async |found| {
-        let ready = condition(found.ok_or("is gone")?, "Ready").ok_or("has no status")?;
-        if ready.message == missing { Ok(()) } else { Err(ready.message) }
-    })
-    .await;
+    ns.tells("statemachine/work", missing).await;
 
     ns.apply(&config_map(json!({"work": "StartAt: Say\nStates:\n  Say: {Type: Pass, End: true}"}))).await;
     ns.ready(&["statemachine/work"]).await;

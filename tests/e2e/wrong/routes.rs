@@ -19,7 +19,9 @@ async fn two_routes_with_one_path_and_method() {
          then the older one); choose another path or method, or delete that route"
     );
     assert_eq!(ns.condition("apiroute/loser", "Accepted", "False", "Conflicted").await, message);
-    ns.event("apiroute/loser", "RouteConflict").await;
+    ns.event("apiroute/loser", "Warning RouteConflict: POST /orders: ").await;
+    let listed = ns.suite.testbed.kubectl(["get", "apiroute/loser", "-o", "wide", "-n", &ns.name]).await.unwrap();
+    assert!(listed.contains("RouteConflict") && listed.contains(&message), "{listed}");
     ns.ready(&["apiroute/winner", "restapi/api"]).await;
     ns.says("winner", "one").await;
 
@@ -100,7 +102,7 @@ async fn a_rest_api_that_does_not_admit_the_route() {
     };
     platform.patch("restapi/api", grant(json!({}))).await;
     let under = "RestAPI e2e-platform/api admits routes of namespace e2e-team only under /web, not /orders";
-    says(&team, "apiroute/orders", under).await;
+    team.tells("apiroute/orders", under).await;
     team.apply(&there("web", "/web/orders")).await;
     let message = team.stalled("apiroute/web", "NotAllowed").await;
     assert_eq!(
@@ -215,13 +217,4 @@ async fn bad_routes_do_not_stop_a_good_one() {
     }
     let ready = condition(&ns.get("restapi/api").await, "Ready").unwrap();
     assert_eq!(ready.message, "2 of 6 routes are served.");
-}
-
-/// Waits until an object's Ready says this.
-async fn says(ns: &Namespace, object: &str, message: &str) {
-    ns.eventually(object, &format!("says `{message}`"), async |found| {
-        let ready = condition(found.ok_or("is gone")?, "Ready").ok_or("has no status")?;
-        if ready.message == message { Ok(()) } else { Err(ready.message) }
-    })
-    .await;
 }

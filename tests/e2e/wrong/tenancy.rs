@@ -21,12 +21,6 @@ async fn a_statement_over_the_ceiling() {
     assert!(message.contains("admin"), "who can mend it? {message}");
 
     ns.apply(&with_statement("\"dynamodb:*\"", "\"*\"")).await;
-    ns.eventually("statemachine/work", "is looked at", async |found| {
-        let object = found.ok_or("is gone")?;
-        let seen = object["status"]["observedGeneration"] == object["metadata"]["generation"];
-        if seen { Ok(()) } else { Err("not yet".to_owned()) }
-    })
-    .await;
     let message = ns.stalled("statemachine/work", "OverCeiling").await;
     assert!(message.contains("dynamodb:*"), "{message}");
     let roles = ns.suite.testbed.aws().inventory().await.unwrap();
@@ -124,4 +118,19 @@ async fn a_wrong_account_id() {
     }
     ns.delete("awsaccount/e2e-wrong").await;
     ns.gone("awsaccount/e2e-wrong").await;
+}
+
+#[tokio::test]
+async fn an_account_that_can_not_be_understood() {
+    let ns = Namespace::labelled("e2e-strange", &[]).await;
+    let strange = account("e2e-strange", ns.suite.testbed.aws_endpoint());
+    ns.apply(&strange.replace("{matchLabels: {tenant: e2e-strange}}", "{matchExpressions: [{key: a, operator: Is}]}"))
+        .await;
+    let message = ns.stalled("awsaccount/e2e-strange", "InvalidSpec").await;
+    assert!(message.starts_with("spec.tenants[e2e-strange].namespaces.selector: "), "{message}");
+    ns.apply(&strange.replace("\"dynamodb:GetItem\"", "\"dynamodb GetItem\"")).await;
+    let message = ns.stalled("awsaccount/e2e-strange", "InvalidSpec").await;
+    assert!(message.starts_with("spec.tenants[e2e-strange].ceiling[0]: "), "{message}");
+    ns.delete("awsaccount/e2e-strange").await;
+    ns.gone("awsaccount/e2e-strange").await;
 }
