@@ -11,7 +11,7 @@ use super::publish::{self, State};
 use super::state_machine::next;
 use super::{Context, finalizer};
 use crate::api::conditions::reasons;
-use crate::api::{ABANDON, AWSAccount, Namespaces};
+use crate::api::{ABANDON, AWSAccount};
 use crate::aws::{SessionError, partition};
 use crate::identity::Key;
 use crate::policy::ceiling::Grant;
@@ -65,8 +65,9 @@ pub async fn reconcile(object: Arc<AWSAccount>, context: Arc<Context>) -> Result
 
 async fn verify(context: &Context, object: &AWSAccount) -> Result<String, Problem> {
     for tenant in &object.spec.tenants {
-        understood(&tenant.namespaces)
-            .map_err(|why| Problem::invalid(format!("spec.tenants[{}].namespaces.{why}", tenant.name)))?;
+        if let Some(Err(error)) = tenant.namespaces.selector.clone().map(Selector::try_from) {
+            return Err(Problem::invalid(format!("spec.tenants[{}].namespaces.selector: {error}", tenant.name)));
+        }
         for (index, grant) in tenant.ceiling.iter().enumerate() {
             let grant = Grant {
                 actions: grant.actions.clone(),
@@ -96,17 +97,6 @@ async fn verify(context: &Context, object: &AWSAccount) -> Result<String, Proble
             let problem = Problem::from(&error);
             Err(Problem::waiting(reasons::RETRYING, problem.message))
         }
-    }
-}
-
-/// Whether a selector has a meaning; one that has none admits nobody.
-///
-/// # Errors
-/// Why it has none.
-fn understood(namespaces: &Namespaces) -> Result<(), String> {
-    match namespaces.selector.clone().map(Selector::try_from) {
-        Some(Err(error)) => Err(format!("selector: {error}")),
-        _ => Ok(()),
     }
 }
 

@@ -45,7 +45,7 @@ pub fn set_state(status: &mut CommonStatus, generation: Option<i64>, state: &Sta
         }
         State::Not { problem, serving } => {
             let ready = if *serving {
-                let message = format!("{}. What was served before keeps serving", problem.message);
+                let message = sentences(&problem.message, "What was served before keeps serving.");
                 (false, reasons::LAST_KNOWN_GOOD, message)
             } else {
                 (false, problem.reason, problem.message.clone())
@@ -68,6 +68,12 @@ pub fn set_state(status: &mut CommonStatus, generation: Option<i64>, state: &Sta
     for (type_, (status_, reason, message)) in [(READY, ready), (RECONCILING, reconciling), (STALLED, stalled)] {
         set(&mut status.conditions, type_, Some(status_), reason, &message, generation);
     }
+}
+
+/// Two sentences, whether or not the first has its mark.
+pub fn sentences(first: &str, second: &str) -> String {
+    let mark = if first.ends_with(['.', '?', '!']) { "" } else { "." };
+    format!("{first}{mark} {second}")
 }
 
 /// Sets one condition; its transition time changes only with its status.
@@ -147,15 +153,17 @@ where
     }
 }
 
-/// Tells of a problem once: when the message is not what Ready said before.
+/// Tells of a problem once: when Ready did not say so before. What just takes a moment is not worth an event.
 pub async fn tell<K>(context: &Context, object: &K, before: &[Condition], state: &State)
 where
     K: ResourceExt + Resource<DynamicType = ()>,
 {
     let (State::Not { problem, .. } | State::Deleting(problem)) = state else { return };
-    let told =
-        before.iter().any(|condition| condition.type_ == READY && condition.message.starts_with(&*problem.message));
-    if !told {
-        event(context, object, EventType::Warning, problem.reason, "Reconcile", &problem.message).await;
+    let told = |condition: &Condition| condition.type_ == READY && condition.message.starts_with(&*problem.message);
+    if [reasons::PROGRESSING, reasons::DELETING].contains(&problem.reason) || before.iter().any(told) {
+        return;
     }
+    let comes_by_itself = [reasons::WAITING_FOR_REFERENCE, reasons::WAITING_FOR_ROLE].contains(&problem.reason);
+    let type_ = if comes_by_itself { EventType::Normal } else { EventType::Warning };
+    event(context, object, type_, problem.reason, "Reconcile", &problem.message).await;
 }

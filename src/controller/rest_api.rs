@@ -375,17 +375,17 @@ impl<'a> Run<'a> {
         self.records.iter().find(|record| record.deployment_id == stage.deployment_id)
     }
 
-    /// What each stage serves: as AWS shows it, or, where this reconcile did not get so far, as it showed it last.
-    fn serving<'b>(&'b self, status: &'b RestAPIStatus) -> Vec<Serving<'b>> {
-        let pinned =
-            |name: &str| self.object.spec.stages.iter().any(|stage| stage.name == name && stage.revision.is_some());
-        let record = |stage: &StageStatus| self.records.iter().find(|record| Some(record.revision) == stage.revision);
-        let serving = |stage: &'b StageStatus| Serving {
+    /// What each stage of the manifest serves: as AWS shows it, or, where this reconcile did not get so far, as it showed
+    /// it last. One that is not there yet serves nothing.
+    fn serving(&self, status: &RestAPIStatus) -> Vec<Serving<'_>> {
+        let revision = |name: &str| status.stages.iter().find(|stage| stage.name == name)?.revision;
+        let record = |revision: i64| self.records.iter().find(|record| record.revision == revision);
+        let serving = |stage: &'a crate::api::Stage| Serving {
             stage: &stage.name,
-            follows: !pinned(&stage.name),
-            record: record(stage),
+            follows: stage.revision.is_none(),
+            record: revision(&stage.name).and_then(record),
         };
-        status.stages.iter().map(serving).collect()
+        self.object.spec.stages.iter().map(serving).collect()
     }
 
     /// How each route stands, as far as this reconcile knows.
@@ -431,12 +431,12 @@ impl<'a> Run<'a> {
         let name = operation_name(&key);
         let (at, kept) = self.observed.tree.methods.iter().find(|(_, method)| method.operation_name == name)?;
         if kept.authorization == "NONE" && route.spec.authorization.type_ != Authorization::None {
-            return Some("ATTENTION: the form that keeps serving asks callers for NO authorization");
+            return Some("ATTENTION: the form that keeps serving asks callers for NO authorization.");
         }
         let newest = self.records.iter().max_by_key(|record| record.revision)?;
         let served = newest.routes.iter().find(|served| served.route == key && served.at == *at)?;
         (served.hash != crate::identity::content_hash(kept))
-            .then_some("What is in AWS was changed by someone else meanwhile")
+            .then_some("What is in AWS was changed by someone else meanwhile.")
     }
 
     fn is_about_pins(&self, problem: &Problem) -> bool {

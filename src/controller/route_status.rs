@@ -110,9 +110,8 @@ fn status(route: &APIRoute, api_status: &RestAPIStatus, serving: &[Serving<'_>],
         .collect();
     status.url = status.stages.first().map(|stage| stage.url.clone());
 
-    let followers: Vec<&Serving<'_>> = serving.iter().filter(|serving| serving.follows).collect();
-    // Where every stage is pinned, pinned stages are all there is.
-    let counted: Vec<&Serving<'_>> = if followers.is_empty() { Vec::new() } else { followers };
+    // Where every stage is pinned, none is counted.
+    let counted: Vec<&Serving<'_>> = serving.iter().filter(|serving| serving.follows).collect();
     let serves = |hash: Option<&str>| {
         counted
             .iter()
@@ -129,7 +128,8 @@ fn status(route: &APIRoute, api_status: &RestAPIStatus, serving: &[Serving<'_>],
         RouteState::Attached { hash, problem, paused, .. } => {
             set(ACCEPTED, true, reasons::ACCEPTED, accepted, generation);
             set(RESOLVED_REFS, true, reasons::RESOLVED, resolved, generation);
-            if serves(Some(hash)) {
+            // Where no stage follows, it serves once it is part of the newest revision.
+            if serves(Some(hash)) && (!counted.is_empty() || problem.is_none()) {
                 set(PROGRAMMED, true, reasons::PROGRAMMED, "The stages serve it.", generation);
                 State::Ready(match &status.url {
                     Some(url) => format!("Served at {url}"),
@@ -150,7 +150,7 @@ fn status(route: &APIRoute, api_status: &RestAPIStatus, serving: &[Serving<'_>],
         RouteState::Refused { refusal, caution } => {
             let mut problem = refusal.problem.clone();
             if let Some(caution) = caution {
-                problem.message = format!("{}. {caution}", problem.message);
+                problem.message = publish::sentences(&problem.message, caution);
             }
             let problem = &problem;
             let reason = match problem.reason {

@@ -72,12 +72,18 @@ impl Api<'_> {
     /// are still to be replaced, or are kept.
     pub fn needs(&self, observed: &Observed) -> BTreeMap<String, RoleNeeds> {
         let mut needs = self.wanted_needs();
-        let (in_use, _) = self.in_use(observed);
+        let (in_use, unknown) = self.in_use(observed);
         let counted = |record: &&Record| in_use.contains(&record.revision);
         for (name, served) in self.records.iter().filter(counted).flat_map(|record| &record.roles) {
             needs.entry(name.clone()).or_default().merge(served);
         }
         merge(&mut needs, self.needs_of_old_forms(observed, |_| true));
+        for (name, needs) in needs.iter_mut().filter(|_| unknown) {
+            // What can't be known counts as served: the role keeps all it has.
+            if let Some(Some(found)) = observed.roles.get(name) {
+                needs.merge(&RoleNeeds::read(found));
+            }
+        }
         needs
     }
 
@@ -142,7 +148,8 @@ impl Api<'_> {
                 tree.extend(places(valid).map(|at| (at, route::Desired::Keep)));
             }
             // Beside what is kept, no parameter can have another name.
-            (waiting, ready) = ready.into_iter().partition(|valid| tree.keys().any(|at| clash(&at.path, &valid.at.path)));
+            (waiting, ready) =
+                ready.into_iter().partition(|valid| tree.keys().any(|at| clash(&at.path, &valid.at.path)));
             if waiting.is_empty() {
                 break;
             }
@@ -231,11 +238,8 @@ impl Api<'_> {
         let (_, unknown) = self.in_use(observed);
         let mut steps = RoleSteps::default();
         let mut wanted = BTreeSet::new();
-        for mut desired in self.roles(observed) {
+        for desired in self.roles(observed) {
             let found = observed.roles.get(&desired.name).and_then(Option::as_ref);
-            if unknown && let Some(found) = found {
-                keep_all(&mut desired, found);
-            }
             if desired.policy.len() > crate::policy::statement::INLINE_LIMIT {
                 return Err(Problem::invalid(format!(
                     "the routes of one namespace call so many state machines that the policy of role {} has {} characters, and IAM takes {}; spread the routes over several RestAPIs",
@@ -467,14 +471,6 @@ fn desired_stage(stage: &ValidStage, records: &[&Record], follow: &stage::Serves
         },
     };
     stage::Desired { name: stage.name.clone(), variables: stage.variables.clone(), serves }
-}
-
-/// What can't be known counts as served: the role keeps all it has.
-fn keep_all(desired: &mut role::Desired, found: &role::Observed) {
-    let had = found.policies.get(role::POLICY_NAME).and_then(|text| Document::parse(text).ok()).unwrap_or_default();
-    let statements = had.statements().iter().chain(desired.policy.statements()).cloned();
-    desired.policy = Document::new(statements.collect::<Vec<_>>());
-    desired.managed_policies.extend(found.managed_policies.iter().cloned());
 }
 
 /// AWS refuses a deployment without methods, so that the last deleted route would stay live: an API without routes has

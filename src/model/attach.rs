@@ -76,12 +76,7 @@ pub fn attach(
     attachment
 }
 
-fn take(
-    at: &At,
-    key: &Key,
-    taken: &mut BTreeMap<At, Key>,
-    parameters: &mut BTreeMap<String, (String, Key)>,
-) {
+fn take(at: &At, key: &Key, taken: &mut BTreeMap<At, Key>, parameters: &mut BTreeMap<String, (String, Key)>) {
     for (parent, parameter) in parameters_of(&at.path) {
         parameters.entry(parent).or_insert((parameter, key.clone()));
     }

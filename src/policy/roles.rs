@@ -179,7 +179,9 @@ pub fn uses(policy: &Document) -> BTreeSet<Use> {
         statement.actions.iter().flat_map(|action| statement.resources.iter().map(move |resource| (action, resource)))
     });
     let read = |(action, resource): (&String, &String)| {
-        let machine = resource.strip_suffix(":*").map_or_else(|| resource.clone(), |arn| arn.replacen(":execution:", ":stateMachine:", 1));
+        let machine = resource
+            .strip_suffix(":*")
+            .map_or_else(|| resource.clone(), |arn| arn.replacen(":execution:", ":stateMachine:", 1));
         Some(Use { action: action.parse().ok()?, machine: MachineArn::parse(&machine).ok()? })
     };
     pairs.filter_map(read).collect()

@@ -11,8 +11,8 @@ use crate::api::{APIRoute, RestAPI, StateMachine};
 use crate::identity::{Cluster, Key};
 use crate::world::World;
 
-/// The account of every world: namespaces that begin with `demo` or `shop`.
-pub const ACCOUNT: &str = r#"
+/// The account of every world, for the namespaces `demo` and `shop`.
+pub const ACCOUNT: &str = r#"---
 apiVersion: stepgate.dev/v1alpha1
 kind: AWSAccount
 metadata: {name: dev}

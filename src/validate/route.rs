@@ -182,7 +182,7 @@ fn targets(world: &World, valid: &ValidApi, admission: &Admission, route: &APIRo
         add(&format!("spec.target.stateMachineRefs[{index}]"), reference)?;
     }
     if let Some(arn) = &target.arn {
-        let arn = foreign_target(valid, admission, target.action, arn).map_err(Refusal::own)?;
+        let arn = foreign_target(valid, admission, target.action, arn)?;
         targets.arns.insert(arn.clone());
         machine.default = Some(arn);
     }
@@ -205,7 +205,7 @@ fn targets(world: &World, valid: &ValidApi, admission: &Admission, route: &APIRo
 }
 
 /// A machine outside the operator's own: bounded by the tenant's `targets`.
-fn foreign_target(valid: &ValidApi, admission: &Admission, action: Action, arn: &str) -> Result<String, Problem> {
+fn foreign_target(valid: &ValidApi, admission: &Admission, action: Action, arn: &str) -> Result<String, Refusal> {
     let arn = valid.place.fill(arn);
     let admitted = admission.tenant.targets.iter().any(|grant| {
         let arns: Vec<_> = grant.arns.iter().map(|pattern| valid.place.fill(pattern)).collect();
@@ -213,7 +213,7 @@ fn foreign_target(valid: &ValidApi, admission: &Admission, action: Action, arn: 
             && ceiling::arn_allowed(&arns, &arn, &admission.namespace)
     });
     if !admitted {
-        return Err(Problem::stalled(
+        return Err(Refusal::reference(Problem::stalled(
             reasons::NOT_ALLOWED,
             format!(
                 "spec.target.arn: no entry in `targets` of tenant {} in AWSAccount {} admits {} on {arn}; the platform admin must add one",
@@ -221,14 +221,14 @@ fn foreign_target(valid: &ValidApi, admission: &Admission, action: Action, arn: 
                 admission.account.name_any(),
                 action.as_str()
             ),
-        ));
+        )));
     }
     let here = format!(":{}:{}:stateMachine:", valid.place.region, valid.place.account_id);
     if !arn.contains(&here) {
-        return Err(Problem::invalid(format!(
+        return Err(Refusal::own(Problem::invalid(format!(
             "spec.target.arn: {arn} is not in Region {} of account {}, where the API is",
             valid.place.region, valid.place.account_id
-        )));
+        ))));
     }
     Ok(arn)
 }

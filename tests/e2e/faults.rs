@@ -5,7 +5,9 @@ use stepgate_testbed::Relay;
 
 use crate::cloud::Cloud;
 use crate::proxy::{ALWAYS, Answer, Proxy};
-use crate::support::{Namespace, PATIENCE, TENANT, account, assert_for_people, eventually, machine, rest_api, route, suite};
+use crate::support::{
+    Namespace, PATIENCE, TENANT, account, assert_for_people, eventually, machine, rest_api, route, suite,
+};
 
 const ALL: [&str; 3] = ["statemachine/say", "restapi/api", "apiroute/say"];
 
@@ -58,8 +60,7 @@ async fn called(proxy: &Proxy, operation: &str, times: usize) {
 #[tokio::test]
 async fn a_fresh_role_is_waited_for() {
     let (proxy, ns) = behind("fault-fresh-role").await;
-    const WORDS: &str =
-        "Neither the global service principal states.amazonaws.com, nor the regional one is authorized to assume the provided role.";
+    const WORDS: &str = "Neither the global service principal states.amazonaws.com, nor the regional one is authorized to assume the provided role.";
     proxy.inject("CreateStateMachine", ALWAYS, error(400, "AccessDeniedException", WORDS));
     ns.apply(&manifests()).await;
     let message = ns.condition("statemachine/say", "Reconciling", "True", "WaitingForRole").await;
@@ -75,8 +76,12 @@ async fn a_fresh_role_is_waited_for() {
 #[tokio::test]
 async fn throttling_is_waited_out() {
     let (proxy, ns) = behind("fault-throttled").await;
-    let answer =
-        Answer::Error { status: 429, code: "TooManyRequestsException", message: "Too Many Requests", retry_after: Some(1) };
+    let answer = Answer::Error {
+        status: 429,
+        code: "TooManyRequestsException",
+        message: "Too Many Requests",
+        retry_after: Some(1),
+    };
     proxy.inject("PutMethod", ALWAYS, answer);
     ns.apply(&manifests()).await;
     let message = ns.condition("restapi/api", "Reconciling", "True", "Retrying").await;
@@ -159,7 +164,8 @@ async fn a_mapping_that_aws_refuses_concerns_one_route_only() {
     let (proxy, ns) = behind("fault-mapping").await;
     ns.apply(&manifests()).await;
     ns.ready(&ALL).await;
-    const WORDS: &str = "Invalid mapping expression specified: Validation Result: warnings : [], errors : [Invalid mapping expression]";
+    const WORDS: &str =
+        "Invalid mapping expression specified: Validation Result: warnings : [], errors : [Invalid mapping expression]";
     proxy.inject("PutIntegration", 1, error(400, "BadRequestException", WORDS));
     ns.apply(&route("bad", "/bad", "say")).await;
     let message = ns.condition("apiroute/bad", "Stalled", "True", "RefusedByAWS").await;

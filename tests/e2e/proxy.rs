@@ -42,12 +42,8 @@ impl Proxy {
     /// Before the emulator at this URL.
     pub async fn start(upstream: &str) -> Proxy {
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        let state = Arc::new(Inner {
-            upstream: upstream.to_owned(),
-            client,
-            faults: Mutex::default(),
-            seen: Mutex::default(),
-        });
+        let state =
+            Arc::new(Inner { upstream: upstream.to_owned(), client, faults: Mutex::default(), seen: Mutex::default() });
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let router = Router::new().fallback(handle).with_state(Arc::clone(&state));
@@ -87,7 +83,8 @@ async fn handle(
     state.seen.lock().unwrap().push(operation.clone());
     let fault = {
         let mut faults = state.faults.lock().unwrap();
-        let matching = |fault: &Fault| fault.operation == operation || (fault.operation == "*" && !operation.is_empty());
+        let matching =
+            |fault: &Fault| fault.operation == operation || (fault.operation == "*" && !operation.is_empty());
         let found = faults.iter_mut().find(|(fault, times)| *times > 0 && matching(fault));
         found.map(|(fault, times)| {
             *times = times.saturating_sub(usize::from(*times != ALWAYS));
@@ -185,9 +182,7 @@ fn error(
     }
     let json = |value: serde_json::Value| value.to_string();
     let (content_type, text) = match protocol {
-        Protocol::Json => {
-            ("application/x-amz-json-1.0", json(serde_json::json!({"__type": code, "message": message})))
-        }
+        Protocol::Json => ("application/x-amz-json-1.0", json(serde_json::json!({"__type": code, "message": message}))),
         Protocol::Rest => {
             response = response.header("x-amzn-errortype", code);
             ("application/json", json(serde_json::json!({"message": message})))

@@ -59,7 +59,11 @@ fn plan(valid: &ValidMachine, observed: &Observed) -> String {
 #[test]
 fn the_role_comes_before_the_machine() {
     let valid = valid(STATEMENT);
-    assert_snapshot!(plan(&valid, &Observed::default()), @"");
+    assert_snapshot!(plan(&valid, &Observed::default()), @"
+    create role stepgate-exec-demo_hello-#
+    write the policy of role stepgate-exec-demo_hello-#
+    create state machine demo_hello
+    ");
     assert_eq!(plan(&valid, &made(&build(&valid))), "");
 }
 
@@ -79,8 +83,15 @@ fn nobody_but_what_is_written_and_no_tags_of_ours() {
 #[test]
 fn a_managed_role_goes_after_the_machine_has_left_it_and_comes_before() {
     let (managed, own) = (valid(STATEMENT), valid(OWN_ROLE));
-    assert_snapshot!(plan(&own, &made(&build(&managed))), @"");
-    assert_snapshot!(plan(&managed, &made(&build(&own))), @"");
+    assert_snapshot!(plan(&own, &made(&build(&managed))), @"
+    update role of state machine demo_hello
+    delete role stepgate-exec-demo_hello-#
+    ");
+    assert_snapshot!(plan(&managed, &made(&build(&own))), @"
+    create role stepgate-exec-demo_hello-#
+    write the policy of role stepgate-exec-demo_hello-#
+    update role of state machine demo_hello
+    ");
 }
 
 #[test]
@@ -89,9 +100,15 @@ fn the_machine_goes_before_its_role() {
     let observed = made(&build(&valid));
     let arn = build(&valid).machine.arn;
     let gone = removal(&arn, &valid.owner, "eu-central-1", &observed);
-    assert_snapshot!(text(&gone.to_string()), @"");
+    assert_snapshot!(text(&gone.to_string()), @"
+    delete state machine demo_hello
+    delete role stepgate-exec-demo_hello-#
+    ");
     assert_eq!(gone.steps()[1].after.len(), 1);
-    assert_snapshot!(text(&release(&arn, &valid.owner, "eu-central-1", &observed).to_string()), @"");
+    assert_snapshot!(text(&release(&arn, &valid.owner, "eu-central-1", &observed).to_string()), @"
+    release state machine demo_hello
+    release role stepgate-exec-demo_hello-#
+    ");
     assert!(removal(&arn, &valid.owner, "eu-central-1", &Observed::default()).is_empty());
 }
 

@@ -184,7 +184,8 @@ pub fn diff(desired: &BTreeMap<At, Desired>, observed: &Observed) -> Vec<Step> {
     // A resource is deleted with everything below it, so the topmost unwanted one is enough.
     let going = observed.resources.iter().filter(|(path, _)| unwanted(path) && !unwanted(parent(path)));
     let delete = |(path, id): (&String, &String)| Step::DeleteResource { path: path.clone(), id: id.clone() };
-    let replaced = |path: &str| is_parameter(path) && new.iter().any(|new| is_parameter(new) && parent(new) == parent(path));
+    let replaced =
+        |path: &str| is_parameter(path) && new.iter().any(|new| is_parameter(new) && parent(new) == parent(path));
     let (first, last): (Vec<_>, Vec<_>) = going.partition(|(path, _)| replaced(path));
     let below = |path: &str| first.iter().any(|(gone, _)| path == *gone || path.starts_with(&format!("{gone}/")));
 

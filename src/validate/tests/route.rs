@@ -1,0 +1,283 @@
+use std::collections::BTreeSet;
+
+use rstest::rstest;
+
+use crate::identity::Key;
+use crate::problem::Kind;
+use crate::resources::route::At;
+use crate::validate::fixture::{ACCOUNT, api, arn, machine, route, the_api, the_route, with, world};
+use crate::validate::route::{Refusal, ValidRoute, references, validate};
+use crate::world::World;
+
+const OPEN: &str = "{stages: [{name: dev}, {name: prod}], allowedRoutes: [{namespaces: {from: All}, authorizations: [NONE, AWS_IAM], mappings: [Structured, Raw]}]}";
+
+/// The route `demo/r` at `POST /orders/{id}` that starts `demo/m`, changed by a patch.
+fn validated(patch: &str) -> Result<ValidRoute, Refusal> {
+    of(&with(&route("demo/r", "POST /orders/{id}", "m"), patch), "demo/r", OPEN)
+}
+
+fn of(route: &str, key: &str, api_spec: &str) -> Result<ValidRoute, Refusal> {
+    let world = around(route, api_spec);
+    let api = the_api(&world);
+    let valid = crate::validate::rest_api::validate(&world, &api).unwrap();
+    validate(&world, &api, &valid, &the_route(&world, key))
+}
+
+fn around(route: &str, api_spec: &str) -> World {
+    let machines = [machine("demo/m", "STANDARD"), machine("demo/quick", "EXPRESS"), machine("shop/m", "STANDARD")];
+    let not_there = with(&machine("demo/soon", "STANDARD"), "{status: {}}");
+    let going = with(&machine("demo/going", "STANDARD"), "{metadata: {deletionTimestamp: '2026-01-01T00:00:00Z'}}");
+    let elsewhere = with(
+        &machine("demo/elsewhere", "STANDARD"),
+        "{status: {stateMachineArn: 'arn:aws:states:eu-west-1:111122223333:stateMachine:x'}}",
+    );
+    let choosy = with(
+        &machine("shop/choosy", "STANDARD"),
+        "{spec: {allowedCallers: {namespaces: {from: Selector, selector: {matchLabels: {a: b}}}}}}",
+    );
+    let open = with(&machine("shop/open", "STANDARD"), "{spec: {allowedCallers: {namespaces: {from: All}}}}");
+    world(
+        &[&machines.concat(), &not_there, &going, &elsewhere, &choosy, &open, route, &api(api_spec)]
+            .map(String::as_str)
+            .concat(),
+    )
+}
+
+#[rstest]
+#[case::missing(
+    "{target: {stateMachineRef: {name: nowhere}}}",
+    "WaitingForReference: spec.target.stateMachineRef: StateMachine demo/nowhere does not exist"
+)]
+#[case::not_in_aws(
+    "{target: {stateMachineRef: {name: soon}}}",
+    "WaitingForReference: spec.target.stateMachineRef: StateMachine demo/soon is not in AWS yet"
+)]
+#[case::going(
+    "{target: {stateMachineRef: {name: going}}}",
+    "WaitingForReference: spec.target.stateMachineRef: StateMachine demo/going is being deleted"
+)]
+#[case::elsewhere(
+    "{target: {stateMachineRef: {name: elsewhere}}}",
+    "InvalidSpec: spec.target.stateMachineRef: StateMachine demo/elsewhere is arn:aws:states:eu-west-1:111122223333:stateMachine:x, but this object lives in Region eu-central-1 of account 111122223333; put both in one account and Region"
+)]
+#[case::not_admitted(
+    "{target: {stateMachineRef: {namespace: shop, name: m}}}",
+    "NotAllowed: spec.target.stateMachineRef: StateMachine shop/m admits only its own namespace; its owner must add namespace demo to spec.allowedCallers.namespaces"
+)]
+#[case::not_selected(
+    "{target: {stateMachineRef: {namespace: shop, name: choosy}}}",
+    "NotAllowed: spec.target.stateMachineRef: StateMachine shop/choosy admits other namespaces; its owner must add namespace demo to spec.allowedCallers.namespaces"
+)]
+#[case::one_of_several(
+    "{target: {stateMachineRef: null, stateMachineRefs: [{name: m}, {name: nowhere}]}}",
+    "WaitingForReference: spec.target.stateMachineRefs[1]: StateMachine demo/nowhere does not exist"
+)]
+#[case::of_a_stage(
+    "{target: {stages: [{stage: dev, stateMachineRef: {name: nowhere}}]}}",
+    "WaitingForReference: spec.target.stages[dev].stateMachineRef: StateMachine demo/nowhere does not exist"
+)]
+#[case::targets(
+    "{target: {stateMachineRef: null, arn: 'arn:aws:states:eu-central-1:111122223333:stateMachine:other'}}",
+    "NotAllowed: spec.target.arn: no entry in `targets` of tenant demo in AWSAccount dev admits StartExecution on arn:aws:states:eu-central-1:111122223333:stateMachine:other; the platform admin must add one"
+)]
+#[case::target_action(
+    "{target: {action: StartSyncExecution, stateMachineRef: null, arn: 'arn:aws:states:eu-central-1:111122223333:stateMachine:shared-a'}}",
+    "NotAllowed: spec.target.arn: no entry in `targets` of tenant demo in AWSAccount dev admits StartSyncExecution on arn:aws:states:eu-central-1:111122223333:stateMachine:shared-a; the platform admin must add one"
+)]
+fn a_refused_reference(#[case] spec: &str, #[case] message: &str) {
+    let refusal = validated(&format!("{{spec: {spec}}}")).unwrap_err();
+    assert_eq!(format!("{}: {}", refusal.problem.reason, refusal.problem.message), message);
+    assert!(refusal.refs, "it is about what the route refers to");
+    assert_eq!(refusal.withdrawn, refusal.problem.reason == "NotAllowed", "only who granted takes away what serves");
+    assert_eq!(refusal.problem.kind == Kind::Waiting, refusal.problem.reason == "WaitingForReference");
+}
+
+#[rstest]
+#[case::express(
+    "{target: {action: StartSyncExecution}}",
+    "spec.target.stateMachineRef: action StartSyncExecution needs a machine of type EXPRESS, and StateMachine demo/m is STANDARD"
+)]
+#[case::standard(
+    "{target: {action: DescribeExecution, stateMachineRef: {name: quick}}, request: {executionName: {path: id}}}",
+    "spec.target.stateMachineRef: action DescribeExecution needs a machine of type STANDARD, and StateMachine demo/quick is EXPRESS"
+)]
+#[case::target_region(
+    "{target: {stateMachineRef: null, arn: 'arn:aws:states:eu-west-1:111122223333:stateMachine:shared-a'}}",
+    "spec.target.arn: arn:aws:states:eu-west-1:111122223333:stateMachine:shared-a is not in Region eu-central-1 of account 111122223333, where the API is"
+)]
+#[case::uncovered_stage(
+    "{target: {stateMachineRef: null, stages: [{stage: dev, stateMachineRef: {name: m}}]}}",
+    "spec.target.stages: the RestAPI also has stage prod; add it, or set stateMachineRef for the stages that are not listed"
+)]
+#[case::path_parameter(
+    "{request: {input: [{to: /a, path: key}]}}",
+    "spec.request.input[0].path: the path /orders/{id} has no parameter {key}"
+)]
+#[case::name_parameter(
+    "{request: {executionName: {path: key}}}",
+    "spec.request.executionName.path: the path /orders/{id} has no parameter {key}"
+)]
+#[case::value(
+    "{request: {input: [{to: /a, path: id}, {to: /b, value: prod}]}}",
+    "spec.request.input[1].value is not JSON: expected value at line 1 column 1; quote a text twice, as '\"text\"'"
+)]
+#[case::overlap(
+    "{request: {input: [{to: /a, path: id}, {to: /a/b, query: q}]}}",
+    "spec.request.input[1].to \"/a/b\" and input[0].to \"/a\" write to the same place: keep one, or give each a key of its own"
+)]
+#[case::array(
+    "{request: {input: [{to: /a/0, path: id}]}}",
+    "spec.request.input[0].to \"/a/0\" goes into an array, at \"0\": arrays can only be taken and put as a whole"
+)]
+#[case::key(
+    "{request: {input: [{to: /a, body: /a b}]}}",
+    "spec.request.input[0].body \"/a b\" has the key \"a b\", which a template can't name (letters, digits and _ - . : @ only): take the object that holds it"
+)]
+#[case::raw_without_machine(
+    "{target: {stateMachineRef: null, stateMachineRefs: [{name: m}]}, request: {templates: {application/json: '${StateMachineArn}'}}}",
+    "spec.request.templates[application/json]: ${StateMachineArn} needs target.stateMachineRef or target.arn"
+)]
+#[case::no_execution(
+    "{target: {action: DescribeExecution}}",
+    "spec.request.executionName: DescribeExecution must know which execution is meant"
+)]
+fn an_invalid_spec(#[case] spec: &str, #[case] message: &str) {
+    let refusal = validated(&format!("{{spec: {spec}}}")).unwrap_err();
+    assert_eq!((refusal.problem.reason, refusal.problem.message.as_str()), ("InvalidSpec", message));
+    assert!(!refusal.withdrawn, "what serves keeps serving");
+}
+
+#[rstest]
+#[case::invoke_role(
+    "{invokeRole: {arn: 'arn:aws:iam::111122223333:role/admin'}}",
+    "spec.invokeRole.arn: `arn:aws:iam::111122223333:role/admin` is in none of the `invokeRoleArns` of tenant demo in AWSAccount dev; the platform admin must add it there"
+)]
+#[case::managed_policy(
+    "{invokeRole: {managedPolicyArns: ['arn:aws:iam::aws:policy/AdministratorAccess']}}",
+    "spec.invokeRole.managedPolicyArns: `arn:aws:iam::aws:policy/AdministratorAccess` is in none of the `managedPolicyArns` of tenant demo in AWSAccount dev; the platform admin must add it there"
+)]
+fn over_the_ceiling(#[case] spec: &str, #[case] message: &str) {
+    let problem = validated(&format!("{{spec: {spec}}}")).unwrap_err().problem;
+    assert_eq!((problem.reason, problem.message.as_str()), ("OverCeiling", message));
+}
+
+#[test]
+fn both_tenants_must_admit_the_authorization() {
+    let open = with(&route("shop/r", "POST /x", "m"), "{spec: {authorization: {type: NONE}}}");
+    let refusal = of(&open, "shop/r", OPEN).unwrap_err();
+    assert_eq!(
+        refusal.problem.message,
+        "spec.authorization.type: tenant shop of the namespace in AWSAccount dev does not admit NONE; choose another, or ask the platform admin to add it to exposure.authorizations"
+    );
+    assert!(refusal.withdrawn && !refusal.refs);
+
+    // The other way round: the RestAPI lives with a tenant that does not.
+    let account = ACCOUNT.replace("    exposure: {authorizations: [NONE, AWS_IAM]}\n", "");
+    let account = account + "    exposure: {authorizations: [NONE]}\n";
+    let world = world(&[&account, &machine("shop/m", "STANDARD"), &open, &api(OPEN)].map(String::as_str).concat());
+    let api = the_api(&world);
+    let valid = crate::validate::rest_api::validate(&world, &api).unwrap();
+    assert_eq!(
+        validate(&world, &api, &valid, &the_route(&world, "shop/r")).unwrap_err().problem.message,
+        "spec.authorization.type: tenant shop of the RestAPI in AWSAccount dev does not admit NONE; choose another, or ask the platform admin to add it to exposure.authorizations"
+    );
+}
+
+#[test]
+fn a_namespace_without_a_tenant_is_not_admitted_and_keeps_what_it_has() {
+    let refusal = of(&route("stranger/r", "POST /x", "m"), "stranger/r", OPEN).unwrap_err();
+    assert_eq!(refusal.problem.reason, "NotAdmitted");
+    assert_eq!(
+        refusal.problem.message,
+        "no tenant of an AWSAccount admits namespace stranger; the platform admin must add it to a tenant's `namespaces`"
+    );
+    assert!(!refusal.withdrawn);
+}
+
+#[test]
+fn routes_of_one_namespace_share_a_role_and_some_have_their_own() {
+    let role = |patch: &str| validated(patch).unwrap().role.map(|(name, needs)| (name, needs.of.unwrap()));
+    let (shared, of) = role("{}").unwrap();
+    assert_eq!(of, Key::new("demo", ""));
+    assert_eq!(role("{spec: {target: {stateMachineRef: {namespace: shop, name: open}}}}").unwrap().0, shared);
+    for own in [
+        "{spec: {request: {templates: {application/json: '{}'}}}}",
+        "{spec: {target: {stateMachineRef: null, stateMachineRefs: [{name: m}]}}}",
+        "{spec: {invokeRole: {managedPolicyArns: ['arn:aws:iam::aws:policy/AWSStepFunctionsFullAccess']}}}",
+    ] {
+        let (name, of) = role(own).unwrap();
+        assert_eq!(of, Key::new("demo", "r"), "{own}");
+        assert_ne!(name, shared);
+    }
+    assert_eq!(role("{spec: {invokeRole: {arn: 'arn:aws:iam::${AWS::AccountId}:role/call-it'}}}"), None);
+    assert_eq!(role("{spec: {target: {action: Mock, stateMachineRef: null}}}"), None);
+}
+
+#[test]
+fn the_method_is_what_was_asked_for() {
+    let valid = validated("{}").unwrap();
+    assert_eq!(valid.at, At { path: "/orders/{id}".into(), method: "POST".into() });
+    assert_eq!(valid.machines, BTreeSet::from([Key::new("demo", "m")]));
+    let integration = valid.method.integration.unwrap();
+    assert_eq!(integration.http_method.as_deref(), Some("POST"));
+    assert_eq!(integration.uri.as_deref(), Some("arn:aws:apigateway:eu-central-1:states:action/StartExecution"));
+    assert_eq!((integration.passthrough.as_str(), integration.timeout_millis), ("NEVER", 29_000));
+    assert_eq!(integration.templates.keys().collect::<Vec<_>>(), ["application/json"]);
+    let role = integration.credentials.unwrap();
+    let (name, needs) = valid.role.unwrap();
+    assert!(role.starts_with("arn:aws:iam::111122223333:role/stepgate/") && role.ends_with(&name), "{role}");
+    assert_eq!(needs.uses.iter().map(|u| u.machine.as_str().to_owned()).collect::<Vec<_>>(), [arn("demo/m")]);
+    assert_eq!(valid.method.operation_name, "demo_r");
+
+    let get = with(
+        &route("demo/r", "GET /", "m"),
+        "{spec: {invokeRole: {arn: 'arn:aws:iam::${AWS::AccountId}:role/call-it'}}}",
+    );
+    let integration = of(&get, "demo/r", OPEN).unwrap().method.integration.unwrap();
+    assert_eq!(integration.http_method.as_deref(), Some("POST"), "Step Functions is always posted to");
+    assert_eq!(integration.credentials.as_deref(), Some("arn:aws:iam::111122223333:role/call-it"));
+}
+
+#[test]
+fn content_types_share_a_template_and_raw_ones_are_filled_in() {
+    let types =
+        validated("{spec: {request: {contentTypes: [a/b, c/d]}}}").unwrap().method.integration.unwrap().templates;
+    assert_eq!(types.keys().collect::<Vec<_>>(), ["a/b", "c/d"]);
+    assert_eq!(types["a/b"], types["c/d"]);
+    let raw = "{spec: {request: {templates: {a/b: '${StateMachineArn} ${AWS::Region} $stageVariables.x'}}}}";
+    let templates = validated(raw).unwrap().method.integration.unwrap().templates;
+    assert_eq!(templates["a/b"], format!("{} eu-central-1 $stageVariables.x", arn("demo/m")));
+}
+
+#[test]
+fn responses_are_the_action_s_or_just_those_given() {
+    let statuses = |patch: &str| validated(patch).unwrap().method.responses.into_iter().collect::<Vec<_>>();
+    assert!(statuses("{}").contains(&"202".to_owned()));
+    let given = "{spec: {response: {responses: [{statusCode: 200, integration: {}}, {statusCode: 400}]}}}";
+    assert_eq!(statuses(given), ["200", "400"]);
+    let mapped = validated(given).unwrap().method.integration_responses;
+    assert_eq!(mapped.keys().collect::<Vec<_>>(), ["200"]);
+}
+
+#[test]
+fn a_long_timeout_needs_a_regional_api() {
+    let slow = with(&route("demo/r", "POST /x", "m"), "{spec: {timeoutMillis: 60000}}");
+    assert_eq!(of(&slow, "demo/r", OPEN).unwrap().method.integration.unwrap().timeout_millis, 60_000);
+    let account =
+        crate::validate::fixture::ACCOUNT.replace("[NONE, AWS_IAM]}", "[NONE, AWS_IAM], endpointTypes: [EDGE]}");
+    let edge = api("{stages: [{name: prod}], endpoint: {type: EDGE}}");
+    let world = world(&[&account, &machine("demo/m", "STANDARD"), &slow, &edge].map(String::as_str).concat());
+    let api = the_api(&world);
+    let valid = crate::validate::rest_api::validate(&world, &api).unwrap();
+    assert_eq!(
+        validate(&world, &api, &valid, &the_route(&world, "demo/r")).unwrap_err().problem.message,
+        "spec.timeoutMillis: 60000 is more than 29000, which only REGIONAL APIs can have; this API is EDGE"
+    );
+}
+
+#[test]
+fn references_are_every_machine_named() {
+    let patch = "{spec: {target: {stages: [{stage: dev, stateMachineRef: {namespace: shop, name: open}}]}}}";
+    let world = around(&with(&route("demo/r", "POST /x", "m"), patch), OPEN);
+    assert_eq!(references(&the_route(&world, "demo/r")), [Key::new("demo", "m"), Key::new("shop", "open")]);
+}

@@ -1,0 +1,153 @@
+use rstest::rstest;
+
+use crate::identity::Key;
+use crate::validate::fixture::{machine, the_machine, with, world};
+use crate::validate::state_machine::{ValidMachine, ValidRole, references, validate};
+
+const AROUND: &str = "---
+apiVersion: v1
+kind: ConfigMap
+metadata: {namespace: demo, name: texts}
+data: {definition: '{\"StartAt\": \"A\", \"States\": {\"A\": {\"Type\": \"Succeed\"}}}', table: orders}
+";
+
+fn validated(spec: &str) -> Result<ValidMachine, crate::problem::Problem> {
+    let manifest = with(&machine("demo/hello", "STANDARD"), &format!("{{spec: {spec}}}"));
+    let world =
+        world(&[AROUND, &machine("demo/other", "STANDARD"), &machine("shop/other", "STANDARD"), &manifest].concat());
+    validate(&world, &the_machine(&world, "demo/hello"))
+}
+
+#[rstest]
+#[case::name(
+    "{name: other-name}",
+    "OverCeiling: spec.name: `other-name` is in none of the `namePatterns` of tenant demo in AWSAccount dev; leave spec.name out to get demo_hello, or ask the platform admin to add it"
+)]
+#[case::region(
+    "{region: us-east-1}",
+    "NotAdmitted: spec.region `us-east-1` is not a Region of AWSAccount dev, which has eu-central-1, eu-west-1"
+)]
+#[case::role(
+    "{executionRole: {arn: 'arn:aws:iam::111122223333:role/admin'}}",
+    "OverCeiling: spec.executionRole.arn: `arn:aws:iam::111122223333:role/admin` is in none of the `executionRoleArns` of tenant demo in AWSAccount dev; the platform admin must add it there"
+)]
+#[case::managed_policy(
+    "{executionRole: {managedPolicyArns: ['arn:aws:iam::aws:policy/AdministratorAccess']}}",
+    "OverCeiling: spec.executionRole.managedPolicyArns: `arn:aws:iam::aws:policy/AdministratorAccess` is in none of the `managedPolicyArns` of tenant demo in AWSAccount dev; the platform admin must add it there"
+)]
+#[case::state(
+    "{definition: '{\"StartAt\": \"A\", \"States\": {\"A\": {\"Type\": \"Pass\", \"Next\": \"Bee\"}, \"Be\": {\"Type\": \"Succeed\"}}}'}",
+    ""
+)]
+#[case::not_json("{definition: '{\"StartAt\": '}", "")]
+#[case::substitution(
+    "{definition: '{\"StartAt\": \"A\", \"States\": {\"A\": {\"Type\": \"Pass\", \"Comment\": \"${Tabel}\", \"End\": true}}}', substitutions: [{name: Table, value: a}]}",
+    ""
+)]
+#[case::json(
+    "{substitutions: [{name: Delay, json: two}]}",
+    "InvalidSpec: spec.substitutions[Delay].json is not JSON: expected ident at line 1 column 2; quote a text twice, as '\"text\"'"
+)]
+#[case::config_map(
+    "{substitutions: [{name: T, configMapKeyRef: {name: nowhere, key: a}}]}",
+    "WaitingForReference: spec.substitutions[T].configMapKeyRef: ConfigMap demo/nowhere does not exist"
+)]
+#[case::config_map_key(
+    "{substitutions: [{name: T, configMapKeyRef: {name: texts, key: tabel}}]}",
+    "WaitingForReference: spec.substitutions[T].configMapKeyRef: ConfigMap demo/texts has no key `tabel`"
+)]
+#[case::definition_from(
+    "{definition: null, definitionFrom: {configMapKeyRef: {name: texts, key: nothing}}}",
+    "WaitingForReference: spec.definitionFrom.configMapKeyRef: ConfigMap demo/texts has no key `nothing`"
+)]
+#[case::machine(
+    "{substitutions: [{name: M, stateMachineRef: {name: nowhere}}]}",
+    "WaitingForReference: spec.substitutions[M].stateMachineRef: StateMachine demo/nowhere does not exist"
+)]
+#[case::machine_not_admitted(
+    "{substitutions: [{name: M, stateMachineRef: {namespace: shop, name: other}}]}",
+    "NotAllowed: spec.substitutions[M].stateMachineRef: StateMachine shop/other admits only its own namespace; its owner must add namespace demo to spec.allowedCallers.namespaces"
+)]
+#[case::ceiling(
+    "{executionRole: {statements: [{actions: ['sqs:SendMessage'], resources: ['arn:aws:sqs:*:*:demo-q']}, {actions: ['sqs:DeleteQueue'], resources: ['arn:aws:sqs:*:*:demo-q']}]}}",
+    ""
+)]
+#[case::ceiling_namespace(
+    "{executionRole: {statements: [{actions: ['sqs:SendMessage'], resources: ['arn:aws:sqs:*:*:shop-q']}]}}",
+    ""
+)]
+fn refused(#[case] spec: &str, #[case] message: &str) {
+    let problem = validated(spec).unwrap_err();
+    assert_eq!(format!("{}: {}", problem.reason, problem.message), message);
+}
+
+#[test]
+fn a_long_list_of_findings_is_cut() {
+    let states: Vec<String> = (0..5).map(|n| format!(r#""S{n}": {{"Type": "Pass", "Next": "Nowhere{n}"}}"#)).collect();
+    let definition = format!(r#"{{"StartAt": "S0", "States": {{{}}}}}"#, states.join(", "));
+    let message = validated(&format!("{{definition: '{definition}'}}")).unwrap_err().message;
+    assert_eq!(message.matches("Nowhere").count(), 3, "{message}");
+    assert!(message.contains(". And ") && message.ends_with(" more"), "{message}");
+}
+
+#[test]
+fn a_policy_that_iam_would_refuse_is_refused() {
+    let statement = |n: usize| {
+        format!("{{actions: ['sqs:SendMessage'], resources: ['arn:aws:sqs:*:*:demo-{}{n:03}']}}", "q".repeat(200))
+    };
+    let statements: Vec<_> = (0..60).map(statement).collect();
+    let message =
+        validated(&format!("{{executionRole: {{statements: [{}]}}}}", statements.join(", "))).unwrap_err().message;
+    assert!(message.starts_with("spec.executionRole.statements: the policy has 1"), "{message}");
+    assert!(
+        message.ends_with("characters, and IAM takes 10240; merge statements, or move some to a managed policy"),
+        "{message}"
+    );
+}
+
+#[test]
+fn the_definition_comes_with_its_values() {
+    let pass = |text: &str| {
+        format!(r#"{{"StartAt": "A", "States": {{"A": {{"Type": "Pass", "Result": {text}, "End": true}}}}}}"#)
+    };
+    let spec =
+        |text: &str, substitutions: &str| format!("{{definition: '{}', substitutions: {substitutions}}}", pass(text));
+    let result = |spec: String| {
+        let definition: serde_json::Value = serde_json::from_str(&validated(&spec).unwrap().definition).unwrap();
+        definition["States"]["A"]["Result"].clone()
+    };
+    assert_eq!(result(spec(r#""${T}""#, "[{name: T, json: '2'}]")), 2);
+    assert_eq!(result(spec(r#""in ${T}""#, "[{name: T, configMapKeyRef: {name: texts, key: table}}]")), "in orders");
+    assert_eq!(result(spec(r#""${AWS::Partition} ${AWS::Region}""#, "[]")), "aws eu-central-1");
+    assert_eq!(result(spec(r#""${T}""#, "[{name: T, value: '${AWS::AccountId}'}]")), "111122223333");
+    assert_eq!(
+        result(spec(r#""${M}""#, "[{name: M, stateMachineRef: {name: other}}]")),
+        "arn:aws:states:eu-central-1:111122223333:stateMachine:demo_other"
+    );
+    let from =
+        validated("{definition: null, definitionFrom: {configMapKeyRef: {name: texts, key: definition}}}").unwrap();
+    assert!(from.definition.contains("Succeed"));
+}
+
+#[test]
+fn names_roles_and_regions() {
+    let valid = validated("{}").unwrap();
+    assert_eq!((valid.name.as_str(), valid.place.region.as_str()), ("demo_hello", "eu-central-1"));
+    assert_eq!(validated("{name: demo-x, region: eu-west-1}").unwrap().name, "demo-x");
+    let own = validated("{executionRole: {arn: 'arn:aws:iam::${AWS::AccountId}:role/run-it'}}").unwrap();
+    assert_eq!(own.role, ValidRole::Existing("arn:aws:iam::111122223333:role/run-it".into()));
+    let traced = validated("{tracing: {enabled: true}}").unwrap();
+    let ValidRole::Managed { policy, .. } = traced.role else { panic!("it is managed") };
+    assert!(traced.tracing && policy.to_string().contains("xray:PutTraceSegments"));
+    assert!(!policy.to_string().contains("Deny"), "plumbing alone can't tag");
+}
+
+#[test]
+fn references_are_every_object_named() {
+    let spec = "{spec: {definition: null, definitionFrom: {configMapKeyRef: {name: texts, key: a}}, substitutions: [{name: A, configMapKeyRef: {name: more, key: a}}, {name: B, stateMachineRef: {namespace: shop, name: other}}]}}";
+    let world = world(&with(&machine("demo/hello", "STANDARD"), spec));
+    assert_eq!(
+        references(&the_machine(&world, "demo/hello")),
+        (vec![Key::new("shop", "other")], vec![Key::new("demo", "texts"), Key::new("demo", "more")])
+    );
+}
