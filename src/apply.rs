@@ -98,11 +98,11 @@ async fn carry_out(
         Step::RestApi(step) => {
             let prefix = known.arn_prefix.clone();
             let id = rest_api::remote::carry_out(&session.apigateway, step, |id| format!("{prefix}{id}")).await?;
+            known.rest_api_id = Some(id.clone());
             if let rest_api::Step::Create { .. } = step {
                 // A new API has just its root; only AWS knows the root's id.
                 known.resources = route::remote::observe(&session.apigateway, &id).await?.resources;
             }
-            known.rest_api_id = Some(id);
         }
         Step::Route(step) => {
             let api = api(known);

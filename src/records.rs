@@ -60,13 +60,31 @@ impl Records {
         };
         match self.api.create(&PostParams::default(), &revision).await {
             Err(kube::Error::Api(status)) if status.code == 409 => {
-                // Its data can't be changed; what is there is of another time.
-                self.forget(record.revision).await?;
+                self.make_room(&name).await.map_err(&fail)?;
                 self.api.create(&PostParams::default(), &revision).await.map(drop)
             }
             answer => answer.map(drop),
         }
         .map_err(|error| fail(kubernetes_says(&error)))
+    }
+
+    /// A record's data can't be changed: one of another time, or of a RestAPI that is gone, makes room.
+    async fn make_room(&self, name: &str) -> Result<(), String> {
+        let found = self.api.get_metadata_opt(name).await.map_err(|error| kubernetes_says(&error))?;
+        match found {
+            Some(found) if !found.labels().contains_key(LABEL) => {
+                Err("it exists and is no record of stepgate".to_owned())
+            }
+            Some(_) => self.delete(name).await.map_err(|error| kubernetes_says(&error)),
+            None => Ok(()),
+        }
+    }
+
+    async fn delete(&self, name: &str) -> Result<(), kube::Error> {
+        match self.api.delete(name, &DeleteParams::default()).await {
+            Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
+            answer => answer.map(drop),
+        }
     }
 
     /// Deletes a record; that it is gone is no error.
@@ -75,15 +93,12 @@ impl Records {
     /// What Kubernetes answers.
     pub async fn forget(&self, revision: i64) -> Result<(), RecordError> {
         let name = self.name(revision);
-        match self.api.delete(&name, &DeleteParams::default()).await {
-            Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
-            answer => answer.map(drop).map_err(|error| RecordError { name, message: kubernetes_says(&error) }),
-        }
+        self.delete(&name).await.map_err(|error| RecordError { message: kubernetes_says(&error), name })
     }
 
     fn name(&self, revision: i64) -> String {
         let name: String = self.owner.name_any().chars().take(200).collect();
-        format!("{}-{revision}", name.trim_end_matches(['-', '.']))
+        format!("restapi-{}-{revision}", name.trim_end_matches(['-', '.']))
     }
 }
 

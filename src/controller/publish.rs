@@ -167,3 +167,6 @@ where
     let type_ = if comes_by_itself { EventType::Normal } else { EventType::Warning };
     event(context, object, type_, problem.reason, "Reconcile", &problem.message).await;
 }
+
+#[cfg(test)]
+mod tests;

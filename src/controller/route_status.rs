@@ -7,7 +7,7 @@ use kube::{Api, Resource};
 
 use super::Context;
 use super::publish::{self, State};
-use crate::api::conditions::{ACCEPTED, PROGRAMMED, RESOLVED_REFS, reasons};
+use crate::api::conditions::{ACCEPTED, PROGRAMMED, READY, RESOLVED_REFS, reasons};
 use crate::api::{APIRoute, APIRouteStatus, RestAPIStatus, RouteStageStatus};
 use crate::identity::Key;
 use crate::problem::Problem;
@@ -77,7 +77,7 @@ pub async fn publish(
         let api: Api<APIRoute> = Api::namespaced(context.client.clone(), &key.namespace);
         publish::write(&api, &key.name, route.status.as_ref(), &status.status).await?;
         publish::tell(context, &**route, &before, &status.state).await;
-        let was_ready = before.iter().any(|c| c.type_ == crate::api::conditions::READY && c.status == "True");
+        let was_ready = before.iter().any(|c| c.type_ == READY && c.status == "True");
         if matches!(status.state, State::Ready(_)) && !was_ready {
             let url = status.status.url.clone().unwrap_or_default();
             publish::event(context, &**route, EventType::Normal, "Serving", "Apply", &format!("served at {url}")).await;
@@ -164,7 +164,12 @@ fn status(route: &APIRoute, api_status: &RestAPIStatus, serving: &[Serving<'_>],
                 set(ACCEPTED, false, reason, &problem.message, generation);
             }
             if problem.reason == reasons::PAUSED {
-                if served_at_all && route.status.as_ref().is_some_and(|s| s.common.observed_generation == generation) {
+                let before = route.status.as_ref().map(|status| &status.common);
+                let as_asked = before.is_some_and(|before| {
+                    let ready = before.conditions.iter().any(|c| c.type_ == READY && c.status == "True");
+                    ready && before.observed_generation == generation
+                });
+                if served_at_all && as_asked {
                     State::Ready("Paused; what is served is as asked.".to_owned())
                 } else {
                     State::Paused(problem.message.clone())
@@ -199,3 +204,6 @@ fn keep_programmed(
         set(PROGRAMMED, false, problem.reason, &problem.message, generation);
     }
 }
+
+#[cfg(test)]
+mod tests;

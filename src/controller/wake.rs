@@ -229,3 +229,6 @@ fn wake_terminating_machines(stores: &Stores, queues: &Queues) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -306,4 +306,19 @@ mod tests {
             })
         );
     }
+
+    #[test]
+    fn uses_are_read_back() {
+        let machine = |arn: &str| MachineArn::parse(arn).unwrap();
+        let uses = BTreeSet::from([
+            Use { action: InvokeAction::StartExecution, machine: machine(A) },
+            Use { action: InvokeAction::DescribeExecution, machine: machine(A) },
+            Use { action: InvokeAction::StartSyncExecution, machine: machine(B) },
+        ]);
+        let guard = deny_owner_tags("stepgate.dev/");
+        let policy = Document::new(invoke_statements(&uses).into_iter().chain([guard]));
+        assert_eq!(super::uses(&policy), uses);
+        let by_hand = Statement::allow(["s3:*", "states:StartExecution"], ["*"]);
+        assert_eq!(super::uses(&Document::new([by_hand])), BTreeSet::new());
+    }
 }

@@ -135,10 +135,13 @@ impl Cloud {
         found.and_then(|resource| resource.id).unwrap_or_else(|| panic!("API {api} has no resource {path}"))
     }
 
-    /// Deployments: descriptions by id.
+    /// Deployments: descriptions by id; none where the API is gone.
     pub async fn deployments(&self, api: &str) -> Texts {
-        let found = self.apigateway.get_deployments().rest_api_id(api).limit(500).send().await.unwrap();
-        let found = found.items.unwrap_or_default().into_iter();
+        let found = match self.apigateway.get_deployments().rest_api_id(api).limit(500).send().await {
+            Err(error) if error.as_service_error().is_some_and(|error| error.is_not_found_exception()) => None,
+            answer => answer.unwrap().items,
+        };
+        let found = found.unwrap_or_default().into_iter();
         found.map(|it| (it.id.unwrap(), it.description.unwrap_or_default())).collect()
     }
 

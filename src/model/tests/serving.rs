@@ -82,9 +82,7 @@ fn a_machine_is_widened_before_the_deployment_and_narrowed_after_the_stage_has_m
         ["StartExecution stateMachine:demo_a", "StartExecution stateMachine:demo_b"],
         "what is no longer served goes with the plan that sees so"
     );
-    assert_snapshot!(text(&cloud.pass(&changed)), @"
-    write the policy of role stepgate-invoke-demo-#
-    ");
+    assert_snapshot!(text(&cloud.pass(&changed)), @"write the policy of role stepgate-invoke-demo-#");
     assert_eq!(cloud.may("invoke-demo"), ["StartExecution stateMachine:demo_b"]);
     assert_eq!(cloud.plan(&changed), "");
 }
@@ -101,9 +99,7 @@ fn a_role_that_nobody_needs_goes_last_and_only_when_no_stage_serves_it() {
     record revision 2
     move stage prod
     ");
-    assert_snapshot!(text(&cloud.pass(&without)), @"
-    delete role stepgate-invoke-shop-#
-    ");
+    assert_snapshot!(text(&cloud.pass(&without)), @"delete role stepgate-invoke-shop-#");
     assert_eq!(cloud.plan(&without), "");
 }
 
@@ -325,7 +321,7 @@ fn a_path_parameter_can_be_renamed() {
     assert_eq!(cloud.plan(&renamed), "");
     assert_eq!(
         cloud.serves("prod"),
-        ["GET /orders → demo_all", "GET /orders/{orderId}/lines → demo_lines", "POST /orders/{orderId} → demo_orders"]
+        ["GET /orders → demo_all", "POST /orders/{orderId} → demo_orders", "GET /orders/{orderId}/lines → demo_lines"]
     );
 }
 

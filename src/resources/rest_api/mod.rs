@@ -126,3 +126,70 @@ pub fn release(owner: &Owner, observed: Option<&Observed>) -> Vec<Step> {
         .into_iter()
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::{Cluster, Key};
+
+    fn desired() -> Desired {
+        let cluster = Cluster { name: "c".into(), uid: "u".into() };
+        let owner = Owner { cluster, kind: "RestAPI", key: Key::new("demo", "api") };
+        Desired { name: "demo_api".into(), description: "d".into(), endpoint: EndpointType::Regional, owner }
+    }
+
+    fn as_desired(desired: &Desired) -> Observed {
+        Observed {
+            id: "a1".into(),
+            name: desired.name.clone(),
+            description: desired.description.clone(),
+            endpoints: vec![endpoint_name(desired.endpoint).into()],
+            tags: desired.owner.tags(),
+        }
+    }
+
+    #[test]
+    fn each_property_is_repaired_on_its_own() {
+        let desired = desired();
+        assert_eq!(diff(&desired, Some(&as_desired(&desired))), Ok(vec![]));
+        let observed = Observed {
+            name: "renamed".into(),
+            description: String::new(),
+            endpoints: vec!["EDGE".into()],
+            ..as_desired(&desired)
+        };
+        let patches = vec![
+            Patch::replace("/name", "demo_api"),
+            Patch::replace("/description", "d"),
+            Patch::replace("/endpointConfiguration/types/EDGE", "REGIONAL"),
+        ];
+        assert_eq!(diff(&desired, Some(&observed)), Ok(vec![Step::Update { id: "a1".into(), patches }]));
+    }
+
+    #[test]
+    fn made_with_its_owner_s_tags() {
+        let desired = desired();
+        let Ok([Step::Create { tags, name, .. }]) = diff(&desired, None).as_deref().map(|steps| {
+            <&[Step; 1]>::try_from(steps).expect("one step")
+        }) else {
+            panic!("it is created")
+        };
+        assert_eq!((tags, name.as_str()), (&desired.owner.tags(), "demo_api"));
+    }
+
+    #[test]
+    fn another_s_api_is_left_alone_and_a_retained_one_taken_back() {
+        let desired = desired();
+        let foreign = Observed { tags: Tags::new(), ..as_desired(&desired) };
+        assert_eq!(
+            diff(&desired, Some(&foreign)).unwrap_err().to_string(),
+            "REST API `a1` exists in AWS and is not ours: it has no owner tag of stepgate. stepgate leaves it alone; delete or rename it, or give this object another name"
+        );
+        assert_eq!(removal(&desired.owner, Some(&foreign)), vec![]);
+        assert_eq!(release(&desired.owner, Some(&foreign)), vec![]);
+        let released = Observed { tags: desired.owner.released_tag(), ..as_desired(&desired) };
+        let claim = Step::Claim { id: "a1".into(), tags: desired.owner.tags() };
+        assert_eq!(diff(&desired, Some(&released)), Ok(vec![claim]));
+        assert_eq!(release(&desired.owner, Some(&released)), vec![], "it is let go already");
+    }
+}

@@ -72,7 +72,7 @@ fn what_is_not_wanted_goes_with_its_empty_resources() {
     let observed = tree(&[("GET", "/a"), ("GET", "/b/c/d"), ("POST", "/a")]);
     assert_eq!(
         text(&diff(&wanted(&[("GET", "/a")]), &observed)),
-        ["delete method GET /b/c/d", "delete method POST /a", "delete resource /b"]
+        ["delete method POST /a", "delete method GET /b/c/d", "delete resource /b"]
     );
 }
 
@@ -110,4 +110,57 @@ fn a_half_made_method_is_finished() {
     half.integration = None;
     half.integration_responses.clear();
     assert_eq!(text(&diff(&wanted(&[("GET", "/a")]), &observed)), ["update integration, responses of method GET /a"]);
+}
+
+#[test]
+fn a_parameter_whose_place_another_takes_goes_first_with_all_below() {
+    let observed = tree(&[("GET", "/a/{id}"), ("GET", "/a/{id}/b"), ("GET", "/c/{id}")]);
+    assert_eq!(
+        text(&diff(&wanted(&[("GET", "/a/{key}")]), &observed)),
+        [
+            "delete resource /a/{id}",
+            "create resource /a/{key}",
+            "create method GET /a/{key}",
+            "delete method GET /c/{id}",
+            "delete resource /c"
+        ]
+    );
+    let proxy = diff(&wanted(&[("ANY", "/a/{proxy+}"), ("GET", "/c/{id}")]), &observed);
+    assert_eq!(text(&proxy)[..2], ["delete resource /a/{id}", "create resource /a/{proxy+}"]);
+}
+
+#[test]
+fn each_change_of_a_method_is_patched_on_its_own() {
+    let from = method("demo_a");
+    let to = Method { authorization: "NONE".into(), api_key_required: true, operation_name: "demo_b".into(), ..from.clone() };
+    assert_eq!(
+        method_patches(&from, &to),
+        [
+            Patch::replace("/authorizationType", "NONE"),
+            Patch::replace("/apiKeyRequired", "true"),
+            Patch::replace("/operationName", "demo_b")
+        ]
+    );
+    assert_eq!(method_patches(&from, &from), []);
+}
+
+#[test]
+fn what_can_not_be_patched_away_is_put_anew() {
+    let from = method("demo_a").integration.unwrap();
+    let gone = Integration { credentials: None, ..from.clone() };
+    assert_eq!(integration_patches(&from, &gone), None);
+    let to = Integration {
+        uri: Some("arn:aws:apigateway:eu-central-1:states:action/StartSyncExecution".into()),
+        passthrough: "WHEN_NO_MATCH".into(),
+        parameters: BTreeMap::from([("integration.request.header.A".into(), "'b'".into())]),
+        ..from.clone()
+    };
+    assert_eq!(
+        integration_patches(&from, &to),
+        Some(vec![
+            Patch::replace("/uri", "arn:aws:apigateway:eu-central-1:states:action/StartSyncExecution"),
+            Patch::replace("/passthroughBehavior", "WHEN_NO_MATCH"),
+            Patch::add("/requestParameters/integration.request.header.A", "'b'"),
+        ])
+    );
 }

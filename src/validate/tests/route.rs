@@ -36,11 +36,8 @@ fn around(route: &str, api_spec: &str) -> World {
         "{spec: {allowedCallers: {namespaces: {from: Selector, selector: {matchLabels: {a: b}}}}}}",
     );
     let open = with(&machine("shop/open", "STANDARD"), "{spec: {allowedCallers: {namespaces: {from: All}}}}");
-    world(
-        &[&machines.concat(), &not_there, &going, &elsewhere, &choosy, &open, route, &api(api_spec)]
-            .map(String::as_str)
-            .concat(),
-    )
+    let rest = [&not_there, &going, &elsewhere, &choosy, &open, route, &api(api_spec)];
+    world(&[machines.concat(), rest.concat()].concat())
 }
 
 #[rstest]
@@ -179,7 +176,7 @@ fn both_tenants_must_admit_the_authorization() {
     let valid = crate::validate::rest_api::validate(&world, &api).unwrap();
     assert_eq!(
         validate(&world, &api, &valid, &the_route(&world, "shop/r")).unwrap_err().problem.message,
-        "spec.authorization.type: tenant shop of the RestAPI in AWSAccount dev does not admit NONE; choose another, or ask the platform admin to add it to exposure.authorizations"
+        "spec.authorization.type: tenant demo of the RestAPI in AWSAccount dev does not admit NONE; choose another, or ask the platform admin to add it to exposure.authorizations"
     );
 }
 

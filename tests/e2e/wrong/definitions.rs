@@ -57,7 +57,7 @@ async fn a_broken_definition_leaves_the_last_good_machine_running() {
         .await;
     let why = ns.stalled("statemachine/work", "InvalidDefinition").await;
     let ready = ns.condition("statemachine/work", "Ready", "False", "LastKnownGood").await;
-    assert!(ready.starts_with(&why) && ready.ends_with("keeps serving"), "{ready}");
+    assert!(ready.starts_with(&why) && ready.ends_with("What was served before keeps serving."), "{ready}");
     ns.says("orders", "one").await;
     ns.ready(&["apiroute/orders"]).await;
     let object = ns.get("statemachine/work").await;

@@ -1,0 +1,243 @@
+use kube::runtime::reflector::store;
+use kube::runtime::reflector::store::Writer;
+use kube::runtime::watcher::Event;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+use super::*;
+use crate::validate::fixture::{ACCOUNT, api, machine, object, route, with};
+
+/// A few objects as the watches have them, and whom a change wakes.
+struct Watches {
+    stores: Stores,
+    queues: Queues,
+    accounts: UnboundedReceiver<ObjectRef<AWSAccount>>,
+    machines: UnboundedReceiver<ObjectRef<StateMachine>>,
+    apis: UnboundedReceiver<ObjectRef<RestAPI>>,
+    routes: UnboundedReceiver<ObjectRef<APIRoute>>,
+    account_store: Writer<AWSAccount>,
+    machine_store: Writer<StateMachine>,
+    api_store: Writer<RestAPI>,
+    route_store: Writer<APIRoute>,
+    seen: Seen,
+}
+
+fn hello() -> String {
+    with(&machine("demo/hello", "STANDARD"), "{metadata: {generation: 1, uid: u1}}")
+}
+
+fn the_api() -> String {
+    with(&api("{stages: [{name: prod}]}"), "{metadata: {generation: 1, uid: u2}}")
+}
+
+fn greet() -> String {
+    with(&route("demo/greet", "GET /hello", "hello"), "{metadata: {generation: 1, uid: u3}}")
+}
+
+impl Watches {
+    /// Of the machines `demo/hello`, `demo/caller` (which names the former and a ConfigMap) and `shop/far`, the API
+    /// `demo/api`, and the routes `demo/greet` to `hello` and `shop/far` to `shop/far`: all seen before.
+    fn new() -> Self {
+        let (accounts_tx, accounts) = unbounded_channel();
+        let (machines_tx, machines) = unbounded_channel();
+        let (apis_tx, apis) = unbounded_channel();
+        let (routes_tx, routes) = unbounded_channel();
+        let (account_reader, account_store) = store();
+        let (machine_reader, machine_store) = store();
+        let (api_reader, api_store) = store();
+        let (route_reader, route_store) = store();
+        let stores = Stores {
+            accounts: account_reader,
+            machines: machine_reader,
+            apis: api_reader,
+            routes: route_reader,
+            namespaces: store().0,
+            config_maps: store().0,
+            revisions: store().0,
+        };
+        let queues = Queues { accounts: accounts_tx, machines: machines_tx, apis: apis_tx, routes: routes_tx };
+        let seen = Seen::default();
+        let mut watches = Self {
+            stores, queues, accounts, machines, apis, routes, account_store, machine_store, api_store, route_store, seen,
+        };
+        let caller = "{spec: {substitutions: [{name: M, stateMachineRef: {name: hello}}, {name: C, configMapKeyRef: {name: texts, key: a}}]}}";
+        watches.account(ACCOUNT);
+        for manifest in [hello(), with(&machine("demo/caller", "STANDARD"), caller), machine("shop/far", "STANDARD")] {
+            watches.machine(&manifest);
+        }
+        watches.api(&the_api());
+        for manifest in [greet(), route("shop/far", "GET /far", "far")] {
+            watches.route(&manifest);
+        }
+        watches
+    }
+
+    fn woken(&mut self) -> Vec<String> {
+        let mut woken = Vec::new();
+        while let Ok(it) = self.accounts.try_recv() {
+            woken.push(format!("AWSAccount {}", it.name));
+        }
+        while let Ok(it) = self.machines.try_recv() {
+            woken.push(format!("StateMachine {}/{}", it.namespace.unwrap(), it.name));
+        }
+        while let Ok(it) = self.apis.try_recv() {
+            woken.push(format!("RestAPI {}/{}", it.namespace.unwrap(), it.name));
+        }
+        while let Ok(it) = self.routes.try_recv() {
+            woken.push(format!("APIRoute {}/{}", it.namespace.unwrap(), it.name));
+        }
+        woken.sort();
+        woken.dedup();
+        woken
+    }
+
+    fn wake(&mut self, object: &impl Wakes, gone: bool) -> Vec<String> {
+        object.wake(gone, &mut self.seen, &self.stores, &self.queues);
+        self.woken()
+    }
+
+    fn account(&mut self, manifest: &str) -> Vec<String> {
+        let object: AWSAccount = object(manifest);
+        self.account_store.apply_watcher_event(&Event::Apply(object.clone()));
+        self.wake(&object, false)
+    }
+
+    fn machine(&mut self, manifest: &str) -> Vec<String> {
+        let object: StateMachine = object(manifest);
+        self.machine_store.apply_watcher_event(&Event::Apply(object.clone()));
+        self.wake(&object, false)
+    }
+
+    fn api(&mut self, manifest: &str) -> Vec<String> {
+        let object: RestAPI = object(manifest);
+        self.api_store.apply_watcher_event(&Event::Apply(object.clone()));
+        self.wake(&object, false)
+    }
+
+    fn route(&mut self, manifest: &str) -> Vec<String> {
+        let object: APIRoute = object(manifest);
+        self.route_store.apply_watcher_event(&Event::Apply(object.clone()));
+        self.wake(&object, false)
+    }
+}
+
+const READY: &str = "{type: Ready, status: 'True', reason: R, message: m, lastTransitionTime: '2026-01-01T00:00:00Z'}";
+
+#[test]
+fn what_was_seen_wakes_nobody_again() {
+    let mut watches = Watches::new();
+    assert_eq!(watches.machine(&hello()), [""; 0]);
+    assert_eq!(watches.api(&the_api()), [""; 0]);
+    assert_eq!(watches.route(&greet()), [""; 0]);
+    assert_eq!(watches.account(ACCOUNT), [""; 0]);
+}
+
+#[test]
+fn a_change_of_status_only_wakes_nobody() {
+    let mut watches = Watches::new();
+    let status = format!("{{status: {{observedGeneration: 1, conditions: [{READY}], appliedHash: h, revisionId: r}}}}");
+    assert_eq!(watches.machine(&with(&hello(), &status)), [""; 0]);
+    let status = format!("{{status: {{observedGeneration: 1, conditions: [{READY}], appliedHash: h, attachedRoutes: 3}}}}");
+    assert_eq!(watches.route(&with(&greet(), &format!("{{status: {{url: u, conditions: [{READY}]}}}}"))), [""; 0]);
+    assert_eq!(watches.account(&with(ACCOUNT, &format!("{{status: {{conditions: [{READY}]}}}}"))), [""; 0]);
+    // Whether it is Stalled is what its routes' deletion asks for: known once, it wakes no more.
+    watches.api(&with(&the_api(), &status));
+    let again = format!("{{status: {{observedGeneration: 1, conditions: [{READY}], appliedHash: i, attachedRoutes: 4}}}}");
+    assert_eq!(watches.api(&with(&the_api(), &again)), [""; 0]);
+    let labels = "{metadata: {labels: {a: b}, annotations: {c: d}, resourceVersion: '7'}}";
+    assert_eq!(watches.machine(&with(&hello(), labels)), [""; 0]);
+}
+
+#[rstest::rstest]
+#[case::spec("{metadata: {generation: 2}}")]
+#[case::paused("{metadata: {annotations: {stepgate.dev/paused: 'true'}}}")]
+#[case::abandoned("{metadata: {annotations: {stepgate.dev/abandon: 'true'}}}")]
+#[case::finalizer("{metadata: {finalizers: [stepgate.dev/aws]}}")]
+#[case::made_anew("{metadata: {uid: other}}")]
+fn an_object_s_own_change_wakes_it(#[case] patch: &str) {
+    let mut watches = Watches::new();
+    assert!(watches.machine(&with(&hello(), patch)).contains(&"StateMachine demo/hello".to_owned()));
+    assert!(watches.api(&with(&the_api(), patch)).contains(&"RestAPI demo/api".to_owned()));
+    assert_eq!(watches.route(&with(&greet(), patch)), ["APIRoute demo/greet", "RestAPI demo/api"]);
+    let all = watches.account(&with(ACCOUNT, patch));
+    assert_eq!(
+        all,
+        [
+            "AWSAccount dev",
+            "RestAPI demo/api",
+            "StateMachine demo/caller",
+            "StateMachine demo/hello",
+            "StateMachine shop/far"
+        ]
+    );
+}
+
+#[rstest::rstest]
+#[case::arn("{status: {stateMachineArn: 'arn:aws:states:eu-central-1:111122223333:stateMachine:demo_hello'}}", false)]
+#[case::callers("{metadata: {generation: 2}, spec: {allowedCallers: {namespaces: {from: All}}}}", true)]
+#[case::deletion("{metadata: {deletionTimestamp: '2026-01-01T00:00:00Z'}}", true)]
+fn what_others_see_of_a_machine_wakes_those_that_name_it(#[case] patch: &str, #[case] itself: bool) {
+    let mut watches = Watches::new();
+    let woken = watches.machine(&with(&hello(), patch));
+    let mut expected = vec!["RestAPI demo/api", "StateMachine demo/caller"];
+    expected.extend(itself.then_some("StateMachine demo/hello"));
+    assert_eq!(woken, expected);
+}
+
+#[test]
+fn what_is_gone_wakes_those_that_name_it_once() {
+    let mut watches = Watches::new();
+    let hello: StateMachine = object(&hello());
+    watches.machine_store.apply_watcher_event(&Event::Delete(hello.clone()));
+    assert_eq!(watches.wake(&hello, true), ["RestAPI demo/api", "StateMachine demo/caller", "StateMachine demo/hello"]);
+    assert_eq!(watches.wake(&hello, true), [""; 0]);
+    let greet: APIRoute = object(&greet());
+    assert_eq!(watches.wake(&greet, true), ["APIRoute demo/greet", "RestAPI demo/api"]);
+    let api: RestAPI = object(&the_api());
+    assert_eq!(watches.wake(&api, true), ["APIRoute demo/greet", "APIRoute shop/far", "RestAPI demo/api"]);
+}
+
+#[test]
+fn a_stage_that_moves_wakes_the_routes_and_machines_that_are_going() {
+    let mut watches = Watches::new();
+    let moved = "{status: {stages: [{name: prod, invokeUrl: u, revision: 2}]}}";
+    assert_eq!(watches.api(&with(&the_api(), moved)), ["APIRoute demo/greet", "APIRoute shop/far"]);
+    watches.machine(&with(&machine("shop/far", "STANDARD"), "{metadata: {deletionTimestamp: '2026-01-01T00:00:00Z'}}"));
+    let again = "{status: {stages: [{name: prod, invokeUrl: u, revision: 3}]}}";
+    assert_eq!(
+        watches.api(&with(&the_api(), again)),
+        ["APIRoute demo/greet", "APIRoute shop/far", "StateMachine shop/far"]
+    );
+}
+
+#[test]
+fn a_binding_wakes_the_account_that_it_names() {
+    let mut watches = Watches::new();
+    let bound = "{status: {binding: {account: dev, accountId: '111122223333', region: eu-central-1}}}";
+    assert_eq!(watches.machine(&with(&hello(), bound)), ["AWSAccount dev"]);
+    assert!(watches.api(&with(&the_api(), bound)).contains(&"AWSAccount dev".to_owned()));
+}
+
+#[test]
+fn a_namespace_s_labels_wake_what_is_in_it() {
+    let mut watches = Watches::new();
+    let labelled = |team: &str| -> PartialObjectMeta<Namespace> {
+        object(&format!("{{apiVersion: v1, kind: Namespace, metadata: {{name: shop, labels: {{team: {team}}}}}}}"))
+    };
+    assert_eq!(watches.wake(&labelled("a"), false), ["RestAPI demo/api", "StateMachine shop/far"]);
+    assert_eq!(watches.wake(&labelled("a"), false), [""; 0]);
+    assert_eq!(watches.wake(&labelled("b"), false), ["RestAPI demo/api", "StateMachine shop/far"]);
+}
+
+#[test]
+fn a_config_map_wakes_the_machines_that_name_it() {
+    let mut watches = Watches::new();
+    let version = |name: &str, version: u8| -> PartialObjectMeta<ConfigMap> {
+        object(&format!(
+            "{{apiVersion: v1, kind: ConfigMap, metadata: {{namespace: demo, name: {name}, resourceVersion: '{version}'}}}}"
+        ))
+    };
+    assert_eq!(watches.wake(&version("texts", 1), false), ["StateMachine demo/caller"]);
+    assert_eq!(watches.wake(&version("texts", 1), false), [""; 0]);
+    assert_eq!(watches.wake(&version("texts", 2), false), ["StateMachine demo/caller"]);
+    assert_eq!(watches.wake(&version("others", 1), false), [""; 0]);
+}
