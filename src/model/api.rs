@@ -341,7 +341,15 @@ impl Api<'_> {
         let mut serving_ids: Vec<StepId> = tree_ids.to_vec();
         serving_ids.extend(role_ids.values().flatten());
         let follow = match newest {
-            Some(record) if record.hash == hash => stage::Serves::Deployment(record.deployment_id.clone()),
+            Some(record) if record.hash == hash => {
+                let id = &record.deployment_id;
+                let anew = self.record(record.revision, &hash, tree, observed, Some(id.clone()));
+                if anew.routes != record.routes {
+                    // It was made when less was known, such as while a route could not be resolved.
+                    plan.add(Step::Record(RecordStep::Keep { record: anew }), []);
+                }
+                stage::Serves::Deployment(id.clone())
+            }
             _ => {
                 let lost = observed.deployments.as_ref().and_then(|found| {
                     let newest = newest.map_or(0, |record| record.revision);
@@ -418,7 +426,7 @@ impl Api<'_> {
                     (Some(route), _) if route.method == *method => (route.key.clone(), route.machines.clone()),
                     (_, Some(served)) => (served.route.clone(), served.machines.clone()),
                     (Some(route), None) => (route.key.clone(), route.machines.clone()),
-                    (None, None) => return None,
+                    (None, None) => (self.refused(&method.operation_name)?.clone(), BTreeSet::new()),
                 };
                 Some(ServedRoute { route, at: at.clone(), hash: content_hash(method), machines })
             })
@@ -431,6 +439,10 @@ impl Api<'_> {
             routes,
             roles: self.needs_of_newest(observed, tree),
         }
+    }
+
+    fn refused(&self, name: &str) -> Option<&Key> {
+        self.attachment.refused.keys().find(|key| operation_name(key) == name)
     }
 
     /// What the newest content needs: without what only pinned stages still serve.

@@ -77,13 +77,17 @@ async fn deleting_the_namespace_ends_and_leaves_nothing() {
 #[tokio::test]
 async fn a_machine_that_a_pinned_stage_serves_waits() {
     let ns = scene("delete-pinned").await;
-    ns.apply(&rest_api("api").replace("{name: prod}", "{name: prod, revision: 1}, {name: dev}")).await;
+    let revision = ns.get("restapi/api").await["status"]["stages"][0]["revision"].clone();
+    let pinned = format!("{{name: prod, revision: {revision}}}, {{name: dev}}");
+    ns.apply(&rest_api("api").replace("{name: prod}", &pinned)).await;
     ns.ready(&ALL).await;
     ns.delete("apiroute/say").await;
     ns.gone("apiroute/say").await;
     ns.delete("statemachine/say").await;
     let message = ns.condition("statemachine/say", "Reconciling", "True", "DeletionBlocked").await;
-    for part in ["stage prod", "RestAPI delete-pinned/api", "revision 1", "APIRoute delete-pinned/say"] {
+    for part in
+        ["stage prod", "RestAPI delete-pinned/api", &format!("revision {revision}"), "APIRoute delete-pinned/say"]
+    {
         assert!(message.contains(part), "no `{part}` in: {message}");
     }
     let url = text(&ns.get("restapi/api").await, "/status/stages/0/invokeUrl");

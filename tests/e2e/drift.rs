@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::cloud::{ApiView, Cloud, MachineView, RoleView, replace, role_name};
-use crate::support::{Namespace, machine, rest_api, route};
+use crate::proxy::Proxy;
+use crate::support::{Namespace, PATIENCE, TENANT, account, eventually, machine, rest_api, route, suite};
 
 const ANYTHING: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#;
 const ANYONE: &str =
@@ -371,4 +372,59 @@ async fn neighbours_stay_as_they_are() {
     assert_eq!(look().await, before);
     let nothing = Whole { api: None, machine: None, roles: vec![None, None] };
     assert_eq!(scene.look().await, nothing);
+}
+
+#[tokio::test]
+async fn a_check_that_finds_nothing_reads_little_and_writes_nothing() {
+    let proxy = Proxy::start(suite().await.testbed.aws_endpoint()).await;
+    let ns = Namespace::labelled("drift-none", &[(TENANT, "drift-none")]).await;
+    ns.apply(&account("drift-none", proxy.url())).await;
+    let routes: String = (0..10).map(|n| route(&format!("r{n}"), &format!("/r{n}"), "say")).collect();
+    ns.apply(&[machine("say", "hello"), rest_api("api"), routes].concat()).await;
+    ns.ready(&["awsaccount/drift-none", "statemachine/say", "restapi/api", "apiroute/r0", "apiroute/r9"]).await;
+    // From the first check that begins now.
+    let checks = async |count: usize| {
+        let from = proxy.log().len();
+        eventually("the API is checked", PATIENCE, async || {
+            let log = proxy.log().split_off(from);
+            let starts: Vec<usize> = (0..log.len()).filter(|&at| log[at] == "GetRestApi").collect();
+            match starts.get(count) {
+                Some(&end) => Ok(log[starts[0]..end].to_vec()),
+                None => Err(format!("{log:?}")),
+            }
+        })
+        .await
+    };
+    checks(1).await;
+    let objects = ["statemachine/say", "restapi/api", "apiroute/r0", "apiroute/r9"];
+    let versions = async || {
+        let mut versions = Vec::new();
+        for object in objects {
+            versions.push(ns.get(object).await["metadata"]["resourceVersion"].clone());
+        }
+        versions
+    };
+    let before = versions().await;
+    let log = checks(2).await;
+    let count = |operation: &str| log.iter().filter(|called| *called == operation).count();
+    for operation in ["GetRestApi", "GetResources", "GetStages"] {
+        assert_eq!(count(operation), 2, "{log:?}");
+    }
+    let reads = [
+        "GetRestApi",
+        "GetResources",
+        "GetStages",
+        "GetRole",
+        "ListRolePolicies",
+        "GetRolePolicy",
+        "ListAttachedRolePolicies",
+        "DescribeStateMachine",
+        "GetCallerIdentity",
+    ];
+    assert!(log.iter().all(|operation| reads.contains(&operation.as_str())), "{log:?}");
+    assert_eq!(versions().await, before);
+    ns.delete("namespace/drift-none").await;
+    ns.gone("namespace/drift-none").await;
+    ns.delete("awsaccount/drift-none").await;
+    ns.gone("awsaccount/drift-none").await;
 }

@@ -193,7 +193,7 @@ async fn conflicts_and_errors_of_aws_itself_are_tried_again() {
     ns.event("restapi/api", &format!("Retrying: PutIntegration: {CONFLICT}")).await;
     let aws = Cloud::new(ns.suite.testbed.aws_endpoint());
     let id = ns.get("restapi/api").await["status"]["restApiId"].as_str().unwrap().to_owned();
-    assert_eq!(aws.deployments(&id).await.len(), 1);
+    assert!(aws.deployments(&id).await.len() <= 2);
     end(ns).await;
 }
 

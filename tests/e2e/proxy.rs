@@ -66,9 +66,14 @@ impl Proxy {
         self.state.faults.lock().unwrap().clear();
     }
 
-    /// How many calls of an operation came, whatever became of them.
+    /// The operations that were called, in order, whatever became of them.
+    pub fn log(&self) -> Vec<String> {
+        self.state.seen.lock().unwrap().clone()
+    }
+
+    /// How many calls of an operation came.
     pub fn calls(&self, operation: &str) -> usize {
-        self.state.seen.lock().unwrap().iter().filter(|seen| *seen == operation).count()
+        self.log().iter().filter(|seen| *seen == operation).count()
     }
 }
 
@@ -163,6 +168,8 @@ fn rest_operation(method: &Method, path: &str) -> String {
         ("PUT", ["restapis", _, "resources", _, "methods", _]) => "PutMethod",
         ("PUT", ["restapis", _, "resources", _, "methods", _, "integration"]) => "PutIntegration",
         ("POST", ["restapis", _, "deployments"]) => "CreateDeployment",
+        ("GET", ["restapis", _]) => "GetRestApi",
+        ("GET", ["restapis", _, "resources"]) => "GetResources",
         ("GET", ["restapis", _, "stages"]) => "GetStages",
         _ => return format!("{method} {path}"),
     };

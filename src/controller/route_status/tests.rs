@@ -137,7 +137,7 @@ fn a_refused_reference_is_told_by_resolved_refs() {
     );
     assert_eq!(
         message(&computed, "Ready"),
-        "StateMachine demo/m does not exist. What was served before keeps serving"
+        "StateMachine demo/m does not exist. What was served before keeps serving."
     );
     assert_eq!(message(&computed, "Programmed"), "An earlier form keeps serving: StateMachine demo/m does not exist");
 }
@@ -189,7 +189,9 @@ fn a_problem_of_the_api_is_its_routes_problem() {
 #[case::never_seen("{}", "Ready False Paused 3")]
 fn a_paused_route_is_ready_when_nothing_is_held_back(#[case] before: &str, #[case] ready: &str) {
     let condition = |status: &str| {
-        format!("{{type: Ready, status: '{status}', reason: R, message: m, lastTransitionTime: '2026-01-01T00:00:00Z'}}")
+        format!(
+            "{{type: Ready, status: '{status}', reason: R, message: m, lastTransitionTime: '2026-01-01T00:00:00Z'}}"
+        )
     };
     let before = before.replace("READY", &condition("True")).replace("FAILED", &condition("False"));
     let paused = refused(Problem::waiting(reasons::PAUSED, "Paused by annotation"), false);

@@ -57,7 +57,17 @@ impl Watches {
         let queues = Queues { accounts: accounts_tx, machines: machines_tx, apis: apis_tx, routes: routes_tx };
         let seen = Seen::default();
         let mut watches = Self {
-            stores, queues, accounts, machines, apis, routes, account_store, machine_store, api_store, route_store, seen,
+            stores,
+            queues,
+            accounts,
+            machines,
+            apis,
+            routes,
+            account_store,
+            machine_store,
+            api_store,
+            route_store,
+            seen,
         };
         let caller = "{spec: {substitutions: [{name: M, stateMachineRef: {name: hello}}, {name: C, configMapKeyRef: {name: texts, key: a}}]}}";
         watches.account(ACCOUNT);
@@ -136,12 +146,14 @@ fn a_change_of_status_only_wakes_nobody() {
     let mut watches = Watches::new();
     let status = format!("{{status: {{observedGeneration: 1, conditions: [{READY}], appliedHash: h, revisionId: r}}}}");
     assert_eq!(watches.machine(&with(&hello(), &status)), [""; 0]);
-    let status = format!("{{status: {{observedGeneration: 1, conditions: [{READY}], appliedHash: h, attachedRoutes: 3}}}}");
+    let status =
+        format!("{{status: {{observedGeneration: 1, conditions: [{READY}], appliedHash: h, attachedRoutes: 3}}}}");
     assert_eq!(watches.route(&with(&greet(), &format!("{{status: {{url: u, conditions: [{READY}]}}}}"))), [""; 0]);
     assert_eq!(watches.account(&with(ACCOUNT, &format!("{{status: {{conditions: [{READY}]}}}}"))), [""; 0]);
     // Whether it is Stalled is what its routes' deletion asks for: known once, it wakes no more.
     watches.api(&with(&the_api(), &status));
-    let again = format!("{{status: {{observedGeneration: 1, conditions: [{READY}], appliedHash: i, attachedRoutes: 4}}}}");
+    let again =
+        format!("{{status: {{observedGeneration: 1, conditions: [{READY}], appliedHash: i, attachedRoutes: 4}}}}");
     assert_eq!(watches.api(&with(&the_api(), &again)), [""; 0]);
     let labels = "{metadata: {labels: {a: b}, annotations: {c: d}, resourceVersion: '7'}}";
     assert_eq!(watches.machine(&with(&hello(), labels)), [""; 0]);

@@ -169,12 +169,13 @@ mod tests {
     #[test]
     fn made_with_its_owner_s_tags() {
         let desired = desired();
-        let Ok([Step::Create { tags, name, .. }]) = diff(&desired, None).as_deref().map(|steps| {
-            <&[Step; 1]>::try_from(steps).expect("one step")
-        }) else {
-            panic!("it is created")
+        let create = Step::Create {
+            name: "demo_api".into(),
+            description: "d".into(),
+            endpoint: EndpointType::Regional,
+            tags: desired.owner.tags(),
         };
-        assert_eq!((tags, name.as_str()), (&desired.owner.tags(), "demo_api"));
+        assert_eq!(diff(&desired, None), Ok(vec![create]));
     }
 
     #[test]

@@ -132,7 +132,12 @@ fn a_parameter_whose_place_another_takes_goes_first_with_all_below() {
 #[test]
 fn each_change_of_a_method_is_patched_on_its_own() {
     let from = method("demo_a");
-    let to = Method { authorization: "NONE".into(), api_key_required: true, operation_name: "demo_b".into(), ..from.clone() };
+    let to = Method {
+        authorization: "NONE".into(),
+        api_key_required: true,
+        operation_name: "demo_b".into(),
+        ..from.clone()
+    };
     assert_eq!(
         method_patches(&from, &to),
         [

@@ -39,7 +39,10 @@ fn validated(spec: &str) -> Result<ValidMachine, crate::problem::Problem> {
     "{definition: '{\"StartAt\": \"A\", \"States\": {\"A\": {\"Type\": \"Pass\", \"Next\": \"Bee\"}, \"Be\": {\"Type\": \"Succeed\"}}}'}",
     "InvalidDefinition: spec.definition, line 1, column 59: State `A` has Next `Bee`, which no state of this level has; did you mean `Be`?"
 )]
-#[case::not_json("{definition: '{\"StartAt\": '}", "InvalidDefinition: spec.definition, line 1, column 13: expected a JSON value, found the end of the text")]
+#[case::not_json(
+    "{definition: '{\"StartAt\": '}",
+    "InvalidDefinition: spec.definition, line 1, column 13: expected a JSON value, found the end of the text"
+)]
 #[case::substitution(
     "{definition: '{\"StartAt\": \"A\", \"States\": {\"A\": {\"Type\": \"Pass\", \"Comment\": \"${Tabel}\", \"End\": true}}}', substitutions: [{name: Table, value: a}]}",
     "InvalidDefinition: spec.definition, line 1, column 62: `${Tabel}` names no substitution; known are `AWS::AccountId`, `AWS::Partition`, `AWS::Region`, `Table`; did you mean `${Table}`?"
@@ -83,8 +86,7 @@ fn refused(#[case] spec: &str, #[case] message: &str) {
 
 #[test]
 fn a_long_list_of_findings_is_cut() {
-    let states: Vec<String> =
-        (0..5).map(|n| format!(r#""S{n}": {{"Type": "Pass", "Next": "Nowhere{n}"}}"#)).collect();
+    let states: Vec<String> = (0..5).map(|n| format!(r#""S{n}": {{"Type": "Pass", "Next": "Nowhere{n}"}}"#)).collect();
     let definition = format!(r#"{{"StartAt": "S0", "States": {{{}}}}}"#, states.join(", "));
     let message = validated(&format!("{{definition: '{definition}'}}")).unwrap_err().message;
     assert_eq!(message.matches("line 1, column").count(), 3, "{message}");
