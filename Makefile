@@ -30,7 +30,8 @@ demo: build
 test:
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
-	cargo test --workspace
+	# The end-to-end tests wait more than they work.
+	RUST_TEST_THREADS=8 cargo test --workspace
 
 up: build
 	@$(TESTBED) up $(RUN)

@@ -47,12 +47,8 @@ pub struct APIRouteSpec {
     /// The RestAPI that it is attached to.
     pub api_ref: Reference,
     /// Such as `/orders/{orderId}`, `/` or `/files/{proxy+}`.
-    #[schemars(
-        length(min = 1, max = 512),
-        regex(
-            pattern = r"^/$|^(/([A-Za-z0-9._~:@!$&'()*+,;=%-]+|\{[A-Za-z0-9._-]+\}))*(/([A-Za-z0-9._~:@!$&'()*+,;=%-]+|\{[A-Za-z0-9._-]+\+?\}))$"
-        )
-    )]
+    #[schemars(length(max = 512))]
+    #[x_kube(validation = Rule::new(r##"self.matches(r"^/$|^(/([A-Za-z0-9._~:@!$&'()*+,;=%-]+|\{[A-Za-z0-9._-]+\}))*(/([A-Za-z0-9._~:@!$&'()*+,;=%-]+|\{[A-Za-z0-9._-]+\+?\}))$")"##).message("write the path as `/orders/{orderId}`: it begins with `/`, no segment is empty, there is no `/` at its end, a parameter is a whole segment, and `{name+}` stands only at the end"))]
     #[x_kube(validation = Rule::new("self.replace('+}', '}').split('/').filter(s, s.startsWith('{')).all(s, self.replace('+}', '}').indexOf(s) == self.replace('+}', '}').lastIndexOf(s))").message("a path parameter may stand only once in the path"))]
     pub path: String,
     /// The HTTP method that clients use.
@@ -121,12 +117,8 @@ pub struct Target {
     pub state_machine_ref: Option<Reference>,
     /// A state machine that is not managed here; the tenant's `targets` must admit it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(
-        length(max = 2048),
-        regex(
-            pattern = r"^arn:(aws[a-z-]*|\$\{AWS::Partition\}):states:([a-z0-9-]+|\$\{AWS::Region\}):([0-9]{12}|\$\{AWS::AccountId\}):stateMachine:[0-9A-Za-z_-]+$"
-        )
-    )]
+    #[schemars(length(max = 2048))]
+    #[x_kube(validation = Rule::new(r##"self.matches(r"^arn:(aws[a-z-]*|\$\{AWS::Partition\}):states:([a-z0-9-]+|\$\{AWS::Region\}):([0-9]{12}|\$\{AWS::AccountId\}):stateMachine:[0-9A-Za-z_-]+$")"##).message("write the ARN of a state machine: arn:aws:states:REGION:ACCOUNT:stateMachine:NAME (the built-ins ${AWS::Partition}, ${AWS::Region} and ${AWS::AccountId} may stand in it)"))]
     pub arn: Option<String>,
     /// The machines among which the client's body, or a raw template, names one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -184,7 +176,8 @@ pub struct RequestSpec {
     pub execution_name: Option<ValueSource>,
     /// Content types that are accepted; absent: application/json. Any other answers 415.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 8), inner(length(min = 3, max = 128), regex(pattern = r"^[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+$")), extend("x-kubernetes-list-type" = "set"))]
+    #[schemars(length(min = 1, max = 8), inner(length(min = 3, max = 128)), extend("x-kubernetes-list-type" = "set"))]
+    #[x_kube(validation = Rule::new(r##"self.all(x, x.matches(r"^[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+$"))"##).message("write media types without parameters, such as application/json"))]
     pub content_types: Option<Vec<String>>,
     /// Mapping templates of your own, by content type. `${StateMachineArn}` and the `${AWS::…}` built-ins are filled in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -198,7 +191,8 @@ pub struct RequestSpec {
 #[x_kube(validation = Rule::new("(has(self.body) ? 1 : 0) + (has(self.path) ? 1 : 0) + (has(self.query) ? 1 : 0) + (has(self.queryList) ? 1 : 0) + (has(self.header) ? 1 : 0) + (has(self.context) ? 1 : 0) + (has(self.value) ? 1 : 0) == 1").message("set exactly one of `body`, `path`, `query`, `queryList`, `header`, `context`, `value`"))]
 pub struct InputEntry {
     /// Where it goes: a JSON pointer such as `/order/id`.
-    #[schemars(length(min = 2, max = 256), regex(pattern = r"^(/([^/~]|~[01])+)+$"))]
+    #[schemars(length(min = 2, max = 256))]
+    #[x_kube(validation = Rule::new(r##"self.matches(r"^(/([^/~]|~[01])+)+$")"##).message("write a JSON pointer such as /order/id: each step begins with `/`, and `~` and `/` in a key are written ~0 and ~1"))]
     pub to: String,
     /// A JSON pointer into the body; empty means the whole body.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -301,14 +295,13 @@ pub struct IntegrationResponse {
 pub struct InvokeRole {
     /// An existing role that the tenant's `invokeRoleArns` admit; the built-ins may stand in it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(
-        length(max = 2048),
-        regex(pattern = r"^arn:(aws[a-z-]*|\$\{AWS::Partition\}):iam::([0-9]{12}|\$\{AWS::AccountId\}):role/.+$")
-    )]
+    #[schemars(length(max = 2048))]
+    #[x_kube(validation = Rule::new(r##"self.matches(r"^arn:(aws[a-z-]*|\$\{AWS::Partition\}):iam::([0-9]{12}|\$\{AWS::AccountId\}):role/.+$")"##).message("write the ARN of a role: arn:aws:iam::ACCOUNT:role/NAME (the built-ins ${AWS::Partition} and ${AWS::AccountId} may stand in it)"))]
     pub arn: Option<String>,
     /// Managed policies for a managed role of this route's own; the tenant's `managedPolicyArns` must admit each.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 10), inner(length(max = 2048), regex(pattern = r"^arn:(aws[a-z-]*|\$\{AWS::Partition\}):iam::(aws|[0-9]{12}|\$\{AWS::AccountId\}):policy/.+$")), extend("x-kubernetes-list-type" = "set"))]
+    #[schemars(length(min = 1, max = 10), inner(length(max = 2048)), extend("x-kubernetes-list-type" = "set"))]
+    #[x_kube(validation = Rule::new(r##"self.all(x, x.matches(r"^arn:(aws[a-z-]*|\$\{AWS::Partition\}):iam::(aws|[0-9]{12}|\$\{AWS::AccountId\}):policy/.+$"))"##).message("write the ARNs of managed policies: arn:aws:iam::aws:policy/NAME or arn:aws:iam::ACCOUNT:policy/NAME (the built-ins ${AWS::Partition} and ${AWS::AccountId} may stand in it)"))]
     pub managed_policy_arns: Option<Vec<String>>,
 }
 

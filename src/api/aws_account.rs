@@ -32,7 +32,8 @@ use super::{Authorization, CommonStatus, EndpointType, Namespaces};
 #[serde(rename_all = "camelCase")]
 pub struct AWSAccountSpec {
     /// The 12-digit account id. It is compared with what the credentials say; a mismatch stops everything.
-    #[schemars(regex(pattern = r"^[0-9]{12}$"))]
+    #[schemars(length(max = 64))]
+    #[x_kube(validation = Rule::new(r##"self.matches(r"^[0-9]{12}$")"##).message("write the account's 12 digits, in quotes"))]
     #[x_kube(validation = Rule::new("self == oldSelf").message("accountId is immutable: create another AWSAccount instead"))]
     pub account_id: String,
     /// The Regions that may be used; the first is the default.
@@ -54,10 +55,11 @@ pub struct AWSAccountSpec {
 }
 
 /// A Region.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 pub struct Region {
     /// Such as `eu-central-1`.
-    #[schemars(length(max = 32), regex(pattern = r"^[a-z]{2,4}(-[a-z]+)+-[0-9]+$"))]
+    #[schemars(length(max = 32))]
+    #[x_kube(validation = Rule::new(r##"self.matches(r"^[a-z]{2,4}(-[a-z]+)+-[0-9]+$")"##).message("write a Region's name, such as eu-central-1"))]
     pub name: String,
 }
 
@@ -70,11 +72,12 @@ pub struct Credentials {
 }
 
 /// A role that the operator assumes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AssumeRole {
     /// The role's ARN.
-    #[schemars(length(max = 2048), regex(pattern = r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/.+$"))]
+    #[schemars(length(max = 2048))]
+    #[x_kube(validation = Rule::new(r##"self.matches(r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/.+$")"##).message("write the ARN of a role: arn:aws:iam::ACCOUNT:role/NAME"))]
     pub role_arn: String,
 }
 

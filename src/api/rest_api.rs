@@ -76,14 +76,15 @@ fn default_history() -> i32 {
 }
 
 /// Who may attach routes, and where.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RouteGrant {
     /// Whose routes.
     pub namespaces: Namespaces,
     /// Under which paths, in whole segments; absent: everywhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 64), inner(length(min = 1, max = 256), regex(pattern = r"^/([^/\s]+(/[^/\s]+)*)?$")), extend("x-kubernetes-list-type" = "set"))]
+    #[schemars(length(min = 1, max = 64), inner(length(min = 1, max = 256)), extend("x-kubernetes-list-type" = "set"))]
+    #[x_kube(validation = Rule::new(r##"self.all(x, x.matches(r"^/([^/\s]+(/[^/\s]+)*)?$"))"##).message("write prefixes as whole segments, such as /orders: each begins with `/`, and there is no `/` at its end"))]
     pub path_prefixes: Option<Vec<String>>,
     /// With which methods; absent: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -113,11 +114,12 @@ pub enum Mapping {
 }
 
 /// A stage.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Stage {
     /// Letters, digits, `_` and `-`; the first segment of every URL.
-    #[schemars(length(min = 1, max = 128), regex(pattern = r"^[A-Za-z0-9_-]+$"))]
+    #[schemars(length(min = 1, max = 128))]
+    #[x_kube(validation = Rule::new(r##"self.matches(r"^[A-Za-z0-9_-]+$")"##).message("a stage's name holds letters, digits, `_` and `-`"))]
     pub name: String,
     /// Pins the stage to a revision (see `status.revisions`); absent: the newest.
     #[serde(default, skip_serializing_if = "Option::is_none")]

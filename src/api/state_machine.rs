@@ -43,7 +43,8 @@ pub struct StateMachineSpec {
     pub type_: MachineType,
     /// The name in AWS; absent: `<namespace>_<name>`. The tenant's `namePatterns` must admit it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 80), regex(pattern = r"^[0-9A-Za-z_-]+$"))]
+    #[schemars(length(min = 1, max = 80))]
+    #[x_kube(validation = Rule::new(r##"self.matches(r"^[0-9A-Za-z_-]+$")"##).message("an AWS name holds letters, digits, `_` and `-`"))]
     pub name: Option<String>,
     /// The AWSAccount; needed only where several admit this namespace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -130,14 +131,13 @@ pub struct Substitution {
 pub struct ExecutionRole {
     /// An existing role that the tenant's `executionRoleArns` admit; the built-ins `${AWS::AccountId}`, `${AWS::Region}`, `${AWS::Partition}` may stand in it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(
-        length(max = 2048),
-        regex(pattern = r"^arn:(aws[a-z-]*|\$\{AWS::Partition\}):iam::([0-9]{12}|\$\{AWS::AccountId\}):role/.+$")
-    )]
+    #[schemars(length(max = 2048))]
+    #[x_kube(validation = Rule::new(r##"self.matches(r"^arn:(aws[a-z-]*|\$\{AWS::Partition\}):iam::([0-9]{12}|\$\{AWS::AccountId\}):role/.+$")"##).message("write the ARN of a role: arn:aws:iam::ACCOUNT:role/NAME (the built-ins ${AWS::Partition} and ${AWS::AccountId} may stand in it)"))]
     pub arn: Option<String>,
     /// Managed policies for the managed role; the tenant's `managedPolicyArns` must admit each.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 10), inner(length(max = 2048), regex(pattern = r"^arn:(aws[a-z-]*|\$\{AWS::Partition\}):iam::(aws|[0-9]{12}|\$\{AWS::AccountId\}):policy/.+$")), extend("x-kubernetes-list-type" = "set"))]
+    #[schemars(length(min = 1, max = 10), inner(length(max = 2048)), extend("x-kubernetes-list-type" = "set"))]
+    #[x_kube(validation = Rule::new(r##"self.all(x, x.matches(r"^arn:(aws[a-z-]*|\$\{AWS::Partition\}):iam::(aws|[0-9]{12}|\$\{AWS::AccountId\}):policy/.+$"))"##).message("write the ARNs of managed policies: arn:aws:iam::aws:policy/NAME or arn:aws:iam::ACCOUNT:policy/NAME (the built-ins ${AWS::Partition} and ${AWS::AccountId} may stand in it)"))]
     pub managed_policy_arns: Option<Vec<String>>,
     /// Permissions of the managed role; each must be contained in the tenant's ceiling.
     #[serde(default, skip_serializing_if = "Option::is_none")]

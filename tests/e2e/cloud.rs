@@ -193,17 +193,21 @@ impl Cloud {
         method.method_integration.as_ref().and_then(|it| it.credentials.clone()).unwrap()
     }
 
-    /// Deletes a role with its policies.
+    /// Deletes a role with its policies, again while somebody writes new ones.
     pub async fn delete_role(&self, role: &str) {
         let name = role_name(role);
-        let view = self.role(name).await.unwrap();
-        for policy in view.policies.keys() {
-            self.iam.delete_role_policy().role_name(name).policy_name(policy).send().await.unwrap();
+        loop {
+            let view = self.role(name).await.unwrap();
+            for policy in view.policies.keys() {
+                let _ = self.iam.delete_role_policy().role_name(name).policy_name(policy).send().await;
+            }
+            for arn in view.managed_policies {
+                let _ = self.iam.detach_role_policy().role_name(name).policy_arn(arn).send().await;
+            }
+            if self.iam.delete_role().role_name(name).send().await.is_ok() {
+                return;
+            }
         }
-        for arn in view.managed_policies {
-            self.iam.detach_role_policy().role_name(name).policy_arn(arn).send().await.unwrap();
-        }
-        self.iam.delete_role().role_name(name).send().await.unwrap();
     }
 }
 

@@ -9,6 +9,7 @@ mod deletion;
 mod drift;
 mod examples;
 mod faults;
+mod plan;
 mod proxy;
 mod schema;
 mod schema_cases;

@@ -15,6 +15,9 @@ const ACCOUNT: &str = "AWSAccount";
 const NOT_ALL: &str = ", <nil>: Invalid value: null: some validation rules were not checked because the object was invalid; \
                        correct the existing errors to complete validation]";
 
+/// Lists whose texts are judged together: the list is what is told.
+const LISTS: [&str; 3] = ["managedPolicyArns", "contentTypes", "pathPrefixes"];
+
 /// A valid spec of each kind; cases change it by a merge patch.
 fn base(kind: &str) -> Value {
     match kind {
@@ -92,15 +95,14 @@ struct Form {
 }
 
 fn forms() -> Vec<Form> {
-    let role = r"match '^arn:(aws[a-z-]*|\$\{AWS::Partition\}):iam::([0-9]{12}|\$\{AWS::AccountId\}):role/.+$'";
-    let policy = r"match '^arn:(aws[a-z-]*|\$\{AWS::Partition\}):iam::(aws|[0-9]{12}|\$\{AWS::AccountId\}):policy/.+$'";
     vec![
         Form {
             kind: ROUTE,
             field: "spec.path",
             set: |text| json!({"path": text}),
-            must: r"match '^/$|^(/([A-Za-z0-9._~:@!$&'()*+,;=%-]+|\{[A-Za-z0-9._-]+\}))*(/([A-Za-z0-9._~:@!$&'()*+,;=%-]+|\{[A-Za-z0-9._-]+\+?\}))$'",
+            must: r#"write the path as `/orders/{orderId}`: it begins with `/`, no segment is empty, there is no `/` at its end, a parameter is a whole segment, and `{name+}` stands only at the end"#,
             bad: &[
+                "",
                 "orders",
                 "/orders/",
                 "//",
@@ -131,7 +133,7 @@ fn forms() -> Vec<Form> {
             kind: ROUTE,
             field: "spec.target.arn",
             set: |text| json!({"target": {"stateMachineRef": null, "arn": text}}),
-            must: r"match '^arn:(aws[a-z-]*|\$\{AWS::Partition\}):states:([a-z0-9-]+|\$\{AWS::Region\}):([0-9]{12}|\$\{AWS::AccountId\}):stateMachine:[0-9A-Za-z_-]+$'",
+            must: r#"write the ARN of a state machine: arn:aws:states:REGION:ACCOUNT:stateMachine:NAME (the built-ins ${AWS::Partition}, ${AWS::Region} and ${AWS::AccountId} may stand in it)"#,
             bad: &[
                 "work",
                 "arn:aws:states:us-east-1:1:stateMachine:work",
@@ -148,23 +150,23 @@ fn forms() -> Vec<Form> {
             kind: ROUTE,
             field: "spec.invokeRole.arn",
             set: |text| json!({"invokeRole": {"arn": text}}),
-            must: role,
+            must: r#"write the ARN of a role: arn:aws:iam::ACCOUNT:role/NAME (the built-ins ${AWS::Partition} and ${AWS::AccountId} may stand in it)"#,
             bad: &["MyRole", "arn:aws:iam::111122223333:user/u", "arn:aws:iam::1:role/r"],
             good: &["arn:aws:iam::111122223333:role/r", "arn:aws:iam::${AWS::AccountId}:role/path/r"],
         },
         Form {
             kind: ROUTE,
-            field: "spec.invokeRole.managedPolicyArns[0]",
+            field: "spec.invokeRole.managedPolicyArns",
             set: |text| json!({"invokeRole": {"managedPolicyArns": [text]}}),
-            must: policy,
+            must: r#"write the ARNs of managed policies: arn:aws:iam::aws:policy/NAME or arn:aws:iam::ACCOUNT:policy/NAME (the built-ins ${AWS::Partition} and ${AWS::AccountId} may stand in it)"#,
             bad: &["AdministratorAccess", "arn:aws:iam::aws:role/r"],
             good: &["arn:aws:iam::aws:policy/AWSStepFunctionsFullAccess", "arn:aws:iam::${AWS::AccountId}:policy/p"],
         },
         Form {
             kind: ROUTE,
-            field: "spec.request.contentTypes[0]",
+            field: "spec.request.contentTypes",
             set: |text| json!({"request": {"contentTypes": [text]}}),
-            must: "match '^[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+$'",
+            must: r#"write media types without parameters, such as application/json"#,
             bad: &["json", "application/", "text/html; charset=utf-8"],
             good: &["application/x-amz-json-1.0", "application/vnd.api+json"],
         },
@@ -172,7 +174,7 @@ fn forms() -> Vec<Form> {
             kind: ROUTE,
             field: "spec.request.input[0].to",
             set: |text| json!({"request": {"input": [{"to": text, "query": "a"}]}}),
-            must: "match '^(/([^/~]|~[01])+)+$'",
+            must: r#"write a JSON pointer such as /order/id: each step begins with `/`, and `~` and `/` in a key are written ~0 and ~1"#,
             bad: &["id", "/a/", "/a~2", "/a//b"],
             good: &["/a", "/a/b", "/a~1b", "/a b"],
         },
@@ -188,7 +190,7 @@ fn forms() -> Vec<Form> {
             kind: MACHINE,
             field: "spec.name",
             set: |text| json!({"name": text}),
-            must: "match '^[0-9A-Za-z_-]+$'",
+            must: r#"an AWS name holds letters, digits, `_` and `-`"#,
             bad: &["my machine", "a.b", "a/b", "é"],
             good: &["MyStateMachine_1-a"],
         },
@@ -196,7 +198,7 @@ fn forms() -> Vec<Form> {
             kind: MACHINE,
             field: "spec.executionRole.arn",
             set: |text| json!({"executionRole": {"arn": text}}),
-            must: role,
+            must: r#"write the ARN of a role: arn:aws:iam::ACCOUNT:role/NAME (the built-ins ${AWS::Partition} and ${AWS::AccountId} may stand in it)"#,
             bad: &["MyRole", "arn:aws:iam::111122223333:policy/p", "arn:aws:iam::${Account}:role/r"],
             good: &[
                 "arn:${AWS::Partition}:iam::${AWS::AccountId}:role/service-role/r",
@@ -205,9 +207,9 @@ fn forms() -> Vec<Form> {
         },
         Form {
             kind: MACHINE,
-            field: "spec.executionRole.managedPolicyArns[0]",
+            field: "spec.executionRole.managedPolicyArns",
             set: |text| json!({"executionRole": {"managedPolicyArns": [text]}}),
-            must: policy,
+            must: r#"write the ARNs of managed policies: arn:aws:iam::aws:policy/NAME or arn:aws:iam::ACCOUNT:policy/NAME (the built-ins ${AWS::Partition} and ${AWS::AccountId} may stand in it)"#,
             bad: &["ReadOnlyAccess"],
             good: &["arn:aws:iam::aws:policy/ReadOnlyAccess"],
         },
@@ -231,15 +233,15 @@ fn forms() -> Vec<Form> {
             kind: API,
             field: "spec.stages[0].name",
             set: |text| json!({"stages": [{"name": text}]}),
-            must: "match '^[A-Za-z0-9_-]+$'",
+            must: r#"a stage's name holds letters, digits, `_` and `-`"#,
             bad: &["v1.0", "a/b", "$default"],
             good: &["v1_0-beta"],
         },
         Form {
             kind: API,
-            field: "spec.allowedRoutes[0].pathPrefixes[0]",
+            field: "spec.allowedRoutes[0].pathPrefixes",
             set: |text| json!({"allowedRoutes": [{"namespaces": {"from": "Same"}, "pathPrefixes": [text]}]}),
-            must: r"match '^/([^/\s]+(/[^/\s]+)*)?$'",
+            must: r#"write prefixes as whole segments, such as /orders: each begins with `/`, and there is no `/` at its end"#,
             bad: &["a", "/a/", "//"],
             good: &["/", "/a", "/a/{b}"],
         },
@@ -247,7 +249,7 @@ fn forms() -> Vec<Form> {
             kind: ACCOUNT,
             field: "spec.accountId",
             set: |text| json!({"accountId": text}),
-            must: "match '^[0-9]{12}$'",
+            must: r#"write the account's 12 digits, in quotes"#,
             bad: &["11112222333", "1111222233334", "1111-2222-3333", "my-account"],
             good: &["000000000000"],
         },
@@ -255,7 +257,7 @@ fn forms() -> Vec<Form> {
             kind: ACCOUNT,
             field: "spec.regions[0].name",
             set: |text| json!({"regions": [{"name": text}]}),
-            must: "match '^[a-z]{2,4}(-[a-z]+)+-[0-9]+$'",
+            must: r#"write a Region's name, such as eu-central-1"#,
             bad: &["Frankfurt", "eu-central", "eu_central_1"],
             good: &["us-gov-west-1", "ap-southeast-5", "cn-north-1"],
         },
@@ -271,7 +273,7 @@ fn forms() -> Vec<Form> {
             kind: ACCOUNT,
             field: "spec.credentials.assumeRole.roleArn",
             set: |text| json!({"credentials": {"assumeRole": {"roleArn": text}}}),
-            must: "match '^arn:aws[a-z-]*:iam::[0-9]{12}:role/.+$'",
+            must: r#"write the ARN of a role: arn:aws:iam::ACCOUNT:role/NAME"#,
             bad: &["stepgate", "arn:aws:iam::${AWS::AccountId}:role/r"],
             good: &["arn:aws:iam::111122223333:role/stepgate"],
         },
@@ -295,7 +297,14 @@ async fn texts_with_a_form() {
             let name = format!("bad-{n}-{m}");
             manifests += &manifest(form.kind, &name, &(form.set)(text));
             let (field, must) = (form.field, form.must);
-            expected.push((name, format!("{field}: Invalid value: {text:?}: {field} in body should {must}")));
+            let value = match LISTS.iter().any(|list| field.ends_with(list)) {
+                // What is wrong in a list is not shown.
+                true => String::new(),
+                false => format!("{text:?}: "),
+            };
+            let sentence =
+                if must.starts_with("match '") { format!("{field} in body should {must}") } else { must.to_owned() };
+            expected.push((name, format!("{field}: Invalid value: {value}{sentence}")));
         }
         for (m, text) in form.good.iter().enumerate() {
             manifests += &manifest(form.kind, &format!("good-{n}-{m}"), &(form.set)(text));

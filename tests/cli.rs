@@ -1,0 +1,257 @@
+//! The command line, as its user sees it: what it prints, and how it exits.
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+/// What a run of `stepgate` left.
+struct Run {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+fn stepgate(arguments: &[&str], input: &str) -> Run {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_stepgate"))
+        .args(arguments)
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .env_remove("STEPGATE_CLUSTER_NAME")
+        .env("KUBECONFIG", "/nonexistent")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    Run { code: output.status.code().unwrap(), out: text(output.stdout), err: text(output.stderr) }
+}
+
+fn render(example: &str) -> Vec<Value> {
+    let run = stepgate(&["render", "-o", "json", "examples/awsaccount.yaml", &format!("examples/{example}")], "");
+    assert_eq!((run.code, run.err.as_str()), (0, ""), "{example}");
+    serde_json::from_str(&run.out).unwrap()
+}
+
+fn examples() -> Vec<String> {
+    let folders = std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples")).unwrap();
+    let folders = folders.map(|entry| entry.unwrap().path()).filter(|path| path.is_dir());
+    let mut names: Vec<String> = folders.map(|path| path.file_name().unwrap().to_str().unwrap().to_owned()).collect();
+    names.sort();
+    names
+}
+
+/// The operations of every API: `METHOD /path` and the operation.
+fn operations(objects: &[Value]) -> Vec<(String, Value)> {
+    let documents = objects.iter().filter_map(|object| object["desired"]["openapi"]["paths"].as_object());
+    let paths = documents.flat_map(|paths| paths.iter());
+    let verbs = paths.flat_map(|(path, verbs)| {
+        verbs.as_object().unwrap().iter().map(move |(verb, operation)| (format!("{verb} {path}"), operation.clone()))
+    });
+    verbs.collect()
+}
+
+#[test]
+fn every_example_renders_with_all_that_it_needs() {
+    let counts: BTreeMap<String, [usize; 4]> = examples()
+        .into_iter()
+        .map(|example| {
+            let objects = render(&example);
+            let of = |kind: &str| objects.iter().filter(|object| object["resource"] == kind).count();
+            let counts = [of("role"), of("state machine"), of("REST API"), operations(&objects).len()];
+            assert_eq!(counts[..3].iter().sum::<usize>(), objects.len(), "{example}");
+            (example, counts)
+        })
+        .collect();
+    let expected = [
+        ("client-names-machine", [4, 2, 1, 2]),
+        ("ec2-sync-async", [3, 2, 1, 3]),
+        ("hello-world", [0, 1, 0, 0]),
+        ("item-api", [2, 1, 1, 2]),
+        ("potato", [1, 1, 1, 1]),
+        ("reddit-api", [4, 2, 1, 31]),
+        ("root-get", [2, 1, 1, 1]),
+        ("stage-variables", [5, 3, 1, 2]),
+    ];
+    assert_eq!(
+        counts,
+        expected.map(|(name, counts)| (name.to_owned(), counts)).into(),
+        "roles, machines, APIs, routes"
+    );
+}
+
+#[test]
+fn every_rendered_operation_is_whole() {
+    let mut seen = 0;
+    for example in examples() {
+        let objects = render(&example);
+        for (at, operation) in operations(&objects) {
+            let path = at.split_once(' ').unwrap().1;
+            assert!(path.starts_with('/'), "{at}");
+            let parameters: Vec<&str> = path
+                .split('/')
+                .filter_map(|part| Some(part.strip_prefix('{')?.strip_suffix('}')?.trim_end_matches('+')))
+                .collect();
+            let declared: Vec<&str> = operation["parameters"]
+                .as_array()
+                .map(|all| all.iter().map(|parameter| parameter["name"].as_str().unwrap()).collect())
+                .unwrap_or_default();
+            assert_eq!(declared, parameters, "{at}");
+
+            let integration = &operation["x-amazon-apigateway-integration"];
+            assert_eq!((&integration["type"], &integration["httpMethod"]), (&"aws".into(), &"POST".into()), "{at}");
+            assert_eq!(integration["passthroughBehavior"], "never", "{at}");
+            let text = |name: &str| integration[name].as_str().unwrap_or_else(|| panic!("{at} has no {name}"));
+            assert!(text("uri").starts_with("arn:aws:apigateway:us-east-1:states:action/"), "{at}");
+            assert!(text("credentials").starts_with("arn:aws:iam::111122223333:role/"), "{at}");
+            assert!(!integration["requestTemplates"].as_object().unwrap().is_empty(), "{at}");
+
+            let answers = integration["responses"].as_object().unwrap();
+            assert!(answers.contains_key("default"), "{at}");
+            for answer in answers.values() {
+                let status = answer["statusCode"].as_str().unwrap();
+                assert!(operation["responses"].get(status).is_some(), "{at}: {status} is not declared");
+            }
+            seen += 1;
+        }
+        // What calls with a role made here calls with one that is among the roles.
+        let made: Vec<&str> = objects.iter().filter_map(|object| object["desired"]["arn"].as_str()).collect();
+        for (at, operation) in operations(&objects) {
+            let role = operation["x-amazon-apigateway-integration"]["credentials"].as_str().unwrap();
+            assert!(made.contains(&role) || !role.contains("/stepgate/"), "{at} calls with {role}");
+        }
+    }
+    assert_eq!(seen, 42);
+}
+
+#[test]
+fn potato_in_text() {
+    let run = stepgate(&["render", "examples/awsaccount.yaml", "examples/potato"], "");
+    assert_eq!(run.code, 0, "{}", run.err);
+    insta::assert_snapshot!("potato", run.out);
+}
+
+#[test]
+fn root_get_as_openapi() {
+    let api = render("root-get").into_iter().find(|object| object["resource"] == "REST API").unwrap();
+    insta::assert_json_snapshot!("root-get", api["desired"]["openapi"]);
+}
+
+const ROUTE: &str = "examples/potato/route.yaml";
+const ACCOUNT: &str = "examples/awsaccount.yaml";
+
+#[rstest::rstest]
+#[case::no_file(&["render", "nowhere.yaml"], "", "error: nowhere.yaml: No such file or directory (os error 2)\n")]
+#[case::no_api(&["render", ACCOUNT, ROUTE], "", "error: APIRoute potato/potato: spec.apiRef: RestAPI potato/foo-api is not among the manifests\n")]
+#[case::unknown_kind(&["render", "-"], "{apiVersion: stepgate.dev/v1alpha1, kind: RestApi}", "error: standard input: stepgate.dev has no kind RestApi\n")]
+#[case::missing_field(&["render", "-"], "{apiVersion: stepgate.dev/v1alpha1, kind: RestAPI, metadata: {name: a}, spec: {}}", "error: standard input: RestAPI a: missing field `stages`\n")]
+#[case::no_account(&["render", "examples/root-get/root-get.yaml"], "", "\
+error: StateMachine root-get/machine: there is no AWSAccount in this cluster; the platform admin must create one with a tenant for this namespace
+error: RestAPI root-get/endpoint: there is no AWSAccount in this cluster; the platform admin must create one with a tenant for this namespace
+")]
+fn an_error_is_one_sentence_and_exit_code_1(#[case] arguments: &[&str], #[case] input: &str, #[case] error: &str) {
+    let run = stepgate(arguments, input);
+    assert_eq!((run.code, run.err.as_str()), (1, error));
+}
+
+#[test]
+fn yaml_that_can_not_be_read_names_its_place() {
+    let run = stepgate(&["render", "-"], "kind: RestAPI\nmetadata: {name: [a\n");
+    assert_eq!(run.code, 1);
+    assert!(run.err.starts_with("error: standard input: ") && run.err.contains("line "), "{}", run.err);
+    assert!(!run.err.contains("Error {"), "{}", run.err);
+}
+
+#[test]
+fn what_can_be_rendered_is_rendered_beside_an_error() {
+    let machine = "examples/potato/orchestrator.yaml";
+    let run = stepgate(&["render", "-o", "json", ACCOUNT, machine, ROUTE], "");
+    assert_eq!(run.code, 1);
+    let objects: Vec<Value> = serde_json::from_str(&run.out).unwrap();
+    assert_eq!(objects.iter().filter(|object| object["resource"] == "state machine").count(), 1);
+}
+
+#[test]
+fn others_kinds_and_lists_are_read_as_kubectl_reads_them() {
+    let list = r#"
+apiVersion: v1
+kind: List
+items:
+- {apiVersion: v1, kind: Secret, metadata: {name: none-of-ours}}
+- apiVersion: stepgate.dev/v1alpha1
+  kind: AWSAccount
+  metadata: {name: a}
+  spec: {accountId: '111122223333', regions: [{name: eu-central-1}], tenants: [{name: all, namespaces: {from: All}}]}
+- apiVersion: stepgate.dev/v1alpha1
+  kind: StateMachine
+  metadata: {name: m}
+  spec: {type: EXPRESS, definition: '{"StartAt": "A", "States": {"A": {"Type": "Succeed"}}}'}
+"#;
+    let run = stepgate(&["render", "--cluster-name", "here", "-o", "json", "-"], list);
+    assert_eq!((run.code, run.err.as_str()), (0, ""));
+    let objects: Vec<Value> = serde_json::from_str(&run.out).unwrap();
+    let machine = &objects.last().unwrap()["desired"];
+    assert_eq!(machine["stateMachineArn"], "arn:aws:states:eu-central-1:111122223333:stateMachine:default_m");
+    assert_eq!(machine["tags"]["stepgate.dev/cluster"], "here");
+    let elsewhere = stepgate(&["render", "--cluster-name", "there", "-o", "json", "-"], list);
+    let elsewhere: Vec<Value> = serde_json::from_str(&elsewhere.out).unwrap();
+    assert_ne!(elsewhere[0]["desired"]["name"], objects[0]["desired"]["name"], "clusters can share an account");
+}
+
+#[rstest::rstest]
+#[case(&[])]
+#[case(&["render"])]
+#[case(&["plan"])]
+#[case(&["frobnicate"])]
+#[case(&["render", "-o", "xml", "-"])]
+#[case(&["crds", "nothings.stepgate.dev"])]
+#[case(&["run", "--resync-period", "soon"])]
+#[case(&["run", "--cluster-name", "a b"])]
+fn wrong_usage_is_exit_code_64(#[case] arguments: &[&str]) {
+    let run = stepgate(arguments, "");
+    assert_eq!(run.code, 64, "{}", run.err);
+    assert!(run.out.is_empty() && !run.err.is_empty());
+}
+
+#[test]
+fn a_plan_needs_a_cluster_and_says_so() {
+    let run = stepgate(&["plan", "examples/potato"], "");
+    assert_eq!(run.code, 1);
+    assert!(run.err.starts_with("error: a kubeconfig is needed"), "{}", run.err);
+}
+
+#[test]
+fn help_lists_the_commands() {
+    let run = stepgate(&["--help"], "");
+    assert_eq!((run.code, run.err.as_str()), (0, ""));
+    for command in ["run", "render", "plan", "crds"] {
+        assert!(run.out.lines().any(|line| line.trim_start().starts_with(&format!("{command} "))), "{}", run.out);
+        assert_eq!(stepgate(&[command, "--help"], "").code, 0);
+    }
+    let flags = stepgate(&["run", "--help"], "").out;
+    for flag in ["--resync-period", "--cluster-name", "--metrics-address", "--propagation-wait"] {
+        let variable = format!("STEPGATE_{}", flag.trim_start_matches('-').to_uppercase().replace('-', "_"));
+        assert!(flags.contains(flag) && flags.contains(&variable), "{flags}");
+    }
+}
+
+#[test]
+fn crds_are_four_documents() {
+    let run = stepgate(&["crds"], "");
+    assert_eq!((run.code, run.err.as_str()), (0, ""));
+    let documents: Vec<Value> = serde_saphyr::from_multiple(&run.out).unwrap();
+    let names: Vec<&str> = documents.iter().map(|crd| crd["metadata"]["name"].as_str().unwrap()).collect();
+    let kinds =
+        ["apiroutes", "awsaccounts", "restapis", "statemachines"].map(|plural| format!("{plural}.stepgate.dev"));
+    let mut sorted = names.clone();
+    sorted.sort_unstable();
+    assert_eq!(sorted, kinds);
+    let one = stepgate(&["crds", "restapis.stepgate.dev"], "");
+    let one: Vec<Value> = serde_saphyr::from_multiple(&one.out).unwrap();
+    assert_eq!(one, [documents[names.iter().position(|name| *name == "restapis.stepgate.dev").unwrap()].clone()]);
+}
