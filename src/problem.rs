@@ -1,5 +1,7 @@
 //! Why an object can't be carried out, in one sentence for its author.
 
+use std::time::Duration;
+
 use crate::api::conditions::reasons;
 use crate::aws::{AwsError, Class};
 use crate::resources::Conflict;
@@ -23,17 +25,19 @@ pub struct Problem {
     pub reason: &'static str,
     /// One sentence that names the field, says what is wrong and how to mend it.
     pub message: String,
+    /// How long AWS asked to be left alone.
+    pub retry_after: Option<Duration>,
 }
 
 impl Problem {
     /// An input must change.
     pub fn stalled(reason: &'static str, message: impl Into<String>) -> Self {
-        Self { kind: Kind::Stalled, reason, message: message.into() }
+        Self { kind: Kind::Stalled, reason, message: message.into(), retry_after: None }
     }
 
     /// It comes by itself or from others.
     pub fn waiting(reason: &'static str, message: impl Into<String>) -> Self {
-        Self { kind: Kind::Waiting, reason, message: message.into() }
+        Self { kind: Kind::Waiting, reason, message: message.into(), retry_after: None }
     }
 
     /// The spec holds something that AWS would refuse.
@@ -54,7 +58,8 @@ impl From<&AwsError> for Problem {
         match error.class {
             Class::Terminal | Class::AlreadyExists => Self::stalled(reasons::REFUSED_BY_AWS, message),
             Class::FreshRole => Self::waiting(reasons::WAITING_FOR_ROLE, message),
-            Class::NotFound | Class::Retryable | Class::Throttled(_) => Self::waiting(reasons::RETRYING, message),
+            Class::NotFound | Class::Retryable => Self::waiting(reasons::RETRYING, message),
+            Class::Throttled(retry_after) => Self { retry_after, ..Self::waiting(reasons::RETRYING, message) },
             Class::Credentials => Self::waiting(
                 reasons::RETRYING,
                 format!(

@@ -96,9 +96,12 @@ pub(super) fn next(context: &Context, kind: &'static str, key: &Key, state: &Sta
                     reasons::WAITING_FOR_ROLE | reasons::PROGRESSING | reasons::DELETING => Duration::from_secs(10),
                     reasons::WAITING_FOR_REFERENCE => period,
                     reasons::DELETION_BLOCKED => Duration::from_secs(30),
+                    // Its recovery wakes everything that lives in the account.
+                    _ if kind == "AWSAccount" => Duration::from_secs(30),
                     _ => Duration::MAX,
                 };
-                Action::requeue(context.backoff.next(kind, key, longest))
+                let wait = context.backoff.next(kind, key, longest);
+                Action::requeue(wait.max(problem.retry_after.unwrap_or_default()))
             }
         },
     }

@@ -12,6 +12,7 @@ use kube::{Resource, ResourceExt};
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::stores::Stores;
+use crate::api::conditions::READY;
 use crate::api::{ABANDON, APIRoute, AWSAccount, PAUSED, RestAPI, StateMachine};
 use crate::identity::Key;
 use crate::resolve::api_of;
@@ -93,10 +94,17 @@ pub trait Wakes {
 
 impl Wakes for AWSAccount {
     fn wake(&self, gone: bool, seen: &mut Seen, stores: &Stores, queues: &Queues) {
-        if !seen.changed(id("AWSAccount", self), (!gone).then(|| own_digest(self))) {
+        let own = seen.changed(id("AWSAccount", self), (!gone).then(|| own_digest(self)));
+        let ready = self.status.as_ref().is_some_and(|status| {
+            status.common.conditions.iter().any(|condition| condition.type_ == READY && condition.status == "True")
+        });
+        let recovered = seen.changed(id("AWSAccount/ready", self), (!gone).then_some(ready)) && ready;
+        if own {
+            queues.account(&self.name_any());
+        }
+        if !own && !recovered {
             return;
         }
-        queues.account(&self.name_any());
         for machine in stores.machines.state() {
             queues.machine(&Key::of(&*machine));
         }

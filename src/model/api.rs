@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::attach::{Attachment, clash, kept};
+use super::attach::{Attachment, clashes, kept, parameter_names};
 use crate::identity::{Key, content_hash, role_path};
 use crate::plan::{Plan, StepId};
 use crate::policy::roles::{deny_owner_tags, invoke_statements};
@@ -143,13 +143,13 @@ impl Api<'_> {
         };
         let (mut waiting, mut ready): (Vec<_>, Vec<_>) =
             self.attachment.attached.values().partition(|valid| self.waits(valid));
-        while !waiting.is_empty() || !tree.is_empty() {
-            for valid in waiting.drain(..) {
+        loop {
+            for valid in waiting {
                 tree.extend(places(valid).map(|at| (at, route::Desired::Keep)));
             }
             // Beside what is kept, no parameter can have another name.
-            (waiting, ready) =
-                ready.into_iter().partition(|valid| tree.keys().any(|at| clash(&at.path, &valid.at.path)));
+            let names = parameter_names(tree.keys().map(|at| at.path.as_str()));
+            (waiting, ready) = ready.into_iter().partition(|valid| clashes(&valid.at.path, &names));
             if waiting.is_empty() {
                 break;
             }

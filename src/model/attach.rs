@@ -83,10 +83,14 @@ fn take(at: &At, key: &Key, taken: &mut BTreeMap<At, Key>, parameters: &mut BTre
     taken.insert(at.clone(), key.clone());
 }
 
-/// Whether two paths can't be in one API, because they name the parameter at one place differently.
-pub fn clash(one: &str, other: &str) -> bool {
-    let parameters: BTreeMap<String, String> = parameters_of(one).into_iter().collect();
-    parameters_of(other).iter().any(|(parent, name)| parameters.get(parent).is_some_and(|has| has != name))
+/// The names of the parameters of these paths, by their parents.
+pub fn parameter_names<'a>(paths: impl IntoIterator<Item = &'a str>) -> BTreeMap<String, String> {
+    paths.into_iter().flat_map(parameters_of).collect()
+}
+
+/// Whether a path can't be in one API with paths that have these parameters, because it names one of them differently.
+pub fn clashes(path: &str, names: &BTreeMap<String, String>) -> bool {
+    parameters_of(path).iter().any(|(parent, name)| names.get(parent).is_some_and(|has| has != name))
 }
 
 fn conflict(reason: &'static str, message: String) -> Refusal {

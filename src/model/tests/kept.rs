@@ -191,3 +191,29 @@ fn a_pinned_stage_serves_what_was_withdrawn_meanwhile() {
     assert_eq!(cloud.serves("prod"), ["POST /orders/{id} → demo_orders", "POST /refunds → shop_refunds"]);
     assert_eq!(cloud.may("invoke-shop"), ["StartExecution stateMachine:shop_a"]);
 }
+
+#[test]
+fn a_record_that_was_lost_while_a_route_could_not_be_resolved_is_made_whole_later() {
+    let mut cloud = served(&[ORDERS]);
+    cloud.records.clear();
+    assert_eq!(lines(&cloud.pass(&scene(&[BROKEN]))), ["record revision 1"]);
+    let machines = |cloud: &Cloud| cloud.records[0].routes[0].machines.clone();
+    assert_eq!(machines(&cloud), BTreeSet::new(), "which machine it calls is not known");
+    assert_eq!(cloud.plan(&scene(&[BROKEN])), "");
+    assert_eq!(cloud.may("invoke-demo"), ["StartExecution stateMachine:demo_a"], "and its role keeps what it has");
+    assert_eq!(lines(&cloud.pass(&scene(&[ORDERS]))), ["record revision 1"]);
+    assert_eq!(machines(&cloud), BTreeSet::from([Key::new("demo", "a")]));
+    assert_eq!(cloud.plan(&scene(&[ORDERS])), "");
+}
+
+#[test]
+fn a_new_name_of_a_parameter_waits_for_what_is_kept_under_the_old_one() {
+    let mut cloud = served(&[("demo/orders", "POST /orders/{id}", "a"), ("shop/lines", "GET /orders/{id}/lines", "a")]);
+    let demo = cloud.roles.keys().find(|name| name.contains("demo")).unwrap().clone();
+    cloud.unsettled = BTreeMap::from([(demo, Duration::from_secs(10))]);
+    let renamed = scene(&[("demo/orders", "POST /orders/{key}", "a"), ("shop/lines", "GET /orders/{key}/lines", "a")]);
+    assert_eq!(cloud.plan(&renamed), "");
+    cloud.unsettled.clear();
+    cloud.settle(&renamed);
+    assert_eq!(cloud.serves("prod"), ["POST /orders/{key} → demo_orders", "GET /orders/{key}/lines → shop_lines"]);
+}
