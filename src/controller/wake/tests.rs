@@ -142,6 +142,17 @@ fn what_was_seen_wakes_nobody_again() {
 }
 
 #[test]
+fn an_account_that_recovers_wakes_what_lives_in_it() {
+    let mut watches = Watches::new();
+    let ready = with(ACCOUNT, &format!("{{status: {{conditions: [{READY}]}}}}"));
+    let all = ["RestAPI demo/api", "StateMachine demo/caller", "StateMachine demo/hello", "StateMachine shop/far"];
+    assert_eq!(watches.account(&ready), all);
+    assert_eq!(watches.account(&ready), [""; 0]);
+    assert_eq!(watches.account(ACCOUNT), [""; 0], "that it fails, each of them finds out by itself");
+    assert_eq!(watches.account(&ready), all);
+}
+
+#[test]
 fn a_change_of_status_only_wakes_nobody() {
     let mut watches = Watches::new();
     let status = format!("{{status: {{observedGeneration: 1, conditions: [{READY}], appliedHash: h, revisionId: r}}}}");
@@ -149,7 +160,6 @@ fn a_change_of_status_only_wakes_nobody() {
     let status =
         format!("{{status: {{observedGeneration: 1, conditions: [{READY}], appliedHash: h, attachedRoutes: 3}}}}");
     assert_eq!(watches.route(&with(&greet(), &format!("{{status: {{url: u, conditions: [{READY}]}}}}"))), [""; 0]);
-    assert_eq!(watches.account(&with(ACCOUNT, &format!("{{status: {{conditions: [{READY}]}}}}"))), [""; 0]);
     // Whether it is Stalled is what its routes' deletion asks for: known once, it wakes no more.
     watches.api(&with(&the_api(), &status));
     let again =
