@@ -37,10 +37,8 @@ use super::{CommonStatus, Reference};
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = Rule::new("self.apiRef == oldSelf.apiRef").message("apiRef is immutable: a route cannot move to another API; create another APIRoute"),
-    validation = Rule::new("(self.authorization.type in ['NONE', 'AWS_IAM'])").message("authorization.type must be NONE or AWS_IAM"),
     validation = Rule::new("!has(self.target.stateMachineRefs) || !has(self.request) || (!has(self.request.input) && !has(self.request.executionName))").message("with target.stateMachineRefs the client's body is the whole request: leave request.input and request.executionName out"),
     validation = Rule::new("!(self.target.action in ['DescribeExecution', 'StopExecution']) || has(self.target.stateMachineRefs) || (has(self.request) && (has(self.request.executionName) || has(self.request.templates)))").message("DescribeExecution and StopExecution need request.executionName: which part of the request names the execution"),
-    validation = Rule::new("self.target.action != 'Mock' || !has(self.request)").message("a Mock route maps no request: leave `request` out"),
     validation = Rule::new("!(self.target.action in ['DescribeExecution', 'StopExecution']) || !has(self.request) || !has(self.request.input)").message("DescribeExecution and StopExecution take no request.input")
 )]
 pub struct APIRouteSpec {
@@ -98,19 +96,17 @@ pub enum Action {
     DescribeExecution,
     /// Stops an execution of a STANDARD machine.
     StopExecution,
-    /// Answers without any machine.
-    Mock,
 }
 
 /// What answers a route.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = Rule::new("self.action == 'Mock' ? !has(self.stateMachineRef) && !has(self.arn) && !has(self.stateMachineRefs) && !has(self.stages) : ((has(self.stateMachineRef) ? 1 : 0) + (has(self.arn) ? 1 : 0) + (has(self.stateMachineRefs) ? 1 : 0) == 1 || (has(self.stages) && !has(self.stateMachineRef) && !has(self.arn) && !has(self.stateMachineRefs)))").message("set exactly one of `stateMachineRef`, `arn`, `stateMachineRefs` (or only `stages`); none with action Mock"),
+    validation = Rule::new("(has(self.stateMachineRef) ? 1 : 0) + (has(self.arn) ? 1 : 0) + (has(self.stateMachineRefs) ? 1 : 0) == 1 || (has(self.stages) && !has(self.stateMachineRef) && !has(self.arn) && !has(self.stateMachineRefs))").message("set exactly one of `stateMachineRef`, `arn`, `stateMachineRefs` (or only `stages`)"),
     validation = Rule::new("!(has(self.stages) && has(self.stateMachineRefs))").message("`stages` chooses the machine per stage and `stateMachineRefs` lets the client choose: use one of them")
 )]
 pub struct Target {
-    /// StartExecution, StartSyncExecution, DescribeExecution, StopExecution or Mock.
+    /// StartExecution, StartSyncExecution, DescribeExecution or StopExecution.
     pub action: Action,
     /// The StateMachine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -351,14 +347,13 @@ impl Method {
 }
 
 impl Action {
-    /// As AWS writes it; `Mock` is no action of AWS.
+    /// As AWS writes it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::StartExecution => "StartExecution",
             Self::StartSyncExecution => "StartSyncExecution",
             Self::DescribeExecution => "DescribeExecution",
             Self::StopExecution => "StopExecution",
-            Self::Mock => "Mock",
         }
     }
 }

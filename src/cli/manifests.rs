@@ -122,7 +122,11 @@ impl Manifests {
             world.apis.insert(Key::of(api), Arc::new(api.clone()));
         }
         for route in &self.routes {
-            world.routes.insert(Key::of(route), Arc::new(route.clone()));
+            let mut route = route.clone();
+            // Who is older decides between two routes that want one place.
+            let live = world.routes.get(&Key::of(&route));
+            route.metadata.creation_timestamp = live.and_then(|live| live.metadata.creation_timestamp.clone());
+            world.routes.insert(Key::of(&route), Arc::new(route));
         }
         for machine in &self.machines {
             world.machines.insert(Key::of(machine), Arc::new(machine.clone()));

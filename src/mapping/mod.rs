@@ -16,7 +16,7 @@ mod tests;
 use std::collections::BTreeMap;
 
 pub use request::request_template;
-pub use response::{default_responses, mock_response};
+pub use response::default_responses;
 pub use validate::{MappingError, validate_inputs, validate_request};
 
 /// Where a value of the request comes from.
@@ -97,11 +97,6 @@ pub enum Request {
     /// The client's body is AWS's own request: it is passed on as written, `{}` when empty. Only the integration's role
     /// bounds what it may name.
     Client,
-    /// A MOCK integration.
-    Mock {
-        /// The status that selects the integration response, see [`mock_response`].
-        status: u16,
-    },
 }
 
 /// What a route does.
@@ -115,8 +110,6 @@ pub enum Action {
     DescribeExecution,
     /// Stops an execution of a STANDARD machine.
     StopExecution,
-    /// Answers without any backend.
-    Mock,
 }
 
 /// One integration response with its method response.

@@ -18,9 +18,6 @@ pub fn request_template(request: &Request) -> String {
         Request::Start { machine, input, execution_name } => start(machine, input, execution_name.as_ref()),
         Request::Execution { machine, execution, stop } => self::execution(machine, execution, stop.as_ref()),
         Request::Client => "#set($body = \"$!input.body\")\n#if($body == ''){}#{else}$body#end".into(),
-        Request::Mock { status } => {
-            join(["{\"statusCode\":".into(), escape::json(Level::Outer, &Value::from(*status)), "}".into()])
-        }
     }
     .into_template()
 }

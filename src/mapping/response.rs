@@ -34,7 +34,6 @@ const CLIENT_ERRORS: [(u16, &[&str]); 4] = [
 /// | StartSyncExecution | 200 and the output; 504 when it timed out and 500 for any other end, `{error, cause}` |
 /// | DescribeExecution | 200 `{name, status, startDate, output}`, `output` parsed or null; `stopDate`, `error`, `cause` when present |
 /// | StopExecution | 200 `{stopDate}` |
-/// | Mock | 200 `{}` |
 /// | Step Functions' own 4xx | 400, 404, 409, 413 or 429 `{error, message}`, else 500 `{error}` |
 /// | its 5xx | 502 `{error}`: what is behind the gateway failed, while 500 says that the route is not set up right |
 #[must_use]
@@ -44,7 +43,6 @@ pub fn default_responses(action: Action) -> Vec<Response> {
         Action::StartSyncExecution => response("200", None, finished()),
         Action::DescribeExecution => response("200", None, described()),
         Action::StopExecution => response("200", None, stopped()),
-        Action::Mock => return vec![mock_response(200)],
     };
     vec![
         success,
@@ -52,12 +50,6 @@ pub fn default_responses(action: Action) -> Vec<Response> {
         // The body is not looked at: it need not be JSON.
         response("502", Some(r"5\d{2}"), "{\"error\":\"ServiceUnavailable\"}".into()),
     ]
-}
-
-/// The response of a MOCK integration that answers with this status and an empty object.
-#[must_use]
-pub fn mock_response(status: u16) -> Response {
-    response(&status.to_string(), None, "{}".into())
 }
 
 fn response(status: &str, selection_pattern: Option<&str>, template: Vtl) -> Response {

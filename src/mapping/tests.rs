@@ -66,7 +66,7 @@ fn an_alias_is_no_part_of_an_executions_arn() {
 }
 
 #[test]
-fn every_action_but_mock_answers_step_functions_errors() {
+fn every_action_answers_step_functions_errors() {
     for action in [Action::StartExecution, Action::StartSyncExecution, Action::DescribeExecution, Action::StopExecution]
     {
         let patterns: Vec<_> = default_responses(action)

@@ -30,8 +30,7 @@ pub struct ValidRoute {
     pub at: At,
     /// Its method.
     pub method: Method,
-    /// The managed role that it calls with and what that role needs for it; absent with a role of the user's own and
-    /// for MOCK routes.
+    /// The managed role that it calls with and what that role needs for it; absent with a role of the user's own.
     pub role: Option<(String, RoleNeeds)>,
     /// The StateMachines that it calls.
     pub machines: BTreeSet<Key>,
@@ -100,36 +99,24 @@ pub fn validate(world: &World, api: &RestAPI, valid: &ValidApi, route: &APIRoute
     let (responses, integration_responses) = responses(spec.target.action, spec.response.as_ref());
     let own_role = request.templates.is_some() || spec.target.state_machine_refs.is_some();
     let (credentials, role) = role(valid, &admission, route, &targets, own_role).map_err(Refusal::own)?;
-    let integration = match spec.target.action {
-        Action::Mock => Integration {
-            type_: "MOCK".to_owned(),
-            http_method: None,
-            uri: None,
-            credentials: None,
-            parameters: BTreeMap::new(),
-            templates,
-            passthrough: "NEVER".to_owned(),
-            timeout_millis,
-        },
-        action => Integration {
-            type_: "AWS".to_owned(),
-            http_method: Some("POST".to_owned()),
-            uri: Some(format!(
-                "arn:{}:apigateway:{}:states:action/{}",
-                valid.place.partition,
-                valid.place.region,
-                action.as_str()
-            )),
-            credentials,
-            // Whatever type the client's body has, Step Functions gets its own.
-            parameters: BTreeMap::from([(
-                "integration.request.header.Content-Type".to_owned(),
-                "'application/x-amz-json-1.0'".to_owned(),
-            )]),
-            templates,
-            passthrough: "NEVER".to_owned(),
-            timeout_millis,
-        },
+    let integration = Integration {
+        type_: "AWS".to_owned(),
+        http_method: Some("POST".to_owned()),
+        uri: Some(format!(
+            "arn:{}:apigateway:{}:states:action/{}",
+            valid.place.partition,
+            valid.place.region,
+            spec.target.action.as_str()
+        )),
+        credentials: Some(credentials),
+        // Whatever type the client's body has, Step Functions gets its own.
+        parameters: BTreeMap::from([(
+            "integration.request.header.Content-Type".to_owned(),
+            "'application/x-amz-json-1.0'".to_owned(),
+        )]),
+        templates,
+        passthrough: "NEVER".to_owned(),
+        timeout_millis,
     };
     Ok(ValidRoute {
         at: At::of(spec),
@@ -238,7 +225,7 @@ fn check_type(field: &str, action: Action, key: &Key, machine: &StateMachine) ->
     let needed = match action {
         Action::StartSyncExecution => MachineType::Express,
         Action::DescribeExecution | Action::StopExecution => MachineType::Standard,
-        Action::StartExecution | Action::Mock => return Ok(()),
+        Action::StartExecution => return Ok(()),
     };
     if machine.spec.type_ == needed {
         return Ok(());
@@ -277,7 +264,6 @@ fn request_templates(
             .collect();
     }
     let mapped = match route.spec.target.action {
-        Action::Mock => Request::Mock { status: 200 },
         _ if route.spec.target.state_machine_refs.is_some() => Request::Client,
         Action::StartExecution | Action::StartSyncExecution => Request::Start {
             machine: targets.machine.clone(),
@@ -381,7 +367,6 @@ fn responses(action: Action, raw: Option<&ResponseSpec>) -> Responses {
         Action::StartSyncExecution => mapping::Action::StartSyncExecution,
         Action::DescribeExecution => mapping::Action::DescribeExecution,
         Action::StopExecution => mapping::Action::StopExecution,
-        Action::Mock => mapping::Action::Mock,
     };
     let defaults = mapping::default_responses(action);
     let statuses = defaults.iter().map(|response| response.status.clone()).collect();
@@ -396,7 +381,7 @@ fn responses(action: Action, raw: Option<&ResponseSpec>) -> Responses {
     (statuses, mapped)
 }
 
-type Credentials = (Option<String>, Option<(String, RoleNeeds)>);
+type Credentials = (String, Option<(String, RoleNeeds)>);
 
 fn role(
     valid: &ValidApi,
@@ -405,12 +390,12 @@ fn role(
     targets: &Targets,
     own_role: bool,
 ) -> Result<Credentials, Problem> {
-    let Some(action) = invoke_action(route.spec.target.action) else { return Ok((None, None)) };
+    let action = invoke_action(route.spec.target.action);
     let asked = route.spec.invoke_role.as_ref();
     if let Some(arn) = asked.and_then(|role| role.arn.as_ref()) {
         let list = &admission.tenant.invoke_role_arns;
         let arn = admitted_arn(admission, &valid.place, "spec.invokeRole.arn", "invokeRoleArns", list, arn)?;
-        return Ok((Some(arn), None));
+        return Ok((arn, None));
     }
     let mut managed_policies = BTreeSet::new();
     for arn in asked.and_then(|role| role.managed_policy_arns.as_ref()).into_iter().flatten() {
@@ -432,16 +417,15 @@ fn role(
     let name = role_name(&valid.owner, &valid.place.region, purpose, &of);
     let path = crate::identity::role_path(&valid.owner, &valid.place.region);
     let arn = format!("arn:{}:iam::{}:role{path}{name}", valid.place.partition, valid.place.account_id);
-    Ok((Some(arn), Some((name, RoleNeeds { of: Some(of), uses, managed_policies }))))
+    Ok((arn, Some((name, RoleNeeds { of: Some(of), uses, managed_policies }))))
 }
 
-fn invoke_action(action: Action) -> Option<InvokeAction> {
+fn invoke_action(action: Action) -> InvokeAction {
     match action {
-        Action::StartExecution => Some(InvokeAction::StartExecution),
-        Action::StartSyncExecution => Some(InvokeAction::StartSyncExecution),
-        Action::DescribeExecution => Some(InvokeAction::DescribeExecution),
-        Action::StopExecution => Some(InvokeAction::StopExecution),
-        Action::Mock => None,
+        Action::StartExecution => InvokeAction::StartExecution,
+        Action::StartSyncExecution => InvokeAction::StartSyncExecution,
+        Action::DescribeExecution => InvokeAction::DescribeExecution,
+        Action::StopExecution => InvokeAction::StopExecution,
     }
 }
 

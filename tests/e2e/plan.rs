@@ -5,7 +5,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::cloud::{Cloud, replace};
-use crate::support::{Namespace, machine, rest_api, route};
+use crate::support::{Namespace, condition, machine, rest_api, route};
 
 /// What a run of `stepgate plan` left.
 struct Run {
@@ -111,11 +111,22 @@ async fn a_plan_names_what_somebody_changed_in_aws() {
     let aws = Cloud::new(ns.suite.testbed.aws_endpoint());
     let id = ns.get("restapi/api").await["status"]["restApiId"].as_str().unwrap().to_owned();
     let say = aws.resource(&id, "/say").await;
-    let update = aws.apigateway.update_method().rest_api_id(&id).resource_id(&say).http_method("POST");
-    update.patch_operations(replace("/authorizationType", "AWS_IAM")).send().await.unwrap();
     let arn = ns.get("statemachine/say").await["status"]["stateMachineArn"].as_str().unwrap().to_owned();
-    let other = r#"{"StartAt": "A", "States": {"A": {"Type": "Succeed"}}}"#;
-    aws.sfn.update_state_machine().state_machine_arn(&arn).definition(other).send().await.unwrap();
+    let change = async || {
+        let update = aws.apigateway.update_method().rest_api_id(&id).resource_id(&say).http_method("POST");
+        update.patch_operations(replace("/authorizationType", "AWS_IAM")).send().await.unwrap();
+        let other = r#"{"StartAt": "A", "States": {"A": {"Type": "Succeed"}}}"#;
+        aws.sfn.update_state_machine().state_machine_arn(&arn).definition(other).send().await.unwrap();
+    };
+    // A check that began before the pause may still mend the first change.
+    for object in ["statemachine/say", "restapi/api"] {
+        ns.eventually(object, "is Paused", async |found| {
+            change().await;
+            let ready = found.and_then(|object| condition(object, "Ready")).ok_or("has no Ready")?;
+            (ready.reason == "Paused").then_some(()).ok_or(ready.to_string())
+        })
+        .await;
+    }
     let look = async || (aws.rest_api(&id).await, aws.deployments(&id).await, aws.machine(&arn).await);
     let before = look().await;
 

@@ -9,7 +9,7 @@ pub fn refused() -> Vec<(&'static str, Value, &'static str)> {
 
 fn routes() -> Vec<(&'static str, Value, &'static str)> {
     let target = "spec.target: Invalid value: set exactly one of `stateMachineRef`, `arn`, `stateMachineRefs` (or only \
-                  `stages`); none with action Mock";
+                  `stages`)";
     let parameter = |path: &str| json!({"path": path});
     let source = |entry: Value| json!({"request": {"input": [entry]}});
     let one_source = "spec.request.input[0]: Invalid value: set exactly one of `body`, `path`, `query`, `queryList`, \
@@ -33,7 +33,6 @@ fn routes() -> Vec<(&'static str, Value, &'static str)> {
         (json!({"target": {"stateMachineRef": null}}), target),
         (json!({"target": {"arn": "arn:aws:states:us-east-1:111122223333:stateMachine:x"}}), target),
         (json!({"target": {"stateMachineRefs": [{"name": "a"}]}}), target),
-        (json!({"target": {"action": "Mock"}}), target),
         (
             json!({"target": {"stateMachineRef": null, "stateMachineRefs": [{"name": "a"}], "stages": stages}}),
             "spec.target: Invalid value: `stages` chooses the machine per stage and `stateMachineRefs` lets the client \
@@ -42,7 +41,7 @@ fn routes() -> Vec<(&'static str, Value, &'static str)> {
         (
             json!({"target": {"action": "StartExecutions"}}),
             "spec.target.action: Unsupported value: \"StartExecutions\": supported values: \"StartExecution\", \
-             \"StartSyncExecution\", \"DescribeExecution\", \"StopExecution\", \"Mock\"",
+             \"StartSyncExecution\", \"DescribeExecution\", \"StopExecution\"",
         ),
         (json!({"target": {"action": null}}), "spec.target.action: Required value"),
         (json!({"authorization": null}), "spec.authorization: Required value"),
@@ -76,10 +75,6 @@ fn routes() -> Vec<(&'static str, Value, &'static str)> {
             json!({"target": refs, "request": {"input": [{"to": "/a", "query": "a"}]}}),
             "spec: Invalid value: with target.stateMachineRefs the client's body is the whole request: leave request.input \
              and request.executionName out",
-        ),
-        (
-            json!({"target": {"action": "Mock", "stateMachineRef": null}, "request": {"contentTypes": ["a/b"]}}),
-            "spec: Invalid value: a Mock route maps no request: leave `request` out",
         ),
         (source(json!({"to": "/a"})), one_source),
         (source(json!({"to": "/a", "query": "a", "header": "b"})), one_source),
@@ -242,7 +237,6 @@ pub fn taken() -> Vec<(&'static str, Value)> {
             "APIRoute",
             json!({"target": {"stateMachineRef": null, "stages": [{"stage": "dev", "stateMachineRef": {"name": "dev"}}]}}),
         ),
-        ("APIRoute", json!({"target": {"action": "Mock", "stateMachineRef": null}})),
         ("APIRoute", json!({"target": {"action": "DescribeExecution"}, "request": {"executionName": {"query": "n"}}})),
         ("APIRoute", json!({"target": refs, "request": {"templates": {"application/json": "{}"}}})),
         ("APIRoute", json!({"request": {"input": [{"to": "/a", "body": ""}, {"to": "/b", "value": "1"}]}})),

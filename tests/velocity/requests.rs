@@ -315,14 +315,6 @@ fn a_clients_own_request_passes_as_written() {
     }
 }
 
-#[test]
-fn a_mock_names_its_status() {
-    needs_velocity!();
-    let template = request_template(&Request::Mock { status: 204 });
-    let answer = evaluate(&template, &Call::body("it's $x")).unwrap();
-    assert_eq!(answer.json(), json!({"statusCode": 204}));
-}
-
 fn any_json() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use stepgate::mapping::{Action, Response, default_responses, mock_response};
+use stepgate::mapping::{Action, Response, default_responses};
 
 use crate::harness::{Call, evaluate, hostile_cases, needs_velocity, velocity};
 
@@ -114,15 +114,6 @@ fn a_description_tells_what_a_client_may_know() {
 fn a_stop_tells_when() {
     needs_velocity!();
     assert_eq!(respond(Action::StopExecution, 200, &json!({"stopDate": 1.48e9})), (200, json!({"stopDate": 1.48e9})));
-}
-
-#[test]
-fn a_mock_answers_with_its_status() {
-    needs_velocity!();
-    assert_eq!(respond(Action::Mock, 200, &json!({})), (200, json!({})));
-    let response = mock_response(204);
-    assert_eq!(response.status, "204");
-    assert_eq!(response.selection_pattern, None);
 }
 
 #[test]

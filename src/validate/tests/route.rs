@@ -207,7 +207,6 @@ fn routes_of_one_namespace_share_a_role_and_some_have_their_own() {
         assert_ne!(name, shared);
     }
     assert_eq!(role("{spec: {invokeRole: {arn: 'arn:aws:iam::${AWS::AccountId}:role/call-it'}}}"), None);
-    assert_eq!(role("{spec: {target: {action: Mock, stateMachineRef: null}}}"), None);
 }
 
 #[test]
