@@ -7,7 +7,7 @@ use kube::{Api, Resource, ResourceExt};
 use tracing::instrument;
 
 use super::publish::{self, State};
-use super::state_machine::next;
+use super::steps::next;
 use super::{Context, Stores, finalizer};
 use crate::api::conditions::{ACCEPTED, PROGRAMMED, STALLED, reasons};
 use crate::api::{ABANDON, APIRoute, PAUSED, RestAPI};

@@ -8,7 +8,7 @@ use kube::{Api, Resource, ResourceExt};
 use tracing::instrument;
 
 use super::publish::{self, State};
-use super::state_machine::next;
+use super::steps::next;
 use super::{Context, finalizer};
 use crate::api::conditions::reasons;
 use crate::api::{ABANDON, AWSAccount};

@@ -10,6 +10,7 @@ pub mod rest_api;
 mod route_status;
 mod run;
 pub mod state_machine;
+mod steps;
 mod stores;
 mod wake;
 

@@ -12,7 +12,7 @@ use tracing::instrument;
 
 use super::publish::{self, State};
 use super::route_status::{self, Serving};
-use super::state_machine::{apply_problem, bound, crd_is_going, next, recorded, report, session, takes_bindings};
+use super::steps::{apply_problem, bound, crd_is_going, next, recorded, report, session, takes_bindings};
 use super::{Context, finalizer};
 use crate::api::conditions::reasons;
 use crate::api::{

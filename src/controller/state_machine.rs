@@ -2,29 +2,25 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::runtime::controller::Action;
-use kube::runtime::events::EventType;
 use kube::{Api, Resource, ResourceExt};
 use tracing::instrument;
 
-use super::backoff::jittered;
 use super::publish::{self, State};
+use super::steps::{apply_problem, bound, crd_is_going, next, recorded, report, session, takes_bindings};
 use super::{Context, finalizer};
 use crate::api::conditions::reasons;
-use crate::api::{ABANDON, AWSAccount, Binding, DeletionPolicy, Drift, PAUSED, StateMachine, StateMachineStatus};
-use crate::apply::{ApplyError, Known, apply};
-use crate::aws::{AwsError, Class, Session, SessionError};
+use crate::api::{ABANDON, DeletionPolicy, Drift, PAUSED, StateMachine, StateMachineStatus};
+use crate::apply::{Known, apply};
+use crate::aws::{AwsError, Class, Session};
 use crate::identity::Key;
 use crate::model::machine::{self, Observed};
 use crate::observe;
-use crate::problem::{Kind, Problem};
+use crate::problem::Problem;
 use crate::resolve;
 use crate::resources::{role, stage, state_machine};
-use crate::tenancy::Place;
 use crate::validate::state_machine as validate;
 use crate::world::World;
 
@@ -78,33 +74,6 @@ async fn finish(
     publish::write(api, &object.name_any(), object.status.as_ref(), &status).await?;
     publish::tell(context, object, &before, &state).await;
     Ok(next(context, KIND, &Key::of(object), &state))
-}
-
-/// When to look again.
-pub(super) fn next(context: &Context, kind: &'static str, key: &Key, state: &State) -> Action {
-    let period = context.config.resync_period;
-    match state {
-        State::Ready(_) | State::Paused(_) => {
-            context.backoff.reset(kind, key);
-            Action::requeue(jittered(period))
-        }
-        State::Not { problem, .. } | State::Deleting(problem) => match problem.kind {
-            // Any input wakes it; the period is for what changes in AWS unseen.
-            Kind::Stalled => Action::requeue(jittered(period)),
-            Kind::Waiting => {
-                let longest = match problem.reason {
-                    reasons::WAITING_FOR_ROLE | reasons::PROGRESSING | reasons::DELETING => Duration::from_secs(10),
-                    reasons::WAITING_FOR_REFERENCE => period,
-                    reasons::DELETION_BLOCKED => Duration::from_secs(30),
-                    // Its recovery wakes everything that lives in the account.
-                    _ if kind == "AWSAccount" => Duration::from_secs(30),
-                    _ => Duration::MAX,
-                };
-                let wait = context.backoff.next(kind, key, longest);
-                Action::requeue(wait.max(problem.retry_after.unwrap_or_default()))
-            }
-        },
-    }
 }
 
 async fn carry_out(
@@ -168,64 +137,6 @@ async fn carry_out(
     Err(Problem::waiting(reasons::PROGRESSING, "AWS does not show the last change yet"))
 }
 
-/// An event for what changed in AWS.
-pub(super) async fn report<K>(context: &Context, object: &K, summary: &str, drift: bool)
-where
-    K: Resource<DynamicType = ()>,
-{
-    if summary.is_empty() {
-        return;
-    }
-    let (type_, reason) = if drift { (EventType::Warning, "DriftRepaired") } else { (EventType::Normal, "Applied") };
-    publish::event(context, object, type_, reason, "Apply", summary).await;
-}
-
-/// The problem behind a failed step.
-pub(super) fn apply_problem(error: &ApplyError) -> Problem {
-    match error {
-        ApplyError::Aws(error) => Problem::from(error),
-        ApplyError::Record(error) => Problem::waiting(reasons::RETRYING, error.to_string()),
-    }
-}
-
-/// An object's account and Region never change after its first AWS object.
-pub(super) fn bound(binding: Option<&Binding>, place: &Place) -> Result<(), Problem> {
-    match binding {
-        Some(binding) if *binding != place.binding() => Err(Problem::stalled(
-            reasons::BINDING_CHANGED,
-            format!(
-                "it lives in account {} ({}), Region {}, and would now belong to account {} ({}), Region {}; AWS is left alone: undo the change, or delete the object and create it anew",
-                binding.account_id, binding.account, binding.region, place.account_id, place.account, place.region
-            ),
-        )),
-        _ => Ok(()),
-    }
-}
-
-/// A terminating AWSAccount takes no new bindings.
-pub(super) fn takes_bindings(account: &AWSAccount) -> Result<(), Problem> {
-    if resolve::terminating(account) {
-        return Err(Problem::stalled(
-            reasons::NOT_ADMITTED,
-            format!("AWSAccount {} is being deleted and takes nothing new", account.name_any()),
-        ));
-    }
-    Ok(())
-}
-
-/// The session, or why there is none.
-pub(super) async fn session(context: &Context, account: &AWSAccount, place: &Place) -> Result<Arc<Session>, Problem> {
-    context.sessions.get(account, &place.region).await.map_err(|error| match error {
-        SessionError::WrongAccount { .. } => {
-            Problem::stalled(reasons::WRONG_ACCOUNT, format!("AWSAccount {}: {error}", account.name_any()))
-        }
-        SessionError::Aws(error) => {
-            let problem = Problem::from(&error);
-            Problem::waiting(reasons::RETRYING, format!("AWSAccount {}: {}", account.name_any(), problem.message))
-        }
-    })
-}
-
 /// Removes everything from AWS; `Ok` when nothing is left.
 async fn delete(
     context: &Context,
@@ -283,42 +194,6 @@ async fn delete(
             return Err(apply_problem(error));
         }
     }
-}
-
-/// The account and place under which the object's AWS objects were made; `None` where none ever were.
-///
-/// # Errors
-/// The AWSAccount is gone.
-pub(super) fn recorded(world: &World, binding: Option<&Binding>) -> Result<Option<(Arc<AWSAccount>, Place)>, Problem> {
-    let Some(binding) = binding else { return Ok(None) };
-    let account = world
-        .accounts
-        .iter()
-        .find(|account| account.name_any() == binding.account && account.spec.account_id == binding.account_id);
-    let Some(account) = account else {
-        return Err(Problem::waiting(
-            reasons::DELETION_BLOCKED,
-            format!(
-                "its AWS objects are in account {}, and AWSAccount {} is gone; create it again, or let go of them with the annotation {ABANDON}",
-                binding.account_id, binding.account
-            ),
-        ));
-    };
-    let place = Place {
-        account: binding.account.clone(),
-        account_id: binding.account_id.clone(),
-        partition: crate::aws::partition(&binding.region),
-        region: binding.region.clone(),
-        endpoint_url: account.spec.endpoint_url.clone(),
-    };
-    Ok(Some((Arc::clone(account), place)))
-}
-
-/// Whether the kind itself is being deleted: then everything behaves as Retain.
-pub(super) async fn crd_is_going(context: &Context, name: &str) -> Result<bool, Problem> {
-    let api: Api<CustomResourceDefinition> = Api::all(context.client.clone());
-    let crd = api.get_metadata_opt(name).await.map_err(Problem::from)?;
-    Ok(crd.is_none_or(|crd| resolve::terminating(&crd)))
 }
 
 /// Nothing that a stage serves is deleted: the live stages are read once more before.
