@@ -6,6 +6,7 @@ mod plan;
 mod render;
 mod run;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
@@ -22,10 +23,15 @@ pub struct Cli {
 enum Command {
     /// Run the operator.
     Run(run::Args),
-    /// Print every AWS object that manifests ask for.
-    Render(render::Args),
-    /// Print what a reconcile would do, against AWS as it is now.
-    Plan(plan::Args),
+    /// Print every AWS object that manifests ask for: roles, state machines, and each API as OpenAPI.
+    ///
+    /// The AWSAccount that admits the namespaces must be among the manifests.
+    Render(Inputs),
+    /// Print the steps that a reconcile would take, against AWS as it is now; nothing is changed.
+    ///
+    /// What the manifests refer to and do not hold is read from the cluster of the current kubeconfig. Exit code 0: no
+    /// change; 2: changes; 1: an object can't be carried out.
+    Plan(Inputs),
     /// Print the CRDs as YAML.
     Crds(crds::Args),
 }
@@ -48,6 +54,20 @@ pub fn run() -> ExitCode {
         Command::Plan(args) => block_on(plan::run(&args)),
         Command::Crds(args) => crds::run(&args),
     }
+}
+
+/// What `render` and `plan` are told.
+#[derive(clap::Args)]
+pub struct Inputs {
+    /// Files, directories (their manifests, as kubectl takes them) or `-`.
+    #[arg(required = true)]
+    paths: Vec<PathBuf>,
+    /// As `stepgate run` is told: part of the names of IAM roles.
+    #[arg(long, env = "STEPGATE_CLUSTER_NAME", default_value = "default")]
+    cluster_name: String,
+    /// text or json.
+    #[arg(short, long, default_value = "text")]
+    output: Output,
 }
 
 /// How a result is printed.

@@ -1,6 +1,5 @@
 //! `stepgate plan`: what a reconcile would do, against AWS as it is now. Nothing is changed.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,25 +25,8 @@ use crate::validate::{rest_api, route, state_machine};
 use crate::world::World;
 use crate::{records, resolve};
 
-/// Print the steps that a reconcile would take for the manifests, against AWS as it is now; nothing is changed.
-///
-/// What the manifests refer to and do not hold is read from the cluster of the current kubeconfig. Exit code 0: no
-/// change; 2: changes; 1: an object can't be carried out.
-#[derive(clap::Args)]
-pub struct Args {
-    /// Files, directories or `-`.
-    #[arg(required = true)]
-    paths: Vec<PathBuf>,
-    /// As `stepgate run` is told: part of the names of IAM roles.
-    #[arg(long, env = "STEPGATE_CLUSTER_NAME", default_value = "default")]
-    cluster_name: String,
-    /// text or json.
-    #[arg(short, long, default_value = "text")]
-    output: super::Output,
-}
-
 /// Plans.
-pub async fn run(args: &Args) -> anyhow::Result<ExitCode> {
+pub async fn run(args: &super::Inputs) -> anyhow::Result<ExitCode> {
     let manifests = manifests::read(&args.paths)?;
     let client = Client::try_default().await.context("a kubeconfig is needed: owner tags carry the cluster's UID")?;
     let live = Live::read(&client, &args.cluster_name).await?;

@@ -1,7 +1,6 @@
 //! `stepgate render`: every desired AWS object of the manifests, without a cluster and without AWS.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
@@ -17,22 +16,8 @@ use crate::tenancy::Place;
 use crate::validate::{rest_api, route, state_machine};
 use crate::world::World;
 
-/// Print every AWS object that the manifests ask for: roles, state machines, and each API as OpenAPI.
-#[derive(clap::Args)]
-pub struct Args {
-    /// Files, directories or `-`; the AWSAccount that admits the namespaces must be among them.
-    #[arg(required = true)]
-    paths: Vec<PathBuf>,
-    /// As `stepgate run` is told: part of the names of IAM roles.
-    #[arg(long, env = "STEPGATE_CLUSTER_NAME", default_value = "default")]
-    cluster_name: String,
-    /// text or json.
-    #[arg(short, long, default_value = "text")]
-    output: super::Output,
-}
-
 /// Renders; exit code 1 where an object can't be.
-pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+pub fn run(args: &super::Inputs) -> anyhow::Result<ExitCode> {
     let manifests = manifests::read(&args.paths)?;
     let world = manifests.world(&args.cluster_name);
     let (mut rendered, mut problems) = (Vec::new(), Vec::new());

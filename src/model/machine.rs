@@ -1,6 +1,6 @@
 //! A StateMachine's AWS objects: its execution role and the state machine.
 
-use crate::identity::{Key, Tags, content_hash, role_name, role_path};
+use crate::identity::{Tags, content_hash, role_name, role_path};
 use crate::plan::Plan;
 use crate::policy::trust;
 use crate::problem::Problem;
@@ -114,9 +114,4 @@ pub fn release(arn: &str, owner: &crate::identity::Owner, region: &str, observed
     plan.chain(state_machine::release(arn, owner, observed.tags.as_ref()).into_iter().map(Step::StateMachine), &[]);
     plan.chain(role::release(&role_of(owner, region), owner, observed.role.as_ref()).into_iter().map(Step::Role), &[]);
     plan
-}
-
-/// The ARN of the machine that a key's StateMachine has unless it asks for a name.
-pub fn default_name(key: &Key) -> String {
-    crate::identity::machine_name(key)
 }
