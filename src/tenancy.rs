@@ -136,11 +136,13 @@ pub fn admit(
             "spec.accountRef.name: there is no AWSAccount `{name}`; name one that admits namespace {namespace}, or leave accountRef out"
         )));
     }
-    let matches: Vec<(&Arc<AWSAccount>, &Tenant)> = candidates
+    let mut matches: Vec<(&Arc<AWSAccount>, &Tenant)> = candidates
         .iter()
         .flat_map(|account| account.spec.tenants.iter().map(move |tenant| (*account, tenant)))
         .filter(|(_, tenant)| includes(&tenant.namespaces, None, namespace, namespaces))
         .collect();
+    // The watch has no order; a message that changed with it would be a status that changes.
+    matches.sort_by_key(|(account, _)| account.name_any());
     match matches.as_slice() {
         [(account, tenant)] => Ok(Admission {
             account: Arc::clone(account),

@@ -109,5 +109,7 @@ fn bound_objects(context: &Context, account: &str) -> Vec<String> {
         let binding = api.status.as_ref()?.binding.as_ref()?;
         (binding.account == account).then(|| format!("RestAPI {}", Key::of(&*api)))
     });
-    machines.chain(apis).collect()
+    let mut bound: Vec<String> = machines.chain(apis).collect();
+    bound.sort();
+    bound
 }

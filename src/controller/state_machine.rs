@@ -198,7 +198,9 @@ async fn delete(
 
 /// Nothing that a stage serves is deleted: the live stages are read once more before.
 async fn blocked_by_stages(context: &Context, machine: &Key, session: &Session) -> Result<(), Problem> {
-    for api in context.stores.apis.state() {
+    let mut apis = context.stores.apis.state();
+    apis.sort_by_key(|api| Key::of(&**api));
+    for api in apis {
         let records = context.stores.records_of(&api);
         let naming: Vec<_> = records
             .iter()

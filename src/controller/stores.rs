@@ -59,10 +59,13 @@ impl Stores {
         self.routes.state().into_iter().filter(|route| api_of(route) == *api).collect()
     }
 
-    /// The records of an API.
+    /// The records of an API, oldest first.
     pub fn records_of(&self, api: &RestAPI) -> Vec<Record> {
         let Some(uid) = api.uid() else { return Vec::new() };
         let mine = |revision: &Arc<ControllerRevision>| revision.labels().get(records::LABEL) == Some(&uid);
-        self.revisions.state().iter().filter(|r| mine(r)).filter_map(|revision| records::read(revision)).collect()
+        let revisions = self.revisions.state();
+        let mut records: Vec<Record> = revisions.iter().filter(|r| mine(r)).filter_map(|r| records::read(r)).collect();
+        records.sort_by_key(|record| record.revision);
+        records
     }
 }
