@@ -190,6 +190,16 @@ def _method(context, rest_api_id, resource_id, http_method):
     return resource and resource.resource_methods.get(http_method)
 
 
+@patch(ApigatewayProvider.update_integration)
+def update_integration(fn, self, context, rest_api_id, resource_id, http_method, patch_operations=None, **kwargs):
+    """`replace /passthroughBehavior` changes it (model). Here the attribute is spelled differently, so the patch got lost."""
+    operations = [
+        operation | {"path": "/passthrough_behaviour"} if operation["path"] == "/passthroughBehavior" else operation
+        for operation in patch_operations or []
+    ]
+    return fn(self, context, rest_api_id, resource_id, http_method, patch_operations=operations, **kwargs)
+
+
 @patch(ApigatewayProvider.put_integration_response)
 def put_integration_response(fn, self, context, request, **kwargs):
     """A status code that the method does not declare is a NotFoundException (TESTBED §2; words recorded for GetIntegrationResponse)."""

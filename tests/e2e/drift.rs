@@ -120,6 +120,8 @@ async fn a_changed_method_is_repaired() {
         replace("/credentials", "arn:aws:iam::000000000000:role/someone-elses"),
         replace("/requestTemplates/application~1json", r#"{"stateMachineArn": "another", "input": "{}"}"#),
         replace("/uri", "arn:aws:apigateway:us-east-1:states:action/DeleteStateMachine"),
+        replace("/passthroughBehavior", "WHEN_NO_MATCH"),
+        replace("/timeoutInMillis", "50"),
     ] {
         scene
             .repairs_of("restapi/api", "update integration of method POST /say", async {
