@@ -222,7 +222,7 @@ fn wrong_usage_is_exit_code_64(#[case] arguments: &[&str]) {
 fn a_plan_needs_a_cluster_and_says_so() {
     let run = stepgate(&["plan", "examples/potato"], "");
     assert_eq!(run.code, 1);
-    assert!(run.err.starts_with("error: a kubeconfig is needed"), "{}", run.err);
+    assert!(run.err.starts_with("error: there is no cluster to read from"), "{}", run.err);
 }
 
 #[test]

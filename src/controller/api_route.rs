@@ -10,7 +10,7 @@ use super::publish::{self, State};
 use super::steps::next;
 use super::{Context, Stores, finalizer};
 use crate::api::conditions::{ACCEPTED, PROGRAMMED, STALLED, reasons};
-use crate::api::{ABANDON, APIRoute, PAUSED, RestAPI};
+use crate::api::{ABANDON, APIRoute, RestAPI, is_paused};
 use crate::identity::Key;
 use crate::problem::Problem;
 use crate::resolve::{self, api_of};
@@ -97,7 +97,7 @@ fn still_served(rest_api: &RestAPI, records: &[Record], route: &Key) -> Option<S
     let status = rest_api.status.as_ref()?;
     let stalled =
         status.common.conditions.iter().any(|condition| condition.type_ == STALLED && condition.status == "True");
-    if resolve::terminating(rest_api) || stalled || rest_api.annotations().contains_key(PAUSED) {
+    if resolve::terminating(rest_api) || stalled || is_paused(rest_api) {
         return None;
     }
     let pinned = |name: &str| rest_api.spec.stages.iter().any(|stage| stage.name == name && stage.revision.is_some());

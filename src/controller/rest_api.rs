@@ -16,7 +16,7 @@ use super::steps::{apply_problem, bound, crd_is_going, next, recorded, report, s
 use super::{Context, finalizer};
 use crate::api::conditions::reasons;
 use crate::api::{
-    ABANDON, APIRoute, Authorization, DeletionPolicy, Drift, PAUSED, RestAPI, RestAPIStatus, StageStatus,
+    ABANDON, APIRoute, Authorization, DeletionPolicy, Drift, PAUSED, RestAPI, RestAPIStatus, StageStatus, is_paused,
 };
 use crate::apply::{ApplyError, Known, Outcome, apply};
 use crate::aws::{AwsError, Class, Session};
@@ -153,7 +153,7 @@ impl<'a> Run<'a> {
             if pass.plan.is_empty() {
                 return self.settled(&valid, status, pass, drift);
             }
-            if self.object.annotations().contains_key(PAUSED) {
+            if is_paused(&**self.object) {
                 return Ok(State::Paused(format!(
                     "Paused by annotation {PAUSED}; without it: {}",
                     pass.plan.summary()
@@ -264,12 +264,7 @@ impl<'a> Run<'a> {
             .map(|route| {
                 let candidate = match self.refused.get(&Key::of(&**route)) {
                     Some(refusal) => Err(refusal.clone()),
-                    None if route.annotations().contains_key(PAUSED) => Err(Refusal {
-                        problem: Problem::waiting(reasons::PAUSED, format!("Paused by annotation {PAUSED}")),
-                        refs: false,
-                        withdrawn: false,
-                    }),
-                    None => validate_route::validate(self.world, self.object, valid, route),
+                    None => validate_route::candidate(self.world, self.object, valid, route),
                 };
                 (Arc::clone(route), candidate)
             })
@@ -467,7 +462,7 @@ async fn delete(context: &Context, world: &World, object: &RestAPI, status: &Res
         return Ok(());
     }
     let Some((account, place)) = recorded(world, status.binding.as_ref())? else { return Ok(()) };
-    if object.annotations().contains_key(PAUSED) {
+    if is_paused(object) {
         return Err(Problem::waiting(
             reasons::DELETION_BLOCKED,
             format!("paused by annotation {PAUSED}: remove it, and deletion goes on"),

@@ -12,7 +12,7 @@ use super::publish::{self, State};
 use super::steps::{apply_problem, bound, crd_is_going, next, recorded, report, session, takes_bindings};
 use super::{Context, finalizer};
 use crate::api::conditions::reasons;
-use crate::api::{ABANDON, DeletionPolicy, Drift, PAUSED, StateMachine, StateMachineStatus};
+use crate::api::{ABANDON, DeletionPolicy, Drift, PAUSED, StateMachine, StateMachineStatus, is_paused};
 use crate::apply::{Known, apply};
 use crate::aws::{AwsError, Class, Session};
 use crate::identity::Key;
@@ -111,7 +111,7 @@ async fn carry_out(
             // Also when paused: with nothing to do, Ready stays.
             return Ok(State::Ready(format!("AWS describes state machine {}.", valid.name)));
         }
-        if object.annotations().contains_key(PAUSED) {
+        if is_paused(object) {
             return Ok(State::Paused(format!("Paused by annotation {PAUSED}; without it: {}", plan.summary())));
         }
         let text = plan.to_string();
@@ -149,7 +149,7 @@ async fn delete(
     }
     let deleting = |message: String| Problem::waiting(reasons::DELETING, message);
     let Some((account, place)) = recorded(world, status.binding.as_ref())? else { return Ok(()) };
-    if object.annotations().contains_key(PAUSED) {
+    if is_paused(object) {
         return Err(Problem::waiting(
             reasons::DELETION_BLOCKED,
             format!("paused by annotation {PAUSED}: remove it, and deletion goes on"),

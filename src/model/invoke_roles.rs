@@ -24,8 +24,9 @@ pub fn share_out(
     let mut taken = held;
     for (namespace, mut routes) in namespaces {
         // As many that at least one has nothing to do yet, whatever the others must.
-        let names: Vec<_> =
-            (1..=routes.len() + taken.len()).map(|number| invoke_role_name(owner, region, &namespace, number)).collect();
+        let names: Vec<_> = (1..=routes.len() + taken.len())
+            .map(|number| invoke_role_name(owner, region, &namespace, number))
+            .collect();
         let present = |route: &ValidRoute| {
             let found = tree.methods.get(&route.at).filter(|found| found.operation_name == route.method.operation_name);
             let role = found.and_then(credentials)?.rsplit('/').next()?;
@@ -36,7 +37,8 @@ pub fn share_out(
             let Some((_, needs)) = route.role.clone() else { continue };
             let room = |name: &&String| {
                 let has = taken.get(*name);
-                has.is_some_and(|has| needs.uses.is_subset(&has.uses)) || both(has, &needs).policy().len() <= INLINE_LIMIT
+                has.is_some_and(|has| needs.uses.is_subset(&has.uses))
+                    || both(has, &needs).policy().len() <= INLINE_LIMIT
             };
             let mut candidates = present(route).into_iter().chain(0..names.len()).map(|at| &names[at]);
             let Some(name) = candidates.find(room) else { continue };

@@ -8,8 +8,8 @@ use super::rest_api::{ValidApi, admits};
 use super::{admitted_arn, target_machine};
 use crate::api::conditions::reasons;
 use crate::api::{
-    APIRoute, Action, EndpointType, InputEntry, MachineType, RequestSpec, ResponseSpec, RestAPI, StateMachine,
-    ValueSource,
+    APIRoute, Action, EndpointType, InputEntry, MachineType, PAUSED, RequestSpec, ResponseSpec, RestAPI, StateMachine,
+    ValueSource, is_paused,
 };
 use crate::identity::{Key, invoke_role_name, joined, role_name, role_path};
 use crate::mapping::{self, Input, Machine, Request, Source};
@@ -73,6 +73,18 @@ impl Refusal {
 /// Whose a method is.
 pub fn operation_name(route: &Key) -> String {
     joined(route, 1024)
+}
+
+/// What a route that takes part asks for: a paused one asks that all stays as it is.
+///
+/// # Errors
+/// That it is paused, or the first problem.
+pub fn candidate(world: &World, api: &RestAPI, valid: &ValidApi, route: &APIRoute) -> Result<ValidRoute, Refusal> {
+    if is_paused(route) {
+        let problem = Problem::waiting(reasons::PAUSED, format!("Paused by annotation {PAUSED}"));
+        return Err(Refusal { problem, refs: false, withdrawn: false });
+    }
+    validate(world, api, valid, route)
 }
 
 /// Validates it.
