@@ -12,11 +12,14 @@ use tracing::instrument;
 
 use super::publish::{self, State};
 use super::route_status::{self, Serving};
-use super::steps::{apply_problem, bound, crd_is_going, next, recorded, report, session, takes_bindings};
+use super::steps::{
+    apply_problem, bound, crd_is_going, drifted, next, note_drift, recorded, report, session, takes_bindings,
+};
 use super::{Context, finalizer};
 use crate::api::conditions::reasons;
 use crate::api::{
-    ABANDON, APIRoute, Authorization, DeletionPolicy, Drift, PAUSED, RestAPI, RestAPIStatus, StageStatus, is_paused,
+    ABANDON, APIRoute, Authorization, DeletionPolicy, Drift, DriftPolicy, PAUSED, RestAPI, RestAPIStatus, StageStatus,
+    is_paused,
 };
 use crate::apply::{ApplyError, Known, Outcome, apply};
 use crate::aws::{AwsError, Class, Session};
@@ -165,6 +168,10 @@ impl<'a> Run<'a> {
             }
             last = Some(text);
             if status.applied_hash.as_ref() == Some(&pass.hash) && drift.is_none() {
+                if self.object.spec.drift_policy == DriftPolicy::Report {
+                    note_drift(&mut status.last_drift, &pass.plan.summary());
+                    return Ok(drifted(&pass.plan.summary()));
+                }
                 drift = Some(pass.plan.summary());
             }
             if status.binding.is_none() {
@@ -406,7 +413,13 @@ impl<'a> Run<'a> {
                     RouteState::Attached {
                         hash: crate::identity::content_hash(&valid.method),
                         problem: waits.or_else(|| api_problem.cloned()),
-                        paused: matches!(state, State::Paused(_)),
+                        held: match state {
+                            State::Paused(_) => Some(State::Paused("Its RestAPI is paused".to_owned())),
+                            State::Drifted(_) => Some(State::Drifted(
+                                "Its RestAPI was changed in AWS, and driftPolicy Report leaves it".to_owned(),
+                            )),
+                            _ => None,
+                        },
                     }
                 } else if resolve::terminating(&**route) {
                     RouteState::Terminating

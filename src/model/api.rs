@@ -210,7 +210,7 @@ impl Api<'_> {
         let refused: Vec<_> = self.attachment.refused.keys().collect();
         let stages: Vec<_> = self.valid.stages.iter().map(|s| (&s.name, s.revision, &s.variables)).collect();
         let api = rest_api::diff(&self.desired_api(), None).unwrap_or_default();
-        content_hash(&(api, methods, refused, stages, self.wanted_needs()))
+        content_hash(&(api, methods, refused, stages, self.wanted_needs(), self.valid.revision_history_limit))
     }
 
     fn desired_api(&self) -> rest_api::Desired {

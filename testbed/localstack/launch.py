@@ -73,8 +73,13 @@ def create_state_machine(fn, self, context, request, **kwargs):
 
 @patch(StepFunctionsProvider.update_state_machine)
 def update_state_machine(fn, self, context, state_machine_arn, **kwargs):
-    """Applies tracing and encryption, which LocalStack takes and forgets (model), also when nothing else is in the request."""
+    """Applies tracing and encryption, which LocalStack takes and forgets (model), also when nothing else is in the request.
+
+    `{}` is tracing off: `enabled` has the default false (model), and AWS's own SDK for Rust leaves defaults out.
+    """
     tracing, encryption = kwargs.get("tracing_configuration"), kwargs.get("encryption_configuration")
+    if tracing is not None:
+        tracing = {"enabled": False} | tracing
     machine = self.get_store(context).state_machines.get(state_machine_arn)
     if machine and (tracing or encryption) and not any(
         kwargs.get(key) for key in ("definition", "role_arn", "logging_configuration")

@@ -66,6 +66,54 @@ async fn everything_goes_in_any_order() {
     }
 }
 
+/// A STANDARD machine with one execution that waits for an hour.
+async fn running(name: &str, grace: &str) -> (Namespace, Cloud, String) {
+    let ns = Namespace::new(name).await;
+    let manifest = format!(
+        r#"---
+apiVersion: stepgate.dev/v1alpha1
+kind: StateMachine
+metadata: {{name: long}}
+spec:
+  type: STANDARD
+  deletionGracePeriod: {grace}
+  definition: '{{"StartAt": "A", "States": {{"A": {{"Type": "Wait", "Seconds": 3600, "End": true}}}}}}'
+"#
+    );
+    ns.apply(&manifest).await;
+    ns.ready(&["statemachine/long"]).await;
+    let arn = text(&ns.get("statemachine/long").await, "/status/stateMachineArn");
+    let aws = cloud(&ns);
+    let started = aws.sfn.start_execution().state_machine_arn(&arn).send().await.unwrap();
+    (ns, aws, started.execution_arn)
+}
+
+#[tokio::test]
+async fn a_machine_waits_for_its_running_executions() {
+    let (ns, aws, execution) = running("delete-running", "30m").await;
+    ns.delete("statemachine/long").await;
+    let message = ns.condition("statemachine/long", "Reconciling", "True", "DeletionBlocked").await;
+    let says = "1 execution is running; it is deleted when they have ended, or at ";
+    assert!(message.starts_with(says), "{message}");
+    assert_eq!(left(&ns).await.len(), 2, "machine and role are there");
+    let describe = aws.sfn.describe_execution().execution_arn(&execution).send().await.unwrap();
+    assert_eq!(describe.status.as_str(), "RUNNING");
+
+    aws.sfn.stop_execution().execution_arn(&execution).send().await.unwrap();
+    // Its next look may be 30 s away.
+    annotate(&ns, "statemachine/long", "stepgate.dev/check-requested-at", json!("now")).await;
+    ns.gone("statemachine/long").await;
+    nothing_is_left(&ns).await;
+}
+
+#[tokio::test]
+async fn a_machine_waits_no_longer_than_its_grace_period() {
+    let (ns, _, _) = running("delete-grace", "0s").await;
+    ns.delete("statemachine/long").await;
+    ns.gone("statemachine/long").await;
+    nothing_is_left(&ns).await;
+}
+
 #[tokio::test]
 async fn deleting_the_namespace_ends_and_leaves_nothing() {
     let ns = scene("delete-namespace").await;
