@@ -25,7 +25,8 @@ pub struct Example {
     pub name: String,
     /// The folder.
     pub dir: PathBuf,
-    calls: Calls,
+    /// What is done before and after its manifests are applied.
+    pub calls: Calls,
 }
 
 impl Example {
