@@ -40,7 +40,7 @@ fn render(example: &str) -> Vec<Value> {
 
 fn examples() -> Vec<String> {
     let folders = std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples")).unwrap();
-    let folders = folders.map(|entry| entry.unwrap().path()).filter(|path| path.is_dir());
+    let folders = folders.map(|entry| entry.unwrap().path()).filter(|path| path.join("demo").is_dir());
     let mut names: Vec<String> = folders.map(|path| path.file_name().unwrap().to_str().unwrap().to_owned()).collect();
     names.sort();
     names
