@@ -83,7 +83,7 @@ async fn a_machine_waits_for_its_running_executions() {
     let message = ns.condition("statemachine/long", "Reconciling", "True", "DeletionBlocked").await;
     let says = "1 execution is running; it is deleted when they have ended, or at ";
     assert!(message.starts_with(says), "{message}");
-    assert_eq!(left(&ns).await.len(), 2, "machine and role are there");
+    assert_eq!(ns.in_aws().await.len(), 2, "machine and role are there");
     let describe = aws.sfn.describe_execution().execution_arn(&execution).send().await.unwrap();
     assert_eq!(describe.status.as_str(), "RUNNING");
 
@@ -252,7 +252,7 @@ async fn an_account_waits_for_what_lives_in_it() {
         ns.delete(object).await;
     }
     ns.gone("awsaccount/delete-account").await;
-    nothing_is_ns.in_aws().await;
+    nothing_is_left(&ns).await;
 }
 
 #[tokio::test]

@@ -25,6 +25,10 @@ end
 if ready.reason == "Paused" then
   return { status = "Suspended", message = ready.message }
 end
+-- Somebody changed AWS, and driftPolicy Report leaves it to a person.
+if ready.reason == "Drifted" then
+  return { status = "Degraded", message = ready.message }
+end
 if stalled ~= nil and stalled.status == "True" and stalled.observedGeneration == generation then
   return { status = "Degraded", message = ready.message }
 end
