@@ -1,7 +1,7 @@
 # make demo   start a control plane, an AWS emulator and the operator, apply examples/, call their URLs, delete all, stop.
 #             KEEP=1 leaves it up; EXAMPLES="potato root-get" takes only these
 # make test   what CI runs
-# make up     the testbed with the operator, for hands-on use: . .testbed/env
+# make up     the testbed with the operator, for hands-on use: . .testbed/env; GITOPS=1 adds an Argo CD and a repository for it
 # make down   stop it
 # make record record anew the statuses that prove docs/conditions.md: the end-to-end suite, every row of it seen
 # make bench  what each example costs: calls to AWS, time, memory; a table, and JSON in target/bench.json
@@ -42,7 +42,7 @@ record:
 	cargo test --workspace --test conditions
 
 up: build
-	@$(TESTBED) up $(RUN)
+	@$(TESTBED) up $(if $(GITOPS),--gitops) $(RUN)
 
 down:
 	@test ! -x $(TESTBED) || $(TESTBED) down

@@ -156,6 +156,12 @@ pub fn role_name(owner: &Owner, region: &str, purpose: &str, of: &Key) -> String
     format!("{readable}-{hash}")
 }
 
+/// The name of a namespace's invoke role in an API; `number` 1 is the first.
+pub fn invoke_role_name(owner: &Owner, region: &str, namespace: &str, number: usize) -> String {
+    let purpose = if number == 1 { "invoke".to_owned() } else { format!("invoke-{number}") };
+    role_name(owner, region, &purpose, &Key::new(namespace, ""))
+}
+
 /// The first `digits` hexadecimal digits of the parts' SHA-256; lengths keep the parts apart.
 fn hash(parts: &[&str], digits: usize) -> String {
     let mut hasher = Sha256::new();

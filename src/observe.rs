@@ -116,42 +116,60 @@ impl Survey<'_> {
         let attachment = attach(candidates, &observed.tree);
         let unreadable = unreadable(&observed.tree, &known_routes, proof).await?;
 
-        let model = |unsettled| api_model::Api {
+        if self.look_for_roles {
+            let path = role_path(&valid.owner, &valid.place.region);
+            observed.roles = roles(session, role::remote::names_under(&session.iam, &path).await?).await?;
+        }
+        let all_settled = BTreeMap::new();
+        let mut model = api_model::Api {
             valid,
             attachment: &attachment,
             records: &records,
             unreadable: &unreadable,
-            unsettled,
+            unsettled: &all_settled,
             young: self.young,
         };
-        let all_settled = BTreeMap::new();
-        let mut names: BTreeSet<String> = model(&all_settled).needs(&observed).into_keys().collect();
-        if self.look_for_roles {
-            let path = role_path(&valid.owner, &valid.place.region);
-            names.extend(role::remote::names_under(&session.iam, &path).await?);
-        }
-        observed.roles = roles(session, names).await?;
-        let steps = model(&all_settled).role_steps(&observed)?;
+        // Which role a route calls with may depend on what the roles have.
+        let shared_out = loop {
+            let shared_out = model.shared_out(&observed);
+            let names = api_model::Api { attachment: &shared_out, ..model }.needs(&observed).into_keys();
+            let unseen: Vec<_> = names.filter(|name| !observed.roles.contains_key(name)).collect();
+            if unseen.is_empty() {
+                break shared_out;
+            }
+            observed.roles.extend(roles(session, unseen).await?);
+        };
+        model.attachment = &shared_out;
+        let steps = model.role_steps(&observed)?;
         let unsettled = unsettled(&observed, &steps.of, self.propagation_wait, self.settles_in);
+        model.unsettled = &unsettled;
 
-        let mut plan = model(&unsettled).plan(&observed)?;
+        let mut plan = model.plan(&observed)?;
         let serves =
             |planned: &Planned<Step>| matches!(planned.step, Step::Deployment(_) | Step::Stage(_) | Step::Record(_));
         if let (Some(id), true) = (&api_id, plan.steps().iter().any(serves)) {
             // Before a deployment is made or served: which are there, and was one made whose record was lost?
             observed.deployments = Some(deployment::remote::observe(&session.apigateway, id).await?);
-            plan = model(&unsettled).plan(&observed)?;
+            plan = model.plan(&observed)?;
         }
-        let model = model(&unsettled);
         // A route waits only while its method still has to change.
         let changes = |key: &Key| {
-            let route = attachment.attached.get(key);
+            let route = shared_out.attached.get(key);
             route.is_some_and(|route| observed.tree.methods.get(&route.at) != Some(&route.method))
         };
         let waiting = model.waiting().into_iter().filter(|key| changes(key)).collect();
         let first_routes_are_coming = model.first_routes_are_coming(&observed);
         let (hash, settles_in) = (model.hash(), unsettled.values().max().copied().unwrap_or_default());
-        Ok(Surveyed { observed, plan, hash, waiting, settles_in, first_routes_are_coming, attachment, records })
+        Ok(Surveyed {
+            observed,
+            plan,
+            hash,
+            waiting,
+            settles_in,
+            first_routes_are_coming,
+            attachment: shared_out,
+            records,
+        })
     }
 }
 

@@ -609,6 +609,40 @@ fn values_reach_their_place() {
     assert_eq!(one(&off, "ClusterRoleBinding", "stepgate")["subjects"][0]["name"], "mine");
 }
 
+/// Keys to be merged into Argo CD's own ConfigMap, so without labels and namespace of ours; no part of an install.
+#[test]
+fn argo_cd_gets_the_scripts_of_every_kind() {
+    let Some(helm) = Helm::find() else { return };
+    assert!(helm.template(&[]).iter().all(|document| document["kind"] != "ConfigMap"));
+    let documents = helm.template(&[r#"argocd={"enabled":true}"#]);
+    let config_map = one(&documents, "ConfigMap", "argocd-cm");
+    assert_eq!(config_map["metadata"], json!({"name": "argocd-cm"}));
+
+    let dir = chart().join("files/argocd/stepgate.dev/_");
+    let script = |path: &str| read(&dir.join(path));
+    let mut actions = names(&dir.join("actions"));
+    actions.retain(|name| dir.join("actions").join(name).join("action.lua").exists());
+    let mut data = config_map["data"].as_object().unwrap().clone();
+    for crd in stepgate::api::crds() {
+        let kind = crd.spec.names.kind;
+        let mut customization = |of: &str| {
+            let key = format!("resource.customizations.{of}.stepgate.dev_{kind}");
+            data.remove(&key).unwrap_or_else(|| panic!("there is no {key}"))
+        };
+        assert_eq!(customization("health"), script("health.lua"), "{kind}");
+        let offered: Value = serde_saphyr::from_str(customization("actions").as_str().unwrap()).unwrap();
+        assert_eq!(offered["discovery.lua"], script("actions/discovery.lua"), "{kind}");
+        let definitions = offered["definitions"].as_array().unwrap();
+        let defined = definitions.iter().map(|definition| definition["name"].as_str().unwrap().to_owned());
+        assert_eq!(defined.collect::<BTreeSet<_>>(), actions, "{kind}");
+        for definition in definitions {
+            let name = definition["name"].as_str().unwrap();
+            assert_eq!(definition["action.lua"], script(&format!("actions/{name}/action.lua")), "{kind}");
+        }
+    }
+    assert!(data.is_empty(), "of no kind: {:?}", data.keys());
+}
+
 #[test]
 fn wrong_values_are_refused() {
     let Some(helm) = Helm::find() else { return };

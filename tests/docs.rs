@@ -82,6 +82,7 @@ const OPERATIONS: &[(&str, &[Need])] = &[
     ("get_caller_identity", &[Read("sts:GetCallerIdentity", "*")]),
     // Step Functions
     ("describe_state_machine", &[Read("states:DescribeStateMachine", MACHINE)]),
+    ("list_executions", &[Read("states:ListExecutions", MACHINE)]),
     ("list_tags_for_resource", &[Read("states:ListTagsForResource", MACHINE)]),
     (
         "create_state_machine",

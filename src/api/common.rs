@@ -75,6 +75,16 @@ pub enum DeletionPolicy {
     Retain,
 }
 
+/// What is done about a change in AWS that no manifest asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum DriftPolicy {
+    /// It is undone at the next check.
+    #[default]
+    Correct,
+    /// It is left, and told in an event, in `status.lastDrift` and by Ready. The next change of a manifest undoes it.
+    Report,
+}
+
 /// One statement of an IAM policy. NotAction and NotResource do not exist: what they grant can't be bounded.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]

@@ -44,6 +44,8 @@ pub mod reasons {
         DELETION_BLOCKED = "DeletionBlocked";
         /// The annotation stepgate.dev/paused is set.
         PAUSED = "Paused";
+        /// Somebody changed what is in AWS, and driftPolicy Report leaves it.
+        DRIFTED = "Drifted";
         /// What served before keeps serving, because this generation can't be carried out.
         LAST_KNOWN_GOOD = "LastKnownGood";
         /// The spec holds something that AWS would refuse.

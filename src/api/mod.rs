@@ -31,6 +31,14 @@ pub const FINALIZER: &str = "stepgate.dev/finalizer";
 /// The annotation that pauses an object: everything runs except the changes to AWS.
 pub const PAUSED: &str = "stepgate.dev/paused";
 
+/// Whether an object is paused. Somebody who writes `"false"` means no.
+pub fn is_paused(object: &impl kube::ResourceExt) -> bool {
+    object.annotations().get(PAUSED).is_some_and(|value| value != "false")
+}
+
+/// The annotation that asks for a check of AWS now, rather than after the resync period: whenever its value changes.
+pub const CHECK: &str = "stepgate.dev/check-requested-at";
+
 /// The annotation that lets an object go without touching AWS.
 pub const ABANDON: &str = "stepgate.dev/abandon";
 

@@ -6,7 +6,10 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Action, Authorization, Binding, CommonStatus, DeletionPolicy, Drift, LocalReference, Method, Namespaces};
+use super::{
+    Action, Authorization, Binding, CommonStatus, DeletionPolicy, Drift, DriftPolicy, LocalReference, Method,
+    Namespaces,
+};
 
 /// One API Gateway REST API that many APIRoutes share, from several namespaces.
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -63,6 +66,9 @@ pub struct RestAPISpec {
     #[serde(default = "default_history")]
     #[schemars(range(min = 0, max = 100))]
     pub revision_history_limit: i32,
+    /// What is done about a change in AWS that no manifest asked for.
+    #[serde(default)]
+    pub drift_policy: DriftPolicy,
     /// What becomes of the API in AWS when this object is deleted.
     #[serde(default)]
     pub deletion_policy: DeletionPolicy,

@@ -5,8 +5,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Binding, CommonStatus, ConfigMapKeyRef, DeletionPolicy, Drift, LocalReference, Namespaces, PolicyStatement,
-    Reference,
+    Binding, CommonStatus, ConfigMapKeyRef, DeletionPolicy, Drift, DriftPolicy, LocalReference, Namespaces,
+    PolicyStatement, Reference,
 };
 
 /// One AWS Step Functions state machine and its execution role.
@@ -74,12 +74,25 @@ pub struct StateMachineSpec {
     /// X-Ray tracing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tracing: Option<Tracing>,
+    /// What is done about a change in AWS that no manifest asked for.
+    #[serde(default)]
+    pub drift_policy: DriftPolicy,
     /// What becomes of the state machine and its role in AWS when this object is deleted.
     #[serde(default)]
     pub deletion_policy: DeletionPolicy,
+    /// How long a deletion waits for running executions of a STANDARD machine, such as `90s`, `30m` or `1h30m`; then AWS
+    /// ends them. `0s`: not at all.
+    #[serde(default = "one_hour")]
+    #[schemars(length(min = 2, max = 24))]
+    #[x_kube(validation = Rule::new(r##"self.matches(r"^([0-9]{1,5}h)?([0-9]{1,6}m)?([0-9]{1,8}s)?$")"##).message("write a length of time, such as 90s, 30m or 1h30m"))]
+    pub deletion_grace_period: String,
     /// Refuses `kubectl delete` (by the chart's ValidatingAdmissionPolicy).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub deletion_protection: bool,
+}
+
+fn one_hour() -> String {
+    "1h".to_owned()
 }
 
 /// The type of a state machine.

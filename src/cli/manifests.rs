@@ -1,5 +1,6 @@
 //! Reads manifests from files, as `kubectl apply -f` would take them.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -10,8 +11,9 @@ use kube::ResourceExt;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::api::{APIRoute, AWSAccount, GROUP, RestAPI, StateMachine};
+use crate::api::{APIRoute, AWSAccount, GROUP, PAUSED, RestAPI, StateMachine};
 use crate::identity::{Cluster, Key};
+use crate::resolve::api_of;
 use crate::validate;
 use crate::world::World;
 
@@ -100,6 +102,11 @@ impl Manifests {
         Ok(())
     }
 
+    /// Their RestAPIs, and those whose routes are among them.
+    pub fn apis_concerned(&self) -> BTreeSet<Key> {
+        self.apis.iter().map(Key::of).chain(self.routes.iter().map(api_of)).collect()
+    }
+
     /// Lays the files' objects over a world: what the files say is taken as applied.
     pub fn over(&self, mut world: World) -> World {
         for account in &self.accounts {
@@ -118,28 +125,18 @@ impl Manifests {
             let label = ("kubernetes.io/metadata.name".to_owned(), key.namespace.clone());
             world.namespaces.entry(key.namespace).or_default().extend([label]);
         }
-        for api in &self.apis {
-            world.apis.insert(Key::of(api), Arc::new(api.clone()));
-        }
-        for route in &self.routes {
-            let mut route = route.clone();
-            // Who is older decides between two routes that want one place.
-            let live = world.routes.get(&Key::of(&route));
-            route.metadata.creation_timestamp = live.and_then(|live| live.metadata.creation_timestamp.clone());
-            world.routes.insert(Key::of(&route), Arc::new(route));
-        }
-        for machine in &self.machines {
-            world.machines.insert(Key::of(machine), Arc::new(machine.clone()));
-        }
+        self.apis.iter().for_each(|api| lay_over(&mut world.apis, api));
+        self.routes.iter().for_each(|route| lay_over(&mut world.routes, route));
+        self.machines.iter().for_each(|machine| lay_over(&mut world.machines, machine));
         for machine in &self.machines {
             // Machines come before the routes that target them: here, as if they were in AWS already.
             if let Ok((_, place)) = validate::state_machine::place(&world, machine) {
                 let name = validate::state_machine::aws_name(machine);
-                let mut machine = machine.clone();
                 let arn =
                     crate::resources::state_machine::arn(place.partition, &place.region, &place.account_id, &name);
-                machine.status.get_or_insert_default().state_machine_arn = Some(arn);
-                world.machines.insert(Key::of(&machine), Arc::new(machine));
+                if let Some(machine) = world.machines.get_mut(&Key::of(machine)) {
+                    Arc::make_mut(machine).status.get_or_insert_default().state_machine_arn = Some(arn);
+                }
             }
         }
         world
@@ -149,6 +146,18 @@ impl Manifests {
     pub fn world(&self, cluster_name: &str) -> World {
         self.over(World::new(Cluster { name: cluster_name.to_owned(), uid: "offline".to_owned() }))
     }
+}
+
+/// An object as `kubectl apply` would leave it, as far as it matters: how old it is decides between two routes that want
+/// one place, and whoever paused it did so by hand.
+fn lay_over<K: ResourceExt + Clone>(live: &mut BTreeMap<Key, Arc<K>>, object: &K) {
+    let mut object = object.clone();
+    if let Some(live) = live.get(&Key::of(&object)) {
+        object.meta_mut().creation_timestamp = live.creation_timestamp();
+        let paused = live.annotations().get_key_value(PAUSED).map(|(key, value)| (key.clone(), value.clone()));
+        object.annotations_mut().extend(paused);
+    }
+    live.insert(Key::of(&object), Arc::new(object));
 }
 
 fn object<K: DeserializeOwned>(document: Value) -> anyhow::Result<K> {

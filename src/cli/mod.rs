@@ -1,6 +1,7 @@
 //! The command line: `run`, `render`, `plan`, `crds`.
 
 mod crds;
+mod live;
 mod manifests;
 mod plan;
 mod render;
@@ -29,8 +30,9 @@ enum Command {
     Render(Inputs),
     /// Print the steps that a reconcile would take, against AWS as it is now; nothing is changed.
     ///
-    /// What the manifests refer to and do not hold is read from the cluster of the current kubeconfig. Exit code 0: no
-    /// change; 2: changes; 1: an object can't be carried out.
+    /// What the manifests refer to and do not hold is read from the cluster of the current kubeconfig; the chart's
+    /// ClusterRole `stepgate-plan`, with `view` in the namespaces concerned, may. Exit code 0: no change; 2: changes; 1: an
+    /// object can't be carried out.
     Plan(Inputs),
     /// Print the CRDs as YAML.
     Crds(crds::Args),

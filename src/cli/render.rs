@@ -115,7 +115,7 @@ fn render_api(
         problems.push((format!("APIRoute {route}"), refusal.problem.clone()));
     }
     let (unreadable, unsettled) = (BTreeSet::new(), BTreeMap::new());
-    let model = Api {
+    let mut model = Api {
         valid: &valid,
         attachment: &attachment,
         records: &[],
@@ -123,6 +123,8 @@ fn render_api(
         unsettled: &unsettled,
         young: false,
     };
+    let attachment = model.shared_out(&observed);
+    model.attachment = &attachment;
     let owner = format!("RestAPI {key}");
     let mut objects: Vec<Value> =
         model.roles(&observed).iter().map(|role| render_role(&owner, role, &valid.place)).collect();

@@ -10,7 +10,7 @@ use super::publish::{self, State};
 use super::steps::next;
 use super::{Context, Stores, finalizer};
 use crate::api::conditions::{ACCEPTED, PROGRAMMED, STALLED, reasons};
-use crate::api::{ABANDON, APIRoute, PAUSED, RestAPI};
+use crate::api::{ABANDON, APIRoute, PAUSED, RestAPI, is_paused};
 use crate::identity::Key;
 use crate::problem::Problem;
 use crate::resolve::{self, api_of};
@@ -102,10 +102,10 @@ fn held(rest_api: &RestAPI, records: &[Record], route: &APIRoute) -> Option<Prob
         let message = format!("{whose}paused by annotation {PAUSED}: remove it, and deletion goes on");
         Some(Problem::waiting(reasons::DELETION_BLOCKED, message))
     };
-    if route.annotations().contains_key(PAUSED) {
+    if is_paused(route) {
         return paused("");
     }
-    if rest_api.annotations().contains_key(PAUSED) {
+    if is_paused(rest_api) {
         return paused(&format!("RestAPI {api} is "));
     }
     let stalled =

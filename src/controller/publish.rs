@@ -31,6 +31,8 @@ pub enum State {
     },
     /// Paused, with what would be done.
     Paused(String),
+    /// Not as this generation asks, because somebody changed AWS, and `driftPolicy: Report` leaves it.
+    Drifted(String),
     /// Being deleted, or waiting for that.
     Deleting(Problem),
 }
@@ -57,6 +59,10 @@ pub fn set_state(status: &mut CommonStatus, generation: Option<i64>, state: &Sta
             }
         }
         State::Paused(message) => ((false, reasons::PAUSED, message.clone()), healthy("Paused."), healthy("Paused.")),
+        State::Drifted(message) => {
+            let none = healthy("driftPolicy is Report.");
+            ((false, reasons::DRIFTED, message.clone()), none.clone(), none)
+        }
         State::Deleting(problem) => {
             let says = |status| (status, problem.reason, problem.message.clone());
             match problem.kind {
@@ -158,9 +164,15 @@ pub async fn tell<K>(context: &Context, object: &K, before: &[Condition], state:
 where
     K: ResourceExt + Resource<DynamicType = ()>,
 {
-    let (State::Not { problem, .. } | State::Deleting(problem)) = state else { return };
-    let told = |condition: &Condition| condition.type_ == READY && condition.message.starts_with(&*problem.message);
-    if [reasons::PROGRESSING, reasons::DELETING].contains(&problem.reason) || before.iter().any(told) {
+    let told = |message: &str| before.iter().any(|c| c.type_ == READY && c.message.starts_with(message));
+    let problem = match state {
+        State::Not { problem, .. } | State::Deleting(problem) => problem,
+        State::Drifted(message) if !told(message) => {
+            return event(context, object, EventType::Warning, "DriftDetected", "Check", message).await;
+        }
+        State::Ready(_) | State::Paused(_) | State::Drifted(_) => return,
+    };
+    if [reasons::PROGRESSING, reasons::DELETING].contains(&problem.reason) || told(&problem.message) {
         return;
     }
     let comes_by_itself = [reasons::WAITING_FOR_REFERENCE, reasons::WAITING_FOR_ROLE].contains(&problem.reason);

@@ -12,11 +12,14 @@ use tracing::instrument;
 
 use super::publish::{self, State};
 use super::route_status::{self, Serving};
-use super::steps::{apply_problem, bound, crd_is_going, next, recorded, report, session, takes_bindings};
+use super::steps::{
+    apply_problem, bound, crd_is_going, drifted, next, note_drift, recorded, report, session, takes_bindings,
+};
 use super::{Context, finalizer};
 use crate::api::conditions::reasons;
 use crate::api::{
-    ABANDON, APIRoute, Authorization, DeletionPolicy, Drift, PAUSED, RestAPI, RestAPIStatus, StageStatus,
+    ABANDON, APIRoute, Authorization, DeletionPolicy, Drift, DriftPolicy, PAUSED, RestAPI, RestAPIStatus, StageStatus,
+    is_paused,
 };
 use crate::apply::{ApplyError, Known, Outcome, apply};
 use crate::aws::{AwsError, Class, Session};
@@ -153,7 +156,7 @@ impl<'a> Run<'a> {
             if pass.plan.is_empty() {
                 return self.settled(&valid, status, pass, drift);
             }
-            if self.object.annotations().contains_key(PAUSED) {
+            if is_paused(&**self.object) {
                 return Ok(State::Paused(format!(
                     "Paused by annotation {PAUSED}; without it: {}",
                     pass.plan.summary()
@@ -165,6 +168,10 @@ impl<'a> Run<'a> {
             }
             last = Some(text);
             if status.applied_hash.as_ref() == Some(&pass.hash) && drift.is_none() {
+                if self.object.spec.drift_policy == DriftPolicy::Report {
+                    note_drift(&mut status.last_drift, &pass.plan.summary());
+                    return Ok(drifted(&pass.plan.summary()));
+                }
                 drift = Some(pass.plan.summary());
             }
             if status.binding.is_none() {
@@ -259,16 +266,11 @@ impl<'a> Run<'a> {
         let routes = self.world.routes.values();
         routes
             .filter(|route| finalizer::has(&***route))
-            .filter(|route| !resolve::terminating(&***route) || route.annotations().contains_key(PAUSED))
+            .filter(|route| !resolve::terminating(&***route) || is_paused(&***route))
             .map(|route| {
                 let candidate = match self.refused.get(&Key::of(&**route)) {
                     Some(refusal) => Err(refusal.clone()),
-                    None if route.annotations().contains_key(PAUSED) => Err(Refusal {
-                        problem: Problem::waiting(reasons::PAUSED, format!("Paused by annotation {PAUSED}")),
-                        refs: false,
-                        withdrawn: false,
-                    }),
-                    None => validate_route::validate(self.world, self.object, valid, route),
+                    None => validate_route::candidate(self.world, self.object, valid, route),
                 };
                 (Arc::clone(route), candidate)
             })
@@ -416,7 +418,13 @@ impl<'a> Run<'a> {
                     RouteState::Attached {
                         hash: crate::identity::content_hash(&valid.method),
                         problem: waits.or_else(|| api_problem.clone()),
-                        paused: matches!(state, State::Paused(_)),
+                        held: match state {
+                            State::Paused(_) => Some(State::Paused("Its RestAPI is paused".to_owned())),
+                            State::Drifted(_) => Some(State::Drifted(
+                                "Its RestAPI was changed in AWS, and driftPolicy Report leaves it".to_owned(),
+                            )),
+                            _ => None,
+                        },
                     }
                 } else {
                     RouteState::ApiProblem(api_problem.clone().unwrap_or_else(|| {
@@ -470,7 +478,7 @@ async fn delete(context: &Context, world: &World, object: &RestAPI, status: &Res
         return Ok(());
     }
     let Some((account, place)) = recorded(world, status.binding.as_ref())? else { return Ok(()) };
-    if object.annotations().contains_key(PAUSED) {
+    if is_paused(object) {
         return Err(Problem::waiting(
             reasons::DELETION_BLOCKED,
             format!("paused by annotation {PAUSED}: remove it, and deletion goes on"),

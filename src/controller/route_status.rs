@@ -40,8 +40,8 @@ pub enum RouteState {
         hash: String,
         /// What keeps it from being served, if it is not.
         problem: Option<Problem>,
-        /// Whether the RestAPI is paused.
-        paused: bool,
+        /// How the RestAPI stands, where that leaves things as they are.
+        held: Option<State>,
     },
     /// It can't be.
     Refused {
@@ -127,7 +127,7 @@ fn status(route: &APIRoute, api_status: &RestAPIStatus, serving: &[Serving<'_>],
     let accepted = "The RestAPI admits the route.";
     let resolved = "Everything that it refers to is there.";
     let state = match state {
-        RouteState::Attached { hash, problem, paused, .. } => {
+        RouteState::Attached { hash, problem, held, .. } => {
             set(ACCEPTED, true, reasons::ACCEPTED, accepted, generation);
             set(RESOLVED_REFS, true, reasons::RESOLVED, resolved, generation);
             // Where no stage follows, it serves once it is part of the newest revision.
@@ -142,11 +142,7 @@ fn status(route: &APIRoute, api_status: &RestAPIStatus, serving: &[Serving<'_>],
                     Problem::waiting(reasons::PROGRESSING, "waiting for the next deployment of the RestAPI")
                 });
                 keep_programmed(&mut set, served_at_all, &problem, generation);
-                if *paused {
-                    State::Paused("Its RestAPI is paused".to_owned())
-                } else {
-                    State::Not { problem, serving: served_at_all }
-                }
+                held.clone().unwrap_or(State::Not { problem, serving: served_at_all })
             }
         }
         RouteState::Refused { refusal, caution } => {

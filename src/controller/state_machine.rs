@@ -2,20 +2,26 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kube::runtime::controller::Action;
 use kube::{Api, Resource, ResourceExt};
 use tracing::instrument;
 
 use super::publish::{self, State};
-use super::steps::{apply_problem, bound, crd_is_going, next, recorded, report, session, takes_bindings};
+use super::steps::{
+    apply_problem, bound, crd_is_going, drifted, next, note_drift, recorded, report, session, takes_bindings,
+};
 use super::{Context, finalizer};
 use crate::api::conditions::reasons;
-use crate::api::{ABANDON, DeletionPolicy, Drift, PAUSED, StateMachine, StateMachineStatus};
+use crate::api::{
+    ABANDON, DeletionPolicy, Drift, DriftPolicy, MachineType, PAUSED, StateMachine, StateMachineStatus, is_paused,
+};
 use crate::apply::{Known, apply};
 use crate::aws::{AwsError, Class, Session};
-use crate::identity::Key;
+use crate::identity::{Key, Ownership};
 use crate::model::machine::{self, Observed};
 use crate::observe;
 use crate::problem::Problem;
@@ -28,6 +34,9 @@ const KIND: &str = "StateMachine";
 
 /// A plan's own changes can bring others; more passes than this mean that AWS and the manifest do not settle.
 const MOST_PASSES: usize = 4;
+
+/// How often a deletion looks whether executions still run: ListExecutions is shared by the whole account.
+const EXECUTIONS: Duration = Duration::from_secs(15);
 
 /// Brings AWS to what the object asks.
 ///
@@ -111,7 +120,7 @@ async fn carry_out(
             // Also when paused: with nothing to do, Ready stays.
             return Ok(State::Ready(format!("AWS describes state machine {}.", valid.name)));
         }
-        if object.annotations().contains_key(PAUSED) {
+        if is_paused(object) {
             return Ok(State::Paused(format!("Paused by annotation {PAUSED}; without it: {}", plan.summary())));
         }
         let text = plan.to_string();
@@ -120,6 +129,10 @@ async fn carry_out(
         }
         last = Some(text);
         if status.applied_hash.as_ref() == Some(&hash) && drift.is_none() {
+            if object.spec.drift_policy == DriftPolicy::Report {
+                note_drift(&mut status.last_drift, &plan.summary());
+                return Ok(drifted(&plan.summary()));
+            }
             drift = Some(plan.summary());
         }
         if status.binding.is_none() {
@@ -149,7 +162,7 @@ async fn delete(
     }
     let deleting = |message: String| Problem::waiting(reasons::DELETING, message);
     let Some((account, place)) = recorded(world, status.binding.as_ref())? else { return Ok(()) };
-    if object.annotations().contains_key(PAUSED) {
+    if is_paused(object) {
         return Err(Problem::waiting(
             reasons::DELETION_BLOCKED,
             format!("paused by annotation {PAUSED}: remove it, and deletion goes on"),
@@ -163,6 +176,7 @@ async fn delete(
     if !retain {
         blocked_by_stages(context, &Key::of(object), &session).await?;
     }
+    let grace = (!retain && object.spec.type_ == MachineType::Standard).then(|| grace_left(object)).flatten();
     let mut last = None;
     loop {
         let machine = state_machine::remote::observe(&session.sfn, &arn).await?;
@@ -183,6 +197,11 @@ async fn delete(
         if plan.is_empty() {
             return if going { Err(deleting("AWS is deleting the state machine".to_owned())) } else { Ok(()) };
         }
+        if let (Some(grace), Some(tags), None) = (&grace, &observed.tags, &last)
+            && owner.reads(tags) == Ownership::Ours
+        {
+            blocked_by_executions(grace, &session, &arn).await?;
+        }
         let text = plan.to_string();
         if last.as_ref() == Some(&text) {
             return Err(deleting("AWS does not show the deletion yet".to_owned()));
@@ -194,6 +213,36 @@ async fn delete(
             return Err(apply_problem(error));
         }
     }
+}
+
+/// What is left of the time that a deletion gives to running executions.
+struct Grace {
+    until: Timestamp,
+    left: Duration,
+}
+
+fn grace_left(object: &StateMachine) -> Option<Grace> {
+    let period: SignedDuration = object.spec.deletion_grace_period.parse().ok()?;
+    let until = object.meta().deletion_timestamp.as_ref()?.0.checked_add(period).ok()?;
+    let left = Duration::try_from(until.duration_since(Timestamp::now())).ok()?;
+    Some(Grace { until, left })
+}
+
+async fn blocked_by_executions(grace: &Grace, session: &Session, arn: &str) -> Result<(), Problem> {
+    let running = state_machine::remote::running(&session.sfn, arn).await?;
+    let count = match running {
+        0 => return Ok(()),
+        1 => "1 execution is".to_owned(),
+        state_machine::remote::MOST_RUNNING => format!("{running} or more executions are"),
+        _ => format!("{running} executions are"),
+    };
+    let message = format!(
+        "{count} running; it is deleted when they have ended, or at {} (deletionGracePeriod), and AWS ends them then",
+        grace.until.strftime("%FT%TZ")
+    );
+    // A moment later than the end, so that one more look is enough.
+    let left = grace.left + Duration::from_secs(1);
+    Err(Problem { retry_after: Some(left.min(EXECUTIONS)), ..Problem::waiting(reasons::DELETION_BLOCKED, message) })
 }
 
 /// Nothing that a stage serves is deleted: the live stages are read once more before.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::runtime::controller::Action;
 use kube::runtime::events::EventType;
 use kube::{Api, Resource, ResourceExt};
@@ -12,7 +13,7 @@ use super::Context;
 use super::backoff::jittered;
 use super::publish::{self, State};
 use crate::api::conditions::reasons;
-use crate::api::{ABANDON, AWSAccount, Binding};
+use crate::api::{ABANDON, AWSAccount, Binding, Drift};
 use crate::apply::ApplyError;
 use crate::aws::{Session, SessionError};
 use crate::identity::Key;
@@ -115,11 +116,23 @@ pub(super) fn apply_problem(error: &ApplyError) -> Problem {
     }
 }
 
+/// Notes a change in AWS that no manifest asked for; the time is that of the first look that found it.
+pub(super) fn note_drift(last: &mut Option<Drift>, summary: &str) {
+    if last.as_ref().is_none_or(|drift| drift.summary != summary) {
+        *last = Some(Drift { time: Time(publish::now()), summary: summary.to_owned() });
+    }
+}
+
+/// A drift that is left as it is.
+pub(super) fn drifted(summary: &str) -> State {
+    State::Drifted(format!("AWS was changed, and driftPolicy Report leaves it; without that: {summary}"))
+}
+
 /// When to look again.
 pub(super) fn next(context: &Context, kind: &'static str, key: &Key, state: &State) -> Action {
     let period = context.config.resync_period;
     match state {
-        State::Ready(_) | State::Paused(_) => {
+        State::Ready(_) | State::Paused(_) | State::Drifted(_) => {
             context.backoff.reset(kind, key);
             Action::requeue(jittered(period))
         }

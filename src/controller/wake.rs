@@ -13,7 +13,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::stores::Stores;
 use crate::api::conditions::READY;
-use crate::api::{ABANDON, APIRoute, AWSAccount, PAUSED, RestAPI, StateMachine};
+use crate::api::{ABANDON, APIRoute, AWSAccount, CHECK, PAUSED, RestAPI, StateMachine};
 use crate::identity::Key;
 use crate::resolve::api_of;
 use crate::validate::{route, state_machine};
@@ -79,6 +79,7 @@ fn own_digest<K: ResourceExt>(object: &K) -> impl Hash + use<K> {
         object.finalizers().to_vec(),
         annotation(PAUSED),
         annotation(ABANDON),
+        annotation(CHECK),
     )
 }
 

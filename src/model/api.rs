@@ -7,10 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::attach::{Attachment, clashes, kept, parameter_names};
+use super::invoke_roles;
 use crate::identity::{Key, content_hash, role_path};
 use crate::plan::{Plan, StepId};
-use crate::policy::roles::{deny_owner_tags, invoke_statements};
-use crate::policy::statement::Document;
+use crate::policy::statement::INLINE_LIMIT;
 use crate::policy::trust;
 use crate::problem::Problem;
 use crate::resources::deployment::{self, Record, RecordStep, RoleNeeds, ServedRoute};
@@ -72,19 +72,39 @@ impl Api<'_> {
     /// are still to be replaced, or are kept.
     pub fn needs(&self, observed: &Observed) -> BTreeMap<String, RoleNeeds> {
         let mut needs = self.wanted_needs();
-        let (in_use, unknown) = self.in_use(observed);
-        let counted = |record: &&Record| in_use.contains(&record.revision);
-        for (name, served) in self.records.iter().filter(counted).flat_map(|record| &record.roles) {
-            needs.entry(name.clone()).or_default().merge(served);
-        }
-        merge(&mut needs, self.needs_of_old_forms(observed, |_| true));
-        for (name, needs) in needs.iter_mut().filter(|_| unknown) {
+        merge(&mut needs, self.held_needs(observed));
+        for (name, needs) in needs.iter_mut().filter(|_| self.in_use(observed).1) {
             // What can't be known counts as served: the role keeps all it has.
             if let Some(Some(found)) = observed.roles.get(name) {
                 needs.merge(&RoleNeeds::read(found));
             }
         }
         needs
+    }
+
+    /// What roles must be able to do whatever the routes want.
+    fn held_needs(&self, observed: &Observed) -> BTreeMap<String, RoleNeeds> {
+        let (in_use, _) = self.in_use(observed);
+        let mut held = self.needs_of_old_forms(observed, |_| true);
+        let counted = |record: &&Record| in_use.contains(&record.revision);
+        for (name, served) in self.records.iter().filter(counted).flat_map(|record| &record.roles) {
+            held.entry(name.clone()).or_default().merge(served);
+        }
+        held
+    }
+
+    /// The same routes, each with the one of its namespace's invoke roles that has room for it.
+    pub fn shared_out(&self, observed: &Observed) -> Attachment {
+        let mut held = self.held_needs(observed);
+        if self.in_use(observed).1 {
+            for (name, found) in observed.roles.iter().filter_map(|(name, found)| Some((name, found.as_ref()?))) {
+                held.entry(name.clone()).or_default().merge(&RoleNeeds::read(found));
+            }
+        }
+        let mut attachment = self.attachment.clone();
+        let ValidApi { owner, place, .. } = self.valid;
+        invoke_roles::share_out(&mut attachment.attached, owner, &place.region, &observed.tree, held);
+        attachment
     }
 
     /// What the methods at these places need that are not as their routes want them.
@@ -190,7 +210,7 @@ impl Api<'_> {
         let refused: Vec<_> = self.attachment.refused.keys().collect();
         let stages: Vec<_> = self.valid.stages.iter().map(|s| (&s.name, s.revision, &s.variables)).collect();
         let api = rest_api::diff(&self.desired_api(), None).unwrap_or_default();
-        content_hash(&(api, methods, refused, stages, self.wanted_needs()))
+        content_hash(&(api, methods, refused, stages, self.wanted_needs(), self.valid.revision_history_limit))
     }
 
     fn desired_api(&self) -> rest_api::Desired {
@@ -208,7 +228,6 @@ impl Api<'_> {
         self.needs(observed)
             .into_iter()
             .map(|(name, needs)| {
-                let guard = (!needs.managed_policies.is_empty()).then(|| deny_owner_tags(crate::identity::TAG_PREFIX));
                 let whom = match &needs.of {
                     Some(of) if of.name.is_empty() => format!("routes of namespace {}", of.namespace),
                     Some(of) => format!("APIRoute {of}"),
@@ -223,7 +242,7 @@ impl Api<'_> {
                         self.valid.owner.key
                     ),
                     trust: trust::apigateway(),
-                    policy: Document::new(invoke_statements(&needs.uses).into_iter().chain(guard)),
+                    policy: needs.policy(),
                     managed_policies: needs.managed_policies,
                 }
             })
@@ -240,12 +259,11 @@ impl Api<'_> {
         let mut wanted = BTreeSet::new();
         for desired in self.roles(observed) {
             let found = observed.roles.get(&desired.name).and_then(Option::as_ref);
-            if desired.policy.len() > crate::policy::statement::INLINE_LIMIT {
+            if desired.policy.len() > INLINE_LIMIT {
                 return Err(Problem::invalid(format!(
-                    "the routes of one namespace call so many state machines that the policy of role {} has {} characters, and IAM takes {}; spread the routes over several RestAPIs",
+                    "the stages serve so many state machines that the policy of role {} has {} characters, and IAM takes {INLINE_LIMIT}; let stages that are pinned to old revisions follow a newer one",
                     desired.name,
                     desired.policy.len(),
-                    crate::policy::statement::INLINE_LIMIT
                 )));
             }
             wanted.insert(desired.name.clone());

@@ -8,17 +8,17 @@ use super::rest_api::{ValidApi, admits};
 use super::{admitted_arn, target_machine};
 use crate::api::conditions::reasons;
 use crate::api::{
-    APIRoute, Action, EndpointType, InputEntry, MachineType, RequestSpec, ResponseSpec, RestAPI, StateMachine,
-    ValueSource,
+    APIRoute, Action, EndpointType, InputEntry, MachineType, PAUSED, RequestSpec, ResponseSpec, RestAPI, StateMachine,
+    ValueSource, is_paused,
 };
-use crate::identity::{Key, joined, role_name};
+use crate::identity::{Key, invoke_role_name, joined, role_name, role_path};
 use crate::mapping::{self, Input, Machine, Request, Source};
 use crate::policy::ceiling;
 use crate::policy::roles::{InvokeAction, MachineArn, Use};
 use crate::problem::Problem;
 use crate::resources::deployment::RoleNeeds;
 use crate::resources::route::{At, DEFAULT_TIMEOUT_MILLIS, Integration, IntegrationResponse, Method};
-use crate::tenancy::{Admission, admit};
+use crate::tenancy::{Admission, Place, admit};
 use crate::world::World;
 
 /// A route that can be built.
@@ -34,6 +34,17 @@ pub struct ValidRoute {
     pub role: Option<(String, RoleNeeds)>,
     /// The StateMachines that it calls.
     pub machines: BTreeSet<Key>,
+}
+
+impl ValidRoute {
+    /// Lets it call with another of its namespace's roles.
+    pub fn call_with(&mut self, name: &str) {
+        let credentials = self.method.integration.as_mut().and_then(|integration| integration.credentials.as_mut());
+        if let (Some((role, _)), Some(arn)) = (&mut self.role, credentials) {
+            *arn = format!("{}{name}", arn.trim_end_matches(role.as_str()));
+            *role = name.to_owned();
+        }
+    }
 }
 
 /// Why a route can't be built, and which of its conditions says so.
@@ -62,6 +73,18 @@ impl Refusal {
 /// Whose a method is.
 pub fn operation_name(route: &Key) -> String {
     joined(route, 1024)
+}
+
+/// What a route that takes part asks for: a paused one asks that all stays as it is.
+///
+/// # Errors
+/// That it is paused, or the first problem.
+pub fn candidate(world: &World, api: &RestAPI, valid: &ValidApi, route: &APIRoute) -> Result<ValidRoute, Refusal> {
+    if is_paused(route) {
+        let problem = Problem::waiting(reasons::PAUSED, format!("Paused by annotation {PAUSED}"));
+        return Err(Refusal { problem, refs: false, withdrawn: false });
+    }
+    validate(world, api, valid, route)
 }
 
 /// Validates it.
@@ -406,17 +429,19 @@ fn role(
     let key = Key::of(route);
     // Whoever writes a raw template, or calls a route whose client names the machine, reaches every machine that the
     // role may reach (DESIGN §3).
-    let (purpose, of) =
-        if own_role || !managed_policies.is_empty() { ("route", key) } else { ("invoke", Key::new(key.namespace, "")) };
+    let Place { region, partition, account_id, .. } = &valid.place;
+    let (name, of) = if own_role || !managed_policies.is_empty() {
+        (role_name(&valid.owner, region, "route", &key), key)
+    } else {
+        (invoke_role_name(&valid.owner, region, &key.namespace, 1), Key::new(key.namespace, ""))
+    };
     let uses = targets
         .arns
         .iter()
         .map(|arn| MachineArn::parse(arn).map(|machine| Use { action, machine }))
         .collect::<Result<BTreeSet<_>, _>>()
         .map_err(|error| Problem::invalid(error.to_string()))?;
-    let name = role_name(&valid.owner, &valid.place.region, purpose, &of);
-    let path = crate::identity::role_path(&valid.owner, &valid.place.region);
-    let arn = format!("arn:{}:iam::{}:role{path}{name}", valid.place.partition, valid.place.account_id);
+    let arn = format!("arn:{partition}:iam::{account_id}:role{}{name}", role_path(&valid.owner, region));
     Ok((arn, Some((name, RoleNeeds { of: Some(of), uses, managed_policies }))))
 }
 

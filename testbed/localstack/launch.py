@@ -73,8 +73,13 @@ def create_state_machine(fn, self, context, request, **kwargs):
 
 @patch(StepFunctionsProvider.update_state_machine)
 def update_state_machine(fn, self, context, state_machine_arn, **kwargs):
-    """Applies tracing and encryption, which LocalStack takes and forgets (model), also when nothing else is in the request."""
+    """Applies tracing and encryption, which LocalStack takes and forgets (model), also when nothing else is in the request.
+
+    `{}` is tracing off: `enabled` has the default false (model), and AWS's own SDK for Rust leaves defaults out.
+    """
     tracing, encryption = kwargs.get("tracing_configuration"), kwargs.get("encryption_configuration")
+    if tracing is not None:
+        tracing = {"enabled": False} | tracing
     machine = self.get_store(context).state_machines.get(state_machine_arn)
     if machine and (tracing or encryption) and not any(
         kwargs.get(key) for key in ("definition", "role_arn", "logging_configuration")
@@ -188,6 +193,16 @@ def untag_resource(fn, self, context, resource_arn, tag_keys, **kwargs):
 def _method(context, rest_api_id, resource_id, http_method):
     resource = _resource(context, rest_api_id, resource_id)
     return resource and resource.resource_methods.get(http_method)
+
+
+@patch(ApigatewayProvider.update_integration)
+def update_integration(fn, self, context, rest_api_id, resource_id, http_method, patch_operations=None, **kwargs):
+    """`replace /passthroughBehavior` changes it (model). Here the attribute is spelled differently, so the patch got lost."""
+    operations = [
+        operation | {"path": "/passthrough_behaviour"} if operation["path"] == "/passthroughBehavior" else operation
+        for operation in patch_operations or []
+    ]
+    return fn(self, context, rest_api_id, resource_id, http_method, patch_operations=operations, **kwargs)
 
 
 @patch(ApigatewayProvider.put_integration_response)

@@ -156,7 +156,7 @@ pub(crate) async fn answers(request: &Request) -> bool {
 }
 
 /// 128 bits that nobody guesses, from the seeds of the standard library's hash maps.
-fn random() -> String {
+pub(crate) fn random() -> String {
     use std::hash::{BuildHasher, Hasher, RandomState};
     (0..2).map(|_| format!("{:016x}", RandomState::new().build_hasher().finish())).collect()
 }

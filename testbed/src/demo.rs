@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
 
+use crate::argocd;
 use crate::aws::ACCOUNT;
 use crate::calls::{Calls, Variables};
 use crate::operator::{Operator, OperatorOptions};
@@ -24,7 +25,8 @@ pub struct Example {
     pub name: String,
     /// The folder.
     pub dir: PathBuf,
-    calls: Calls,
+    /// What is done before and after its manifests are applied.
+    pub calls: Calls,
 }
 
 impl Example {
@@ -40,7 +42,7 @@ impl Example {
         Ok(Example { name: name.to_owned(), calls: Calls::load(&dir)?, dir })
     }
 
-    /// All examples, by name.
+    /// All examples, by name: the folders that hold manifests.
     ///
     /// # Errors
     /// When one of them can't be read.
@@ -49,7 +51,7 @@ impl Example {
         let mut names = Vec::new();
         for entry in std::fs::read_dir(&dir).into_iter().flatten() {
             let entry = entry?;
-            if entry.file_type()?.is_dir() {
+            if entry.file_type()?.is_dir() && holds_manifests(&entry.path())? {
                 names.push(entry.file_name().to_string_lossy().into_owned());
             }
         }
@@ -93,6 +95,11 @@ impl Example {
         say(&format!("deleted ({})", seconds(started)));
         self.calls.run(&self.calls.after, access, &self.dir, &mut Variables::default(), say).await
     }
+}
+
+fn holds_manifests(dir: &Path) -> Result<bool> {
+    let files = std::fs::read_dir(dir)?.collect::<Result<Vec<_>, _>>()?;
+    Ok(files.iter().any(|file| file.path().extension().is_some_and(|extension| extension == "yaml")))
 }
 
 /// Applies a file or folder and waits until its objects of our group are ready; returns how many those are.
@@ -248,9 +255,10 @@ pub async fn run(access: &Access, names: &[String], keep: bool) -> Result<()> {
 
 /// How to use a testbed that is up.
 pub fn usage(state: &State, access: &Access) -> String {
+    let argocd = argocd::usage(access).map(|usage| format!("{usage}\n\n")).unwrap_or_default();
     format!(
         "\nThe testbed is up. To use it:\n\n    . {}\n    kubectl get awsaccounts,statemachines,restapis,apiroutes -A\n\n\
-         AWS answers at {}; logs are in {}.\nTo stop it: {}",
+         {argocd}AWS answers at {}; logs are in {}.\nTo stop it: {}",
         state.env_path().display(),
         access.aws_endpoint(),
         access.dir().join("log").display(),

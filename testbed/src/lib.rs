@@ -15,6 +15,7 @@
 //! Nothing runs pods: the operator is a process of its own, under the chart's ServiceAccount. When the owner of a
 //! [`Testbed`] drops it, panics or is killed, every process ends and its directory is removed (`reaper.sh`).
 
+mod argocd;
 mod assets;
 mod aws;
 pub mod bench;
@@ -22,6 +23,7 @@ mod calls;
 mod control_plane;
 mod curl;
 pub mod demo;
+mod git;
 mod operator;
 mod ports;
 mod processes;
@@ -29,9 +31,11 @@ mod relay;
 pub mod serve;
 mod testbed;
 
+pub use argocd::{ArgoCd, NAMESPACE as ARGOCD_NAMESPACE, Refresh, application};
 pub use aws::Aws;
 pub use calls::{Calls, Expect, Step, Variables, matches};
 pub use curl::{Request, Response};
+pub use git::GitRepository;
 pub use operator::{Operator, OperatorOptions};
 pub use relay::Relay;
 pub use testbed::{Access, Options, Testbed, repository};

@@ -53,6 +53,9 @@ struct Run {
     /// Use this AWS endpoint instead of starting an emulator.
     #[arg(long)]
     aws_endpoint_url: Option<String>,
+    /// An Argo CD too, and a git repository that it applies; built once, in about 4 minutes.
+    #[arg(long)]
+    gitops: bool,
     /// Arguments for `stepgate run`, separated by blanks, as `--flag=value`; a flag given here replaces the testbed's own.
     #[arg(long, default_value = "", allow_hyphen_values = true)]
     run_args: String,
@@ -72,6 +75,7 @@ impl Run {
     fn arguments(&self) -> Vec<String> {
         let mut args = vec![format!("--run-args={}", self.run_args)];
         args.extend(self.no_operator.then(|| "--no-operator".to_owned()));
+        args.extend(self.gitops.then(|| "--gitops".to_owned()));
         args.extend(self.aws_endpoint_url.as_ref().map(|url| format!("--aws-endpoint-url={url}")));
         args
     }
@@ -91,7 +95,7 @@ async fn main() -> ExitCode {
 async fn act(cli: Cli) -> Result<ExitCode> {
     let state = State::new(&cli.state_dir.unwrap_or_else(|| repository().join(".testbed")))?;
     match cli.command {
-        Action::Serve(run) => serve::serve(&state, run.options(), run.operator()).await?,
+        Action::Serve(run) => serve::serve(&state, run.options(), run.operator(), run.gitops).await?,
         Action::Down => serve::down(&state).await?,
         Action::Up(run) => {
             let access = serve::up(&state, &run.arguments()).await?;

@@ -192,7 +192,8 @@ async fn install_chart(testbed: &Testbed, values: &[String]) -> Result<()> {
     Ok(())
 }
 
-fn chart() -> String {
+/// The chart's folder.
+pub(crate) fn chart() -> String {
     Path::join(repository(), "charts/stepgate").to_string_lossy().into_owned()
 }
 

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::argocd::ArgoCd;
 use crate::operator::{Operator, OperatorOptions};
 use crate::testbed::{Access, Options, Testbed, repository};
 use crate::{demo, progress};
@@ -118,11 +119,11 @@ fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
 
-/// Starts a testbed and holds it until a signal says to stop.
+/// Starts a testbed, with an Argo CD when `gitops`, and holds it until a signal says to stop.
 ///
 /// # Errors
 /// When another one runs under the same record, or the start fails.
-pub async fn serve(state: &State, options: Options, operator: Option<OperatorOptions>) -> Result<()> {
+pub async fn serve(state: &State, options: Options, operator: Option<OperatorOptions>, gitops: bool) -> Result<()> {
     let mut owner = state.owner()?;
     if owner.try_lock().is_err() {
         bail!("a testbed is already up: see {}", state.env_path().display());
@@ -138,6 +139,9 @@ pub async fn serve(state: &State, options: Options, operator: Option<OperatorOpt
         };
         if operator.is_some() {
             demo::apply_account(&testbed).await?;
+        }
+        if gitops {
+            ArgoCd::start(&testbed).await?.hands_on().await?;
         }
         state.publish(testbed.access())?;
         std::future::pending::<()>().await;

@@ -189,7 +189,8 @@ impl Testbed {
         &self.processes
     }
 
-    pub(crate) fn kubeconfig_for(&self, token: &str) -> String {
+    /// The text of a kubeconfig for whoever holds a token, such as one of `kubectl create token`.
+    pub fn kubeconfig_for(&self, token: &str) -> String {
         self.control_plane.kubeconfig_for(token)
     }
 

@@ -22,21 +22,9 @@ fn cloud(ns: &Namespace) -> Cloud {
     Cloud::new(ns.suite.testbed.aws_endpoint())
 }
 
-/// What is in AWS whose name begins with the namespace's, as all generated names do.
-async fn left(ns: &Namespace) -> BTreeSet<String> {
-    let inventory = ns.suite.testbed.aws().inventory().await.unwrap();
-    let ours = [
-        format!("state machine {}_", ns.name),
-        format!("REST API {}_", ns.name),
-        format!("role stepgate-exec-{}_", ns.name),
-        format!("role stepgate-invoke-{}-", ns.name),
-    ];
-    inventory.into_iter().filter(|name| ours.iter().any(|start| name.starts_with(start))).collect()
-}
-
 async fn nothing_is_left(ns: &Namespace) {
     eventually("nothing is left in AWS", PATIENCE, async || {
-        let left = left(ns).await;
+        let left = ns.in_aws().await;
         if left.is_empty() { Ok(()) } else { Err(format!("{left:?}")) }
     })
     .await;
@@ -55,15 +43,63 @@ async fn everything_goes_in_any_order() {
     // Each object first once, and everything at once.
     for (number, order) in [[0, 1, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]].into_iter().enumerate() {
         let ns = scene(&format!("delete-order-{number}")).await;
-        assert_eq!(left(&ns).await.len(), 4, "{:?}", left(&ns).await);
+        assert_eq!(ns.in_aws().await.len(), 4, "{:?}", ns.in_aws().await);
         for index in order {
             ns.delete(ALL[index]).await;
         }
         for object in ALL {
             ns.gone(object).await;
         }
-        assert_eq!(left(&ns).await, BTreeSet::new());
+        assert_eq!(ns.in_aws().await, BTreeSet::new());
     }
+}
+
+/// A STANDARD machine with one execution that waits for an hour.
+async fn running(name: &str, grace: &str) -> (Namespace, Cloud, String) {
+    let ns = Namespace::new(name).await;
+    let manifest = format!(
+        r#"---
+apiVersion: stepgate.dev/v1alpha1
+kind: StateMachine
+metadata: {{name: long}}
+spec:
+  type: STANDARD
+  deletionGracePeriod: {grace}
+  definition: '{{"StartAt": "A", "States": {{"A": {{"Type": "Wait", "Seconds": 3600, "End": true}}}}}}'
+"#
+    );
+    ns.apply(&manifest).await;
+    ns.ready(&["statemachine/long"]).await;
+    let arn = text(&ns.get("statemachine/long").await, "/status/stateMachineArn");
+    let aws = cloud(&ns);
+    let started = aws.sfn.start_execution().state_machine_arn(&arn).send().await.unwrap();
+    (ns, aws, started.execution_arn)
+}
+
+#[tokio::test]
+async fn a_machine_waits_for_its_running_executions() {
+    let (ns, aws, execution) = running("delete-running", "30m").await;
+    ns.delete("statemachine/long").await;
+    let message = ns.condition("statemachine/long", "Reconciling", "True", "DeletionBlocked").await;
+    let says = "1 execution is running; it is deleted when they have ended, or at ";
+    assert!(message.starts_with(says), "{message}");
+    assert_eq!(ns.in_aws().await.len(), 2, "machine and role are there");
+    let describe = aws.sfn.describe_execution().execution_arn(&execution).send().await.unwrap();
+    assert_eq!(describe.status.as_str(), "RUNNING");
+
+    aws.sfn.stop_execution().execution_arn(&execution).send().await.unwrap();
+    // Its next look may be 30 s away.
+    annotate(&ns, "statemachine/long", "stepgate.dev/check-requested-at", json!("now")).await;
+    ns.gone("statemachine/long").await;
+    nothing_is_left(&ns).await;
+}
+
+#[tokio::test]
+async fn a_machine_waits_no_longer_than_its_grace_period() {
+    let (ns, _, _) = running("delete-grace", "0s").await;
+    ns.delete("statemachine/long").await;
+    ns.gone("statemachine/long").await;
+    nothing_is_left(&ns).await;
 }
 
 #[tokio::test]
@@ -71,7 +107,7 @@ async fn deleting_the_namespace_ends_and_leaves_nothing() {
     let ns = scene("delete-namespace").await;
     ns.delete("namespace/delete-namespace").await;
     ns.gone("namespace/delete-namespace").await;
-    assert_eq!(left(&ns).await, BTreeSet::new());
+    assert_eq!(ns.in_aws().await, BTreeSet::new());
 }
 
 #[tokio::test]
@@ -112,7 +148,7 @@ async fn what_is_retained_stays_and_is_taken_back() {
     let arn = text(&ns.get("statemachine/say").await, "/status/stateMachineArn");
     let id = text(&ns.get("restapi/api").await, "/status/restApiId");
     let invoke_role = aws.invoke_role(&id, "POST /say").await;
-    let inventory = left(&ns).await;
+    let inventory = ns.in_aws().await;
     assert_eq!(inventory.len(), 4, "{inventory:?}");
     let request = Request {
         method: "POST".into(),
@@ -128,7 +164,7 @@ async fn what_is_retained_stays_and_is_taken_back() {
         ns.delete(object).await;
         ns.gone(object).await;
     }
-    assert_eq!(left(&ns).await, inventory);
+    assert_eq!(ns.in_aws().await, inventory);
     assert!(request.send().await.unwrap().body.contains("hello"));
     let owner = ["stepgate.dev/cluster", "stepgate.dev/namespace", "stepgate.dev/name"];
     for tags in [
@@ -144,7 +180,7 @@ async fn what_is_retained_stays_and_is_taken_back() {
     ns.ready(&ALL).await;
     assert_eq!(text(&ns.get("restapi/api").await, "/status/restApiId"), id);
     ns.says("say", "hello").await;
-    assert_eq!(left(&ns).await, inventory);
+    assert_eq!(ns.in_aws().await, inventory);
     let tags = aws.rest_api(&id).await.unwrap().tags;
     assert!(!tags.contains_key("stepgate.dev/released-from") && tags["stepgate.dev/name"] == "api", "{tags:?}");
 
@@ -157,7 +193,7 @@ async fn what_is_retained_stays_and_is_taken_back() {
     for object in ALL {
         ns.gone(object).await;
     }
-    assert_eq!(left(&ns).await, BTreeSet::new());
+    assert_eq!(ns.in_aws().await, BTreeSet::new());
 }
 
 #[tokio::test]
@@ -245,7 +281,7 @@ async fn routes_outlive_their_api_and_say_so() {
 #[tokio::test]
 async fn what_is_abandoned_goes_without_aws() {
     let ns = scene("delete-abandon").await;
-    let inventory = left(&ns).await;
+    let inventory = ns.in_aws().await;
     for object in ALL {
         annotate(&ns, object, "stepgate.dev/abandon", json!("true")).await;
         ns.delete(object).await;
@@ -253,21 +289,21 @@ async fn what_is_abandoned_goes_without_aws() {
     for object in ALL {
         ns.gone(object).await;
     }
-    assert_eq!(left(&ns).await, inventory);
+    assert_eq!(ns.in_aws().await, inventory);
     let aws = cloud(&ns);
     let id = aws.apis_tagged("stepgate.dev/namespace", "delete-abandon").await.pop().unwrap();
     // They still carry our tags, so the same manifests take them up.
     ns.apply(&[machine("say", "hello"), rest_api("api"), route("say", "/say", "say")].concat()).await;
     ns.ready(&ALL).await;
     assert_eq!(text(&ns.get("restapi/api").await, "/status/restApiId"), id);
-    assert_eq!(left(&ns).await, inventory);
+    assert_eq!(ns.in_aws().await, inventory);
     for object in ALL {
         ns.delete(object).await;
     }
     for object in ALL {
         ns.gone(object).await;
     }
-    assert_eq!(left(&ns).await, BTreeSet::new());
+    assert_eq!(ns.in_aws().await, BTreeSet::new());
 }
 
 #[tokio::test]
@@ -376,7 +412,7 @@ async fn what_is_deleted_while_aws_is_down_goes_when_it_is_back() {
     ns.apply(&[machine("say", "hello"), rest_api("api"), route("say", "/say", "say")].concat()).await;
     ns.ready(&ALL).await;
     ns.says("say", "hello").await;
-    let inventory = left(&ns).await;
+    let inventory = ns.in_aws().await;
     relay.cut();
     for object in ALL {
         ns.delete(object).await;
@@ -386,12 +422,12 @@ async fn what_is_deleted_while_aws_is_down_goes_when_it_is_back() {
         assert!(message.contains("was not answered"), "{message}");
         ns.condition(object, "Ready", "False", "Retrying").await;
     }
-    assert_eq!(left(&ns).await, inventory);
+    assert_eq!(ns.in_aws().await, inventory);
     relay.restore();
     for object in ALL {
         ns.gone(object).await;
     }
-    assert_eq!(left(&ns).await, BTreeSet::new());
+    assert_eq!(ns.in_aws().await, BTreeSet::new());
     ns.delete("awsaccount/delete-down").await;
     ns.gone("awsaccount/delete-down").await;
 }
@@ -413,6 +449,6 @@ async fn what_is_no_longer_ours_stays_and_the_rest_goes() {
     for object in ALL {
         ns.gone(object).await;
     }
-    let left: Vec<String> = left(&ns).await.into_iter().collect();
+    let left: Vec<String> = ns.in_aws().await.into_iter().collect();
     assert!(left.len() == 2 && left.iter().all(|name| name.starts_with("role ")), "{left:?}");
 }

@@ -1,5 +1,6 @@
 //! Somebody changes things in AWS behind the operator's back: repaired at the next check, and told.
 
+use aws_sdk_sfn::types::TracingConfiguration;
 use serde_json::{Value, json};
 
 use crate::cloud::{ApiView, Cloud, MachineView, RoleView, replace, role_name};
@@ -120,6 +121,8 @@ async fn a_changed_method_is_repaired() {
         replace("/credentials", "arn:aws:iam::000000000000:role/someone-elses"),
         replace("/requestTemplates/application~1json", r#"{"stateMachineArn": "another", "input": "{}"}"#),
         replace("/uri", "arn:aws:apigateway:us-east-1:states:action/DeleteStateMachine"),
+        replace("/passthroughBehavior", "WHEN_NO_MATCH"),
+        replace("/timeoutInMillis", "50"),
     ] {
         scene
             .repairs_of("restapi/api", "update integration of method POST /say", async {
@@ -134,6 +137,64 @@ async fn a_changed_method_is_repaired() {
             delete.status_code("200").send().await.unwrap();
         })
         .await;
+}
+
+/// With `driftPolicy: Report` it is told, and left until a manifest changes.
+#[tokio::test]
+async fn drift_is_only_reported_where_that_is_asked() {
+    let scene = Scene::new("drift-report").await;
+    let (ns, aws) = (&scene.ns, &scene.aws);
+    let policy = async |policy: &str| {
+        for object in ["statemachine/say", "restapi/api"] {
+            ns.patch(object, json!({"spec": {"driftPolicy": policy}})).await;
+        }
+    };
+    policy("Report").await;
+    ns.ready(&["statemachine/say", "restapi/api"]).await;
+    let (api, say) = scene.method().await;
+    let update = aws.apigateway.update_method().rest_api_id(&api).resource_id(&say).http_method("POST");
+    update.patch_operations(replace("/authorizationType", "AWS_IAM")).send().await.unwrap();
+    let other = r#"{"StartAt": "A", "States": {"A": {"Type": "Succeed"}}}"#;
+    aws.sfn.update_state_machine().state_machine_arn(&scene.machine).definition(other).send().await.unwrap();
+    let says = [
+        ("restapi/api", "update authorization of method POST /say"),
+        ("statemachine/say", "update definition of state machine drift-report_say"),
+    ];
+    for (object, summary) in says {
+        let message = ns.condition(object, "Ready", "False", "Drifted").await;
+        assert_eq!(message, format!("AWS was changed, and driftPolicy Report leaves it; without that: {summary}"));
+        ns.event(object, &format!("DriftDetected: {message}")).await;
+        assert_eq!(ns.get(object).await["status"]["lastDrift"]["summary"], summary);
+    }
+    // A second change, told by a later look, which left the first one too.
+    let update = aws.apigateway.update_integration().rest_api_id(&api).resource_id(&say).http_method("POST");
+    update.patch_operations(replace("/timeoutInMillis", "50")).send().await.unwrap();
+    let tracing = TracingConfiguration::builder().enabled(true).build();
+    aws.sfn
+        .update_state_machine()
+        .state_machine_arn(&scene.machine)
+        .tracing_configuration(tracing)
+        .send()
+        .await
+        .unwrap();
+    let changed = scene.look().await;
+    for (object, first) in says {
+        let second = ns
+            .eventually(object, "has the second change in its status", async |found| {
+                let summary = found.unwrap()["status"]["lastDrift"]["summary"].as_str().unwrap().to_owned();
+                if summary == first { Err(summary) } else { Ok(summary) }
+            })
+            .await;
+        ns.event(object, &second).await;
+        let told = ns.events(object).await.into_iter().filter(|event| event.contains("DriftDetected"));
+        assert_eq!(told.count(), 2, "each once");
+    }
+    assert_eq!(scene.look().await, changed, "nothing is undone");
+
+    policy("Correct").await;
+    ns.ready(&["statemachine/say", "restapi/api"]).await;
+    assert_eq!(scene.look().await, scene.whole);
+    ns.says("say", "hello").await;
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! `stepgate plan`: the reconcile's own plan, and nothing is changed by it.
 
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::{Value, json};
@@ -16,6 +17,10 @@ struct Run {
 
 /// Runs `stepgate plan` on manifests, as the admin of the testbed.
 fn plan(ns: &Namespace, manifests: &str, more: &[&str]) -> Run {
+    plan_as(ns, ns.suite.testbed.access().kubeconfig_path(), manifests, more)
+}
+
+fn plan_as(ns: &Namespace, kubeconfig: &Path, manifests: &str, more: &[&str]) -> Run {
     // Those without a namespace go into the test's, as `kubectl apply -n` would have it.
     let manifests = manifests.replace("metadata: {name:", &format!("metadata: {{namespace: {}, name:", ns.name));
     let file = ns.suite.testbed.access().dir().join(format!("{}.yaml", ns.name));
@@ -25,6 +30,7 @@ fn plan(ns: &Namespace, manifests: &str, more: &[&str]) -> Run {
         .args(more)
         .arg(&file)
         .envs(ns.suite.testbed.access().env())
+        .env("KUBECONFIG", kubeconfig)
         .env("AWS_EC2_METADATA_DISABLED", "true")
         .env_remove("AWS_CA_BUNDLE")
         .output()
@@ -135,9 +141,9 @@ async fn a_plan_names_what_somebody_changed_in_aws() {
     assert_eq!(
         lines(&run),
         [
-            "StateMachine plan-drift/say:",
+            "StateMachine plan-drift/say: paused; without annotation stepgate.dev/paused:",
             "update definition of state machine plan-drift_say",
-            "RestAPI plan-drift/api:",
+            "RestAPI plan-drift/api: paused; without annotation stepgate.dev/paused:",
             "update authorization of method POST /say",
         ]
     );
@@ -154,4 +160,66 @@ async fn a_plan_names_what_somebody_changed_in_aws() {
     ns.event("statemachine/say", "update definition of state machine plan-drift_say").await;
     ns.ready(&ALL).await;
     assert_eq!(plan(&ns, &manifests, &[]).code, 0);
+}
+
+/// One that checks a team's pull requests: `view` in the team's namespace, and the chart's role for the rest.
+#[tokio::test]
+async fn a_plan_needs_to_see_only_what_it_is_about() {
+    let ns = Namespace::new("plan-team").await;
+    let machine = machine("say", "hello");
+    let manifests = [machine.clone(), rest_api("api"), route("say", "/say", "say")].concat();
+    ns.apply(&manifests).await;
+    ns.ready(&ALL).await;
+    ns.suite.testbed.kubectl(["-n", &ns.name, "create", "serviceaccount", "checks"]).await.unwrap();
+    let token = ns.suite.testbed.kubectl(["-n", &ns.name, "create", "token", "checks"]).await.unwrap();
+    let kubeconfig = ns.suite.testbed.dir().join("plan-team.kubeconfig");
+    std::fs::write(&kubeconfig, ns.suite.testbed.kubeconfig_for(token.trim())).unwrap();
+    let checks = "--serviceaccount=plan-team:checks";
+
+    let run = plan_as(&ns, &kubeconfig, &machine, &[]);
+    assert_eq!(run.code, 1);
+    let says = "error: Namespace kube-system can't be read: namespaces \"kube-system\" is forbidden: User ";
+    assert!(run.err.starts_with(says), "{}", run.err);
+
+    ns.suite
+        .testbed
+        .kubectl(["-n", &ns.name, "create", "clusterrolebinding", "plan-team", "--clusterrole=stepgate-plan", checks])
+        .await
+        .unwrap();
+    let run = plan_as(&ns, &kubeconfig, &machine, &[]);
+    assert_eq!((run.code, run.err.as_str()), (0, ""), "{}", run.out);
+    let run = plan_as(&ns, &kubeconfig, &manifests, &[]);
+    assert_eq!(run.code, 1);
+    let says = "error: RestAPI plan-team/api: the cluster's controllerrevisions can't be read: ";
+    assert!(run.err.starts_with(says), "{}", run.err);
+    assert_eq!(run.out, "StateMachine plan-team/say: no change\n");
+
+    // What `view` is made of; nothing aggregates it on the testbed.
+    ns.suite
+        .testbed
+        .kubectl(["-n", &ns.name, "create", "rolebinding", "view", "--clusterrole=system:aggregate-to-view", checks])
+        .await
+        .unwrap();
+    let run = plan_as(&ns, &kubeconfig, &manifests, &[]);
+    assert_eq!((run.code, run.err.as_str()), (0, ""), "{}", run.out);
+    assert_eq!(run.out, "StateMachine plan-team/say: no change\nRestAPI plan-team/api: no change\n");
+}
+
+#[tokio::test]
+async fn a_paused_route_is_planned_as_it_is_kept() {
+    let ns = Namespace::new("plan-paused").await;
+    let manifests = [machine("say", "hello"), rest_api("api"), route("say", "/say", "say")].concat();
+    ns.apply(&manifests).await;
+    ns.ready(&ALL).await;
+    ns.patch("apiroute/say", json!({"metadata": {"annotations": {"stepgate.dev/paused": "true"}}})).await;
+    let run = plan(&ns, &manifests.replace("/say", "/tell"), &[]);
+    assert_eq!((run.code, run.err.as_str()), (0, ""), "{}", run.out);
+    assert_eq!(
+        lines(&run),
+        [
+            "StateMachine plan-paused/say: no change",
+            "RestAPI plan-paused/api: no change",
+            "APIRoute plan-paused/say: paused by annotation stepgate.dev/paused",
+        ]
+    );
 }

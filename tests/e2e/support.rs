@@ -1,5 +1,6 @@
 //! What the tests share: the testbed, namespaces of their own, and how they look at what a user would look at.
 
+use std::collections::BTreeSet;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -380,6 +381,18 @@ impl Namespace {
     /// With AWS's words.
     pub async fn aws(&self, service: &str, operation: &str, input: Value) -> Value {
         self.suite.testbed.aws().json(service, operation, input).await.unwrap()
+    }
+
+    /// What is in AWS whose name begins with the namespace's, as all generated names do.
+    pub async fn in_aws(&self) -> BTreeSet<String> {
+        let inventory = self.suite.testbed.aws().inventory().await.unwrap();
+        let ours = [
+            format!("state machine {}_", self.name),
+            format!("REST API {}_", self.name),
+            format!("role stepgate-exec-{}_", self.name),
+            format!("role stepgate-invoke-{}-", self.name),
+        ];
+        inventory.into_iter().filter(|name| ours.iter().any(|start| name.starts_with(start))).collect()
     }
 
     fn api(&self, kind: &str, namespace: &str) -> Api<DynamicObject> {

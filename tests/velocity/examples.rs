@@ -22,7 +22,7 @@ struct Api {
 fn apis() -> Vec<Api> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let folders = std::fs::read_dir(root.join("examples")).unwrap().map(|entry| entry.unwrap().path());
-    let mut folders: Vec<_> = folders.filter(|path| path.is_dir()).collect();
+    let mut folders: Vec<_> = folders.filter(|path| path.join("demo").is_dir()).collect();
     folders.sort();
     folders.iter().flat_map(|folder| apis_of(root, folder)).collect()
 }

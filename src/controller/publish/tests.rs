@@ -25,6 +25,7 @@ fn problem(kind: Kind) -> Problem {
 #[case::last_known_good(State::Not { problem: problem(Kind::Stalled), serving: true }, ["Ready False LastKnownGood", "Reconciling False Healthy", "Stalled True InvalidSpec"], "spec.name is wrong. What was served before keeps serving.")]
 #[case::serves_and_waits(State::Not { problem: problem(Kind::Waiting), serving: true }, ["Ready False LastKnownGood", "Reconciling True Retrying", "Stalled False Healthy"], "AWS does not answer. What was served before keeps serving.")]
 #[case::paused(State::Paused("create role r".into()), ["Ready False Paused", "Reconciling False Healthy", "Stalled False Healthy"], "create role r")]
+#[case::drifted(State::Drifted("create role r".into()), ["Ready False Drifted", "Reconciling False Healthy", "Stalled False Healthy"], "create role r")]
 #[case::deleting(State::Deleting(Problem::waiting(reasons::DELETING, "being deleted")), ["Ready False Deleting", "Reconciling True Deleting", "Stalled False Healthy"], "being deleted")]
 #[case::deletion_needs_help(State::Deleting(Problem::stalled(reasons::WRONG_ACCOUNT, "another account")), ["Ready False WrongAccount", "Reconciling False Healthy", "Stalled True WrongAccount"], "another account")]
 fn conditions_say_how_an_object_stands(#[case] state: State, #[case] conditions: [&str; 3], #[case] message: &str) {

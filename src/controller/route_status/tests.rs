@@ -51,7 +51,7 @@ fn conditions(computed: &Computed) -> Vec<String> {
 }
 
 fn attached(hash: &str) -> RouteState {
-    RouteState::Attached { hash: hash.into(), problem: None, paused: false }
+    RouteState::Attached { hash: hash.into(), problem: None, held: None }
 }
 
 fn refused(problem: Problem, refs: bool) -> RouteState {
@@ -98,7 +98,7 @@ fn every_stage_that_follows_must_serve_the_present_form(#[case] stages: Stages<'
 fn a_route_that_waits_says_for_what() {
     let waits = |before| {
         let problem = Some(Problem::waiting(reasons::WAITING_FOR_ROLE, "the role is new"));
-        let state = RouteState::Attached { hash: "new".into(), problem, paused: false };
+        let state = RouteState::Attached { hash: "new".into(), problem, held: None };
         computed("{}", &[("prod", true, before)], &state)
     };
     assert_eq!(
@@ -204,7 +204,8 @@ fn a_paused_route_is_ready_when_nothing_is_held_back(#[case] before: &str, #[cas
 
 #[test]
 fn under_a_paused_api_what_is_served_as_asked_is_ready() {
-    let paused = |hash: &str| RouteState::Attached { hash: hash.into(), problem: None, paused: true };
+    let held = Some(State::Paused("Its RestAPI is paused".into()));
+    let paused = |hash: &str| RouteState::Attached { hash: hash.into(), problem: None, held: held.clone() };
     assert!(matches!(computed("{}", &[("prod", true, "new")], &paused("new")).state, State::Ready(_)));
     assert!(matches!(computed("{}", &[("prod", true, "old")], &paused("new")).state, State::Paused(_)));
 }

@@ -173,6 +173,7 @@ fn a_change_of_status_only_wakes_nobody() {
 #[case::spec("{metadata: {generation: 2}}")]
 #[case::paused("{metadata: {annotations: {stepgate.dev/paused: 'true'}}}")]
 #[case::abandoned("{metadata: {annotations: {stepgate.dev/abandon: 'true'}}}")]
+#[case::check("{metadata: {annotations: {stepgate.dev/check-requested-at: '2026-11-21T12:00:00Z'}}}")]
 #[case::finalizer("{metadata: {finalizers: [stepgate.dev/aws]}}")]
 #[case::made_anew("{metadata: {uid: other}}")]
 fn an_object_s_own_change_wakes_it(#[case] patch: &str) {

@@ -12,6 +12,7 @@ use crate::model::api::{Api, Observed};
 use crate::model::attach::{Attachment, attach};
 use crate::plan::{Plan, Planned};
 use crate::policy::roles::Use;
+use crate::policy::statement::Document;
 use crate::resources::deployment::remote::Found;
 use crate::resources::deployment::{Record, RecordStep, parse_description};
 use crate::resources::route::{At, Method, Observed as Tree, parent};
@@ -85,15 +86,17 @@ impl Cloud {
     /// Looks as `observe::Survey` does, roles that nobody needs included.
     pub fn look(&self, world: &World) -> Look {
         let valid = Self::valid(world);
-        let attachment = attach(self.candidates(world), &self.tree);
-        let model = Api {
+        let candidates = attach(self.candidates(world), &self.tree);
+        let mut model = Api {
             valid: &valid,
-            attachment: &attachment,
+            attachment: &candidates,
             records: &self.records,
             unreadable: &self.unreadable,
             unsettled: &self.unsettled,
             young: self.young,
         };
+        let attachment = model.shared_out(&self.observed(self.roles.keys().cloned()));
+        model.attachment = &attachment;
         let names = model.needs(&self.observed([])).into_keys().chain(self.roles.keys().cloned());
         let mut observed = self.observed(names.collect::<Vec<_>>());
         let mut plan = model.plan(&observed).unwrap();
@@ -322,34 +325,36 @@ impl Cloud {
 
     /// Every route that a stage serves may do what it does.
     fn check_what_is_served(&self, step: &Step) {
+        let policies: BTreeMap<&String, Document> = self
+            .roles
+            .iter()
+            .filter_map(|(name, role)| Some((name, Document::parse(role.policies.get(role::POLICY_NAME)?).unwrap())))
+            .collect();
+        let allows = |role: &String, wanted: &Use| {
+            let executions = wanted.machine.executions();
+            policies.get(role).is_some_and(|policy| {
+                policy.statements().iter().any(|statement| {
+                    statement.actions.contains(&wanted.action.to_string())
+                        && statement.resources.iter().any(|r| r == wanted.machine.as_str() || *r == executions)
+                })
+            })
+        };
         for (name, stage) in &self.stages {
             let Some(snapshot) = self.snapshots.get(&stage.deployment_id) else { continue };
             for (at, (_, calls)) in snapshot {
                 let Some((role, uses)) = calls else { continue };
                 for wanted in uses {
-                    assert!(self.allows(role, wanted), "after `{step}`, {at} on stage {name} can't {wanted:?}");
+                    assert!(allows(role, wanted), "after `{step}`, {at} on stage {name} can't {wanted:?}");
                 }
             }
         }
-    }
-
-    fn allows(&self, role: &str, wanted: &Use) -> bool {
-        let Some(text) = self.roles.get(role).and_then(|role| role.policies.get(role::POLICY_NAME)) else {
-            return false;
-        };
-        let executions = wanted.machine.executions();
-        let document = crate::policy::statement::Document::parse(text).unwrap();
-        document.statements().iter().any(|statement| {
-            statement.actions.contains(&wanted.action.to_string())
-                && statement.resources.iter().any(|r| r == wanted.machine.as_str() || *r == executions)
-        })
     }
 
     /// What a role may do: `action machine`, sorted.
     pub fn may(&self, role: &str) -> Vec<String> {
         let name = self.roles.keys().find(|name| name.contains(role)).unwrap_or_else(|| panic!("no role {role}"));
         let document = match self.roles[name].policies.get(role::POLICY_NAME) {
-            Some(text) => crate::policy::statement::Document::parse(text).unwrap(),
+            Some(text) => Document::parse(text).unwrap(),
             None => return Vec::new(),
         };
         let mut all: Vec<String> = document

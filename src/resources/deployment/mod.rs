@@ -10,8 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::route::{At, Method};
-use crate::identity::{Key, content_hash};
-use crate::policy::roles::{Use, uses};
+use crate::identity::{Key, TAG_PREFIX, content_hash};
+use crate::policy::roles::{Use, deny_owner_tags, invoke_statements, uses};
 use crate::policy::statement::Document;
 use crate::resources::role;
 
@@ -60,6 +60,17 @@ pub struct RoleNeeds {
 }
 
 impl RoleNeeds {
+    /// Whether it serves a namespace's routes, rather than one.
+    pub fn is_shared(&self) -> bool {
+        self.of.as_ref().is_some_and(|of| of.name.is_empty())
+    }
+
+    /// The policy that allows just that.
+    pub fn policy(&self) -> Document {
+        let guard = (!self.managed_policies.is_empty()).then(|| deny_owner_tags(TAG_PREFIX));
+        Document::new(invoke_statements(&self.uses).into_iter().chain(guard))
+    }
+
     /// What a role has, as far as it is of the kind that we give.
     pub fn read(role: &role::Observed) -> Self {
         let document = role.policies.get(role::POLICY_NAME).and_then(|text| Document::parse(text).ok());

@@ -1,7 +1,7 @@
 //! Step Functions' calls for state machines.
 
 use aws_sdk_sfn::Client;
-use aws_sdk_sfn::types::{StateMachineStatus, StateMachineType, Tag, TracingConfiguration};
+use aws_sdk_sfn::types::{ExecutionStatus, StateMachineStatus, StateMachineType, Tag, TracingConfiguration};
 
 use super::{Observed, Step, type_name};
 use crate::aws::{AwsError, Class};
@@ -35,6 +35,22 @@ pub async fn tags(sfn: &Client, arn: &str) -> Result<Tags, AwsError> {
     let answer = sfn.list_tags_for_resource().resource_arn(arn).send().await;
     let tags = answer.map_err(AwsError::of("ListTagsForResource"))?.tags.unwrap_or_default();
     Ok(tags.into_iter().filter_map(|tag| Some((tag.key?, tag.value.unwrap_or_default()))).collect())
+}
+
+/// As many running executions are counted: one page.
+pub const MOST_RUNNING: usize = 100;
+
+/// How many executions of a STANDARD machine run, up to [`MOST_RUNNING`]; none where it does not exist.
+///
+/// # Errors
+/// What AWS answers.
+pub async fn running(sfn: &Client, arn: &str) -> Result<usize, AwsError> {
+    let list = sfn.list_executions().state_machine_arn(arn).status_filter(ExecutionStatus::Running);
+    let answer = list.max_results(i32::try_from(MOST_RUNNING).unwrap_or(i32::MAX)).send().await;
+    match answer.map_err(AwsError::of("ListExecutions")) {
+        Err(error) if error.class == Class::NotFound => Ok(0),
+        answer => Ok(answer?.executions.len()),
+    }
 }
 
 /// Carries out one step.
