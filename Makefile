@@ -3,13 +3,14 @@
 # make test   what CI runs
 # make up     the testbed with the operator, for hands-on use: . .testbed/env; GITOPS=1 adds an Argo CD and a repository for it
 # make down   stop it
+# make record record anew the statuses that prove docs/conditions.md: the end-to-end suite, every row of it seen
 # make bench  what each example costs: calls to AWS, time, memory; a table, and JSON in target/bench.json
 #
 # up and demo take AWS_ENDPOINT_URL=… (use another AWS endpoint instead of starting one) and RUN_ARGS=… (added to `stepgate run`).
 
 MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL := help
-.PHONY: help build demo test up down bench
+.PHONY: help build demo test record up down bench
 
 # Only from make's command line: the environment has AWS_ENDPOINT_URL after `. .testbed/env`.
 ifeq ($(origin AWS_ENDPOINT_URL),command line)
@@ -32,6 +33,13 @@ test:
 	cargo clippy --workspace --all-targets -- -D warnings
 	# The end-to-end tests wait more than they work.
 	RUST_TEST_THREADS=8 cargo test --workspace
+
+# Where tests/conditions looks for them.
+STATUSES = charts/stepgate/files/argocd/stepgate.dev/_/testdata
+record:
+	rm -rf $(STATUSES)
+	STEPGATE_RECORD_STATUSES=$(STATUSES) RUST_TEST_THREADS=8 cargo test --workspace --test e2e
+	cargo test --workspace --test conditions
 
 up: build
 	@$(TESTBED) up $(if $(GITOPS),--gitops) $(RUN)

@@ -183,7 +183,8 @@ async fn rest_api(session: &Session, owner: &Owner, known_id: Option<&str>) -> R
     if api.is_none() {
         let mut found = rest_api::remote::find(client, owner).await?;
         if found.len() > 1 {
-            let ids: Vec<_> = found.iter().map(|api| api.id.as_str()).collect();
+            let mut ids: Vec<_> = found.iter().map(|api| api.id.as_str()).collect();
+            ids.sort_unstable();
             return Err(Problem::stalled(
                 reasons::OWNERSHIP_CONFLICT,
                 format!(

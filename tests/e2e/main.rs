@@ -11,6 +11,9 @@ mod examples;
 mod faults;
 mod plan;
 mod proxy;
+mod record;
+#[path = "../conditions/rows.rs"]
+mod rows;
 mod schema;
 mod schema_cases;
 mod stages;
