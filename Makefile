@@ -1,6 +1,7 @@
 # make demo   start a control plane, an AWS emulator and the operator, apply examples/, call their URLs, delete all, stop.
 #             KEEP=1 leaves it up; EXAMPLES="potato root-get" takes only these
-# make test   what CI runs
+# make test   what CI runs first
+# make test-gitops  what CI runs then: the examples, and what else Git does, under a real Argo CD
 # make up     the testbed with the operator, for hands-on use: . .testbed/env; GITOPS=1 adds an Argo CD and a repository for it
 # make down   stop it
 # make record record anew the statuses that prove docs/conditions.md: the end-to-end suite, every row of it seen
@@ -10,7 +11,7 @@
 
 MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL := help
-.PHONY: help build demo test record up down bench
+.PHONY: help build demo test test-gitops record up down bench
 
 # Only from make's command line: the environment has AWS_ENDPOINT_URL after `. .testbed/env`.
 ifeq ($(origin AWS_ENDPOINT_URL),command line)
@@ -33,6 +34,10 @@ test:
 	cargo clippy --workspace --all-targets -- -D warnings
 	# The end-to-end tests wait more than they work.
 	RUST_TEST_THREADS=8 cargo test --workspace
+
+test-gitops:
+	cargo clippy --workspace --test gitops -- -D warnings
+	RUST_TEST_THREADS=8 cargo test --workspace --test gitops -- --show-output
 
 # Where tests/conditions looks for them.
 STATUSES = charts/stepgate/files/argocd/stepgate.dev/_/testdata

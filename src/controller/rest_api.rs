@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::runtime::controller::Action;
@@ -72,6 +72,9 @@ pub async fn reconcile(object: Arc<RestAPI>, context: Arc<Context>) -> Result<Ac
     if !finalizer::has(&*object) {
         finalizer::add(&api, &object).await?;
         return Ok(Action::await_change());
+    }
+    if let Some(wait) = context.stores.bursts.ends_in(&Key::of(&*object), Instant::now()) {
+        return Ok(Action::requeue(wait));
     }
     let mut run = Run::new(&context, &world, &object);
     let state = match run.carry_out(&api, &mut status).await {
