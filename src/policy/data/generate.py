@@ -114,6 +114,7 @@ MEMBERS = {
     ("rds", "subgrp"): {"SubnetGroupName": ["DBSubnetGroupName"]},
     ("rds", "secgrp"): {"SecurityGroupName": ["DBSecurityGroupName"]},
     ("dynamodb", "table"): {"TableName": ["TableName", "SourceTableName", "TargetTableName"], "Arn": ["TableArn"]},
+    ("autoscaling", "autoscalinggroup"): {"GroupFriendlyName": ["AutoScalingGroupName"]},
     ("ssm", "parameter"): {"ParameterNameWithoutLeadingSlash": ["Name", "Names"]},
     ("ecs", "cluster"): {"ClusterName": ["cluster", "clusters", "clusterName"]},
     ("ecs", "service"): {"ClusterName": ["cluster"], "ServiceName": ["service", "serviceName"]},
@@ -208,6 +209,9 @@ def members_of(prefix, type_name, variable, inputs):
     # A name is not an id, and an id is not a name; what is called identifier takes what the ARN has.
     ends = {"Name": ("Name", "Identifier"), "Id": ("Id", "Identifier"), "Identifier": ("Identifier", "Id"), "": ("",)}[end]
     wanted = {name.lower() for e in ends for name in {stem + e} | plural(stem + e)}
+    if end == "Name":
+        # What takes a name or an ARN: WorkGroup, Cluster.
+        wanted.add(stem.lower())
     return sorted(name for name in inputs if name.lower() in wanted)
 
 

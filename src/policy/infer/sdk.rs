@@ -35,7 +35,7 @@ pub(super) fn infer(task: &mut Task<'_>, service: &str, action: &str) {
             let arguments = task.arguments.clone();
             task.list_bucket(&arguments);
         }
-        (service, action) => operation(task, service, action),
+        _ => operation(task, &service, action),
     }
 }
 
@@ -60,6 +60,14 @@ fn operation(task: &mut Task<'_>, service: &str, action: &str) {
             None => resources(task, name, prefix, action),
         };
         task.allow([&*action.name], resources);
+    }
+    if name == "RunInstances" {
+        // AWS checks the volumes that it makes for the instance too, which the reference calls optional (EC2 user guide, "Example
+        // policies", "Launch instances").
+        task.allow(["ec2:RunInstances"], [task.machine.every("arn:$P:ec2:$R:$A:volume/${VolumeId}")]);
+        if !task.arguments.is_open() && task.member("IamInstanceProfile").is_some() {
+            task.pass_unknown_role("launches an instance, and its role stands in the instance profile", &["ec2"]);
+        }
     }
     // What these services are given as a role is what they act on.
     if !["iam", "sts", "organizations", "sso", "identitystore"].contains(&prefix) {

@@ -247,6 +247,15 @@ fn distributed_map(#[case] fields: Value, #[case] expected: &[&str]) {
 #[case::api_gateway("apigateway:getRestApi", json!({"RestApiId": "abc"}), &["apigateway:GET -> arn:aws:apigateway:eu-central-1::/restapis/abc"])]
 #[case::converse("bedrockruntime:converse", json!({"ModelId": "m.x"}), &["bedrock:InvokeModel -> arn:aws:bedrock:eu-central-1::foundation-model/m.x"])]
 #[case::detect("rekognition:detectLabels", json!({}), &["rekognition:DetectLabels -> *"])]
+#[case::workgroup("athena:getWorkGroup", json!({"WorkGroup": "w"}), &["athena:GetWorkGroup -> arn:aws:athena:~:workgroup/w"])]
+#[case::scaling("autoscaling:setDesiredCapacity", json!({"AutoScalingGroupName": "a"}), &["autoscaling:SetDesiredCapacity -> arn:aws:autoscaling:~:autoScalingGroup:*:autoScalingGroupName/a"])]
+#[case::ecs_service("ecs:updateService", json!({"Cluster": "c", "Service": "s"}), &["ecs:UpdateService -> arn:aws:ecs:~:service/c/s"])]
+#[case::table("glue:getTable", json!({"DatabaseName": "d", "Name": "t"}), &["glue:GetTable -> arn:aws:glue:~:catalog", "glue:GetTable -> arn:aws:glue:~:database/d", "glue:GetTable -> arn:aws:glue:~:table/d/t"])]
+#[case::function_with_role("lambda:createFunction", json!({"FunctionName": "f", "Role": "@r"}), &["lambda:CreateFunction -> arn:aws:lambda:~:function:f", "? iam:PassRole -> arn:aws:iam::~:role/*"])]
+#[case::alias_of_a_key("kms:decrypt", json!({"KeyId": "alias/a"}), &["kms:Decrypt -> arn:aws:kms:~:key/*"])]
+#[case::launch("ec2:runInstances", json!({"ImageId": "ami-1", "IamInstanceProfile": {"Name": "p"}}), &[
+    "ec2:RunInstances -> arn:aws:ec2:eu-central-1::image/ami-1", "ec2:RunInstances -> arn:aws:ec2:~:instance/*", "ec2:RunInstances -> arn:aws:ec2:~:network-interface/*",
+    "ec2:RunInstances -> arn:aws:ec2:~:security-group/*", "ec2:RunInstances -> arn:aws:ec2:~:subnet/*", "ec2:RunInstances -> arn:aws:ec2:~:volume/*", "? iam:PassRole -> arn:aws:iam::~:role/*"])]
 #[case::unknown_service("nosuch:thing", json!({}), &["? * -> *"])]
 #[case::unknown_action("s3:getObjekt", json!({}), &["? s3:* -> *"])]
 fn sdk(#[case] call: &str, #[case] arguments: Value, #[case] expected: &[&str]) {
