@@ -22,6 +22,7 @@ mod calls;
 mod control_plane;
 mod curl;
 pub mod demo;
+pub mod memory;
 mod operator;
 mod ports;
 mod processes;
