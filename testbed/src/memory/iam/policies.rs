@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::super::Context;
 use super::super::wire::Refusal;
-use super::roles::encoded;
+use super::roles::{date, encoded};
 use super::{AWS_MANAGED, Iam, Input, checks, listed, required};
 
 /// Inline policies of a role, white space not counted (AWS.md §1).
@@ -131,6 +131,7 @@ impl Iam {
         let id = format!("ANPA{}", context.id(17).to_uppercase());
         Ok(json!({"Policy": {
             "PolicyName": name, "PolicyId": id, "Arn": arn, "Path": path, "DefaultVersionId": "v1",
+            "CreateDate": date(context.now), "UpdateDate": date(context.now),
             "AttachmentCount": 0, "PermissionsBoundaryUsageCount": 0, "IsAttachable": true,
         }}))
     }

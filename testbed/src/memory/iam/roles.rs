@@ -25,7 +25,7 @@ pub(super) fn no_role(name: &str) -> Refusal {
     Refusal::new(404, "NoSuchEntity", format!("The role with name {name} cannot be found."))
 }
 
-fn date(at: Duration) -> String {
+pub(super) fn date(at: Duration) -> String {
     DateTime::from_secs(at.as_secs().cast_signed()).fmt(Format::DateTime).unwrap_or_default()
 }
 

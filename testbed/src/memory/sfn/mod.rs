@@ -134,7 +134,8 @@ fn required<'a>(value: Option<&'a String>, field: &str) -> Result<&'a str, Refus
 fn machine_arn(arn: &str) -> Result<&str, Refusal> {
     let parts: Vec<&str> = arn.split(':').collect();
     match parts[..] {
-        ["arn", _, "states", _, _, "stateMachine", _] => Ok(arn),
+        // With the number of a version behind it, it is one of a machine that is not there (rec).
+        ["arn", _, "states", _, _, "stateMachine", _, ..] => Ok(arn),
         ["arn", _, "states", _, _, kind, ..] => {
             Err(bad("InvalidArn", format!("Invalid Arn: 'Resource type not valid in this context: {kind}'")))
         }
