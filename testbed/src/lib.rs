@@ -30,7 +30,7 @@ mod relay;
 pub mod serve;
 mod testbed;
 
-pub use aws::Aws;
+pub use aws::{Aws, Emulator};
 pub use calls::{Calls, Expect, Step, Variables, matches};
 pub use curl::{Request, Response};
 pub use operator::{Operator, OperatorOptions};

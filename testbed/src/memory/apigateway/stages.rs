@@ -28,7 +28,7 @@ fn no_stage() -> Refusal {
     not_found("Invalid stage identifier specified")
 }
 
-/// rec (of a canary's deployment)
+/// rec of a canary's deployment, field of a stage's (aws/chalice#1839)
 fn no_deployment() -> Refusal {
     bad("Deployment id does not exist")
 }
