@@ -12,6 +12,8 @@
 //! # Ok(()) }
 //! ```
 //!
+//! And an AWS in memory, deterministic, for what no emulator can be made to do: see [`memory`].
+//!
 //! Nothing runs pods: the operator is a process of its own, under the chart's ServiceAccount. When the owner of a
 //! [`Testbed`] drops it, panics or is killed, every process ends and its directory is removed (`reaper.sh`).
 

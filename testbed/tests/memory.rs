@@ -315,12 +315,12 @@ mod in_process {
         let aws = InProcess::new(Memory::new(1, Settings::default()));
         let words = "Unable to complete operation due to concurrent modification. Please try again later.";
         let conflict = answer(Service::ApiGateway, 409, "ConflictException", words);
-        aws.faults(move |call, _| (call.operation == "CreateRestApi").then(|| Fault::Answer(conflict.clone())));
+        aws.faults(move |attempt| (attempt.call.operation == "CreateRestApi").then(|| Fault::Answer(conflict.clone())));
         let error = client(&aws).create_rest_api().name("a").send().await.unwrap_err();
         assert_eq!((error.code(), error.message()), (Some("ConflictException"), Some(words)));
         let slow_down = throttled(Service::ApiGateway, 7);
-        aws.faults(move |call, number| {
-            let first = call.operation == "CreateRestApi" && number == 1;
+        aws.faults(move |attempt| {
+            let first = attempt.call.operation == "CreateRestApi" && attempt.effect == 1;
             first.then(|| Fault::Answer(slow_down.clone()))
         });
         client(&aws).create_rest_api().name("a").send().await.unwrap();

@@ -32,9 +32,20 @@ pub enum Fault {
     CrashAfter,
 }
 
-/// Decides what goes wrong. The number is that of the effect: calls that change something are counted from 1, each
-/// attempt for itself; 0 for calls that only read.
-type Hook = Box<dyn FnMut(&Call, usize) -> Option<Fault> + Send>;
+/// A call that is about to leave the process.
+#[derive(Clone, Copy, Debug)]
+pub struct Attempt<'a> {
+    /// What it asks for.
+    pub call: &'a Call,
+    /// The number of its effect: calls that change something are counted from 1, each attempt for itself; 0 for calls
+    /// that only read.
+    pub effect: usize,
+    /// The cloud as it is before.
+    pub memory: &'a Memory,
+}
+
+/// Decides what goes wrong.
+type Hook = Box<dyn FnMut(Attempt<'_>) -> Option<Fault> + Send>;
 
 /// The AWS in memory behind an SDK. Copies share one cloud.
 #[derive(Clone)]
@@ -67,7 +78,7 @@ impl InProcess {
 
     /// Lets a function decide what goes wrong, from the first effect on: effects are counted anew, and a process that
     /// died lives again.
-    pub fn faults(&self, hook: impl FnMut(&Call, usize) -> Option<Fault> + Send + 'static) {
+    pub fn faults(&self, hook: impl FnMut(Attempt<'_>) -> Option<Fault> + Send + 'static) {
         let mut shared = self.lock();
         (shared.effects, shared.dead) = (0, false);
         shared.hook = Some(Box::new(hook));
@@ -75,12 +86,12 @@ impl InProcess {
 
     /// One fault, at the effect of this number.
     pub fn fault_at(&self, effect: usize, fault: Fault) {
-        self.faults(move |_, number| (number == effect).then(|| fault.clone()));
+        self.faults(move |attempt| (attempt.effect == effect).then(|| fault.clone()));
     }
 
     /// Nothing goes wrong any more; effects are counted anew.
     pub fn heal(&self) {
-        self.faults(|_, _| None);
+        self.faults(|_| None);
     }
 
     /// How many effects there were since [`InProcess::faults`] or [`InProcess::heal`].
@@ -144,8 +155,8 @@ impl Shared {
         let Memory { settings: Settings { account, .. }, keys, .. } = &self.memory;
         let call = wire::identify(request, account, keys).ok()?;
         self.effects += usize::from(call.mutates);
-        let number = if call.mutates { self.effects } else { 0 };
-        self.hook.as_mut()?(&call, number)
+        let effect = if call.mutates { self.effects } else { 0 };
+        self.hook.as_mut()?(Attempt { call: &call, effect, memory: &self.memory })
     }
 }
 

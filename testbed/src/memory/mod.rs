@@ -21,6 +21,7 @@ mod apigateway;
 mod client;
 mod essence;
 mod iam;
+mod imds;
 mod policy;
 mod quota;
 mod serve;
@@ -37,7 +38,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 pub use apigateway::{Api, Deployment, Integration, IntegrationResponse, Method, MethodResponse, Resource, Stage};
-pub use client::{Fault, InProcess, answer, throttled};
+pub use client::{Attempt, Fault, InProcess, answer, throttled};
 pub use essence::Served;
 pub use iam::Role;
 pub use quota::{Count, QUOTAS, Quota};
@@ -212,6 +213,9 @@ impl Memory {
     pub fn handle(&mut self, request: &Request) -> Response {
         self.requests += 1;
         let id = format!("00000000-0000-4000-a000-{:012}", self.requests);
+        if let Some(answer) = imds::answer(request, &id) {
+            return answer;
+        }
         let call = match wire::identify(request, &self.settings.account, &self.keys) {
             Ok(call) => call,
             Err(refusal) => return refusal.into_response(None, &id),
