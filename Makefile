@@ -5,13 +5,15 @@
 # make up     the testbed with the operator, for hands-on use: . .testbed/env; GITOPS=1 adds an Argo CD and a repository for it
 # make down   stop it
 # make record record anew the statuses that prove docs/conditions.md: the end-to-end suite, every row of it seen
+# make conformance  AWS's behaviours on the AWS in memory, on the emulator and, with AWS_PROFILE=…, on AWS itself, where all that
+#             is made is named stepgate-conformance-* and removed
 # make bench  what each example costs: calls to AWS, time, memory; a table, and JSON in target/bench.json
 #
 # up and demo take AWS_ENDPOINT_URL=… (use another AWS endpoint instead of starting one) and RUN_ARGS=… (added to `stepgate run`).
 
 MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-gitops record up down bench
+.PHONY: help build demo test test-gitops record up down bench conformance
 
 # Only from make's command line: the environment has AWS_ENDPOINT_URL after `. .testbed/env`.
 ifeq ($(origin AWS_ENDPOINT_URL),command line)
@@ -54,3 +56,6 @@ down:
 
 bench: build
 	@$(TESTBED) bench
+
+conformance:
+	$(if $(AWS_PROFILE),AWS_PROFILE='$(AWS_PROFILE)') cargo test --workspace --test conformance --test recorded -- --nocapture

@@ -136,6 +136,20 @@ impl ArgoCdAssets {
     }
 }
 
+/// The emulator's Python alone.
+///
+/// # Errors
+/// As [`Assets::find`].
+pub(crate) async fn python(processes: &Processes) -> Result<PathBuf> {
+    let localstack = LocalStack::new()?;
+    needs("curl", &["--version"], "install curl (7.75 or newer)")?;
+    if !localstack.is_complete() {
+        needs("python3.11", &["-c", "import venv, ensurepip"], "install Python 3.11 with its venv module")?;
+    }
+    localstack.install(processes).await?;
+    Ok(localstack.python())
+}
+
 fn source(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
 }

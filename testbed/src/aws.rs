@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::control_plane::answers;
 use crate::curl::{Request, Response};
+use crate::ports::Ports;
 use crate::processes::{Processes, Program};
 
 pub(crate) const LOCALSTACK: &str = "localstack";
@@ -44,6 +45,36 @@ pub(crate) fn localstack(python: &Path, port: u16, dir: &Path) -> Program {
 pub(crate) async fn wait_ready(processes: &Processes, endpoint: &str) -> Result<()> {
     let health = Request::get(format!("{endpoint}/_localstack/health"));
     processes.wait_ready(LOCALSTACK, Duration::from_secs(120), async || answers(&health).await).await
+}
+
+/// The AWS emulator without a control plane, until this is dropped or its process ends in whatever way.
+pub struct Emulator {
+    endpoint: String,
+    _processes: Processes,
+    /// Held, so that nobody takes its port.
+    _ports: Ports,
+}
+
+impl Emulator {
+    /// Starts it, empty.
+    ///
+    /// # Errors
+    /// When Python 3.11 or curl is missing, or it does not get ready.
+    pub async fn start() -> Result<Self> {
+        let (processes, ports) = (Processes::new()?, Ports::default());
+        let python = crate::assets::python(&processes).await?;
+        let port = ports.take()?;
+        let endpoint = format!("http://127.0.0.1:{port}");
+        std::fs::create_dir(processes.dir().join("localstack"))?;
+        processes.start(&localstack(&python, port, processes.dir()))?;
+        wait_ready(&processes, &endpoint).await?;
+        Ok(Self { endpoint, _processes: processes, _ports: ports })
+    }
+
+    /// Its URL.
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
 }
 
 /// A client for any service of an emulator, for set-up and for looking: it knows the wire protocols, not the operations.
