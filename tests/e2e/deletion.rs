@@ -204,7 +204,7 @@ async fn an_account_waits_for_what_lives_in_it() {
         ns.delete(object).await;
     }
     ns.gone("awsaccount/delete-account").await;
-    nothing_is_ns.in_aws().await;
+    nothing_is_left(&ns).await;
 }
 
 #[tokio::test]
