@@ -30,6 +30,8 @@ pub(crate) fn localstack(python: &Path, port: u16, dir: &Path) -> Program {
         ("STRICT_SERVICE_LOADING", "1".into()),
         ("FILESYSTEM_ROOT", dir.join("localstack").to_string_lossy().into_owned()),
         ("LOCALSTACK_VOLUME_DIR", dir.join("localstack").to_string_lossy().into_owned()),
+        // In a container it forgets FILESYSTEM_ROOT, and two that start at once read each other's half-written key.
+        ("CUSTOM_SSL_CERT_PATH", dir.join("localstack/server.pem").to_string_lossy().into_owned()),
         ("SERVICES", SERVICES.into()),
     ];
     Program {
