@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_apigateway::Client;
+use aws_sdk_apigateway::config::retry::RetryConfig;
 
 use super::{Step, parse_description};
 use crate::aws::{AwsError, Class};
@@ -51,6 +52,10 @@ pub async fn carry_out(apigateway: &Client, api: &str, step: &Step) -> Result<St
             .create_deployment()
             .rest_api_id(api)
             .description(description)
+            .customize()
+            // It has no client token: a repeated one is a second deployment. One whose answer was lost is found again by
+            // its description.
+            .config_override(aws_sdk_apigateway::config::Config::builder().retry_config(RetryConfig::disabled()))
             .send()
             .await
             .map_err(AwsError::of("CreateDeployment"))?
