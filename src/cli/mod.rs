@@ -1,6 +1,7 @@
-//! The command line: `run`, `render`, `plan`, `crds`.
+//! The command line: `run`, `lint`, `render`, `plan`, `crds`.
 
 mod crds;
+mod lint;
 mod live;
 mod manifests;
 mod plan;
@@ -24,6 +25,10 @@ pub struct Cli {
 enum Command {
     /// Run the operator.
     Run(run::Args),
+    /// Find what is wrong with definitions, in manifests and in files of their own: docs/lint.md.
+    ///
+    /// Exit code 1 where there are errors; warnings and advice are no errors.
+    Lint(lint::Args),
     /// Print every AWS object that manifests ask for: roles, state machines, and each API as OpenAPI.
     ///
     /// The AWSAccount that admits the namespaces must be among the manifests.
@@ -52,6 +57,7 @@ pub fn run() -> ExitCode {
     };
     match cli.command {
         Command::Run(args) => run::run(args),
+        Command::Lint(args) => finish(lint::run(&args)),
         Command::Render(args) => finish(render::run(&args)),
         Command::Plan(args) => block_on(plan::run(&args)),
         Command::Crds(args) => crds::run(&args),
