@@ -1,6 +1,6 @@
 //! Microseconds per state: parse and check each definition of a folder, again and again. `run.sh` beside this puts other
 //! validators next to it.
-#![allow(dead_code)]
+#![allow(dead_code, unused_imports)]
 
 #[path = "../../../src/asl/mod.rs"]
 mod asl;
