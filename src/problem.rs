@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::api::conditions::reasons;
+use crate::asl::Finding;
 use crate::aws::{AwsError, Class};
 use crate::resources::Conflict;
 
@@ -27,17 +28,19 @@ pub struct Problem {
     pub message: String,
     /// How long AWS asked to be left alone.
     pub retry_after: Option<Duration>,
+    /// Where it is a definition: all that was found in it.
+    pub findings: Vec<Finding>,
 }
 
 impl Problem {
     /// An input must change.
     pub fn stalled(reason: &'static str, message: impl Into<String>) -> Self {
-        Self { kind: Kind::Stalled, reason, message: message.into(), retry_after: None }
+        Self { kind: Kind::Stalled, reason, message: message.into(), retry_after: None, findings: Vec::new() }
     }
 
     /// It comes by itself or from others.
     pub fn waiting(reason: &'static str, message: impl Into<String>) -> Self {
-        Self { kind: Kind::Waiting, reason, message: message.into(), retry_after: None }
+        Self { kind: Kind::Waiting, reason, message: message.into(), retry_after: None, findings: Vec::new() }
     }
 
     /// The spec holds something that AWS would refuse.

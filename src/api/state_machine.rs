@@ -198,10 +198,49 @@ pub struct StateMachineStatus {
     /// Where it lives.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub binding: Option<Binding>,
+    /// What was found in the definition, the worst first; `stepgate lint` shows all of it. docs/lint.md has the codes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "atomic"))]
+    pub findings: Vec<DefinitionFinding>,
     /// Hash of what was last carried out in full.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub applied_hash: Option<String>,
     /// The last change in AWS that no manifest asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_drift: Option<Drift>,
+}
+
+/// Something that was found in a definition.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DefinitionFinding {
+    /// error, warning or advice. Only errors keep a definition from AWS.
+    #[schemars(length(max = 16))]
+    pub severity: String,
+    /// The rule's name.
+    #[schemars(length(max = 64))]
+    pub code: String,
+    /// JSON pointer into the definition.
+    #[schemars(length(max = 512))]
+    pub path: String,
+    /// The line of the definition's text, from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<i32>,
+    /// The column in characters, from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub column: Option<i32>,
+    /// What is wrong.
+    #[schemars(length(max = 512))]
+    pub message: String,
+    /// How to mend it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 512))]
+    pub help: Option<String>,
+}
+
+impl DefinitionFinding {
+    /// How many a status holds.
+    pub const MOST: usize = 16;
+    /// How many characters a text of one holds.
+    pub const LONGEST: usize = 512;
 }

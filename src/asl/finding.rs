@@ -2,16 +2,31 @@
 
 use std::fmt;
 
+use super::codes::{self, Rule};
+use super::parse::ParseError;
 use super::text::{Definition, Position, one_line};
 use super::walk::Pointer;
 
 /// How much a finding matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
+    /// AWS accepts it, and something else is better.
+    Advice,
     /// Suspicious; AWS accepts it, or it is not sure that AWS refuses it.
     Warning,
     /// AWS refuses it, or this project's own rules do.
     Error,
+}
+
+impl Severity {
+    /// Its name in small letters.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Advice => "advice",
+            Self::Warning => "warning",
+            Self::Error => "error",
+        }
+    }
 }
 
 /// One thing that is wrong.
@@ -19,7 +34,7 @@ pub enum Severity {
 /// Its `Display` is one sentence that begins with the position.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// A stable name of the rule, in kebab case.
+    /// The rule's stable name: one of [`RULES`](super::RULES).
     pub code: &'static str,
     /// Whether it stops the definition from being used.
     pub severity: Severity,
@@ -37,6 +52,19 @@ impl Finding {
     /// Whether this finding is an error.
     pub fn is_error(&self) -> bool {
         self.severity == Severity::Error
+    }
+}
+
+impl From<&ParseError> for Finding {
+    fn from(error: &ParseError) -> Self {
+        Self {
+            code: codes::UNREADABLE.code,
+            severity: codes::UNREADABLE.severity,
+            pointer: String::new(),
+            position: Some(Position { line: error.line, column: error.column }),
+            message: error.message.clone(),
+            help: None,
+        }
     }
 }
 
@@ -70,20 +98,10 @@ impl<'a> Findings<'a> {
         Self { definition, found: Vec::new(), bytes: 0, left_out: None }
     }
 
-    /// AWS surely refuses this.
-    pub fn error(&mut self, code: &'static str, at: At<'_>, message: String, help: Option<String>) {
-        self.add(code, Severity::Error, at, message, help);
-    }
-
-    /// AWS accepts this, or may.
-    pub fn warning(&mut self, code: &'static str, at: At<'_>, message: String, help: Option<String>) {
-        self.add(code, Severity::Warning, at, message, help);
-    }
-
-    fn add(&mut self, code: &'static str, severity: Severity, at: At<'_>, message: String, help: Option<String>) {
+    pub fn report(&mut self, rule: &'static Rule, at: At<'_>, message: String, help: Option<String>) {
         if self.found.len() >= MAX_FINDINGS || self.bytes >= MAX_BYTES {
-            let (worst, count) = self.left_out.unwrap_or((severity, 0));
-            self.left_out = Some((worst.max(severity), count + 1));
+            let (worst, count) = self.left_out.unwrap_or((rule.severity, 0));
+            self.left_out = Some((worst.max(rule.severity), count + 1));
             return;
         }
         let (At::Value(pointer) | At::Key(pointer)) = at;
@@ -95,8 +113,8 @@ impl<'a> Findings<'a> {
         };
         self.bytes += pointer.len();
         self.found.push(Finding {
-            code,
-            severity,
+            code: rule.code,
+            severity: rule.severity,
             pointer,
             position,
             message: one_line(message),
@@ -108,9 +126,10 @@ impl<'a> Findings<'a> {
     pub fn finish(mut self) -> Vec<Finding> {
         self.found.sort_by(|a, b| (a.position, &a.pointer, a.code).cmp(&(b.position, &b.pointer, b.code)));
         if let Some((severity, count)) = self.left_out {
+            let rule = if severity == Severity::Error { &codes::MORE_ERRORS } else { &codes::MORE_FINDINGS };
             self.found.push(Finding {
-                code: "more-findings",
-                severity,
+                code: rule.code,
+                severity: rule.severity,
                 pointer: String::new(),
                 position: None,
                 message: format!("{count} more findings are not listed"),

@@ -1,5 +1,5 @@
-//! Amazon States Language: text to a [`Definition`] with positions, substitutions, and the checks whose failure
-//! CreateStateMachine surely refuses. Knows nothing of Kubernetes or AWS clients.
+//! Amazon States Language: text to a [`Definition`] with positions, substitutions, and the analyser, which finds what
+//! CreateStateMachine refuses and what is wrong all the same. Knows nothing of Kubernetes or AWS clients.
 //!
 //! ```text
 //! text ─ parse ─▶ Definition ─ substitute ─▶ Definition ─ check ─▶ findings
@@ -11,9 +11,11 @@
 //! bounded stack ([`MAX_DEPTH`]) and never panics.
 
 mod check;
+mod codes;
 mod expression;
 mod finding;
 mod json;
+mod model;
 mod near;
 mod parse;
 mod substitute;
@@ -21,10 +23,12 @@ mod text;
 mod walk;
 mod yaml;
 
-pub use check::{MachineType, check};
+pub use check::{MachineType, Usage, check, check_used};
+pub use codes::{Basis, RULES, Rule};
 pub use finding::{Finding, Severity};
+pub use model::{Machine, MachineLevel, QueryLanguage, State, StateType, Transition, Why};
 pub use parse::{MAX_DEPTH, ParseError, parse};
-pub use substitute::{Value, substitute};
+pub use substitute::{Value, substitute, unresolved};
 pub use text::{Definition, MAX_SIZE, Position};
 pub use walk::{Level, Pointer, StateRef, levels, walk};
 

@@ -16,7 +16,8 @@ impl Speller {
         if word.is_empty() || word.len() > MAX_LENGTH {
             return None;
         }
-        let limit = (word.len() / 3).clamp(1, 3);
+        // In shorter words only upper and lower case: any other word is near.
+        let limit = (word.len() / 3).min(3);
         candidates
             .into_iter()
             .take_while(|_| {

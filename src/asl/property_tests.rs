@@ -17,11 +17,76 @@ const YAML: &str = "StartAt: A\nStates:\n  A:\n    Type: Choice\n    Choices:\n 
     - Not: {Variable: \"$.b\"}\n        Next: B\n    Default: B\n  B: # end\n    Type: Pass\n    Comment: >-\n      ${X} \n\n      \
     folded\n    Result: &a [1, !!str 2, 'it''s', ? x : y]\n    End: true\n";
 
+const JSONATA: &str = r#"{"QueryLanguage": "JSONata", "StartAt": "A", "States": {"A": {"Type": "Task", "Resource":
+ "arn:aws:states:::lambda:invoke", "Arguments": {"FunctionName": "f", "Payload": "{% ($x := $states.input.a[b > 1]{'k': $sum(c)};
+ $map($x, function($v, $i) { $v.d ~> $uppercase() & `e f` ? /g+/i : [1..2] })^(>h).($ & %.i)) %}"}, "Assign": {"v": "{% $v %}"},
+ "TimeoutSeconds": "{% 1 %}", "Catch": [{"ErrorEquals": ["States.ALL"], "Assign": {"e": "{% $states.errorOutput %}"}, "Next":
+ "C"}], "Next": "C"}, "C": {"Type": "Choice", "Choices": [{"Condition": "{% $v and $not($e) %}", "Next": "M"}], "Default": "M"},
+ "M": {"Type": "Map", "Items": "{% $v %}", "ItemProcessor": {"ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "EXPRESS"},
+ "StartAt": "W", "States": {"W": {"Type": "Wait", "Timestamp": "{% $now() %}", "End": true}}}, "ItemReader": {"Resource":
+ "arn:aws:states:::s3:getObject", "ReaderConfig": {"InputType": "CSV", "MaxItems": 1}}, "Label": "l", "End": true}}}"#;
+
+const JSONPATH: &str = r#"{"StartAt": "A", "States": {"A": {"Type": "Choice", "Choices": [{"And": [{"Variable": "$.a[0]['b']",
+ "StringEqualsPath": "$$.Execution.Id"}, {"Not": {"Variable": "$x", "TimestampLessThan": "2020-01-01T00:00:00Z"}}], "Assign":
+ {"x.$": "$..a[?(@.b == 'c')]"}, "Next": "T"}]}, "T": {"Type": "Task", "Resource": "arn:aws:lambda:eu-central-1:111122223333:function:f:1",
+ "Parameters": {"a.$": "States.Format('\\{} {}', States.MathAdd($.a, -1), $x)", "b": ["$.c"]}, "ResultSelector": {"d.$": "$[1:2].e"},
+ "ResultPath": "$.f", "Retry": [{"ErrorEquals": ["States.ALL"], "BackoffRate": 1.5, "JitterStrategy": "FULL"}], "TimeoutSecondsPath":
+ "$.t", "End": true}}}"#;
+
 /// A text with some of its pieces cut, doubled or replaced.
 fn mutated(text: &'static str) -> impl Strategy<Value = String> {
     let pieces = prop::sample::select(vec![
-        "", "\"", "'", "{", "}", "[", "]", ":", ",", "\n", " ", "\t", "-", "*a", "&a", "!", "%", "|", ">", "#", "\\",
-        "\\u", "${X}", "${", "é", "\0", "\u{feff}", "---", "...", "null", "1e9", "? ", "- ", "Next", "A",
+        "",
+        "\"",
+        "'",
+        "{",
+        "}",
+        "[",
+        "]",
+        ":",
+        ",",
+        "\n",
+        " ",
+        "\t",
+        "-",
+        "*a",
+        "&a",
+        "!",
+        "%",
+        "|",
+        ">",
+        "#",
+        "\\",
+        "\\u",
+        "$",
+        "$$",
+        "{%",
+        "%}",
+        "(",
+        ")",
+        ".",
+        "..",
+        "@",
+        "~>",
+        ":=",
+        "function(",
+        "States.",
+        "`",
+        "^",
+        "?",
+        "${X}",
+        "${",
+        "é",
+        "\0",
+        "\u{feff}",
+        "---",
+        "...",
+        "null",
+        "1e9",
+        "? ",
+        "- ",
+        "Next",
+        "A",
     ]);
     prop::collection::vec((any::<prop::sample::Index>(), 0..9usize, pieces), 0..6).prop_map(move |edits| {
         let mut chars: Vec<char> = text.chars().collect();
@@ -57,19 +122,43 @@ fn try_all(text: &str, value: &str) {
     let all = findings.into_iter().chain(check(&substituted, MachineType::Express));
     for finding in all.chain(check(&definition, MachineType::Standard)) {
         assert!(
-            (finding.position.is_some() || finding.code == "more-findings")
+            (finding.position.is_some() || ["more-findings", "more-errors"].contains(&finding.code))
                 && !finding.to_string().contains(char::is_control),
             "{finding}"
         );
     }
 }
 
+/// 500, or what PROPTEST_CASES says.
+fn cases() -> u32 {
+    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(500)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(500))]
+    #![proptest_config(ProptestConfig::with_cases(cases()))]
 
     #[test]
     fn survives_mutated_json(text in mutated(JSON), value in ".{0,8}") {
         try_all(&text, &value);
+    }
+
+    #[test]
+    fn survives_mutated_jsonata(text in mutated(JSONATA), value in ".{0,8}") {
+        try_all(&text, &value);
+    }
+
+    #[test]
+    fn survives_mutated_jsonpath(text in mutated(JSONPATH), value in ".{0,8}") {
+        try_all(&text, &value);
+    }
+
+    /// Where an expression or a path stands, anything may.
+    #[test]
+    fn survives_expressions(text in "[$@%.,:;~=!<>|&^*+/?(){}\\[\\]'\"`a1 States\\\\-]{0,40}") {
+        let definition = json!({"StartAt": "A", "States": {"A": {"Type": "Pass", "QueryLanguage": "JSONata", "Next": "B",
+            "Output": format!("{{% {text} %}}")}, "B": {"Type": "Fail", "ErrorPath": text, "CausePath": format!("${text}")},
+            "C": {"Type": "Pass", "Parameters": {"a.$": text, "b.$": format!("States.Format({text})")}, "End": true}}});
+        try_all(&definition.to_string(), "");
     }
 
     #[test]
@@ -118,7 +207,51 @@ fn takes_linear_time_at_the_size_limit() {
         format!("{}{}{}", around[0], unit.repeat(room), around[1])
     };
     let key = "k".repeat(500_000);
+    let machine = |fields: &str| format!("{{\"StartAt\":\"A\",\"States\":{{\"A\":{{{fields}}}}}}}");
+    let expression = |unit: &str, around: [&str; 2]| {
+        let before =
+            format!("\"Type\":\"Pass\",\"QueryLanguage\":\"JSONata\",\"End\":true,\"Output\":\"{{% {}", around[0]);
+        let room = (super::MAX_SIZE - 200) / unit.len();
+        machine(&format!("{before}{}{} %}}\"", unit.repeat(room), around[1]))
+    };
+    let chain = |state: &dyn Fn(usize) -> String| {
+        let states: Vec<String> = (0..10_000).map(|i| format!("\"s{i}\":{{{}}}", state(i))).collect();
+        format!("{{\"StartAt\":\"s0\",\"States\":{{{},\"s10000\":{{\"Type\":\"Succeed\"}}}}}}", states.join(","))
+    };
     let texts = [
+        // Ten thousand states, and as many variables.
+        chain(&|i| format!("\"Type\":\"Pass\",\"Next\":\"s{}\"", i + 1)),
+        chain(&|i| format!("\"Type\":\"Pass\",\"Assign\":{{\"v{i}.$\":\"$v{}\"}},\"Next\":\"s{}\"", i / 2, i + 1)),
+        chain(&|i| {
+            format!("\"Type\":\"Pass\",\"Assign\":{{\"v{}\":\"$v0\"}},\"Next\":\"s{}\"", i % 50, (i * 7) % 10_000)
+        }),
+        chain(&|i| {
+            format!("\"Type\":\"Choice\",\"Choices\":[{{\"Variable\":\"$v\",\"IsNul\":true,\"Next\":\"s{}\"}}]", i + 1)
+        }),
+        expression("1+", ["", "1"]),
+        expression("a.", ["$.", "b"]),
+        expression("(", ["", ""]),
+        expression("[", ["", ""]),
+        expression("$x & ", ["", "1"]),
+        expression("'a' ", ["", ""]),
+        expression("a", ["'", "'"]),
+        expression("/* */", ["", "1"]),
+        expression("$f(", ["", ""]),
+        expression("1,", ["[", "1]"]),
+        expression("{", ["", ""]),
+        expression("-", ["", "1"]),
+        machine(&format!("\"Type\":\"Pass\",\"End\":true,\"InputPath\":\"${}\"", "[0]".repeat(300_000))),
+        machine(&format!("\"Type\":\"Pass\",\"End\":true,\"InputPath\":\"$[{}\"", "(".repeat(900_000))),
+        machine(&format!("\"Type\":\"Fail\",\"ErrorPath\":\"States.Array({}1)\"", "$.a, ".repeat(180_000))),
+        machine(&format!("\"Type\":\"Fail\",\"ErrorPath\":\"{}\"", "States.Array(".repeat(70_000))),
+        machine(&format!(
+            "\"Type\":\"Choice\",\"Choices\":[{{\"Next\":\"A\",\"And\":[{}1]}}]",
+            "{\"Variable\":\"$.a\",\"IsNull\":true},".repeat(25_000)
+        )),
+        machine(&format!(
+            "\"Type\":\"Pass\",\"End\":true,\"Assign\":{{{}\"z\":1}}",
+            (0..60_000).map(|i| format!("\"v{i}\":1,")).collect::<String>()
+        )),
         fill("{}, ", ["{\"a\": [", "1]}"]),
         fill("1,", ["a: [", "1]"]),
         fill("- ", ["a:\n  - ", ""]),
@@ -171,6 +304,22 @@ fn needs_little_stack_at_the_depth_limit() {
         nested("{\"A\":", "}", MAX_DEPTH - 1),
         nested("{\"A\":{\"Type\":\"Parallel\",\"Branches\":[{\"States\":", "}]}}", (MAX_DEPTH - 1) / 4),
         "- ".repeat(MAX_DEPTH - 1),
+        nested("{\"A\":{\"Type\":\"Choice\",\"Choices\":[{\"Next\":\"A\",\"Not\":", "}]}}", 1)
+            .replace('1', &format!("{}1{}", "{\"Not\":".repeat(200), "}".repeat(200))),
+        format!(
+            "QueryLanguage: JSONata\nStartAt: A\nStates: {{A: {{Type: Pass, Output: \"{{% {}1{} %}}\", End: true}}}}",
+            "(".repeat(990),
+            ")".repeat(990)
+        ),
+        format!(
+            "QueryLanguage: JSONata\nStartAt: A\nStates: {{A: {{Type: Pass, Output: \"{{% {}1 %}}\", End: true}}}}",
+            "1+".repeat(990)
+        ),
+        format!(
+            "QueryLanguage: JSONata\nStartAt: A\nStates: {{A: {{Type: Pass, Output: \"{{% {}1{} %}}\", End: true}}}}",
+            "$f(".repeat(900),
+            ")".repeat(900)
+        ),
     ];
     let run = move || {
         for text in &texts {

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value as Json;
 
+use super::codes;
 use super::expression::{Context, Part, contexts, is_jsonata, parts};
 use super::finding::{At, Finding, Findings};
 use super::near::Speller;
@@ -67,6 +68,42 @@ pub fn substitute(definition: &Definition, values: &BTreeMap<String, Value>) -> 
     (definition.with_value(value), run.findings.finish())
 }
 
+/// The placeholders that stand in a raw file, of which nobody says what they stand for: a warning for each name, where it
+/// stands first.
+pub fn unresolved(definition: &Definition) -> Vec<Finding> {
+    let mut findings = Findings::new(definition);
+    let mut seen = BTreeSet::new();
+    let mut pending = vec![(definition.value(), Pointer::root())];
+    while let Some((value, pointer)) = pending.pop() {
+        match value {
+            Json::String(text) => {
+                for part in parts(text) {
+                    if let Part::Placeholder(name) = part
+                        && seen.insert(name)
+                    {
+                        findings.report(
+                            &codes::UNRESOLVED_PLACEHOLDER,
+                            At::Value(&pointer),
+                            format!("`${{{}}}` stands for something that is not known here", short(name)),
+                            None,
+                        );
+                    }
+                }
+            }
+            Json::Object(map) => {
+                let fields = map.iter().map(|(key, value)| (value, pointer.key(key)));
+                pending.extend(fields.collect::<Vec<_>>().into_iter().rev());
+            }
+            Json::Array(items) => {
+                let items = items.iter().enumerate().map(|(index, item)| (item, pointer.index(index)));
+                pending.extend(items.collect::<Vec<_>>().into_iter().rev());
+            }
+            _ => {}
+        }
+    }
+    findings.finish()
+}
+
 struct Run<'a> {
     values: &'a BTreeMap<String, Value>,
     used: BTreeSet<&'a str>,
@@ -127,8 +164,8 @@ impl<'a> Run<'a> {
             (known, _) => format!("known are {known} and others"),
         };
         let names = values.keys().map(String::as_str);
-        self.findings.error(
-            "unknown-substitution",
+        self.findings.report(
+            &codes::UNKNOWN_SUBSTITUTION,
             At::Value(pointer),
             format!("`${{{name}}}` names no substitution; {known}"),
             Some(match self.speller.near(name, names) {
@@ -147,8 +184,8 @@ impl<'a> Run<'a> {
                 return None;
             }
             Inspected::Depth(depth) if depth + pointer.depth() > MAX_DEPTH => {
-                self.findings.error(
-                    "substitution-too-deep",
+                self.findings.report(
+                    &codes::SUBSTITUTION_TOO_DEEP,
                     At::Value(pointer),
                     format!("the value of `{name}` nests deeper than {MAX_DEPTH} levels here"),
                     None,
@@ -173,8 +210,8 @@ impl<'a> Run<'a> {
                     Json::Array(_) => "an array",
                     _ => "an object",
                 };
-                self.findings.error(
-                    "substitution-not-text",
+                self.findings.report(
+                    &codes::SUBSTITUTION_NOT_TEXT,
                     At::Value(pointer),
                     format!("the value of `{name}` is {what}, which can't be written inside a longer string"),
                     Some(format!("make the whole string \"${{{name}}}\", or use a text value")),
@@ -185,8 +222,8 @@ impl<'a> Run<'a> {
         self.take_room(text.len(), pointer)?;
         let written = context.write(&text);
         if written.is_none() {
-            self.findings.error(
-                "substitution-in-expression",
+            self.findings.report(
+                &codes::SUBSTITUTION_IN_EXPRESSION,
                 At::Value(pointer),
                 format!("`${{{name}}}` stands where AWS reads an expression, and a substituted value can't be code"),
                 Some(format!(
@@ -206,8 +243,8 @@ impl<'a> Run<'a> {
             }
             None => {
                 self.room = 0;
-                self.findings.error(
-                    "substitution-too-large",
+                self.findings.report(
+                    &codes::SUBSTITUTION_TOO_LARGE,
                     At::Value(pointer),
                     format!("the substituted values take the definition over the {MAX_SIZE} bytes that AWS accepts"),
                     None,
@@ -219,8 +256,8 @@ impl<'a> Run<'a> {
 
     fn starts_expression(&mut self, text: &str, pointer: &Pointer<'_>) {
         let text = short(text);
-        self.findings.error(
-            "substitution-starts-expression",
+        self.findings.report(
+            &codes::SUBSTITUTION_STARTS_EXPRESSION,
             At::Value(pointer),
             format!(
                 "the substituted value of `{text}` would begin an expression, and a substituted value can't be code"
@@ -234,8 +271,8 @@ impl<'a> Run<'a> {
             if let Part::Placeholder(name) = part
                 && self.values.contains_key(name)
             {
-                self.findings.warning(
-                    "substitution-in-key",
+                self.findings.report(
+                    &codes::SUBSTITUTION_IN_KEY,
                     At::Key(pointer),
                     format!("`${{{name}}}` stands in a key, and only string values are substituted"),
                     None,
@@ -247,8 +284,8 @@ impl<'a> Run<'a> {
     fn report_unused(&mut self) {
         for name in self.values.keys() {
             if !name.starts_with("AWS::") && !self.used.contains(name.as_str()) {
-                self.findings.warning(
-                    "unused-substitution",
+                self.findings.report(
+                    &codes::UNUSED_SUBSTITUTION,
                     At::Value(&Pointer::root()),
                     format!(
                         "the substitution `{name}` is declared, and nowhere in the definition stands `${{{name}}}`"

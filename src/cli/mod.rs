@@ -1,6 +1,7 @@
-//! The command line: `run`, `policy`, `render`, `plan`, `crds`.
+//! The command line: `run`, `lint`, `policy`, `render`, `plan`, `crds`.
 
 mod crds;
+mod lint;
 mod live;
 mod manifests;
 mod plan;
@@ -25,6 +26,10 @@ pub struct Cli {
 enum Command {
     /// Run the operator.
     Run(run::Args),
+    /// Find what is wrong with definitions, in manifests and in files of their own: docs/lint.md.
+    ///
+    /// Exit code 1 where there are errors; warnings and advice are no errors.
+    Lint(lint::Args),
     /// Print the permissions that definitions need: the execution role's policy, and what can't be known.
     ///
     /// Takes StateMachines in manifests, and raw definitions. Where an AWSAccount among the manifests admits a StateMachine, account and
@@ -58,6 +63,7 @@ pub fn run() -> ExitCode {
     };
     match cli.command {
         Command::Run(args) => run::run(args),
+        Command::Lint(args) => finish(lint::run(&args)),
         Command::Policy(args) => finish(policy::run(&args)),
         Command::Render(args) => finish(render::run(&args)),
         Command::Plan(args) => block_on(plan::run(&args)),

@@ -126,7 +126,7 @@ impl Args {
         let place = self.place(state_machine::place(world, machine).ok().map(|(_, place)| place));
         let definition = state_machine::definition(world, machine, &place)?;
         let name = state_machine::aws_name(machine);
-        let mut inferred = execution_role::inferred(&place, &name, definition.value());
+        let mut inferred = execution_role::inferred(&place, &name, definition.0.value());
         let written = execution_role::written(&place, machine.spec.execution_role.as_ref());
         inferred.unknown.retain(|unknown| !unknown.is_settled_by(&written));
         Ok(inferred)

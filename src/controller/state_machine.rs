@@ -67,7 +67,12 @@ pub async fn reconcile(object: Arc<StateMachine>, context: Arc<Context>) -> Resu
     }
     let state = match carry_out(&context, &api, &world, &object, &mut status).await {
         Ok(state) => state,
-        Err(problem) => State::Not { problem, serving: status.applied_hash.is_some() },
+        Err(problem) => {
+            if problem.reason == reasons::INVALID_DEFINITION {
+                status.findings = validate::status_findings(&problem.findings);
+            }
+            State::Not { problem, serving: status.applied_hash.is_some() }
+        }
     };
     finish(&context, &api, &object, status, state).await
 }
@@ -102,6 +107,7 @@ async fn carry_out(
     // 2. What it asks for.
     let valid = validate::validate(world, object)?;
     tell_permissions(status, object.meta().generation, &valid.role);
+    status.findings = validate::status_findings(&valid.findings);
     let wanted = machine::build(&valid);
     // 3. AWS.
     let session = session(context, &admission.account, &place).await?;

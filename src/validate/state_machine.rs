@@ -8,7 +8,7 @@ pub use super::execution_role::{Inference, ValidRole};
 use super::execution_role::{Subject, named_machines};
 use super::{several, target_machine};
 use crate::api::conditions::reasons;
-use crate::api::{ConfigMapKeyRef, MachineType, StateMachine, Substitution};
+use crate::api::{ConfigMapKeyRef, DefinitionFinding, MachineType, StateMachine, Substitution};
 use crate::asl::{self, Definition, Finding, Value};
 use crate::identity::{Key, Owner, machine_name};
 use crate::policy::glob;
@@ -29,6 +29,8 @@ pub struct ValidMachine {
     pub type_: MachineType,
     /// The definition after substitution, as it is sent.
     pub definition: String,
+    /// What was found in it; no errors.
+    pub findings: Vec<Finding>,
     /// The execution role.
     pub role: ValidRole,
     /// Whether X-Ray traces executions.
@@ -84,20 +86,20 @@ pub fn validate(world: &World, machine: &StateMachine) -> Result<ValidMachine, P
         }
     }
     let tracing = spec.tracing.is_some_and(|tracing| tracing.enabled);
-    let definition = definition(world, machine, &place)?;
+    let (definition, findings) = definition(world, machine, &place)?;
     let value = definition.value();
     let subject =
         Subject { world, admission: &admission, place: &place, machine, name: &name, definition: value, tracing };
     let role = subject.role()?;
-    let definition = definition.to_json();
-    Ok(ValidMachine { owner: owner(world, machine), place, name, type_: spec.type_, definition, role, tracing })
+    let (definition, owner, type_) = (definition.to_json(), owner(world, machine), spec.type_);
+    Ok(ValidMachine { owner, place, name, type_, definition, findings, role, tracing })
 }
 
-/// The definition after substitution.
+/// The definition after substitution, and what was found in it that is no error.
 ///
 /// # Errors
 /// What it refers to is missing, or all findings in it.
-pub fn definition(world: &World, machine: &StateMachine, place: &Place) -> Result<Definition, Problem> {
+pub fn definition(world: &World, machine: &StateMachine, place: &Place) -> Result<(Definition, Vec<Finding>), Problem> {
     let namespace = machine.namespace().unwrap_or_default();
     let (field, text) = match (&machine.spec.definition, &machine.spec.definition_from) {
         (Some(text), _) => ("spec.definition", text.clone()),
@@ -107,8 +109,12 @@ pub fn definition(world: &World, machine: &StateMachine, place: &Place) -> Resul
         ),
         (None, None) => return Err(Problem::invalid("set one of spec.definition and spec.definitionFrom")),
     };
-    let invalid = |text: String| Problem::stalled(reasons::INVALID_DEFINITION, text);
-    let parsed = asl::parse(&text).map_err(|error| invalid(format!("{field}, {error}")))?;
+    let invalid = |text: String, findings: Vec<Finding>| Problem {
+        findings,
+        ..Problem::stalled(reasons::INVALID_DEFINITION, text)
+    };
+    let parsed =
+        asl::parse(&text).map_err(|error| invalid(format!("{field}, {error}"), vec![Finding::from(&error)]))?;
     let mut values: BTreeMap<String, Value> = [
         ("AWS::AccountId", place.account_id.as_str()),
         ("AWS::Region", place.region.as_str()),
@@ -121,17 +127,39 @@ pub fn definition(world: &World, machine: &StateMachine, place: &Place) -> Resul
         values.insert(substitution.name.clone(), substitution_value(world, &namespace, place, substitution)?);
     }
     let (definition, mut findings) = asl::substitute(&parsed, &values);
-    let type_ = match machine.spec.type_ {
-        MachineType::Standard => asl::MachineType::Standard,
-        MachineType::Express => asl::MachineType::Express,
-    };
-    findings.extend(asl::check(&definition, type_));
+    findings.extend(asl::check(&definition, asl_type(machine.spec.type_)));
     let errors: Vec<String> =
         findings.iter().filter(|finding| finding.is_error()).map(|finding: &Finding| finding.to_string()).collect();
     if !errors.is_empty() {
-        return Err(invalid(format!("{field}, {}", several(&errors))));
+        return Err(invalid(format!("{field}, {}", several(&errors)), findings));
     }
-    Ok(definition)
+    Ok((definition, findings))
+}
+
+/// The type as the analyser knows it.
+pub fn asl_type(type_: MachineType) -> asl::MachineType {
+    match type_ {
+        MachineType::Standard => asl::MachineType::Standard,
+        MachineType::Express => asl::MachineType::Express,
+    }
+}
+
+/// What the object says of the findings in its definition: the worst first, and not more than there is room for.
+pub fn status_findings(findings: &[Finding]) -> Vec<DefinitionFinding> {
+    let bounded = |text: &str, most: usize| text.chars().take(most).collect::<String>();
+    let mut worst: Vec<&Finding> = findings.iter().collect();
+    worst.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+    let place = |number: usize| i32::try_from(number).unwrap_or(i32::MAX);
+    let shown = worst.into_iter().take(DefinitionFinding::MOST).map(|finding| DefinitionFinding {
+        severity: finding.severity.name().to_owned(),
+        code: finding.code.to_owned(),
+        path: bounded(&finding.pointer, DefinitionFinding::LONGEST),
+        line: finding.position.map(|position| place(position.line)),
+        column: finding.position.map(|position| place(position.column)),
+        message: bounded(&finding.message, DefinitionFinding::LONGEST),
+        help: finding.help.as_deref().map(|help| bounded(help, DefinitionFinding::LONGEST)),
+    });
+    shown.collect()
 }
 
 fn substitution_value(

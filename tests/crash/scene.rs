@@ -31,10 +31,10 @@ fn object<K: DeserializeOwned>(document: Value) -> K {
 }
 
 impl Scene {
-    /// The folders of `examples/`.
+    /// The examples: the folders of `examples/` with calls for the demo.
     pub fn names() -> Vec<String> {
         let entries = std::fs::read_dir(examples()).unwrap().map(|entry| entry.unwrap());
-        let dirs = entries.filter(|entry| entry.path().is_dir());
+        let dirs = entries.filter(|entry| entry.path().join("demo").is_dir());
         dirs.map(|entry| entry.file_name().into_string().unwrap()).collect()
     }
 
@@ -89,7 +89,8 @@ impl Scene {
             }
             if let Some(route) = routes.get(moved).and_then(|key| scene.world.routes.get_mut(key)) {
                 let spec = &mut Arc::make_mut(route).spec;
-                spec.path = format!("/moved{}", spec.path.trim_end_matches('/'));
+                // Below where it was, so that its grant still admits it.
+                spec.path = format!("{}/moved", spec.path.trim_end_matches('/'));
             }
             if let Some(route) = routes.get(moved + 1).and_then(|key| scene.world.routes.get_mut(key)) {
                 Arc::make_mut(route).spec.timeout_millis = Some(5_000);

@@ -39,10 +39,13 @@ impl fmt::Display for Kind {
     }
 }
 
+/// A case that runs.
+pub type Running = Pin<Box<dyn Future<Output = Result<()>> + Send>>;
+
 /// One behaviour of AWS.
 pub struct Case {
     pub name: &'static str,
-    pub run: fn(Cloud) -> Pin<Box<dyn Future<Output = Result<()>> + Send>>,
+    pub run: fn(Cloud) -> Running,
     /// Why it does not hold on LocalStack.
     pub localstack: Option<&'static str>,
 }

@@ -32,6 +32,23 @@ async fn an_unknown_state() {
     let message = ns.stalled("statemachine/work", "InvalidDefinition").await;
     assert!(message.starts_with("spec.definition, line 3, column 28: "), "{message}");
     assert!(message.contains("Dome") && message.contains("did you mean `Done`"), "{message}");
+    let finding = &ns.get("statemachine/work").await["status"]["findings"][0];
+    let place = json!([finding["severity"], finding["code"], finding["path"], finding["line"], finding["column"]]);
+    assert_eq!(place, json!(["error", "unknown-next", "/States/Work/Next", 3, 28]));
+}
+
+#[tokio::test]
+async fn what_is_only_suspicious_stalls_nothing() {
+    let ns = Namespace::new("e2e-suspicious").await;
+    let definition = "StartAt: Work\nStates:\n  Work: {Type: Pass, Result: $.a, End: true}";
+    ns.apply(&defined("work", definition)).await;
+    ns.ready(&["statemachine/work"]).await;
+    let findings = ns.get("statemachine/work").await["status"]["findings"].clone();
+    assert_eq!((&findings[0]["severity"], &findings[0]["code"]), (&json!("warning"), &json!("path-not-evaluated")));
+
+    ns.apply(&defined("work", &definition.replace("$.a", "a"))).await;
+    ns.ready(&["statemachine/work"]).await;
+    assert_eq!(ns.get("statemachine/work").await["status"]["findings"], Value::Null);
 }
 
 #[tokio::test]
