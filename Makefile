@@ -3,13 +3,14 @@
 # make test   what CI runs
 # make up     the testbed with the operator, for hands-on use: . .testbed/env; GITOPS=1 adds an Argo CD and a repository for it
 # make down   stop it
+# make deny   licences, sources, banned crates and advisories of the dependencies (needs cargo-deny and the network)
 # make bench  what each example costs: calls to AWS, time, memory; a table, and JSON in target/bench.json
 #
 # up and demo take AWS_ENDPOINT_URL=… (use another AWS endpoint instead of starting one) and RUN_ARGS=… (added to `stepgate run`).
 
 MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL := help
-.PHONY: help build demo test up down bench
+.PHONY: help build demo test up down bench deny
 
 # Only from make's command line: the environment has AWS_ENDPOINT_URL after `. .testbed/env`.
 ifeq ($(origin AWS_ENDPOINT_URL),command line)
@@ -41,3 +42,6 @@ down:
 
 bench: build
 	@$(TESTBED) bench
+
+deny:
+	cargo deny --all-features check
