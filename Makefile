@@ -44,4 +44,4 @@ bench: build
 	@$(TESTBED) bench
 
 deny:
-	cargo deny --all-features check
+	cargo deny check

@@ -1,8 +1,9 @@
 //! The operator's credentials are nowhere but in its environment.
 
 use serde_json::json;
+use stepgate_testbed::OperatorOptions;
 
-use crate::support::{Namespace, SECRETS, TENANT, account, machine, rest_api, route};
+use crate::support::{Namespace, SECRETS, TENANT, account, machine, rest_api, route, start, suite};
 
 #[tokio::test]
 async fn credentials_are_told_to_nobody() {
@@ -55,5 +56,36 @@ async fn credentials_are_told_to_nobody() {
     for object in ["statemachine/say", "awsaccount/esc-secrets-lost"] {
         lost.delete(object).await;
         lost.gone(object).await;
+    }
+}
+
+/// Whoever looks for an error turns up the log, and sends it to others.
+#[tokio::test]
+async fn credentials_are_told_at_no_log_level() {
+    let env = vec![("RUST_LOG".to_owned(), "trace".to_owned())];
+    // A control plane of its own, on the same AWS.
+    let loud = start(Some(suite().await), OperatorOptions { env, ..OperatorOptions::default() }).await.unwrap();
+    let loud = &*Box::leak(Box::new(loud));
+    let ns = Namespace::on(loud, "esc-secrets-loud", &[(TENANT, "e2e")]).await;
+    ns.apply(&[machine("say", "hello"), rest_api("api"), route("say", "/say", "say")].concat()).await;
+    let all = ["statemachine/say", "restapi/api", "apiroute/say"];
+    ns.ready(&all).await;
+    for object in all {
+        ns.delete(object).await;
+    }
+    for object in all {
+        ns.gone(object).await;
+    }
+    loud.operator.stop().await.unwrap();
+    let log = std::fs::read_to_string(loud.operator.log_path()).unwrap();
+    assert!(
+        log.contains("\"TRACE\"") && log.contains("CreateStateMachine"),
+        "the log is not as loud as this test takes it to be"
+    );
+    let kubeconfig = std::fs::read_to_string(loud.testbed.dir().join("operator.kubeconfig")).unwrap();
+    let token = kubeconfig.split("token: ").nth(1).and_then(|rest| rest.split_whitespace().next()).unwrap();
+    for secret in SECRETS.iter().chain(&[token.trim_matches('"')]) {
+        let line = log.lines().find(|line| line.contains(secret)).unwrap_or_default();
+        assert!(line.is_empty(), "{}", &line[..line.len().min(600)]);
     }
 }
