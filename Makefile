@@ -1,8 +1,12 @@
 # make demo   start a control plane, an AWS emulator and the operator, apply examples/, call their URLs, delete all, stop.
 #             KEEP=1 leaves it up; EXAMPLES="potato root-get" takes only these
-# make test   what CI runs
+# make test   what CI runs first
+# make test-gitops  what CI runs then: the examples, and what else Git does, under a real Argo CD
 # make up     the testbed with the operator, for hands-on use: . .testbed/env; GITOPS=1 adds an Argo CD and a repository for it
 # make down   stop it
+# make record record anew the statuses that prove docs/conditions.md: the end-to-end suite, every row of it seen
+# make conformance  AWS's behaviours on the AWS in memory, on the emulator and, with AWS_PROFILE=…, on AWS itself, where all that
+#             is made is named stepgate-conformance-* and removed
 # make deny   licences, sources, banned crates and advisories of the dependencies (needs cargo-deny and the network)
 # make bench  what each example costs: calls to AWS, time, memory; a table, and JSON in target/bench.json
 #
@@ -10,7 +14,7 @@
 
 MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL := help
-.PHONY: help build demo test up down bench deny
+.PHONY: help build demo test test-gitops record up down bench conformance deny
 
 # Only from make's command line: the environment has AWS_ENDPOINT_URL after `. .testbed/env`.
 ifeq ($(origin AWS_ENDPOINT_URL),command line)
@@ -34,6 +38,17 @@ test:
 	# The end-to-end tests wait more than they work.
 	RUST_TEST_THREADS=8 cargo test --workspace
 
+test-gitops:
+	cargo clippy --workspace --test gitops -- -D warnings
+	RUST_TEST_THREADS=8 cargo test --workspace --test gitops -- --show-output
+
+# Where tests/conditions looks for them.
+STATUSES = charts/stepgate/files/argocd/stepgate.dev/_/testdata
+record:
+	rm -rf $(STATUSES)
+	STEPGATE_RECORD_STATUSES=$(STATUSES) RUST_TEST_THREADS=8 cargo test --workspace --test e2e
+	cargo test --workspace --test conditions
+
 up: build
 	@$(TESTBED) up $(if $(GITOPS),--gitops) $(RUN)
 
@@ -42,6 +57,9 @@ down:
 
 bench: build
 	@$(TESTBED) bench
+
+conformance:
+	$(if $(AWS_PROFILE),AWS_PROFILE='$(AWS_PROFILE)') cargo test --workspace --test conformance --test recorded -- --nocapture
 
 deny:
 	cargo deny check

@@ -178,7 +178,8 @@ async fn rest_api(session: &Session, owner: &Owner, known_id: Option<&str>) -> R
     let client = &session.apigateway;
     let mut found = rest_apis(session, owner, known_id).await?;
     if found.len() > 1 {
-        let ids: Vec<_> = found.iter().map(|api| api.id.as_str()).collect();
+        let mut ids: Vec<_> = found.iter().map(|api| api.id.as_str()).collect();
+        ids.sort_unstable();
         return Err(Problem::stalled(
             reasons::OWNERSHIP_CONFLICT,
             format!("several REST APIs in AWS carry this object's owner tags: {}; delete all but one", ids.join(", ")),

@@ -56,7 +56,7 @@ impl From<&AwsError> for Problem {
     fn from(error: &AwsError) -> Self {
         let message = error.stable();
         match error.class {
-            Class::Terminal | Class::AlreadyExists => Self::stalled(reasons::REFUSED_BY_AWS, message),
+            Class::Terminal => Self::stalled(reasons::REFUSED_BY_AWS, message),
             Class::FreshRole => Self::waiting(reasons::WAITING_FOR_ROLE, message),
             Class::NotFound | Class::Retryable => Self::waiting(reasons::RETRYING, message),
             Class::Throttled(retry_after) => Self { retry_after, ..Self::waiting(reasons::RETRYING, message) },

@@ -43,7 +43,13 @@ pub async fn state_machine(context: &Context, machine: &StateMachine) -> Result<
     let mut world = empty(context);
     let namespace = machine.namespace().unwrap_or_default();
     let (machines, config_maps) = validate::state_machine::references(machine);
-    add_machines(&mut world, &context.stores, machines);
+    if validate::state_machine::starts_machines(machine) {
+        // Whichever it starts must admit it.
+        let every = context.stores.machines.state();
+        world.machines.extend(every.into_iter().map(|machine| (Key::of(&*machine), machine)));
+    } else {
+        add_machines(&mut world, &context.stores, machines);
+    }
     world.namespaces = context.stores.labels(namespaces(&world).chain(named_after(machine)).chain([namespace]));
     for key in config_maps {
         let api: Api<ConfigMap> = Api::namespaced(context.client.clone(), &key.namespace);

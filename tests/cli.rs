@@ -207,6 +207,8 @@ items:
 #[case(&[])]
 #[case(&["render"])]
 #[case(&["plan"])]
+#[case(&["policy"])]
+#[case(&["policy", "--partition", "mars", "-"])]
 #[case(&["frobnicate"])]
 #[case(&["render", "-o", "xml", "-"])]
 #[case(&["crds", "nothings.stepgate.dev"])]
@@ -216,6 +218,54 @@ fn wrong_usage_is_exit_code_64(#[case] arguments: &[&str]) {
     let run = stepgate(arguments, "");
     assert_eq!(run.code, 64, "{}", run.err);
     assert!(run.out.is_empty() && !run.err.is_empty());
+}
+
+#[test]
+fn the_policy_of_an_example_with_its_reasons() {
+    let run = stepgate(&["policy", "--explain", ACCOUNT, "examples/ec2-sync-async"], "");
+    assert_eq!((run.code, run.err.as_str()), (0, ""));
+    insta::assert_snapshot!("policy-ec2", run.out);
+}
+
+#[test]
+fn the_policy_of_a_raw_definition_as_json() {
+    let definition = r#"{"QueryLanguage": "JSONata", "StartAt": "Store", "States": {
+        "Store": {"Type": "Task", "Resource": "arn:aws:states:::dynamodb:putItem", "Next": "Call",
+            "Arguments": {"TableName": "orders", "Item": "{% $states.input %}"}},
+        "Call": {"Type": "Task", "Resource": "arn:aws:states:::lambda:invoke", "End": true,
+            "Arguments": {"FunctionName": "{% $states.input.f %}"}}}}"#;
+    let place = ["--account", "111122223333", "--region", "cn-north-1", "--name", "store"];
+    let run = stepgate(&[&["policy", "-o", "json", "--explain"], &place[..], &["-"]].concat(), definition);
+    assert_eq!((run.code, run.err.as_str()), (0, ""));
+    let found: Vec<Value> = serde_json::from_str(&run.out).unwrap();
+    let [one] = &found[..] else { panic!("{found:?}") };
+    assert_eq!((&one["file"], &one["object"]), (&"standard input".into(), &Value::Null));
+    let table = "arn:aws-cn:dynamodb:cn-north-1:111122223333:table/orders";
+    assert_eq!(
+        one["policy"]["Statement"],
+        serde_json::json!([{"Effect": "Allow", "Action": "dynamodb:PutItem", "Resource": table}])
+    );
+    assert_eq!(one["states"], serde_json::json!([[{"name": "Store", "path": "/States/Store"}]]));
+    let unknown = &one["unknown"][0];
+    assert_eq!((&unknown["state"], &unknown["path"]), (&"Call".into(), &"/States/Call".into()));
+    assert_eq!(unknown["statement"]["Action"], "lambda:InvokeFunction");
+    assert!(unknown["message"].as_str().unwrap().contains("whose name only an execution knows"));
+}
+
+#[test]
+fn what_policy_can_not_read_is_one_sentence() {
+    let run = stepgate(&["policy", "-"], r#"{"StartAt": "A", "States": {"A": {"Type": "Task", "Type": "Pass"}}}"#);
+    assert_eq!(run.code, 1);
+    assert!(run.err.starts_with("error: standard input"), "{}", run.err);
+    let machine = r#"{apiVersion: stepgate.dev/v1alpha1, kind: StateMachine, metadata: {name: m}, spec: {type: EXPRESS,
+        definition: '{"StartAt": "B", "States": {"A": {"Type": "Succeed"}}}'}}"#;
+    let run = stepgate(&["policy", "-"], machine);
+    assert_eq!(run.code, 1);
+    assert!(
+        run.err.starts_with("error: standard input: StateMachine default/m: spec.definition, line 1"),
+        "{}",
+        run.err
+    );
 }
 
 #[test]
@@ -229,7 +279,7 @@ fn a_plan_needs_a_cluster_and_says_so() {
 fn help_lists_the_commands() {
     let run = stepgate(&["--help"], "");
     assert_eq!((run.code, run.err.as_str()), (0, ""));
-    for command in ["run", "render", "plan", "crds"] {
+    for command in ["run", "policy", "render", "plan", "crds"] {
         assert!(run.out.lines().any(|line| line.trim_start().starts_with(&format!("{command} "))), "{}", run.out);
         assert_eq!(stepgate(&[command, "--help"], "").code, 0);
     }

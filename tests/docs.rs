@@ -1,4 +1,4 @@
-//! The documents are held to the code: every condition reason, and the operator's AWS policy to the calls that it makes.
+//! The documents are held to the code: their links, and the operator's AWS policy to the calls that it makes.
 #![allow(clippy::unwrap_used)]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -8,7 +8,6 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 use serde_json::{Value, json};
-use stepgate::api::conditions::{self, reasons};
 use stepgate::identity::{self, Cluster, Key, Owner};
 
 fn root() -> &'static Path {
@@ -18,88 +17,6 @@ fn root() -> &'static Path {
 fn read(path: impl AsRef<Path>) -> String {
     let path = root().join(path);
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-}
-
-// --- docs/conditions.md ---
-
-/// A row of a kind's table.
-#[derive(Debug)]
-struct Row {
-    kind: String,
-    condition: String,
-    status: String,
-    /// None where the cell refers to other rows.
-    reason: Option<String>,
-}
-
-fn rows() -> Vec<Row> {
-    let (mut kind, mut rows) = (String::new(), Vec::new());
-    for line in read("docs/conditions.md").lines() {
-        if let Some(heading) = line.strip_prefix("## ") {
-            kind = heading.to_owned();
-        }
-        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
-        let ["", condition, status, reason, _, action, ""] = cells[..] else { continue };
-        if condition == "condition" || condition.starts_with('-') {
-            continue;
-        }
-        assert!(!action.is_empty(), "{kind}: {condition} {reason} does not say what to do");
-        let reason = if reason.starts_with('*') {
-            None
-        } else {
-            let name = reason.strip_prefix('`').and_then(|name| name.strip_suffix('`'));
-            Some(name.unwrap_or_else(|| panic!("{kind}: {reason} is no reason")).to_owned())
-        };
-        rows.push(Row { kind: kind.clone(), condition: condition.to_owned(), status: status.to_owned(), reason });
-    }
-    rows
-}
-
-#[test]
-fn conditions_names_exactly_the_reasons_of_the_code() {
-    let documented: BTreeSet<String> = rows().into_iter().filter_map(|row| row.reason).collect();
-    let code: BTreeSet<String> = reasons::ALL.iter().map(|&reason| reason.to_owned()).collect();
-    let undocumented: Vec<_> = code.difference(&documented).collect();
-    let unknown: Vec<_> = documented.difference(&code).collect();
-    assert!(
-        undocumented.is_empty() && unknown.is_empty(),
-        "docs/conditions.md lacks {undocumented:?}; src/api/conditions.rs lacks {unknown:?}"
-    );
-}
-
-#[test]
-fn conditions_has_every_kind_with_its_conditions() {
-    let rows = rows();
-    let common = [conditions::READY, conditions::RECONCILING, conditions::STALLED];
-    let of_routes = [conditions::ACCEPTED, conditions::RESOLVED_REFS, conditions::PROGRAMMED];
-    let kinds: BTreeSet<String> = stepgate::api::crds().into_iter().map(|crd| crd.spec.names.kind).collect();
-    assert_eq!(rows.iter().map(|row| row.kind.clone()).collect::<BTreeSet<_>>(), kinds);
-    for kind in &kinds {
-        let mut expected = BTreeSet::from(common);
-        if kind == "APIRoute" {
-            expected.extend(of_routes);
-        }
-        let documented: BTreeSet<&str> =
-            rows.iter().filter(|row| row.kind == *kind).map(|row| row.condition.as_str()).collect();
-        assert_eq!(documented, expected, "{kind}");
-        for (condition, status, reason) in [
-            (conditions::READY, "Unknown", reasons::PENDING),
-            (conditions::READY, "True", reasons::READY),
-            (conditions::RECONCILING, "False", reasons::HEALTHY),
-            (conditions::STALLED, "False", reasons::HEALTHY),
-        ] {
-            assert!(
-                rows.iter().any(|row| row.kind == *kind
-                    && row.condition == condition
-                    && row.status == status
-                    && row.reason.as_deref() == Some(reason)),
-                "{kind}: {condition}={status}, reason {reason}, is not documented"
-            );
-        }
-    }
-    for row in &rows {
-        assert!(["True", "False", "Unknown"].contains(&row.status.as_str()), "{row:?}");
-    }
 }
 
 #[test]

@@ -12,6 +12,8 @@ pub const ACCEPTED: &str = "Accepted";
 pub const RESOLVED_REFS: &str = "ResolvedRefs";
 /// APIRoute: the stages that follow the newest revision serve it.
 pub const PROGRAMMED: &str = "Programmed";
+/// StateMachine: every permission that its definition needs could be inferred.
+pub const POLICY_COMPLETE: &str = "PolicyComplete";
 
 /// Every reason that a condition can carry.
 pub mod reasons {
@@ -78,6 +80,12 @@ pub mod reasons {
         NO_SUCH_API = "NoSuchAPI";
         /// A grant does not admit the route.
         NOT_ALLOWED = "NotAllowed";
+        /// Every permission that the definition needs was inferred, or is written.
+        INFERRED = "Inferred";
+        /// Permissions that only an execution knows are neither inferred nor written.
+        UNKNOWN_PERMISSIONS = "UnknownPermissions";
+        /// Nobody inferred: the role is the user's own, or inference is off.
+        NOT_INFERRED = "NotInferred";
         /// Another route won.
         CONFLICTED = "Conflicted";
     }

@@ -65,7 +65,7 @@ pub struct StateMachineSpec {
     #[schemars(length(max = 64))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub substitutions: Vec<Substitution>,
-    /// The role that executions run with; absent: one managed here, without permissions.
+    /// The role that executions run with; absent: one managed here, with the permissions that the definition needs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub execution_role: Option<ExecutionRole>,
     /// Who may target this machine; absent: its own namespace.
@@ -140,19 +140,22 @@ pub struct Substitution {
 /// The role that executions run with.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("!has(self.arn) || (!has(self.statements) && !has(self.managedPolicyArns))").message("`arn` names an existing role: `statements` and `managedPolicyArns` belong to a managed one, so leave one or the other out"))]
+#[x_kube(validation = Rule::new("!has(self.arn) || (!has(self.inferred) && !has(self.statements) && !has(self.managedPolicyArns))").message("`arn` names an existing role: `inferred`, `statements` and `managedPolicyArns` belong to a managed one, so leave one or the other out"))]
 pub struct ExecutionRole {
     /// An existing role that the tenant's `executionRoleArns` admit; the built-ins `${AWS::AccountId}`, `${AWS::Region}`, `${AWS::Partition}` may stand in it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 2048))]
     #[x_kube(validation = Rule::new(r##"self.matches(r"^arn:(aws[a-z-]*|\$\{AWS::Partition\}):iam::([0-9]{12}|\$\{AWS::AccountId\}):role/.+$")"##).message("write the ARN of a role: arn:aws:iam::ACCOUNT:role/NAME (the built-ins ${AWS::Partition} and ${AWS::AccountId} may stand in it)"))]
     pub arn: Option<String>,
+    /// Whether the managed role gets the permissions that the definition is seen to need; absent: true.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inferred: Option<bool>,
     /// Managed policies for the managed role; the tenant's `managedPolicyArns` must admit each.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 10), inner(length(max = 2048)), extend("x-kubernetes-list-type" = "set"))]
     #[x_kube(validation = Rule::new(r##"self.all(x, x.matches(r"^arn:(aws[a-z-]*|\$\{AWS::Partition\}):iam::(aws|[0-9]{12}|\$\{AWS::AccountId\}):policy/.+$"))"##).message("write the ARNs of managed policies: arn:aws:iam::aws:policy/NAME or arn:aws:iam::ACCOUNT:policy/NAME (the built-ins ${AWS::Partition} and ${AWS::AccountId} may stand in it)"))]
     pub managed_policy_arns: Option<Vec<String>>,
-    /// Permissions of the managed role; each must be contained in the tenant's ceiling.
+    /// Permissions of the managed role beside the inferred ones; each must be contained in the tenant's ceiling.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 64), extend("x-kubernetes-list-type" = "atomic"))]
     pub statements: Option<Vec<PolicyStatement>>,
@@ -188,6 +191,10 @@ pub struct StateMachineStatus {
     /// The role that executions run with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role_arn: Option<String>,
+    /// The managed role's permissions in a few words: `5 statements, 2 services; 1 unknown`. `stepgate policy` shows them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256))]
+    pub policy_summary: Option<String>,
     /// Where it lives.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub binding: Option<Binding>,

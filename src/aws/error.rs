@@ -11,8 +11,6 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 pub enum Class {
     /// The object is not there.
     NotFound,
-    /// An object of that name is there already.
-    AlreadyExists,
     /// AWS will say the same again until an input changes.
     Terminal,
     /// It passes by itself.
@@ -155,7 +153,8 @@ fn classify(operation: &str, status: u16, code: &str, message: &str, retry_after
         | "IncompleteSignature"
         | "OptInRequired" => Class::Credentials,
         "StateMachineDoesNotExist" | "NoSuchEntity" | "NotFoundException" | "ResourceNotFound" => Class::NotFound,
-        "EntityAlreadyExists" | "StateMachineAlreadyExists" => Class::AlreadyExists,
+        // What was not there at the last look may be ours, made by a call whose answer was lost: the next look tells.
+        "EntityAlreadyExists" | "StateMachineAlreadyExists" => Class::Retryable,
         "StateMachineDeleting"
         | "ConcurrentModification"
         | "ConcurrentModificationException"
@@ -224,6 +223,13 @@ mod tests {
         400,
         "StateMachineDeleting",
         "State Machine is being deleted",
+        Class::Retryable
+    )]
+    #[case::made_by_a_call_without_an_answer(
+        "CreateRole",
+        409,
+        "EntityAlreadyExists",
+        "Role with name r already exists.",
         Class::Retryable
     )]
     #[case::quota("CreateRole", 409, "LimitExceeded", "Cannot exceed quota for RolesPerAccount: 1000", Class::Terminal)]

@@ -49,7 +49,11 @@ pub fn read(paths: &[PathBuf]) -> anyhow::Result<Manifests> {
     Ok(manifests)
 }
 
-fn texts(path: &Path) -> anyhow::Result<Vec<(String, String)>> {
+/// Name and text of each file of a path.
+///
+/// # Errors
+/// A path that can't be read.
+pub fn texts(path: &Path) -> anyhow::Result<Vec<(String, String)>> {
     if path == Path::new("-") {
         let mut text = String::new();
         std::io::stdin().read_to_string(&mut text).context("standard input")?;
@@ -77,7 +81,11 @@ fn texts(path: &Path) -> anyhow::Result<Vec<(String, String)>> {
 }
 
 impl Manifests {
-    fn add(&mut self, document: Value) -> anyhow::Result<()> {
+    /// Adds a document; others' kinds are left out.
+    ///
+    /// # Errors
+    /// It is no object of its kind.
+    pub fn add(&mut self, document: Value) -> anyhow::Result<()> {
         let text = |field: &str| document.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
         let (version, kind) = (text("apiVersion"), text("kind"));
         if kind == "List" {

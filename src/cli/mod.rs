@@ -1,9 +1,10 @@
-//! The command line: `run`, `render`, `plan`, `crds`.
+//! The command line: `run`, `policy`, `render`, `plan`, `crds`.
 
 mod crds;
 mod live;
 mod manifests;
 mod plan;
+mod policy;
 mod render;
 mod run;
 
@@ -24,6 +25,11 @@ pub struct Cli {
 enum Command {
     /// Run the operator.
     Run(run::Args),
+    /// Print the permissions that definitions need: the execution role's policy, and what can't be known.
+    ///
+    /// Takes StateMachines in manifests, and raw definitions. Where an AWSAccount among the manifests admits a StateMachine, account and
+    /// Region are its own.
+    Policy(policy::Args),
     /// Print every AWS object that manifests ask for: roles, state machines, and each API as OpenAPI.
     ///
     /// The AWSAccount that admits the namespaces must be among the manifests.
@@ -52,6 +58,7 @@ pub fn run() -> ExitCode {
     };
     match cli.command {
         Command::Run(args) => run::run(args),
+        Command::Policy(args) => finish(policy::run(&args)),
         Command::Render(args) => finish(render::run(&args)),
         Command::Plan(args) => block_on(plan::run(&args)),
         Command::Crds(args) => crds::run(&args),

@@ -133,7 +133,7 @@ impl Cluster {
             valid: &valid,
             candidates: routes
                 .iter()
-                .filter(|route| !resolve::terminating(&****route))
+                .filter(|route| !resolve::terminating(&****route) || is_paused(&****route))
                 .map(|route| (Arc::clone(route), route::candidate(world, object, &valid, route)))
                 .collect(),
             known_routes: routes.iter().map(|route| Key::of(&***route)).collect(),

@@ -10,7 +10,7 @@ use super::publish::{self, State};
 use super::steps::next;
 use super::{Context, Stores, finalizer};
 use crate::api::conditions::{ACCEPTED, PROGRAMMED, STALLED, reasons};
-use crate::api::{ABANDON, APIRoute, RestAPI, is_paused};
+use crate::api::{ABANDON, APIRoute, PAUSED, RestAPI, is_paused};
 use crate::identity::Key;
 use crate::problem::Problem;
 use crate::resolve::{self, api_of};
@@ -31,15 +31,13 @@ pub async fn reconcile(object: Arc<APIRoute>, context: Arc<Context>) -> Result<A
         if !finalizer::has(&*object) {
             return Ok(Action::await_change());
         }
-        let holder = rest_api.as_ref().and_then(|rest_api| {
+        let held = rest_api.as_ref().and_then(|rest_api| {
             let records = context.stores.records_of(rest_api);
-            still_served(rest_api, &records, &Key::of(&*object))
+            held(rest_api, &records, &object)
         });
-        return match holder {
-            Some(stage) if !object.annotations().contains_key(ABANDON) => {
-                let message = format!("stage {stage} of RestAPI {} still serves it", api_of(&object));
-                let state = State::Deleting(Problem::waiting(reasons::DELETING, message));
-                finish(&context, &api, &object, state, false).await
+        return match held {
+            Some(problem) if !object.annotations().contains_key(ABANDON) => {
+                finish(&context, &api, &object, State::Deleting(problem), false).await
             }
             _ => {
                 context.backoff.reset(KIND, &Key::of(&*object));
@@ -91,18 +89,34 @@ async fn finish(
     })
 }
 
-/// The stage that holds a terminating route: one that follows the newest revision and serves it. Nothing holds it where
-/// its RestAPI is gone, never served it, or can't be carried out itself.
-fn still_served(rest_api: &RestAPI, records: &[Record], route: &Key) -> Option<String> {
+/// What holds a terminating route: a stage that follows the newest revision and serves it. Nothing holds it where its
+/// RestAPI is going, never served it, or can't be carried out itself.
+fn held(rest_api: &RestAPI, records: &[Record], route: &APIRoute) -> Option<Problem> {
     let status = rest_api.status.as_ref()?;
-    let stalled =
-        status.common.conditions.iter().any(|condition| condition.type_ == STALLED && condition.status == "True");
-    if resolve::terminating(rest_api) || stalled || is_paused(rest_api) {
+    if resolve::terminating(rest_api) {
         return None;
     }
+    let stage = serving_stage(rest_api, records, &Key::of(route))?;
+    let api = api_of(route);
+    let paused = |whose: &str| {
+        let message = format!("{whose}paused by annotation {PAUSED}: remove it, and deletion goes on");
+        Some(Problem::waiting(reasons::DELETION_BLOCKED, message))
+    };
+    if is_paused(route) {
+        return paused("");
+    }
+    if is_paused(rest_api) {
+        return paused(&format!("RestAPI {api} is "));
+    }
+    let stalled =
+        status.common.conditions.iter().any(|condition| condition.type_ == STALLED && condition.status == "True");
+    (!stalled).then(|| Problem::waiting(reasons::DELETING, format!("stage {stage} of RestAPI {api} still serves it")))
+}
+
+fn serving_stage<'a>(rest_api: &'a RestAPI, records: &[Record], route: &Key) -> Option<&'a str> {
     let pinned = |name: &str| rest_api.spec.stages.iter().any(|stage| stage.name == name && stage.revision.is_some());
-    status
-        .stages
+    let stages = &rest_api.status.as_ref()?.stages;
+    stages
         .iter()
         .filter(|stage| !pinned(&stage.name))
         .find(|stage| {
@@ -111,5 +125,5 @@ fn still_served(rest_api: &RestAPI, records: &[Record], route: &Key) -> Option<S
                 .find(|record| Some(record.revision) == stage.revision)
                 .is_some_and(|record| record.routes.iter().any(|served| served.route == *route))
         })
-        .map(|stage| stage.name.clone())
+        .map(|stage| stage.name.as_str())
 }

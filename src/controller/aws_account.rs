@@ -39,10 +39,11 @@ pub async fn reconcile(object: Arc<AWSAccount>, context: Arc<Context>) -> Result
             return Ok(Action::await_change());
         }
         let shown = bound.iter().take(3).cloned().collect::<Vec<_>>().join(", ");
-        State::Deleting(Problem::waiting(
-            reasons::DELETION_BLOCKED,
-            format!("{} objects live in this account: {shown}; delete them first", bound.len()),
-        ))
+        let message = match bound.len() {
+            1 => format!("1 object lives in this account: {shown}; delete it first"),
+            count => format!("{count} objects live in this account: {shown}; delete them first"),
+        };
+        State::Deleting(Problem::waiting(reasons::DELETION_BLOCKED, message))
     } else {
         if !finalizer::has(&*object) {
             finalizer::add(&api, &object).await?;

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::runtime::controller::Action;
@@ -72,6 +72,9 @@ pub async fn reconcile(object: Arc<RestAPI>, context: Arc<Context>) -> Result<Ac
     if !finalizer::has(&*object) {
         finalizer::add(&api, &object).await?;
         return Ok(Action::await_change());
+    }
+    if let Some(wait) = context.stores.bursts.ends_in(&Key::of(&*object), Instant::now()) {
+        return Ok(Action::requeue(wait));
     }
     let mut run = Run::new(&context, &world, &object);
     let state = match run.carry_out(&api, &mut status).await {
@@ -220,9 +223,6 @@ impl<'a> Run<'a> {
                 ),
             ));
         }
-        if let Some(refusal) = self.refused.values().find(|refusal| refusal.problem.kind == Kind::Waiting) {
-            return Err(refusal.problem.clone());
-        }
         Ok(State::Ready(format!(
             "{} of {} routes are served.",
             self.attachment.attached.len(),
@@ -263,11 +263,13 @@ impl<'a> Run<'a> {
         Ok(Pass { plan, hash, settles_in, first_routes_are_coming })
     }
 
-    /// The routes that can take part: those that hold our finalizer.
+    /// The routes that can take part: those that hold our finalizer. One that is being deleted takes part while it is
+    /// paused, because then it is kept as it is.
     fn candidates(&self, valid: &ValidApi) -> Vec<(Arc<APIRoute>, Result<ValidRoute, Refusal>)> {
         let routes = self.world.routes.values();
         routes
-            .filter(|route| !resolve::terminating(&***route) && finalizer::has(&***route))
+            .filter(|route| finalizer::has(&***route))
+            .filter(|route| !resolve::terminating(&***route) || is_paused(&***route))
             .map(|route| {
                 let candidate = match self.refused.get(&Key::of(&**route)) {
                     Some(refusal) => Err(refusal.clone()),
@@ -394,14 +396,20 @@ impl<'a> Run<'a> {
     fn route_states(&self, state: &State) -> BTreeMap<Key, route_status::RouteState> {
         use route_status::RouteState;
         let api_problem = match state {
-            State::Not { problem, .. } if self.observed.api.is_none() || !self.is_about_pins(problem) => Some(problem),
+            State::Not { problem, .. } if self.observed.api.is_none() || !self.is_about_pins(problem) => {
+                // The fields that it names are the RestAPI's.
+                let message = format!("RestAPI {}: {}", Key::of(&**self.object), problem.message);
+                Some(Problem { message, ..problem.clone() })
+            }
             _ => None,
         };
         self.world
             .routes
             .iter()
             .map(|(key, route)| {
-                let state = if let Some(refusal) = self.attachment.refused.get(key) {
+                let state = if resolve::terminating(&**route) {
+                    RouteState::Terminating
+                } else if let Some(refusal) = self.attachment.refused.get(key) {
                     RouteState::Refused { refusal: refusal.clone(), caution: self.caution(route) }
                 } else if let Some(valid) = self.attachment.attached.get(key) {
                     let waits = self.waiting.contains(key).then(|| {
@@ -412,7 +420,7 @@ impl<'a> Run<'a> {
                     });
                     RouteState::Attached {
                         hash: crate::identity::content_hash(&valid.method),
-                        problem: waits.or_else(|| api_problem.cloned()),
+                        problem: waits.or_else(|| api_problem.clone()),
                         held: match state {
                             State::Paused(_) => Some(State::Paused("Its RestAPI is paused".to_owned())),
                             State::Drifted(_) => Some(State::Drifted(
@@ -421,10 +429,8 @@ impl<'a> Run<'a> {
                             _ => None,
                         },
                     }
-                } else if resolve::terminating(&**route) {
-                    RouteState::Terminating
                 } else {
-                    RouteState::ApiProblem(api_problem.cloned().unwrap_or_else(|| {
+                    RouteState::ApiProblem(api_problem.clone().unwrap_or_else(|| {
                         Problem::waiting(reasons::PROGRESSING, "waiting for the RestAPI's reconcile")
                     }))
                 };

@@ -119,6 +119,8 @@ fn status(route: &APIRoute, api_status: &RestAPIStatus, serving: &[Serving<'_>],
     };
     let served_at_all = !status.stages.is_empty();
     let conditions = &mut status.common.conditions;
+    // That there is no such API is no longer true, whatever else is.
+    conditions.retain(|condition| condition.type_ != ACCEPTED || condition.reason != reasons::NO_SUCH_API);
     let mut set = |type_: &str, value: bool, reason: &str, message: &str, generation: Option<i64>| {
         publish::set(conditions, type_, Some(value), reason, message, generation);
     };

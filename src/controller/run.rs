@@ -16,6 +16,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::burst::Bursts;
 use super::wake::{Queues, Seen, Wakes};
 use super::{Config, Context, Stores, api_route, aws_account, backoff::Backoff, rest_api, state_machine};
 use crate::aws::Sessions;
@@ -41,7 +42,8 @@ pub async fn run(
     let (namespaces, namespaces_writer) = reflector::store();
     let (config_maps, config_maps_writer) = reflector::store();
     let (revisions, revisions_writer) = reflector::store();
-    let stores = Stores { accounts, machines, apis, routes, namespaces, config_maps, revisions };
+    let stores =
+        Stores { accounts, machines, apis, routes, namespaces, config_maps, revisions, bursts: Bursts::default() };
 
     let (accounts_tx, accounts_rx) = mpsc::unbounded_channel();
     let (machines_tx, machines_rx) = mpsc::unbounded_channel();

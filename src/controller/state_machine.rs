@@ -15,7 +15,7 @@ use super::steps::{
     apply_problem, bound, crd_is_going, drifted, next, note_drift, recorded, report, session, takes_bindings,
 };
 use super::{Context, finalizer};
-use crate::api::conditions::reasons;
+use crate::api::conditions::{POLICY_COMPLETE, reasons};
 use crate::api::{
     ABANDON, DeletionPolicy, Drift, DriftPolicy, MachineType, PAUSED, StateMachine, StateMachineStatus, is_paused,
 };
@@ -27,7 +27,8 @@ use crate::observe;
 use crate::problem::Problem;
 use crate::resolve;
 use crate::resources::{role, stage, state_machine};
-use crate::validate::state_machine as validate;
+use crate::validate::several;
+use crate::validate::state_machine::{self as validate, Inference, ValidRole};
 use crate::world::World;
 
 const KIND: &str = "StateMachine";
@@ -100,6 +101,7 @@ async fn carry_out(
     }
     // 2. What it asks for.
     let valid = validate::validate(world, object)?;
+    tell_permissions(status, object.meta().generation, &valid.role);
     let wanted = machine::build(&valid);
     // 3. AWS.
     let session = session(context, &admission.account, &place).await?;
@@ -148,6 +150,28 @@ async fn carry_out(
         }
     }
     Err(Problem::waiting(reasons::PROGRESSING, "AWS does not show the last change yet"))
+}
+
+/// Says whether the role allows all that the definition does.
+fn tell_permissions(status: &mut StateMachineStatus, generation: Option<i64>, role: &ValidRole) {
+    let (complete, reason, message, summary) = match role {
+        ValidRole::Existing(_) => {
+            (None, reasons::NOT_INFERRED, "executionRole.arn names an existing role.".to_owned(), None)
+        }
+        ValidRole::Managed { inference: Inference::Off, .. } => {
+            (None, reasons::NOT_INFERRED, "executionRole.inferred is false.".to_owned(), None)
+        }
+        ValidRole::Managed { inference: Inference::Done { summary, unknown }, .. } if unknown.is_empty() => {
+            let message = "The role allows every call that the definition makes.".to_owned();
+            (Some(true), reasons::INFERRED, message, Some(summary.clone()))
+        }
+        ValidRole::Managed { inference: Inference::Done { summary, unknown }, .. } => {
+            let texts: Vec<String> = unknown.iter().map(ToString::to_string).collect();
+            (Some(false), reasons::UNKNOWN_PERMISSIONS, several(&texts), Some(summary.clone()))
+        }
+    };
+    status.policy_summary = summary;
+    publish::set(&mut status.common.conditions, POLICY_COMPLETE, complete, reason, &message, generation);
 }
 
 /// Removes everything from AWS; `Ok` when nothing is left.

@@ -8,6 +8,7 @@ use kube::core::PartialObjectMeta;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Resource, ResourceExt};
 
+use super::burst::Bursts;
 use crate::api::{APIRoute, AWSAccount, RestAPI, StateMachine};
 use crate::identity::Key;
 use crate::records;
@@ -15,7 +16,7 @@ use crate::resolve::api_of;
 use crate::resources::deployment::Record;
 use crate::tenancy::NamespaceLabels;
 
-/// Read sides of the watches.
+/// Read sides of the watches, and what else they tell.
 #[derive(Clone)]
 pub struct Stores {
     /// AWSAccounts.
@@ -32,6 +33,8 @@ pub struct Stores {
     pub config_maps: Store<PartialObjectMeta<ConfigMap>>,
     /// The records of revisions.
     pub revisions: Store<ControllerRevision>,
+    /// Which APIs' routes are changing.
+    pub bursts: Bursts,
 }
 
 impl Stores {

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Instant;
 
 use k8s_openapi::api::apps::v1::ControllerRevision;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
@@ -179,8 +180,10 @@ impl Wakes for RestAPI {
 impl Wakes for APIRoute {
     fn wake(&self, gone: bool, seen: &mut Seen, stores: &Stores, queues: &Queues) {
         if seen.changed(id("APIRoute", self), (!gone).then(|| own_digest(self))) {
+            let api = api_of(self);
+            stores.bursts.changed(&api, Instant::now());
             queues.route(&Key::of(self));
-            queues.api(&api_of(self));
+            queues.api(&api);
             if gone {
                 wake_terminating_machines(stores, queues);
             }

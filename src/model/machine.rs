@@ -37,7 +37,7 @@ pub fn build(valid: &ValidMachine) -> Machine {
     let ValidMachine { owner, place, .. } = valid;
     let (role, role_arn) = match &valid.role {
         ValidRole::Existing(arn) => (None, arn.clone()),
-        ValidRole::Managed { policy, managed_policies } => {
+        ValidRole::Managed { policy, managed_policies, .. } => {
             let role = role::Desired {
                 name: role_of(owner, &place.region),
                 path: role_path(owner, &place.region),

@@ -218,7 +218,7 @@ pub enum Excess {
 }
 
 /// The tail of a sentence; a long list is cut so that the sentence stays one.
-fn only_on(resources: &[String]) -> String {
+pub(crate) fn only_on(resources: &[String]) -> String {
     const SHOWN: usize = 3;
     if resources.is_empty() {
         return String::new();
@@ -252,6 +252,10 @@ pub fn check(statements: &[Statement], ceiling: &[Grant], namespace: &Namespace)
                 Ok(resource) => resources.push((text, resource)),
                 Err(error) => excesses.push(Excess::Resource { statement: index, resource: text.clone(), error }),
             }
+        }
+        let any = "*".to_owned();
+        if !statement.not_resources.is_empty() {
+            resources.push((&any, Resource::Any));
         }
         if statement.effect == Effect::Deny {
             continue;

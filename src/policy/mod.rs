@@ -10,13 +10,14 @@
 //! - **Plumbing** follows from a field and is bounded by what bounds that field: [`roles::plumbing_logging`],
 //!   [`roles::plumbing_tracing`], [`roles::deny_owner_tags`]. It never passes through the ceiling.
 //!
-//! Inference, which a later issue brings, is a module beside these that reads a definition (`crate::asl`) and yields task
-//! [`statement::Statement`]s with what it could not tell. Its statements join the written ones where an execution
-//! role's document is put together, before [`ceiling::check`], so that both go through the same proof.
+//! [`infer`] reads a definition (`crate::asl`) and says what it needs, of which class, for which states, and what it can't tell.
+//! What it finds joins the written statements where an execution role's document is put together (`crate::validate`), and
+//! both go through the same proof.
 
 pub mod ceiling;
 pub mod glob;
 pub mod indirect;
+pub mod infer;
 pub mod resource;
 pub mod roles;
 pub mod statement;

@@ -22,8 +22,8 @@ pub enum Effect {
 /// Conditions: operator → key → values. All operators and keys must hold, of the values any one.
 pub type Conditions = BTreeMap<String, BTreeMap<String, Vec<String>>>;
 
-/// A statement of an identity policy. `NotAction`, `NotResource` and `Principal` do not exist here: the first two can't be
-/// held against a ceiling, the last belongs to trust policies ([`super::trust`]).
+/// A statement of an identity policy. `NotAction` and `Principal` do not exist here: the first can't be held against a ceiling,
+/// the last belongs to trust policies ([`super::trust`]). `NotResource` counts as `*` there.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Statement {
     /// A name for readers; IAM takes `[A-Za-z0-9]*`.
@@ -32,8 +32,10 @@ pub struct Statement {
     pub effect: Effect,
     /// `service:Action`, wildcards allowed in the action; case does not count.
     pub actions: Vec<String>,
-    /// ARN globs, or `*`.
+    /// ARN globs, or `*`; empty where there are `not_resources`.
     pub resources: Vec<String>,
+    /// `NotResource`: all but these. Only inference writes it, for `sns:Publish` to a phone number (AWS.md §5).
+    pub not_resources: Vec<String>,
     /// When the statement applies; empty is always.
     pub conditions: Conditions,
 }
@@ -49,13 +51,14 @@ impl Statement {
             effect: Effect::Allow,
             actions: actions.into_iter().map(Into::into).collect(),
             resources: resources.into_iter().map(Into::into).collect(),
+            not_resources: Vec::new(),
             conditions: Conditions::new(),
         }
     }
 
     fn canonical(mut self) -> Self {
         let values = self.conditions.values_mut().flat_map(BTreeMap::values_mut);
-        for list in [&mut self.actions, &mut self.resources].into_iter().chain(values) {
+        for list in [&mut self.actions, &mut self.resources, &mut self.not_resources].into_iter().chain(values) {
             list.sort();
             list.dedup();
         }
@@ -73,7 +76,10 @@ impl Statement {
         };
         statement.insert("Effect".into(), json!(effect));
         statement.insert("Action".into(), one_or_many(&self.actions));
-        statement.insert("Resource".into(), one_or_many(&self.resources));
+        match self.not_resources.as_slice() {
+            [] => statement.insert("Resource".into(), one_or_many(&self.resources)),
+            not => statement.insert("NotResource".into(), one_or_many(not)),
+        };
         if !self.conditions.is_empty() {
             let conditions = self.conditions.iter().map(|(operator, keys)| {
                 let keys: Map<_, _> = keys.iter().map(|(key, values)| (key.clone(), one_or_many(values))).collect();
@@ -185,7 +191,7 @@ impl std::fmt::Display for Document {
 fn parse_statement(index: usize, value: &Value) -> Result<Statement, DocumentError> {
     let malformed = |what: &str| DocumentError::Malformed(format!("statement {index} {what}"));
     let object = value.as_object().ok_or_else(|| malformed("is not an object"))?;
-    let known = ["Sid", "Effect", "Action", "Resource", "Condition"];
+    let known = ["Sid", "Effect", "Action", "Resource", "NotResource", "Condition"];
     if let Some(element) = object.keys().find(|k| !known.contains(&k.as_str())) {
         return Err(DocumentError::Foreign { statement: index, element: element.clone() });
     }
@@ -211,7 +217,8 @@ fn parse_statement(index: usize, value: &Value) -> Result<Statement, DocumentErr
             _ => return Err(malformed("has neither Allow nor Deny as `Effect`")),
         },
         actions: list("Action")?,
-        resources: list("Resource")?,
+        resources: if object.contains_key("NotResource") { Vec::new() } else { list("Resource")? },
+        not_resources: if object.contains_key("NotResource") { list("NotResource")? } else { Vec::new() },
         conditions,
     })
 }
@@ -362,6 +369,18 @@ mod tests {
         for text in [document.to_string(), encoded, pretty] {
             assert_eq!(Document::parse(&text).as_ref(), Ok(&document));
         }
+    }
+
+    #[test]
+    fn all_but_some_is_written_and_read_back() {
+        let mut statement = Statement::allow(["sns:Publish"], [] as [&str; 0]);
+        statement.not_resources = vec!["arn:*:sns:*:*:*".into()];
+        let document = Document::new([statement]);
+        assert_eq!(
+            document.to_value()["Statement"],
+            json!([{"Effect": "Allow", "Action": "sns:Publish", "NotResource": "arn:*:sns:*:*:*"}])
+        );
+        assert_eq!(Document::parse(&document.to_string()), Ok(document));
     }
 
     #[test]

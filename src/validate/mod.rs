@@ -1,5 +1,6 @@
 //! From objects and their references to values that everything after can rely on: `build` cannot fail.
 
+pub mod execution_role;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub mod rest_api;
@@ -18,6 +19,16 @@ use crate::identity::Key;
 use crate::problem::Problem;
 use crate::tenancy::{Admission, Place, includes};
 use crate::world::World;
+
+/// At most three sentences; a condition's message is bounded.
+pub(crate) fn several(texts: &[String]) -> String {
+    const SHOWN: usize = 3;
+    let shown = texts.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(". ");
+    match texts.len().saturating_sub(SHOWN) {
+        0 => shown,
+        more => format!("{shown}. And {more} more"),
+    }
+}
 
 /// A StateMachine that an object of `namespace` may target and that is in AWS, with its ARN.
 ///

@@ -1,17 +1,17 @@
 //! Validates a StateMachine.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use kube::ResourceExt;
 
-use super::{admitted_arn, target_machine};
+pub use super::execution_role::{Inference, ValidRole};
+use super::execution_role::{Subject, named_machines};
+use super::{several, target_machine};
 use crate::api::conditions::reasons;
-use crate::api::{ConfigMapKeyRef, ExecutionRole, MachineType, PolicyStatement, StateMachine, Substitution};
-use crate::asl::{self, Finding, Value};
+use crate::api::{ConfigMapKeyRef, MachineType, StateMachine, Substitution};
+use crate::asl::{self, Definition, Finding, Value};
 use crate::identity::{Key, Owner, machine_name};
-use crate::policy::ceiling::{self, Grant};
 use crate::policy::glob;
-use crate::policy::statement::{Document, Effect, INLINE_LIMIT, Statement};
 use crate::problem::Problem;
 use crate::resources::state_machine::arn;
 use crate::tenancy::{Admission, Place, admit};
@@ -34,20 +34,6 @@ pub struct ValidMachine {
     pub role: ValidRole,
     /// Whether X-Ray traces executions.
     pub tracing: bool,
-}
-
-/// The execution role of a machine.
-#[derive(Clone, Debug, PartialEq)]
-pub enum ValidRole {
-    /// The user's own.
-    Existing(String),
-    /// Made here, with these permissions.
-    Managed {
-        /// What the user wrote, within the ceiling, and the plumbing.
-        policy: Document,
-        /// ARNs of managed policies.
-        managed_policies: BTreeSet<String>,
-    },
 }
 
 /// The owner of a StateMachine's AWS objects.
@@ -82,8 +68,12 @@ pub fn validate(world: &World, machine: &StateMachine) -> Result<ValidMachine, P
     let name = aws_name(machine);
     check_name(world, &admission, machine)?;
     let tracing = spec.tracing.is_some_and(|tracing| tracing.enabled);
-    let role = role(&admission, &place, spec.execution_role.as_ref(), tracing)?;
     let definition = definition(world, machine, &place)?;
+    let value = definition.value();
+    let subject =
+        Subject { world, admission: &admission, place: &place, machine, name: &name, definition: value, tracing };
+    let role = subject.role()?;
+    let definition = definition.to_json();
     Ok(ValidMachine { owner: owner(world, machine), place, name, type_: spec.type_, definition, role, tracing })
 }
 
@@ -129,65 +119,11 @@ pub fn arn_in(place: &Place, machine: &StateMachine) -> String {
     arn(place.partition, &place.region, &place.account_id, &aws_name(machine))
 }
 
-fn role(
-    admission: &Admission,
-    place: &Place,
-    role: Option<&ExecutionRole>,
-    tracing: bool,
-) -> Result<ValidRole, Problem> {
-    let role = role.cloned().unwrap_or_default();
-    if let Some(arn) = &role.arn {
-        let list = &admission.tenant.execution_role_arns;
-        let arn = admitted_arn(admission, place, "spec.executionRole.arn", "executionRoleArns", list, arn)?;
-        return Ok(ValidRole::Existing(arn));
-    }
-    let written = statements(place, &role.statements.unwrap_or_default())?;
-    let ceiling: Vec<Grant> = admission
-        .tenant
-        .ceiling
-        .iter()
-        .map(|grant| Grant {
-            actions: grant.actions.clone(),
-            resources: grant.resources.iter().map(|resource| place.fill(resource)).collect(),
-        })
-        .collect();
-    ceiling::check(&written, &ceiling, &admission.namespace).map_err(|excesses| {
-        let texts: Vec<_> = excesses.iter().map(|excess| format!("spec.executionRole.{excess}")).collect();
-        Problem::stalled(reasons::OVER_CEILING, several(&texts))
-    })?;
-    let mut managed_policies = BTreeSet::new();
-    for arn in role.managed_policy_arns.unwrap_or_default() {
-        let list = &admission.tenant.managed_policy_arns;
-        let field = "spec.executionRole.managedPolicyArns";
-        managed_policies.insert(admitted_arn(admission, place, field, "managedPolicyArns", list, &arn)?);
-    }
-    let plumbing = tracing.then(crate::policy::roles::plumbing_tracing);
-    let may_do_something = !written.is_empty() || !managed_policies.is_empty();
-    let guard = may_do_something.then(|| crate::policy::roles::deny_owner_tags(crate::identity::TAG_PREFIX));
-    let policy = Document::new(written.into_iter().chain(plumbing).chain(guard));
-    if policy.len() > INLINE_LIMIT {
-        return Err(Problem::invalid(format!(
-            "spec.executionRole.statements: the policy has {} characters, and IAM takes {INLINE_LIMIT}; merge statements, or move some to a managed policy",
-            policy.len()
-        )));
-    }
-    Ok(ValidRole::Managed { policy, managed_policies })
-}
-
-fn statements(place: &Place, written: &[PolicyStatement]) -> Result<Vec<Statement>, Problem> {
-    Ok(written
-        .iter()
-        .map(|statement| Statement {
-            sid: None,
-            effect: Effect::Allow,
-            actions: statement.actions.clone(),
-            resources: statement.resources.iter().map(|resource| place.fill(resource)).collect(),
-            conditions: statement.conditions.clone(),
-        })
-        .collect())
-}
-
-fn definition(world: &World, machine: &StateMachine, place: &Place) -> Result<String, Problem> {
+/// The definition after substitution.
+///
+/// # Errors
+/// What it refers to is missing, or all findings in it.
+pub fn definition(world: &World, machine: &StateMachine, place: &Place) -> Result<Definition, Problem> {
     let namespace = machine.namespace().unwrap_or_default();
     let (field, text) = match (&machine.spec.definition, &machine.spec.definition_from) {
         (Some(text), _) => ("spec.definition", text.clone()),
@@ -221,7 +157,7 @@ fn definition(world: &World, machine: &StateMachine, place: &Place) -> Result<St
     if !errors.is_empty() {
         return Err(invalid(format!("{field}, {}", several(&errors))));
     }
-    Ok(definition.to_json())
+    Ok(definition)
 }
 
 fn substitution_value(
@@ -270,14 +206,15 @@ fn config_map_value(
     })
 }
 
-/// At most three sentences; a condition's message is bounded.
-fn several(texts: &[String]) -> String {
-    const SHOWN: usize = 3;
-    let shown = texts.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(". ");
-    match texts.len().saturating_sub(SHOWN) {
-        0 => shown,
-        more => format!("{shown}. And {more} more"),
-    }
+/// Whether its definition may start state machines by their ARNs; only the substituted text says which.
+pub fn starts_machines(machine: &StateMachine) -> bool {
+    let Some(text) = &machine.spec.definition else { return true };
+    let Ok(definition) = asl::parse(text) else { return false };
+    asl::walk(definition.value()).any(|state| {
+        let resource = state.field("Resource").and_then(|value| value.as_str()).unwrap_or_default();
+        let resource = resource.to_ascii_lowercase();
+        resource.contains("${") || (resource.contains(":start") && resource.contains("execution"))
+    })
 }
 
 /// The StateMachines and ConfigMaps that it refers to.
@@ -287,5 +224,12 @@ pub fn references(machine: &StateMachine) -> (Vec<Key>, Vec<Key>) {
     let values = machine.spec.substitutions.iter().filter_map(|s| s.config_map_key_ref.as_ref());
     let config_maps = from.into_iter().chain(values).map(|r| Key::new(&namespace, &r.name)).collect();
     let machines = machine.spec.substitutions.iter().filter_map(|s| s.state_machine_ref.as_ref());
-    (machines.map(|reference| Key::resolve(reference, &namespace)).collect(), config_maps)
+    let mut machines: Vec<Key> = machines.map(|reference| Key::resolve(reference, &namespace)).collect();
+    // What a task starts by its ARN must admit it too.
+    for key in named_machines(machine.spec.definition.as_deref().unwrap_or_default()) {
+        if key != Key::of(machine) && !machines.contains(&key) {
+            machines.push(key);
+        }
+    }
+    (machines, config_maps)
 }

@@ -1,5 +1,6 @@
 //! The messages that a user reads, and what is admitted.
 
+mod execution_role;
 mod rest_api;
 mod route;
 mod state_machine;

@@ -4,18 +4,19 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind, Patch, PatchParams};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::assets::ArgoCdAssets;
 use crate::control_plane::{answers, random};
 use crate::curl::Request;
 use crate::git::GitRepository;
 use crate::operator::chart;
-use crate::processes::Program;
+use crate::processes::{Program, run};
 use crate::testbed::{Access, Testbed};
 
 /// Where Argo CD and its Applications are.
@@ -31,6 +32,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// A running Argo CD; it ends with its testbed.
 pub struct ArgoCd<'a> {
     testbed: &'a Testbed,
+    assets: ArgoCdAssets,
 }
 
 /// How an Application is looked at anew.
@@ -52,16 +54,19 @@ impl<'a> ArgoCd<'a> {
     /// # Errors
     /// When git is missing, or a part does not get ready.
     pub async fn start(testbed: &'a Testbed) -> Result<ArgoCd<'a>> {
-        let assets = ArgoCdAssets::find(testbed.processes()).await?;
-        let argo = ArgoCd { testbed };
-        let environment = Environment::new(testbed, &assets)?;
+        let argo = ArgoCd { testbed, assets: ArgoCdAssets::find(testbed.processes()).await? };
+        let environment = Environment::new(testbed, &argo.assets)?;
         let port = || testbed.free_port();
         let cache = format!("127.0.0.1:{}", port()?);
         let (repo_port, repo_metrics) = (port()?, port()?);
         let repo_server = format!("127.0.0.1:{repo_port}");
         let (controller_metrics, sets_metrics, sets_webhooks) = (port()?, port()?, port()?);
-        let serve =
-            Program { name: CACHE.into(), path: assets.redis.clone(), args: vec![cache.clone()], ..Program::default() };
+        let serve = Program {
+            name: CACHE.into(),
+            path: argo.assets.redis.clone(),
+            args: vec![cache.clone()],
+            ..Program::default()
+        };
         testbed.processes().start(&serve)?;
         let program = environment.program(
             REPO_SERVER,
@@ -77,7 +82,7 @@ impl<'a> ArgoCd<'a> {
             ],
         );
         let health = format!("http://127.0.0.1:{repo_metrics}/healthz?full=true");
-        tokio::try_join!(argo.install(&assets), argo.run(program, health))?;
+        tokio::try_join!(argo.install(), argo.run(program, health))?;
         let controller = environment.program(
             CONTROLLER,
             &[
@@ -116,8 +121,8 @@ impl<'a> ArgoCd<'a> {
     }
 
     /// Everything that the processes expect to find.
-    async fn install(&self, assets: &ArgoCdAssets) -> Result<()> {
-        let release = fs::read_to_string(&assets.manifests)?;
+    async fn install(&self) -> Result<()> {
+        let release = fs::read_to_string(&self.assets.manifests)?;
         let part_of = json!({"app.kubernetes.io/part-of": "argocd"});
         let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}});
         let empty = |kind: &str, name: &str| {
@@ -129,7 +134,7 @@ impl<'a> ArgoCd<'a> {
         let own = [namespace, secret, empty("ConfigMap", "argocd-rbac-cm"), empty("ConfigMap", "argocd-cmd-params-cm")];
         let documents: Vec<String> = own.iter().map(Value::to_string).chain([release]).collect();
         self.apply(&documents.join("\n---\n")).await?;
-        let settings = json!({"data": settings(self.testbed).await?}).to_string();
+        let settings = json!({"data": settings(self.testbed).await?["data"]}).to_string();
         let patch = ["patch", "configmap", "argocd-cm", "-n", NAMESPACE, "--type=merge", "--patch", &settings];
         self.testbed.kubectl(patch).await?;
         let project = json!({
@@ -172,6 +177,17 @@ impl<'a> ArgoCd<'a> {
             "directory": {"recurse": true, "exclude": "{*/demo/*,*/update/*}"},
         });
         self.apply(&application(HANDS_ON, source, &["ServerSideApply=true"]).to_string()).await
+    }
+
+    /// Holds the chart's health checks and actions to their cases, with Argo CD's own code.
+    ///
+    /// # Errors
+    /// With every difference.
+    pub async fn try_customizations(&self) -> Result<String> {
+        let settings = settings(self.testbed).await?.to_string();
+        let mut luatest = Command::new(&self.assets.luatest);
+        luatest.arg(Path::new(&chart()).join("files/argocd"));
+        run(luatest, Some(settings)).await
     }
 
     /// Has an Application look at its repository now.
@@ -225,19 +241,11 @@ pub(crate) fn usage(access: &Access) -> Option<String> {
 }
 
 /// What the chart adds to `argocd-cm`.
-async fn settings(access: &Access) -> Result<Map<String, Value>> {
-    let manifests = access.helm(["template", "stepgate", &chart(), "--set", "argocd.enabled=true"]).await?;
-    let documents: Vec<Value> = serde_saphyr::from_multiple(&manifests).context("in the rendered chart")?;
-    let ours = documents.into_iter().filter(|document| document["kind"] == "ConfigMap");
-    let data = ours.filter_map(|mut document| match document["data"].take() {
-        Value::Object(data) if data.keys().any(|key| key.starts_with("resource.customizations.")) => Some(data),
-        _ => None,
-    });
-    let data: Map<String, Value> = data.flatten().collect();
-    if data.is_empty() {
-        bail!("the chart has no settings for Argo CD");
-    }
-    Ok(data)
+async fn settings(access: &Access) -> Result<Value> {
+    let template = ["template", "stepgate", &chart(), "--set", "argocd.enabled=true"];
+    let show = ["--show-only", "templates/argocd-cm.yaml"];
+    let manifest = access.helm(template.into_iter().chain(show)).await?;
+    serde_saphyr::from_str(&manifest).context("in the chart's templates/argocd-cm.yaml")
 }
 
 /// What Argo CD's programs see of the machine: nothing of the user's.
@@ -254,14 +262,13 @@ impl Environment {
             fs::create_dir_all(&folder)?;
             Ok(folder.to_string_lossy().into_owned())
         };
-        let bin = folder("bin")?;
         // The repo-server calls it for every commit, also with signatures switched off.
-        let verify = Path::new(&bin).join("git-verify-wrapper.sh");
+        let verify = testbed.bin_dir().join("git-verify-wrapper.sh");
         fs::write(&verify, "#!/bin/sh\nexit 0\n")?;
         fs::set_permissions(&verify, fs::Permissions::from_mode(0o755))?;
         let path = std::env::var("PATH").unwrap_or_default();
         let variables = [
-            ("PATH", format!("{bin}:{path}")),
+            ("PATH", format!("{}:{path}", testbed.bin_dir().display())),
             ("HOME", folder("home")?),
             ("TMPDIR", folder("tmp")?),
             ("KUBECONFIG", testbed.kubeconfig_path().to_string_lossy().into_owned()),

@@ -26,8 +26,10 @@ const CONTROL_PLANE: [(&str, &str); 4] = [
     ("kubectl", "k8s.io/kubernetes/cmd/kubectl"),
 ];
 const HELM: [(&str, &str); 1] = [("helm", "helm.sh/helm/v4/cmd/helm")];
-/// One program for every part of Argo CD, and its cache.
-const ARGO_CD: [(&str, &str); 2] = [("argocd", "github.com/argoproj/argo-cd/v3/cmd"), ("redis", "./redis")];
+/// One program for every part of Argo CD.
+const ARGO_CD: [(&str, &str); 1] = [("argocd", "github.com/argoproj/argo-cd/v3/cmd")];
+/// Our own beside it: its cache, and what tries our Lua with its code.
+const ARGO_CD_TOOLS: [(&str, &str); 2] = [("redis", "./redis"), ("luatest", "./luatest")];
 const ARGO_CD_MODULE: &str = "github.com/argoproj/argo-cd/v3";
 const ARGO_CD_LDFLAGS: &str = "-s -w -X github.com/argoproj/argo-cd/v3/common.version=3.5.3";
 /// Of Argo CD's release: its CRDs and its settings as they come.
@@ -59,8 +61,8 @@ impl Assets {
     /// # Errors
     /// When a prerequisite is missing (Go, Python 3.11, curl), with one sentence that names it, or a build fails.
     pub(crate) async fn find(processes: &Processes, with_emulator: bool) -> Result<Assets> {
-        let control_plane = GoModule::new("controlplane", &CONTROL_PLANE, LDFLAGS)?;
-        let helm = GoModule::new("helm", &HELM, LDFLAGS)?;
+        let control_plane = GoModule::new("controlplane", "controlplane", &CONTROL_PLANE, LDFLAGS)?;
+        let helm = GoModule::new("helm", "helm", &HELM, LDFLAGS)?;
         let localstack = with_emulator.then(LocalStack::new).transpose()?;
         // Before the first long step, all that could stop a later one.
         needs("curl", &["--version"], "install curl (7.75 or newer)")?;
@@ -97,6 +99,7 @@ impl Assets {
 pub(crate) struct ArgoCdAssets {
     pub(crate) argocd: PathBuf,
     pub(crate) redis: PathBuf,
+    pub(crate) luatest: PathBuf,
     /// [`ARGO_CD_MANIFESTS`] in one file.
     pub(crate) manifests: PathBuf,
 }
@@ -107,13 +110,15 @@ impl ArgoCdAssets {
     /// # Errors
     /// As [`Assets::find`]; git is a prerequisite here.
     pub(crate) async fn find(processes: &Processes) -> Result<ArgoCdAssets> {
-        let module = GoModule::new("argocd", &ARGO_CD, ARGO_CD_LDFLAGS)?;
+        let module = GoModule::new("argocd", "argocd", &ARGO_CD, ARGO_CD_LDFLAGS)?;
+        let tools = GoModule::new("argocd-tools", "argocd", &ARGO_CD_TOOLS, "-s -w")?;
         let manifests = module.cache.join("manifests.yaml");
         needs("git", &["--version"], "install git, with which Argo CD reads its repositories")?;
-        if !module.is_complete() || !manifests.is_file() {
+        if !module.is_complete() || !tools.is_complete() || !manifests.is_file() {
             needs_go("Argo CD", &module)?;
         }
         module.build(processes).await?;
+        tools.build(processes).await?;
         if !manifests.is_file() {
             let dir = module.dir_of(ARGO_CD_MODULE).await?.join("manifests");
             let texts = ARGO_CD_MANIFESTS.map(|file| fs::read_to_string(dir.join(file)));
@@ -122,8 +127,27 @@ impl ArgoCdAssets {
             fs::write(&part, texts.join("\n---\n"))?;
             fs::rename(&part, &manifests)?;
         }
-        Ok(ArgoCdAssets { argocd: module.path("argocd"), redis: module.path("redis"), manifests })
+        Ok(ArgoCdAssets {
+            argocd: module.path("argocd"),
+            redis: tools.path("redis"),
+            luatest: tools.path("luatest"),
+            manifests,
+        })
     }
+}
+
+/// The emulator's Python alone.
+///
+/// # Errors
+/// As [`Assets::find`].
+pub(crate) async fn python(processes: &Processes) -> Result<PathBuf> {
+    let localstack = LocalStack::new()?;
+    needs("curl", &["--version"], "install curl (7.75 or newer)")?;
+    if !localstack.is_complete() {
+        needs("python3.11", &["-c", "import venv, ensurepip"], "install Python 3.11 with its venv module")?;
+    }
+    localstack.install(processes).await?;
+    Ok(localstack.python())
 }
 
 fn source(name: &str) -> PathBuf {
@@ -171,8 +195,14 @@ struct GoModule {
 }
 
 impl GoModule {
-    fn new(name: &str, programs: &'static [(&'static str, &'static str)], ldflags: &'static str) -> Result<GoModule> {
-        let source = source(name);
+    /// Of the Go module in the folder `module`; what is built is kept under `name`.
+    fn new(
+        name: &str,
+        module: &str,
+        programs: &'static [(&'static str, &'static str)],
+        ldflags: &'static str,
+    ) -> Result<GoModule> {
+        let source = source(module);
         let mut pins = vec![fs::read(source.join("go.sum"))?, ldflags.into()];
         // go.sum does not hold what a program of our own says.
         for own in programs.iter().filter_map(|(_, package)| package.strip_prefix("./")) {

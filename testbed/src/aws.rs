@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::control_plane::answers;
 use crate::curl::{Request, Response};
+use crate::ports::Ports;
 use crate::processes::{Processes, Program};
 
 pub(crate) const LOCALSTACK: &str = "localstack";
@@ -29,6 +30,8 @@ pub(crate) fn localstack(python: &Path, port: u16, dir: &Path) -> Program {
         ("STRICT_SERVICE_LOADING", "1".into()),
         ("FILESYSTEM_ROOT", dir.join("localstack").to_string_lossy().into_owned()),
         ("LOCALSTACK_VOLUME_DIR", dir.join("localstack").to_string_lossy().into_owned()),
+        // In a container it forgets FILESYSTEM_ROOT, and two that start at once read each other's half-written key.
+        ("CUSTOM_SSL_CERT_PATH", dir.join("localstack/server.pem").to_string_lossy().into_owned()),
         ("SERVICES", SERVICES.into()),
     ];
     Program {
@@ -44,6 +47,36 @@ pub(crate) fn localstack(python: &Path, port: u16, dir: &Path) -> Program {
 pub(crate) async fn wait_ready(processes: &Processes, endpoint: &str) -> Result<()> {
     let health = Request::get(format!("{endpoint}/_localstack/health"));
     processes.wait_ready(LOCALSTACK, Duration::from_secs(120), async || answers(&health).await).await
+}
+
+/// The AWS emulator without a control plane, until this is dropped or its process ends in whatever way.
+pub struct Emulator {
+    endpoint: String,
+    _processes: Processes,
+    /// Held, so that nobody takes its port.
+    _ports: Ports,
+}
+
+impl Emulator {
+    /// Starts it, empty.
+    ///
+    /// # Errors
+    /// When Python 3.11 or curl is missing, or it does not get ready.
+    pub async fn start() -> Result<Self> {
+        let (processes, ports) = (Processes::new()?, Ports::default());
+        let python = crate::assets::python(&processes).await?;
+        let port = ports.take()?;
+        let endpoint = format!("http://127.0.0.1:{port}");
+        std::fs::create_dir(processes.dir().join("localstack"))?;
+        processes.start(&localstack(&python, port, processes.dir()))?;
+        wait_ready(&processes, &endpoint).await?;
+        Ok(Self { endpoint, _processes: processes, _ports: ports })
+    }
+
+    /// Its URL.
+    pub fn endpoint(&self) -> &str {
+        &self.endpoint
+    }
 }
 
 /// A client for any service of an emulator, for set-up and for looking: it knows the wire protocols, not the operations.

@@ -12,6 +12,8 @@
 //! # Ok(()) }
 //! ```
 //!
+//! And an AWS in memory, deterministic, for what no emulator can be made to do: see [`memory`].
+//!
 //! Nothing runs pods: the operator is a process of its own, under the chart's ServiceAccount. When the owner of a
 //! [`Testbed`] drops it, panics or is killed, every process ends and its directory is removed (`reaper.sh`).
 
@@ -24,6 +26,7 @@ mod control_plane;
 mod curl;
 pub mod demo;
 mod git;
+pub mod memory;
 mod operator;
 mod ports;
 mod processes;
@@ -32,7 +35,7 @@ pub mod serve;
 mod testbed;
 
 pub use argocd::{ArgoCd, NAMESPACE as ARGOCD_NAMESPACE, Refresh, application};
-pub use aws::Aws;
+pub use aws::{Aws, Emulator};
 pub use calls::{Calls, Expect, Step, Variables, matches};
 pub use curl::{Request, Response};
 pub use git::GitRepository;

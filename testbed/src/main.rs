@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::SystemTime;
 
 use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
+use stepgate_testbed::memory::{self, InProcess, Memory, Settings};
 use stepgate_testbed::serve::{self, State};
 use stepgate_testbed::{OperatorOptions, Options, bench, demo, repository};
 
@@ -30,6 +32,14 @@ enum Action {
         /// Where the JSON goes.
         #[arg(long, default_value = "target/bench.json")]
         json: PathBuf,
+    },
+    /// Serve the AWS in memory on a port of 127.0.0.1.
+    Memory {
+        #[arg(long, default_value_t = 4599)]
+        port: u16,
+        /// Enforce AWS's quotas, and its delays.
+        #[arg(long)]
+        lifelike: bool,
     },
     /// Stop the testbed that `up` started.
     Down,
@@ -96,6 +106,14 @@ async fn act(cli: Cli) -> Result<ExitCode> {
     let state = State::new(&cli.state_dir.unwrap_or_else(|| repository().join(".testbed")))?;
     match cli.command {
         Action::Serve(run) => serve::serve(&state, run.options(), run.operator(), run.gitops).await?,
+        Action::Memory { port, lifelike } => {
+            let settings = if lifelike { Settings::lifelike() } else { Settings::default() };
+            let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await?;
+            println!("http://{}", listener.local_addr()?);
+            let mut aws = Memory::new(0, settings);
+            aws.set_now(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?);
+            memory::serve(InProcess::new(aws), listener).await?;
+        }
         Action::Down => serve::down(&state).await?,
         Action::Up(run) => {
             let access = serve::up(&state, &run.arguments()).await?;

@@ -349,6 +349,46 @@ async fn what_is_paused_says_what_would_be_done() {
 }
 
 #[tokio::test]
+async fn what_is_paused_and_deleted_waits_for_the_end_of_the_pause() {
+    let ns = scene("delete-when-resumed").await;
+    const PAUSED: &str = "stepgate.dev/paused";
+    // A paused route is kept as it is while its API changes around it.
+    annotate(&ns, "apiroute/say", PAUSED, json!("true")).await;
+    ns.delete("apiroute/say").await;
+    let message = ns.condition("apiroute/say", "Reconciling", "True", "DeletionBlocked").await;
+    assert!(message.starts_with("paused by annotation stepgate.dev/paused"), "{message}");
+    ns.condition("apiroute/say", "Ready", "False", "DeletionBlocked").await;
+    ns.apply(&route("more", "/more", "say")).await;
+    ns.ready(&["apiroute/more"]).await;
+    ns.says("more", "hello").await;
+    ns.says("say", "hello").await;
+
+    // So is one whose API is paused.
+    annotate(&ns, "restapi/api", PAUSED, json!("true")).await;
+    annotate(&ns, "apiroute/say", PAUSED, Value::Null).await;
+    ns.tells(
+        "apiroute/say",
+        "RestAPI delete-when-resumed/api is paused by annotation stepgate.dev/paused: remove it, and deletion goes on",
+    )
+    .await;
+    ns.says("say", "hello").await;
+    annotate(&ns, "restapi/api", PAUSED, Value::Null).await;
+    ns.gone("apiroute/say").await;
+    let id = text(&ns.get("restapi/api").await, "/status/restApiId");
+    let methods = cloud(&ns).rest_api(&id).await.unwrap().methods;
+    assert_eq!(methods.keys().collect::<Vec<_>>(), ["POST /more"]);
+
+    annotate(&ns, "restapi/api", PAUSED, json!("true")).await;
+    ns.delete("restapi/api").await;
+    let message = ns.condition("restapi/api", "Reconciling", "True", "DeletionBlocked").await;
+    assert!(message.contains(PAUSED), "{message}");
+    let methods = cloud(&ns).rest_api(&id).await.unwrap().methods;
+    assert_eq!(methods.keys().collect::<Vec<_>>(), ["POST /more"]);
+    annotate(&ns, "restapi/api", PAUSED, Value::Null).await;
+    ns.gone("restapi/api").await;
+}
+
+#[tokio::test]
 async fn a_paused_change_is_made_when_the_pause_ends() {
     let ns = scene("delete-resumed").await;
     annotate(&ns, "statemachine/say", "stepgate.dev/paused", json!("true")).await;

@@ -277,6 +277,23 @@ async fn a_stage_that_serves_somebody_elses_deployment_is_moved_back() {
 }
 
 #[tokio::test]
+async fn routes_say_that_a_stage_was_moved_away_where_drift_is_only_reported() {
+    let scene = Scene::new("drift-moved").await;
+    let (ns, client) = (&scene.ns, &scene.aws.apigateway);
+    ns.patch("restapi/api", json!({"spec": {"driftPolicy": "Report"}})).await;
+    ns.ready(&["restapi/api", "apiroute/say"]).await;
+    let deployed = client.create_deployment().rest_api_id(&scene.api).send().await.unwrap();
+    let update = client.update_stage().rest_api_id(&scene.api).stage_name("prod");
+    update.patch_operations(replace("/deploymentId", &deployed.id.unwrap())).send().await.unwrap();
+    for object in ["restapi/api", "apiroute/say"] {
+        ns.condition(object, "Ready", "False", "Drifted").await;
+    }
+    ns.patch("restapi/api", json!({"spec": {"driftPolicy": "Correct"}})).await;
+    ns.ready(&["restapi/api", "apiroute/say"]).await;
+    ns.says("say", "hello").await;
+}
+
+#[tokio::test]
 async fn a_changed_machine_is_repaired() {
     let scene = Scene::new("drift-machine").await;
     let client = &scene.aws.sfn;

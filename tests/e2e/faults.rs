@@ -179,6 +179,58 @@ async fn a_mapping_that_aws_refuses_concerns_one_route_only() {
 }
 
 #[tokio::test]
+async fn an_api_that_aws_refuses_is_said_with_its_routes() {
+    let (proxy, ns) = behind("fault-api").await;
+    const WORDS: &str = "No integration defined for method";
+    proxy.inject("CreateDeployment", ALWAYS, error(400, "BadRequestException", WORDS));
+    ns.apply(&manifests()).await;
+    let why = ns.stalled("restapi/api", "RefusedByAWS").await;
+    assert_eq!(why, format!("CreateDeployment: {WORDS} (BadRequestException)"));
+    assert_eq!(ns.stalled("apiroute/say", "RefusedByAWS").await, format!("RestAPI fault-api/api: {why}"));
+    proxy.lift();
+    ns.ready(&ALL).await;
+    ns.says("say", "hello").await;
+    end(ns).await;
+}
+
+/// Step Functions and API Gateway are eventually consistent.
+#[tokio::test]
+async fn what_aws_said_yes_to_is_waited_for() {
+    let (proxy, ns) = behind("fault-later").await;
+    ns.apply(&manifests()).await;
+    ns.ready(&ALL).await;
+    proxy.inject("UpdateStateMachine", ALWAYS, Answer::Later { status: 200, body: r#"{"updateDate": 1}"# });
+    ns.apply(&machine("say", "bye")).await;
+    let message = ns.condition("statemachine/say", "Reconciling", "True", "Progressing").await;
+    assert!(message.contains("AWS does not show the last change yet"), "{message}");
+    ns.condition("statemachine/say", "Ready", "False", "LastKnownGood").await;
+    proxy.lift();
+    ns.ready(&["statemachine/say"]).await;
+    ns.says("say", "bye").await;
+
+    let aws = Cloud::new(ns.suite.testbed.aws_endpoint());
+    let id = ns.get("restapi/api").await["status"]["restApiId"].as_str().unwrap().to_owned();
+    let arn = ns.get("statemachine/say").await["status"]["stateMachineArn"].as_str().unwrap().to_owned();
+    proxy.inject("DeleteRestApi", ALWAYS, Answer::Later { status: 202, body: "" });
+    proxy.inject("DeleteStateMachine", ALWAYS, Answer::Later { status: 200, body: "{}" });
+    // The machine only then: before, a stage serves it.
+    for object in ["restapi/api", "statemachine/say"] {
+        ns.delete(object).await;
+        let message = ns.condition(object, "Reconciling", "True", "Deleting").await;
+        assert!(message.contains("AWS does not show the deletion yet"), "{message}");
+        if object == "restapi/api" {
+            assert!(aws.rest_api(&id).await.is_some());
+            aws.apigateway.delete_rest_api().rest_api_id(&id).send().await.unwrap();
+        } else {
+            assert!(aws.machine(&arn).await.is_some());
+            aws.sfn.delete_state_machine().state_machine_arn(&arn).send().await.unwrap();
+        }
+        ns.gone(object).await;
+    }
+    end(ns).await;
+}
+
+#[tokio::test]
 async fn conflicts_and_errors_of_aws_itself_are_tried_again() {
     let (proxy, ns) = behind("fault-retried").await;
     const CONFLICT: &str = "Unable to complete operation due to concurrent modification. Please try again later.";
@@ -222,6 +274,11 @@ async fn other_lost_answers_leave_nothing_twice() {
     ns.apply(&manifests()).await;
     ns.ready(&ALL).await;
     ns.says("say", "hello").await;
+    // What is there already is no refusal: nobody has to do anything about it.
+    for object in ALL {
+        let events = ns.events(object).await;
+        assert!(!events.iter().any(|event| event.contains("RefusedByAWS")), "{object}: {events:?}");
+    }
     end(ns).await;
     let left = suite().await.testbed.aws().inventory().await.unwrap();
     assert!(!left.iter().any(|name| name.contains("fault-lost-more")), "{left:?}");

@@ -12,6 +12,9 @@ mod examples;
 mod faults;
 mod plan;
 mod proxy;
+mod record;
+#[path = "../conditions/rows.rs"]
+mod rows;
 mod schema;
 mod schema_cases;
 mod stages;

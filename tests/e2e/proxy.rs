@@ -27,6 +27,8 @@ pub enum Answer {
     Error { status: u16, code: &'static str, message: &'static str, retry_after: Option<u32> },
     /// AWS does it, and the connection is cut before the answer is through.
     Lost,
+    /// AWS says yes, and has not done it yet.
+    Later { status: u16, body: &'static str },
 }
 
 #[derive(Clone, Debug)]
@@ -106,6 +108,7 @@ async fn handle(
             let cut = futures::stream::once(async { Err::<Bytes, _>(std::io::Error::other("cut")) });
             Response::builder().status(done.status()).body(Body::from_stream(cut)).unwrap()
         }
+        Some(Answer::Later { status, body }) => Response::builder().status(status).body(Body::from(body)).unwrap(),
         None => forward(&state, method, uri, headers, body).await,
     }
 }
@@ -169,6 +172,7 @@ fn rest_operation(method: &Method, path: &str) -> String {
         ("PUT", ["restapis", _, "resources", _, "methods", _, "integration"]) => "PutIntegration",
         ("POST", ["restapis", _, "deployments"]) => "CreateDeployment",
         ("GET", ["restapis", _]) => "GetRestApi",
+        ("DELETE", ["restapis", _]) => "DeleteRestApi",
         ("GET", ["restapis", _, "resources"]) => "GetResources",
         ("GET", ["restapis", _, "stages"]) => "GetStages",
         _ => return format!("{method} {path}"),

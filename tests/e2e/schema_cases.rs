@@ -129,8 +129,8 @@ fn machines() -> Vec<(&'static str, Value, &'static str)> {
         ),
         (
             json!({"executionRole": {"arn": "arn:aws:iam::111122223333:role/r", "managedPolicyArns": ["arn:aws:iam::aws:policy/p"]}}),
-            "spec.executionRole: Invalid value: `arn` names an existing role: `statements` and `managedPolicyArns` belong to \
-             a managed one, so leave one or the other out",
+            "spec.executionRole: Invalid value: `arn` names an existing role: `inferred`, `statements` and `managedPolicyArns` \
+             belong to a managed one, so leave one or the other out",
         ),
         (
             statement(json!({"actions": ["s3:GetObject"], "resources": []})),

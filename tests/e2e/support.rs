@@ -9,6 +9,8 @@ use serde_json::{Value, json};
 use stepgate_testbed::{Operator, OperatorOptions, Options, Request, Response, Testbed};
 use tokio::sync::OnceCell;
 
+use crate::record;
+
 /// How long anything may take on a busy machine; what passes takes a second or two.
 pub const PATIENCE: Duration = Duration::from_secs(90);
 
@@ -44,6 +46,7 @@ pub async fn start(aws_of: Option<&Suite>, options: OperatorOptions) -> anyhow::
     env.extend(options.env.iter().map(|(key, value)| (key.as_str(), value.as_str())));
     let env = env.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
     let operator = Operator::start(testbed, OperatorOptions { binary, env, ..options }).await?;
+    record::watch(testbed);
     testbed.apply(&account("e2e", testbed.aws_endpoint())).await?;
     testbed.kubectl(["wait", "awsaccount/e2e", "--for=condition=Ready", "--timeout=30s"]).await?;
     Ok(Suite { testbed, operator: Box::leak(Box::new(operator)) })

@@ -386,7 +386,7 @@ async fn what_lives_somewhere_does_not_move() {
 
     // Another AWSAccount, though it is the same account in AWS.
     ns.apply(&in_account("bound-two")).await;
-    for object in ["statemachine/say", "restapi/api"] {
+    for object in all {
         let message = ns.stalled(object, "BindingChanged").await;
         for part in ["bound-one", "bound-two", "AWS is left alone"] {
             assert!(message.contains(part), "no `{part}` in: {message}");

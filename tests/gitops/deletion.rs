@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use rstest::rstest;
 
-use crate::frame::{App, Mode, Scene, gitops, repository};
-use crate::support::{Namespace, TENANT, account, machine, rest_api, route, suite};
+use crate::frame::{Mode, Scene, gitops};
+use crate::support::{Namespace, TENANT, account, machine, rest_api, route};
 
 fn team() -> String {
     machine("say", "hello") + &rest_api("api") + &route("say", "/say", "say")
@@ -33,12 +33,12 @@ async fn an_account_deleted_before_its_teams_says_what_it_waits_for(
     #[values(Mode::ClientSide, Mode::ServerSide, Mode::ServerSideDiff)] mode: Mode,
 ) {
     let name = format!("order-{}", mode.name());
-    gitops().await;
-    let platform = repository(&format!("{name}-platform")).await;
-    let account = account(&name, suite().await.testbed.aws_endpoint());
-    platform.write("account.yaml", &account).unwrap();
-    let revision = platform.commit("The account").await.unwrap();
-    let platform = App::new(&format!("{name}-platform"), mode, &platform, ".", "default").await;
+    let gitops = gitops().await;
+    let account = account(&name, gitops.suite.testbed.aws_endpoint());
+    let repository = gitops.repository(&format!("{name}-platform")).await;
+    repository.write("account.yaml", &account).unwrap();
+    let revision = repository.commit("The account").await.unwrap();
+    let platform = gitops.app(&format!("{name}-platform"), mode, &repository, ".", "default").await;
     platform.is(&revision, "Healthy").await;
     let scene = Scene::in_namespace(Namespace::labelled(&name, &[(TENANT, &name)]).await, mode).await;
     scene.healthy(&[("team.yaml", &team())]).await;
@@ -47,7 +47,7 @@ async fn an_account_deleted_before_its_teams_says_what_it_waits_for(
     platform.delete().await;
     let admin = format!("awsaccount/{name}");
     let message = scene.ns.condition(&admin, "Reconciling", "True", "DeletionBlocked").await;
-    assert!(message.contains("2 objects are bound to this account"), "{message}");
+    assert!(message.contains("2 objects live in this account"), "{message}");
     assert!(message.contains(&format!("StateMachine {name}/say")), "{message}");
     scene.ns.says("say", "hello").await;
     assert!(platform.find().await.is_some());

@@ -2,29 +2,35 @@
 
 use std::time::Instant;
 
-use rstest::rstest;
 use serde_json::{Value, json};
 use stepgate_testbed::demo::Example;
-use stepgate_testbed::{GitRepository, Refresh, Variables, repository as project};
+use stepgate_testbed::{GitRepository, OperatorOptions, Refresh, Variables, repository as project};
 
-use crate::frame::{App, Mode, copy, gitops, repository};
-use crate::platform::ONE_PLATFORM;
-use crate::support::suite;
+use crate::frame::{App, Gitops, Mode, copy};
+use crate::support::{Suite, start};
 
-#[rstest]
+/// A testbed of its own: what is left in AWS is exactly what the examples left, and their names are theirs alone.
 #[tokio::test]
-async fn the_examples_come_from_git_answer_and_leave_nothing(
-    #[values(Mode::ClientSide, Mode::ServerSide, Mode::ServerSideDiff)] mode: Mode,
-) {
-    gitops().await;
-    let access = suite().await.testbed.access();
-    // Their namespaces and names in AWS are theirs alone.
-    let _alone = ONE_PLATFORM.lock().await;
+async fn the_examples_come_from_git_answer_and_leave_nothing() {
+    let suite = start(None, OperatorOptions::default()).await.unwrap();
+    let suite: &Suite = Box::leak(Box::new(suite));
+    let gitops: &Gitops = Box::leak(Box::new(Gitops::start(suite).await.unwrap()));
+    for mode in [Mode::ClientSide, Mode::ServerSide, Mode::ServerSideDiff] {
+        examples(gitops, mode).await;
+        // It remembers the names of executions longer than their machines.
+        suite.testbed.stop_aws().await.unwrap();
+        suite.testbed.start_aws().await.unwrap();
+    }
+}
+
+async fn examples(gitops: &'static Gitops, mode: Mode) {
+    let access = gitops.suite.testbed.access();
+    let before = access.aws().inventory().await.unwrap();
     let name = format!("examples-{}", mode.name());
-    let repository = repository(&name).await;
+    let repository = gitops.repository(&name).await;
     repository.write("platform/awsaccount.yaml", &account(access.aws_endpoint())).unwrap();
     let revision = repository.commit("The account").await.unwrap();
-    let platform = App::new(&name, mode, &repository, "platform", "default").await;
+    let platform = gitops.app(&name, mode, &repository, "platform", "default").await;
     platform.is(&revision, "Healthy").await;
 
     let mut running = Vec::new();
@@ -33,7 +39,7 @@ async fn the_examples_come_from_git_answer_and_leave_nothing(
         for step in &example.calls.before {
             step.run(access, &example.dir, &mut variables).await.unwrap();
         }
-        let app = follow(&repository, &example, mode).await;
+        let app = follow(gitops, &repository, &example, mode).await;
         copy(&example.dir, &repository.dir().join(&example.name), &quick);
         let revision = repository.commit(&example.name).await.unwrap();
         let pushed = Instant::now();
@@ -72,20 +78,17 @@ async fn the_examples_come_from_git_answer_and_leave_nothing(
             step.run(access, &example.dir, &mut variables).await.unwrap();
         }
     }
-    let left = access.aws().inventory().await.unwrap();
-    let of_examples =
-        ["hello-world", "potato", "item-api", "root-get", "reddit", "stage-variables", "ec2-sync", "client-names"];
-    let left: Vec<_> = left.iter().filter(|name| of_examples.iter().any(|example| name.contains(example))).collect();
-    assert!(left.is_empty(), "left in AWS: {left:?}");
+    assert_eq!(access.aws().inventory().await.unwrap(), before, "deletion leaves nothing in AWS");
     platform.delete().await;
     platform.gone().await;
 }
 
 /// Follows the folder of an example, which is empty yet.
-async fn follow(repository: &GitRepository, example: &Example, mode: Mode) -> App {
+async fn follow(gitops: &'static Gitops, repository: &GitRepository, example: &Example, mode: Mode) -> App {
     repository.write(&format!("{}/README.md", example.name), "Comes with the next commit.\n").unwrap();
     let revision = repository.commit("An empty folder").await.unwrap();
-    let app = App::new(&format!("{}-{}", example.name, mode.name()), mode, repository, &example.name, "default").await;
+    let name = format!("{}-{}", example.name, mode.name());
+    let app = gitops.app(&name, mode, repository, &example.name, "default").await;
     app.is(&revision, "Healthy").await;
     app
 }

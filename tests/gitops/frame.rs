@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind, Patch, PatchParams, WatchEvent, WatchParams};
@@ -12,7 +12,10 @@ use stepgate_testbed::{ARGOCD_NAMESPACE, ArgoCd, GitRepository, Refresh, applica
 use tokio::sync::OnceCell;
 use tokio::task::JoinHandle;
 
-use crate::support::{Namespace, PATIENCE, Suite, eventually, suite};
+use crate::support::{Namespace, Suite, eventually, suite};
+
+/// How long anything may take on a busy machine: longer than the pauses of all parts together.
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// What all tests share.
 pub struct Gitops {
@@ -23,16 +26,53 @@ pub struct Gitops {
 /// The suite's testbed with its Argo CD, which the first test starts.
 pub async fn gitops() -> &'static Gitops {
     static GITOPS: OnceCell<Result<Gitops, String>> = OnceCell::const_new();
-    let start = async || {
-        let suite = suite().await;
-        let started = Instant::now();
-        let argo = ArgoCd::start(suite.testbed).await.map_err(|error| format!("{error:#}"))?;
-        println!("Argo CD is up ({:.1} s)", started.elapsed().as_secs_f64());
-        Ok(Gitops { suite, argo })
-    };
+    let start = async || Gitops::start(suite().await).await.map_err(|error| format!("{error:#}"));
     match GITOPS.get_or_init(start).await {
         Ok(gitops) => gitops,
         Err(error) => panic!("Argo CD did not start: {error}"),
+    }
+}
+
+impl Gitops {
+    /// With an Argo CD on the testbed of this suite.
+    pub async fn start(suite: &'static Suite) -> anyhow::Result<Gitops> {
+        let started = Instant::now();
+        let argo = ArgoCd::start(suite.testbed).await?;
+        println!("Argo CD is up ({:.1} s)", started.elapsed().as_secs_f64());
+        Ok(Gitops { suite, argo })
+    }
+
+    /// A repository of this name.
+    pub async fn repository(&self, name: &str) -> GitRepository {
+        GitRepository::create(self.suite.testbed, name).await.unwrap()
+    }
+
+    /// An Application that follows a folder of a repository, into this namespace where the manifests name none.
+    pub async fn app(
+        &'static self,
+        name: &str,
+        mode: Mode,
+        repository: &GitRepository,
+        path: &str,
+        namespace: &str,
+    ) -> App {
+        let source = json!({"repoURL": repository.url(), "path": path, "targetRevision": "HEAD"});
+        let mut manifest = application(name, source, mode.sync_options());
+        manifest["metadata"]["annotations"] = mode.annotations();
+        manifest["spec"]["destination"]["namespace"] = json!(namespace);
+        let app = self.app_named(name).await;
+        app.applications.patch(name, &PatchParams::apply("gitops"), &Patch::Apply(&manifest)).await.unwrap();
+        app
+    }
+
+    /// The Application of this name, which may come later.
+    pub async fn app_named(&'static self, name: &str) -> App {
+        let gvk = GroupVersionKind::gvk("argoproj.io", "v1alpha1", "Application");
+        let resource = ApiResource::from_gvk_with_plural(&gvk, "applications");
+        // Its connections belong to this test's runtime.
+        let client = self.suite.testbed.kube_client().await.unwrap();
+        let applications = Api::namespaced_with(client, ARGOCD_NAMESPACE, &resource);
+        App { name: name.to_owned(), gitops: self, applications }
     }
 }
 
@@ -80,27 +120,6 @@ pub struct App {
 }
 
 impl App {
-    /// Follows a folder of a repository, into this namespace where the manifests name none.
-    pub async fn new(name: &str, mode: Mode, repository: &GitRepository, path: &str, namespace: &str) -> App {
-        let source = json!({"repoURL": repository.url(), "path": path, "targetRevision": "HEAD"});
-        let mut manifest = application(name, source, mode.sync_options());
-        manifest["metadata"]["annotations"] = mode.annotations();
-        manifest["spec"]["destination"]["namespace"] = json!(namespace);
-        let app = App::named(name).await;
-        app.applications.patch(name, &PatchParams::apply("gitops"), &Patch::Apply(&manifest)).await.unwrap();
-        app
-    }
-
-    /// The one of this name, which may come later.
-    pub async fn named(name: &str) -> App {
-        let gitops = gitops().await;
-        let gvk = GroupVersionKind::gvk("argoproj.io", "v1alpha1", "Application");
-        let resource = ApiResource::from_gvk_with_plural(&gvk, "applications");
-        // Its connections belong to this test's runtime.
-        let client = gitops.suite.testbed.kube_client().await.unwrap();
-        App { name: name.to_owned(), gitops, applications: Api::namespaced_with(client, ARGOCD_NAMESPACE, &resource) }
-    }
-
     /// The Application, when it is there.
     pub async fn find(&self) -> Option<Value> {
         let found = self.applications.get_opt(&self.name).await.unwrap();
@@ -260,8 +279,9 @@ impl Scene {
 
     /// With a namespace that is there.
     pub async fn in_namespace(ns: Namespace, mode: Mode) -> Scene {
-        let repository = repository(&ns.name).await;
-        let app = App::new(&ns.name, mode, &repository, ".", &ns.name).await;
+        let gitops = gitops().await;
+        let repository = gitops.repository(&ns.name).await;
+        let app = gitops.app(&ns.name, mode, &repository, ".", &ns.name).await;
         Scene { app, ns, repository }
     }
 
@@ -281,11 +301,6 @@ impl Scene {
         self.app.is(&revision, "Healthy").await;
         revision
     }
-}
-
-/// A repository of this name.
-pub async fn repository(name: &str) -> GitRepository {
-    GitRepository::create(gitops().await.suite.testbed, name).await.unwrap()
 }
 
 /// Copies a folder with everything in it, its files changed.

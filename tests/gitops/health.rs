@@ -7,6 +7,12 @@ use stepgate_testbed::Relay;
 use crate::frame::{Mode, Scene, gitops};
 use crate::support::{Namespace, TENANT, account, assert_for_people, machine, rest_api, route, suite};
 
+#[tokio::test]
+async fn every_recorded_status_has_its_health() {
+    let said = gitops().await.argo.try_customizations().await;
+    println!("{}", said.unwrap_or_else(|error| panic!("{error:#}")));
+}
+
 /// Its `Next` names no state.
 const BROKEN: &str = "---
 apiVersion: stepgate.dev/v1alpha1

@@ -209,3 +209,11 @@ fn under_a_paused_api_what_is_served_as_asked_is_ready() {
     assert!(matches!(computed("{}", &[("prod", true, "new")], &paused("new")).state, State::Ready(_)));
     assert!(matches!(computed("{}", &[("prod", true, "old")], &paused("new")).state, State::Paused(_)));
 }
+
+#[test]
+fn that_there_is_no_such_api_is_not_said_once_there_is() {
+    let before = "{status: {conditions: [{type: Accepted, status: 'False', reason: NoSuchAPI, message: none, lastTransitionTime: '2026-01-01T00:00:00Z'}]}}";
+    let problem = Problem::waiting(reasons::RETRYING, "AWS does not answer");
+    let computed = computed(before, &[("prod", true, "")], &RouteState::ApiProblem(problem));
+    assert!(!conditions(&computed).iter().any(|condition| condition.starts_with("Accepted")));
+}

@@ -53,6 +53,7 @@ impl Watches {
             namespaces: store().0,
             config_maps: store().0,
             revisions: store().0,
+            bursts: Default::default(),
         };
         let queues = Queues { accounts: accounts_tx, machines: machines_tx, apis: apis_tx, routes: routes_tx };
         let seen = Seen::default();

@@ -146,6 +146,14 @@ fn every_pair_counts() {
 }
 
 #[test]
+fn all_but_some_is_everything() {
+    let mut statement = Statement::allow(["sns:Publish"], [] as [&str; 0]);
+    statement.not_resources = vec!["arn:*:sns:*:*:*".into()];
+    assert!(matches!(&excesses(statement.clone())[..], [Excess::NotContained { resource, .. }] if resource == "*"));
+    assert_eq!(check(&[statement], &[grant(&["sns:Publish"], &["*"])], &orders()), Ok(()));
+}
+
+#[test]
 fn a_deny_needs_no_grant_and_a_condition_gives_none() {
     let mut statement = Statement::allow(["s3:*"], ["*"]);
     statement.effect = Effect::Deny;

@@ -1,8 +1,8 @@
 use rstest::rstest;
 
 use crate::identity::Key;
-use crate::validate::fixture::{machine, the_machine, with, world};
-use crate::validate::state_machine::{ValidMachine, ValidRole, references, validate};
+use crate::validate::fixture::{self, machine, the_machine, with, world};
+use crate::validate::state_machine::{ValidMachine, ValidRole, references, starts_machines, validate};
 
 const AROUND: &str = "---
 apiVersion: v1
@@ -174,4 +174,17 @@ fn references_are_every_object_named() {
         references(&the_machine(&world, "demo/hello")),
         (vec![Key::new("shop", "other")], vec![Key::new("demo", "texts"), Key::new("demo", "more")])
     );
+}
+
+#[test]
+fn a_machine_that_is_started_by_its_arn_is_referred_to() {
+    let task = r#"{"Type": "Task", "Resource": "arn:${AWS::Partition}:states:::states:startExecution", "End": true,
+        "Parameters": {"StateMachineArn": "arn:aws:states:${AWS::Region}:${AWS::AccountId}:stateMachine:shop_other:live"}}"#;
+    let spec = format!(r#"{{spec: {{definition: '{{"StartAt": "A", "States": {{"A": {task}}}}}'}}}}"#);
+    let world = world(&with(&machine("demo/hello", "STANDARD"), &spec));
+    let machine = the_machine(&world, "demo/hello");
+    assert_eq!(references(&machine).0, [Key::new("shop", "other")]);
+    assert!(starts_machines(&machine));
+    let plain = fixture::world(&fixture::machine("demo/plain", "STANDARD"));
+    assert!(!starts_machines(&the_machine(&plain, "demo/plain")));
 }

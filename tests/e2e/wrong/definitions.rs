@@ -47,6 +47,43 @@ async fn an_unknown_name_to_substitute() {
 }
 
 #[tokio::test]
+async fn a_value_to_substitute_that_is_no_json() {
+    let ns = Namespace::new("e2e-no-value").await;
+    let delay = |json: &str| {
+        let substitution = format!("substitutions: [{{name: Delay, json: '{json}'}}]");
+        defined("work", "StartAt: Work\nStates:\n  Work: {Type: Pass, Result: \"${Delay}\", End: true}")
+            .replace("spec:\n", &format!("spec:\n  {substitution}\n"))
+    };
+    ns.apply(&delay("two")).await;
+    let message = ns.stalled("statemachine/work", "InvalidSpec").await;
+    assert!(message.starts_with("spec.substitutions[Delay].json is not JSON: "), "{message}");
+    assert!(message.ends_with(r#"quote a text twice, as '"text"'"#), "{message}");
+    ns.apply(&delay("2")).await;
+    ns.ready(&["statemachine/work"]).await;
+}
+
+#[tokio::test]
+async fn a_machine_to_substitute_that_does_not_admit_the_namespace() {
+    let owner = Namespace::new("e2e-named-owner").await;
+    let ns = Namespace::new("e2e-naming").await;
+    let admitting =
+        |from: &str| machine("called", "done") + &format!("  allowedCallers: {{namespaces: {{from: {from}}}}}\n");
+    owner.apply(&admitting("Same")).await;
+    owner.ready(&["statemachine/called"]).await;
+    let substitution = "substitutions: [{name: Called, stateMachineRef: {name: called, namespace: e2e-named-owner}}]";
+    let calling = defined("work", "StartAt: Work\nStates:\n  Work: {Type: Pass, Result: \"${Called}\", End: true}")
+        .replace("spec:\n", &format!("spec:\n  {substitution}\n"));
+    ns.apply(&calling).await;
+    assert_eq!(
+        ns.stalled("statemachine/work", "NotAllowed").await,
+        "spec.substitutions[Called].stateMachineRef: StateMachine e2e-named-owner/called admits only its own namespace; its \
+         owner must add namespace e2e-naming to spec.allowedCallers.namespaces"
+    );
+    owner.apply(&admitting("All")).await;
+    ns.ready(&["statemachine/work"]).await;
+}
+
+#[tokio::test]
 async fn a_broken_definition_leaves_the_last_good_machine_running() {
     let ns = Namespace::new("e2e-broken-live").await;
     ns.apply(&(machine("work", "one") + &rest_api("api") + &route("orders", "/orders", "work"))).await;

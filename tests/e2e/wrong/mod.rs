@@ -2,6 +2,7 @@
 
 mod definitions;
 mod ownership;
+mod permissions;
 mod routes;
 mod tenancy;
 mod wakes;

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{Namespace, TENANT, condition, machine, rest_api, route};
+use crate::support::{Namespace, TENANT, account, condition, machine, rest_api, route};
 
 #[tokio::test]
 async fn two_routes_with_one_path_and_method() {
@@ -217,4 +217,54 @@ async fn bad_routes_do_not_stop_a_good_one() {
     }
     let ready = condition(&ns.get("restapi/api").await, "Ready").unwrap();
     assert_eq!(ready.message, "2 of 6 routes are served.");
+}
+
+#[tokio::test]
+async fn a_stage_that_api_gateway_would_refuse() {
+    let ns = Namespace::new("e2e-stage").await;
+    let colored = |color: &str| {
+        rest_api("api").replace("{name: prod}", &format!("{{name: prod, variables: {{color: {color}}}}}"))
+    };
+    ns.apply(&(machine("work", "done") + &colored("dark blue") + &route("orders", "/orders", "work"))).await;
+    let message = ns.stalled("restapi/api", "InvalidSpec").await;
+    assert_eq!(
+        message,
+        "spec.stages[prod].variables.color: API Gateway takes 1 to 512 letters, digits and `-._~:/?#&=,` in a stage \
+         variable's value, not `dark blue`"
+    );
+    // Its routes can't be carried out either, and say why.
+    assert_eq!(ns.stalled("apiroute/orders", "InvalidSpec").await, format!("RestAPI e2e-stage/api: {message}"));
+    ns.apply(&colored("blue")).await;
+    ns.ready(&["restapi/api", "apiroute/orders"]).await;
+}
+
+#[tokio::test]
+async fn a_machine_in_another_region() {
+    let ns = Namespace::labelled("e2e-regions", &[(TENANT, "e2e-regions")]).await;
+    let endpoint = ns.suite.testbed.aws_endpoint();
+    let regions = "regions: [{name: us-east-1}, {name: eu-west-1}]";
+    ns.apply(&account("e2e-regions", endpoint).replace("regions: [{name: us-east-1}]", regions)).await;
+    let far = machine("far", "far").replace("type: EXPRESS", "type: EXPRESS\n  region: eu-west-1");
+    ns.apply(&(machine("near", "near") + &far + &rest_api("api") + &route("orders", "/orders", "far"))).await;
+    let message = ns.stalled("apiroute/orders", "InvalidSpec").await;
+    assert_eq!(
+        message,
+        "spec.target.stateMachineRef: StateMachine e2e-regions/far is \
+         arn:aws:states:eu-west-1:000000000000:stateMachine:e2e-regions_far, but this object lives in Region us-east-1 of \
+         account 000000000000; put both in one account and Region"
+    );
+    assert_eq!(ns.condition("apiroute/orders", "ResolvedRefs", "False", "InvalidSpec").await, message);
+    ns.condition("apiroute/orders", "Accepted", "True", "Accepted").await;
+    ns.apply(&route("orders", "/orders", "near")).await;
+    ns.ready(&["apiroute/orders", "statemachine/far"]).await;
+    ns.says("orders", "near").await;
+    let all = ["apiroute/orders", "restapi/api", "statemachine/near", "statemachine/far"];
+    for object in all {
+        ns.delete(object).await;
+    }
+    for object in all {
+        ns.gone(object).await;
+    }
+    ns.delete("awsaccount/e2e-regions").await;
+    ns.gone("awsaccount/e2e-regions").await;
 }

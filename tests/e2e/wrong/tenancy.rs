@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{Namespace, TENANT, account, machine, rest_api};
+use crate::support::{Namespace, TENANT, account, machine, rest_api, route};
 
 /// A StateMachine whose managed role has this statement.
 fn with_statement(actions: &str, resources: &str) -> String {
@@ -72,6 +72,29 @@ async fn no_account_admits_the_namespace() {
 }
 
 #[tokio::test]
+async fn a_route_of_a_namespace_that_no_account_admits() {
+    let platform = Namespace::new("e2e-admitted").await;
+    let team = Namespace::labelled("e2e-not-admitted", &[]).await;
+    let grants = "{allowedRoutes: [{namespaces: {from: All}, authorizations: [NONE]}], stages";
+    platform.apply(&(machine("work", "done") + "  allowedCallers: {namespaces: {from: All}}\n")).await;
+    platform.apply(&rest_api("api").replace("{stages", grants)).await;
+    let there = route("orders", "/orders", "work")
+        .replace("apiRef: {name: api}", "apiRef: {name: api, namespace: e2e-admitted}")
+        .replace("{name: work}", "{name: work, namespace: e2e-admitted}");
+    team.apply(&there).await;
+    let message = team.stalled("apiroute/orders", "NotAdmitted").await;
+    assert_eq!(
+        message,
+        "no tenant of an AWSAccount admits namespace e2e-not-admitted; the platform admin must add it to a tenant's `namespaces`"
+    );
+    assert_eq!(team.condition("apiroute/orders", "Accepted", "False", "NotAdmitted").await, message);
+    platform.ready(&["restapi/api"]).await;
+    team.patch("namespace/e2e-not-admitted", json!({"metadata": {"labels": {TENANT: "e2e"}}})).await;
+    team.ready(&["apiroute/orders"]).await;
+    team.says("orders", "done").await;
+}
+
+#[tokio::test]
 async fn two_tenants_that_match() {
     let ns = Namespace::labelled("e2e-two-tenants", &[(TENANT, "e2e"), ("also", "yes")]).await;
     let second = account("e2e-second", ns.suite.testbed.aws_endpoint()).replace("tenant: e2e-second", "also: \"yes\"");
@@ -105,14 +128,16 @@ async fn a_wrong_account_id() {
     ns.apply(&wrong).await;
     let message = ns.stalled("awsaccount/e2e-wrong", "WrongAccount").await;
     assert!(message.contains("111122223333") && message.contains("000000000000"), "{message}");
-    ns.apply(&(machine("work", "done") + &rest_api("api"))).await;
+    ns.apply(&(machine("work", "done") + &rest_api("api") + &route("orders", "/orders", "work"))).await;
     for object in ["statemachine/work", "restapi/api"] {
         let said = ns.stalled(object, "WrongAccount").await;
         assert_eq!(said, format!("AWSAccount e2e-wrong: {message}"));
     }
+    let said = ns.stalled("apiroute/orders", "WrongAccount").await;
+    assert_eq!(said, format!("RestAPI e2e-wrong-account/api: AWSAccount e2e-wrong: {message}"));
     let there = ns.suite.testbed.aws().inventory().await.unwrap();
     assert!(!there.iter().any(|name| name.contains("e2e-wrong-account")), "{there:?}");
-    for object in ["statemachine/work", "restapi/api"] {
+    for object in ["apiroute/orders", "statemachine/work", "restapi/api"] {
         ns.delete(object).await;
         ns.gone(object).await;
     }

@@ -1,4 +1,5 @@
-//! What waits for others goes on when they come, not at the next resync: here that is an hour away.
+//! What waits for others goes on when they come, not at the next resync: here that is an hour away. New roles are given
+//! time here, as on AWS.
 
 use std::time::{Duration, Instant};
 
@@ -6,16 +7,16 @@ use serde_json::json;
 use stepgate_testbed::OperatorOptions;
 use tokio::sync::OnceCell;
 
-use crate::support::{Namespace, Suite, TENANT, machine, rest_api, route, start, suite};
+use crate::support::{Namespace, Suite, TENANT, assert_for_people, machine, rest_api, route, start, suite};
 
 /// Waking takes moments; a busy machine may need a few more.
-const SECONDS: Duration = Duration::from_secs(15);
+const SECONDS: Duration = Duration::from_secs(20);
 
 /// An operator that compares with AWS once an hour, on a control plane of its own.
 async fn patient() -> &'static Suite {
     static PATIENT: OnceCell<Result<Suite, String>> = OnceCell::const_new();
     let start = async || {
-        let args = vec!["--resync-period=1h".to_owned()];
+        let args = ["--resync-period=1h", "--propagation-wait=2s"].map(str::to_owned).to_vec();
         start(Some(suite().await), OperatorOptions { args, ..OperatorOptions::default() })
             .await
             .map_err(|error| format!("{error:#}"))
@@ -69,4 +70,17 @@ async fn a_namespace_that_is_admitted_later() {
     let started = Instant::now();
     ns.ready(&["statemachine/work"]).await;
     assert!(started.elapsed() < SECONDS, "{:?}", started.elapsed());
+}
+
+#[tokio::test]
+async fn a_new_invoke_role_is_given_time() {
+    let ns = Namespace::on(patient().await, "e2e-wake-role", &[(TENANT, "e2e")]).await;
+    ns.apply(&(machine("work", "done") + &rest_api("api") + &route("orders", "/orders", "work"))).await;
+    for object in ["restapi/api", "apiroute/orders"] {
+        let waits = "Normal WaitingForRole: waiting until AWS sees the new invoke role everywhere";
+        let told = ns.event(object, waits).await;
+        assert_for_people(&told);
+    }
+    ns.ready(&["restapi/api", "apiroute/orders"]).await;
+    ns.says("orders", "done").await;
 }

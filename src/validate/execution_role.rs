@@ -1,0 +1,283 @@
+//! The execution role: what the definition needs and what is written, proven to stay within what the tenant may have.
+
+use std::collections::BTreeSet;
+
+use kube::ResourceExt;
+use serde_json::Value;
+
+use super::{admitted_arn, several};
+use crate::api::conditions::reasons;
+use crate::api::{ExecutionRole, PolicyStatement, StateMachine};
+use crate::identity::Key;
+use crate::policy::ceiling::{self, Excess, Grant};
+use crate::policy::infer::{Class, Inferred, Machine, Need, Unknown, infer};
+use crate::policy::statement::{Document, Effect, INLINE_LIMIT, Statement};
+use crate::policy::{glob, roles};
+use crate::problem::Problem;
+use crate::resources::state_machine;
+use crate::tenancy::{Admission, Place, includes};
+use crate::world::World;
+
+/// The execution role of a machine.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ValidRole {
+    /// The user's own.
+    Existing(String),
+    /// Made here, with these permissions.
+    Managed {
+        /// What the definition needs and the user wrote, within the ceiling, and the plumbing.
+        policy: Document,
+        /// ARNs of managed policies.
+        managed_policies: BTreeSet<String>,
+        /// What was inferred.
+        inference: Inference,
+    },
+}
+
+/// What came of reading the definition for the permissions that it needs.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Inference {
+    /// `inferred: false`.
+    Off,
+    /// Done.
+    Done {
+        /// The role's statements in a few words.
+        summary: String,
+        /// What could not be known, and no written statement takes care of.
+        unknown: Vec<Unknown>,
+    },
+}
+
+/// What a definition, after substitution, needs where the machine lives.
+pub fn inferred(place: &Place, name: &str, definition: &Value) -> Inferred {
+    let machine = Machine { name, account: &place.account_id, region: &place.region, partition: place.partition };
+    infer(definition, &machine)
+}
+
+/// What is written in `executionRole.statements`.
+pub fn written(place: &Place, role: Option<&ExecutionRole>) -> Vec<Statement> {
+    let statements = role.and_then(|role| role.statements.as_deref()).unwrap_or_default();
+    let one = |statement: &PolicyStatement| Statement {
+        effect: Effect::Allow,
+        conditions: statement.conditions.clone(),
+        ..Statement::allow(statement.actions.clone(), statement.resources.iter().map(|resource| place.fill(resource)))
+    };
+    statements.iter().map(one).collect()
+}
+
+/// What the role is for.
+pub(super) struct Subject<'a> {
+    pub world: &'a World,
+    pub admission: &'a Admission,
+    pub place: &'a Place,
+    pub machine: &'a StateMachine,
+    /// Its name in AWS.
+    pub name: &'a str,
+    /// After substitution.
+    pub definition: &'a Value,
+    pub tracing: bool,
+}
+
+impl Subject<'_> {
+    /// Validates the role.
+    pub fn role(&self) -> Result<ValidRole, Problem> {
+        let Subject { admission, place, .. } = self;
+        let role = self.machine.spec.execution_role.clone().unwrap_or_default();
+        if let Some(arn) = &role.arn {
+            let list = &admission.tenant.execution_role_arns;
+            let arn = admitted_arn(admission, place, "spec.executionRole.arn", "executionRoleArns", list, arn)?;
+            return Ok(ValidRole::Existing(arn));
+        }
+        let written = written(place, Some(&role));
+        let ceiling = self.ceiling();
+        ceiling::check(&written, &ceiling, &admission.namespace).map_err(|excesses| {
+            let texts: Vec<_> = excesses.iter().map(|excess| format!("spec.executionRole.{excess}")).collect();
+            Problem::stalled(reasons::OVER_CEILING, several(&texts))
+        })?;
+        let found = match role.inferred {
+            Some(false) => Inferred::default(),
+            _ => inferred(place, self.name, self.definition),
+        };
+        self.bounded(&found.needs, &ceiling)?;
+        let mut managed_policies = BTreeSet::new();
+        for arn in role.managed_policy_arns.unwrap_or_default() {
+            let list = &admission.tenant.managed_policy_arns;
+            let field = "spec.executionRole.managedPolicyArns";
+            managed_policies.insert(admitted_arn(admission, place, field, "managedPolicyArns", list, &arn)?);
+        }
+        let plumbing = self.tracing.then(roles::plumbing_tracing);
+        let own = found.needs.iter().any(|need| need.class != Class::Plumbing);
+        let may_do_something = own || !written.is_empty() || !managed_policies.is_empty();
+        let guard = may_do_something.then(|| roles::deny_owner_tags(crate::identity::TAG_PREFIX));
+        let statements: Vec<Statement> = found
+            .statements()
+            .into_iter()
+            .map(|explained| explained.statement)
+            .chain(written.iter().cloned())
+            .collect();
+        let unknown: Vec<Unknown> =
+            found.unknown.iter().filter(|unknown| !unknown.is_settled_by(&written)).cloned().collect();
+        let inference = match role.inferred {
+            Some(false) => Inference::Off,
+            _ => Inference::Done { summary: crate::policy::infer::summary(&statements, unknown.len()), unknown },
+        };
+        let policy = Document::new(statements.into_iter().chain(plumbing).chain(guard));
+        if policy.len() > INLINE_LIMIT {
+            return Err(too_long(policy.len(), !written.is_empty()));
+        }
+        Ok(ValidRole::Managed { policy, managed_policies, inference })
+    }
+
+    fn ceiling(&self) -> Vec<Grant> {
+        let grants = self.admission.tenant.ceiling.iter();
+        grants
+            .map(|grant| Grant {
+                actions: grant.actions.clone(),
+                resources: grant.resources.iter().map(|resource| self.place.fill(resource)).collect(),
+            })
+            .collect()
+    }
+
+    /// Holds each need against what bounds its class (DESIGN §1).
+    fn bounded(&self, needs: &[Need], ceiling: &[Grant]) -> Result<(), Problem> {
+        let mut over = Vec::new();
+        for need in needs {
+            let within = match need.class {
+                Class::Plumbing => Ok(()),
+                Class::Task => self.within(need, ceiling),
+                Class::Invoke => self.callable(need, ceiling)?,
+            };
+            over.extend(within.err());
+        }
+        if !over.is_empty() {
+            return Err(Problem::stalled(reasons::OVER_CEILING, several(&over)));
+        }
+        managed_rules_stay_managed(needs)
+    }
+
+    fn within(&self, need: &Need, ceiling: &[Grant]) -> Result<(), String> {
+        let statements = std::slice::from_ref(&need.statement);
+        ceiling::check(statements, ceiling, &self.admission.namespace).map_err(|excesses| {
+            let texts: Vec<_> = excesses.iter().map(|excess| self.over(need, excess)).collect();
+            texts.join(". ")
+        })
+    }
+
+    fn over(&self, need: &Need, excess: &Excess) -> String {
+        let tenant =
+            format!("tenant {} in AWSAccount {}", self.admission.tenant.name, self.admission.account.name_any());
+        let who = wanting(need);
+        match excess {
+            Excess::NotContained { action, resource, admitted_on, .. } => {
+                let only = ceiling::only_on(admitted_on);
+                format!(
+                    "spec.definition: {who} needs `{action}` on `{resource}`, which no grant in the ceiling of {tenant} contains{only}; name in the definition what is admitted, write narrower statements by hand under `inferred: false`, or ask the platform admin to add it"
+                )
+            }
+            Excess::NotLiteral { action, resource, can, .. } => format!(
+                "spec.definition: {who} needs `{action}` on `{resource}`, which no grant in the ceiling of {tenant} names literally, and a wildcard does not admit it, because it can {can}; do without it, or ask the platform admin to name it"
+            ),
+            other => format!("spec.definition: {who}: {other}"),
+        }
+    }
+
+    /// Whether the machine that a task starts admits it: one of ours by `allowedCallers`, another by the tenant's `targets` or
+    /// ceiling.
+    fn callable(&self, need: &Need, ceiling: &[Grant]) -> Result<Result<(), String>, Problem> {
+        let [action] = &need.statement.actions[..] else { return Ok(Ok(())) };
+        let [arn] = &need.statement.resources[..] else { return Ok(Ok(())) };
+        let base = arn.splitn(8, ':').take(7).collect::<Vec<_>>().join(":");
+        let own = state_machine::arn(self.place.partition, &self.place.region, &self.place.account_id, self.name);
+        if base == own {
+            return Ok(Ok(()));
+        }
+        let namespace = self.admission.namespace.as_str();
+        let mut ours = false;
+        for (key, machine) in &self.world.machines {
+            if !self.arn_of(machine).is_some_and(|found| glob::matches(&base, &found)) {
+                continue;
+            }
+            let callers =
+                machine.spec.allowed_callers.as_ref().map(|callers| callers.namespaces.clone()).unwrap_or_default();
+            if !includes(&callers, Some(&key.namespace), namespace, &self.world.namespaces) {
+                return Err(Problem::stalled(
+                    reasons::NOT_ALLOWED,
+                    format!(
+                        "spec.definition: {} may start StateMachine {key}, which does not admit namespace {namespace}; its owner must add it to spec.allowedCallers.namespaces",
+                        wanting(need)
+                    ),
+                ));
+            }
+            ours |= self.arn_of(machine).as_deref() == Some(&*base);
+        }
+        let name = action.strip_prefix("states:").unwrap_or(action);
+        let targeted = self.admission.tenant.targets.iter().any(|grant| {
+            let arns: Vec<_> = grant.arns.iter().map(|pattern| self.place.fill(pattern)).collect();
+            grant.actions.iter().any(|known| known == name)
+                && ceiling::arn_allowed(&arns, arn, &self.admission.namespace)
+        });
+        if ours || targeted { Ok(Ok(())) } else { Ok(self.within(need, ceiling)) }
+    }
+
+    /// Where a machine of ours is, or will be.
+    fn arn_of(&self, machine: &StateMachine) -> Option<String> {
+        let status = machine.status.as_ref().and_then(|status| status.state_machine_arn.clone());
+        status.or_else(|| {
+            let name = super::state_machine::aws_name(machine);
+            Some(state_machine::arn(self.place.partition, &self.place.region, &self.place.account_id, &name))
+        })
+    }
+}
+
+/// The states that want it, few of many.
+fn wanting(need: &Need) -> String {
+    let mut states = need.states.iter();
+    let first = states.next().map(|state| format!("state `{}` ({})", state.name, state.path)).unwrap_or_default();
+    match states.count() {
+        0 => first,
+        1 => format!("{first}, like another,"),
+        more => format!("{first}, like {more} others,"),
+    }
+}
+
+/// A task that changes rules could change those by which Step Functions hears of the jobs of `.sync` tasks, which the role may
+/// write (AWS.md §5).
+fn managed_rules_stay_managed(needs: &[Need]) -> Result<(), Problem> {
+    const MANAGED: &str = "arn:*:events:*:*:rule/StepFunctionsGetEvent*";
+    let is_on_managed =
+        |need: &&Need| need.statement.resources.iter().any(|resource| glob::intersects(MANAGED, resource));
+    let writes = |need: &&Need| ["events:PutRule", "events:PutTargets"].contains(&&*need.statement.actions[0]);
+    let mut plumbing = needs.iter().filter(|need| need.class == Class::Plumbing).filter(writes);
+    let mut tasks = needs.iter().filter(|need| need.class == Class::Task).filter(writes).filter(is_on_managed);
+    match (plumbing.next(), tasks.next()) {
+        (Some(_), Some(task)) => Err(Problem::stalled(
+            reasons::OVER_CEILING,
+            format!(
+                "spec.definition: {} could change the rules StepFunctionsGetEvent… that Step Functions manages for the .sync tasks of this machine; write the name of its own rule, or its beginning, as a literal, or put the task into another StateMachine",
+                wanting(task)
+            ),
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn too_long(length: usize, written: bool) -> Problem {
+    Problem::invalid(if written {
+        format!(
+            "spec.executionRole.statements: the policy has {length} characters, and IAM takes {INLINE_LIMIT}; merge statements, or move some to a managed policy"
+        )
+    } else {
+        format!(
+            "spec.definition: what it needs makes a policy of {length} characters, and IAM takes {INLINE_LIMIT}; split it into several StateMachines, or set spec.executionRole.inferred to false and attach managedPolicyArns"
+        )
+    })
+}
+
+/// The StateMachines that a definition's text names by ARN, as far as their names are generated ones.
+pub(super) fn named_machines(text: &str) -> impl Iterator<Item = Key> {
+    text.split(":stateMachine:").skip(1).filter_map(|rest| {
+        let end = rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '-' || c == '_')).unwrap_or(rest.len());
+        let (namespace, name) = rest[..end].split_once('_')?;
+        (!namespace.is_empty() && !name.is_empty()).then(|| Key::new(namespace, name))
+    })
+}

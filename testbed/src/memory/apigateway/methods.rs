@@ -1,0 +1,113 @@
+//! Methods of resources.
+
+use serde_json::{Value, json};
+
+use super::super::wire::{Refusal, input};
+use super::checks::{bad, conflict};
+use super::patch::{NO_CONTENT_TYPE, NO_PARAMETER};
+use super::{Answer, Apis, Find, Method, Patch, Place};
+
+const VERBS: &str = "GET,PUT,POST,DELETE,PATCH,OPTIONS,HEAD,ANY";
+
+/// rec
+pub(super) fn verb(text: &str) -> Result<(), Refusal> {
+    match VERBS.split(',').any(|verb| verb == text) {
+        true => Ok(()),
+        false => Err(bad(format!("Invalid HttpMethod specified. Valid options are {VERBS}"))),
+    }
+}
+
+/// The models that every API has; no others are known here.
+pub(super) fn model(name: &str) -> Result<(), Refusal> {
+    match ["Empty", "Error"].contains(&name) {
+        true => Ok(()),
+        false => Err(bad(format!("Invalid model identifier specified: {name}"))),
+    }
+}
+
+/// What AWS refuses of a method (rec). There are no authorizers, validators and models of one's own here.
+fn check(method: &Method) -> Result<(), Refusal> {
+    match method.authorization_type.as_str() {
+        "NONE" | "AWS_IAM" => {}
+        "CUSTOM" | "COGNITO_USER_POOLS" => {
+            return Err(bad(
+                "Invalid authorizer ID specified. Setting the authorization type to CUSTOM or COGNITO_USER_POOLS requires a valid authorizer.",
+            ));
+        }
+        _ => {
+            return Err(bad(
+                "Invalid authorization type specified. Valid options are NONE, AWS_IAM, CUSTOM, COGNITO_USER_POOLS",
+            ));
+        }
+    }
+    if method.request_validator_id.is_some() {
+        return Err(bad("Invalid Request Validator identifier specified"));
+    }
+    method.request_models.iter().flatten().try_for_each(|(_, name)| model(name))?;
+    let mut names = Vec::new();
+    for parameter in method.request_parameters.iter().flatten().map(|(name, _)| name) {
+        let name = match parameter.splitn(4, '.').collect::<Vec<_>>()[..] {
+            ["method", "request", "header" | "querystring" | "path", name] => name,
+            _ => {
+                return Err(bad(format!(
+                    "Invalid mapping expression specified: Validation Result: warnings : [], errors : [Invalid mapping expression specified: {parameter}]"
+                )));
+            }
+        };
+        if names.contains(&name) {
+            return Err(bad("Parameter names must be unique across querystring, header and path"));
+        }
+        names.push(name);
+    }
+    Ok(())
+}
+
+pub(super) fn put(apis: &mut Apis, at: Place<'_>, body: Value) -> Answer {
+    let resource = apis.resource(at)?;
+    verb(at.verb)?;
+    let mut method: Method = input(body)?;
+    // An authorizer is ignored where the type has none (rec for UpdateMethod).
+    method.authorizer_id = None;
+    at.verb.clone_into(&mut method.http_method);
+    // rec: of PutMethod with `none`.
+    method.authorization_type = method.authorization_type.to_uppercase();
+    check(&method)?;
+    if resource.methods.contains_key(at.verb) {
+        return Err(conflict("Method already exists for this resource"));
+    }
+    resource.methods.insert(at.verb.to_owned(), method.clone());
+    Ok((201, json!(method)))
+}
+
+pub(super) fn delete(apis: &mut Apis, at: Place<'_>) -> Answer {
+    apis.method(at)?;
+    apis.resource(at)?.methods.remove(at.verb);
+    Ok((204, Value::Null))
+}
+
+pub(super) fn update(apis: &mut Apis, at: Place<'_>, patches: &[Patch]) -> Answer {
+    let found = apis.method(at)?;
+    let mut method = found.clone();
+    for patch in patches {
+        let segments = patch.segments();
+        let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+        match segments[..] {
+            ["authorizationType"] => method.authorization_type = patch.replaces()?.value(),
+            ["apiKeyRequired"] => method.api_key_required = patch.replaces()?.flag(),
+            ["operationName"] => method.operation_name = Some(patch.replaces()?.value()),
+            ["requestValidatorId"] => method.request_validator_id = Some(patch.replaces()?.value()),
+            // rec: ignored where the authorization type has none.
+            ["authorizerId"] => drop(patch.replaces()?),
+            ["requestParameters", name] => {
+                patch.entry(&mut method.request_parameters, name, patch.flag(), NO_PARAMETER)?;
+            }
+            ["requestModels", kind] => {
+                patch.entry(&mut method.request_models, kind, patch.value(), NO_CONTENT_TYPE)?;
+            }
+            _ => return Err(patch.invalid_path()),
+        }
+    }
+    check(&method)?;
+    *found = method;
+    Ok((200, json!(found)))
+}

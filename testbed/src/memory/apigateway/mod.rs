@@ -1,0 +1,455 @@
+//! API Gateway's REST APIs: the tree of resources and methods, deployments, which are snapshots of it, and stages.
+
+mod apis;
+mod checks;
+mod deployments;
+mod integrations;
+mod methods;
+mod patch;
+mod resources;
+mod responses;
+mod settings;
+mod stages;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::{Value, json};
+
+use super::Context;
+use super::wire::{Path, Refusal, Request, marker, page, read_marker};
+use checks::{bad, not_found};
+use patch::Patch;
+
+/// REST APIs by id.
+type Apis = BTreeMap<String, Api>;
+/// Mapping templates by content type; an empty one is none (rec).
+pub type Templates = BTreeMap<String, Option<String>>;
+/// Status and body of an answer; no body is `null`.
+type Answer = Result<(u16, Value), Refusal>;
+
+/// A REST API.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Api {
+    /// Ten letters and digits.
+    pub id: String,
+    /// Not unique.
+    pub name: String,
+    /// Never empty.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// For people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// Since the Unix epoch.
+    #[serde(serialize_with = "seconds")]
+    pub created_date: Duration,
+    /// Content types that are bytes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub binary_media_types: Vec<String>,
+    /// In bytes; absent means off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub minimum_compression_size: Option<i64>,
+    /// `HEADER` or `AUTHORIZER`.
+    pub api_key_source: String,
+    /// Its kind of endpoint.
+    pub endpoint_configuration: Endpoint,
+    /// Whether only custom domains answer.
+    pub disable_execute_api_endpoint: bool,
+    /// The resource policy, as JSON text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy: Option<String>,
+    /// The id of `/`.
+    pub root_resource_id: String,
+    /// Its tags.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub tags: BTreeMap<String, String>,
+    /// Its resources by id.
+    #[serde(skip)]
+    pub resources: BTreeMap<String, Resource>,
+    /// Its deployments by id.
+    #[serde(skip)]
+    pub deployments: BTreeMap<String, Deployment>,
+    /// Its stages by name.
+    #[serde(skip)]
+    pub stages: BTreeMap<String, Stage>,
+}
+
+/// Where an API is reached.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Endpoint {
+    /// One of `EDGE`, `REGIONAL`, `PRIVATE`.
+    #[serde(default)]
+    pub types: Vec<String>,
+    /// `ipv4` or `dualstack`.
+    #[serde(default)]
+    pub ip_address_type: String,
+    /// Of a private API.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub vpc_endpoint_ids: Vec<String>,
+}
+
+/// A resource: one segment of a path.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Resource {
+    /// Six letters and digits; the root's has ten.
+    pub id: String,
+    /// None at the root.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub parent_id: Option<String>,
+    /// None at the root.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path_part: Option<String>,
+    /// Its methods by verb.
+    #[serde(rename = "resourceMethods", skip_serializing_if = "BTreeMap::is_empty")]
+    pub methods: BTreeMap<String, Method>,
+}
+
+/// A method of a resource.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Method {
+    /// The client's verb, or `ANY`.
+    #[serde(default)]
+    pub http_method: String,
+    /// `NONE`, `AWS_IAM`, `CUSTOM` or `COGNITO_USER_POOLS`.
+    #[serde(default)]
+    pub authorization_type: String,
+    /// Of `CUSTOM` and `COGNITO_USER_POOLS`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authorizer_id: Option<String>,
+    /// Whether callers need an API key.
+    #[serde(default)]
+    pub api_key_required: bool,
+    /// Checks requests.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_validator_id: Option<String>,
+    /// For people and generated SDKs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub operation_name: Option<String>,
+    /// Declared parameters, and whether they are required.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_parameters: Option<BTreeMap<String, bool>>,
+    /// Models by content type.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_models: Option<BTreeMap<String, String>>,
+    /// OAuth scopes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authorization_scopes: Option<Vec<String>>,
+    /// Declared responses by status.
+    #[serde(default, rename = "methodResponses", skip_serializing_if = "BTreeMap::is_empty")]
+    pub responses: BTreeMap<String, MethodResponse>,
+    /// What answers.
+    #[serde(rename = "methodIntegration", skip_serializing_if = "Option::is_none")]
+    pub integration: Option<Integration>,
+}
+
+/// A declared response of a method.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct MethodResponse {
+    /// Its status.
+    #[serde(default)]
+    pub status_code: String,
+    /// Declared headers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub response_parameters: Option<BTreeMap<String, bool>>,
+    /// Models by content type.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub response_models: Option<BTreeMap<String, String>>,
+}
+
+/// What answers a method.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Integration {
+    /// `AWS`, `AWS_PROXY`, `HTTP`, `HTTP_PROXY` or `MOCK`.
+    #[serde(default)]
+    pub r#type: String,
+    /// The backend's verb.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub http_method: Option<String>,
+    /// The backend.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uri: Option<String>,
+    /// Of `HTTP` and `HTTP_PROXY`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub connection_type: Option<String>,
+    /// The role that calls the backend.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub credentials: Option<String>,
+    /// What the backend request's parameters are set to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_parameters: Option<BTreeMap<String, String>>,
+    /// Mapping templates by content type.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_templates: Option<Templates>,
+    /// What becomes of other content types.
+    #[serde(default)]
+    pub passthrough_behavior: String,
+    /// Conversion of bodies.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub content_handling: Option<String>,
+    /// In milliseconds.
+    #[serde(default)]
+    pub timeout_in_millis: i64,
+    /// The resource's id unless said otherwise.
+    #[serde(default)]
+    pub cache_namespace: String,
+    /// Parameters that make the cache's key.
+    #[serde(default)]
+    pub cache_key_parameters: Vec<String>,
+    /// By status.
+    #[serde(default, rename = "integrationResponses", skip_serializing_if = "BTreeMap::is_empty")]
+    pub responses: BTreeMap<String, IntegrationResponse>,
+}
+
+/// Which answers of the backend become which response.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct IntegrationResponse {
+    /// The response's status.
+    #[serde(default)]
+    pub status_code: String,
+    /// A regular expression; absent for the default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub selection_pattern: Option<String>,
+    /// What the response's headers are set to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub response_parameters: Option<BTreeMap<String, String>>,
+    /// Mapping templates by content type.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub response_templates: Option<Templates>,
+    /// Conversion of bodies.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub content_handling: Option<String>,
+}
+
+/// A snapshot of an API.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Deployment {
+    /// Six letters and digits.
+    pub id: String,
+    /// For people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Since the Unix epoch.
+    #[serde(serialize_with = "seconds")]
+    pub created_date: Duration,
+    /// The methods by path and verb.
+    #[serde(skip)]
+    pub snapshot: BTreeMap<String, BTreeMap<String, Method>>,
+}
+
+/// A name under which a deployment is served.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Stage {
+    /// Its name.
+    pub stage_name: String,
+    /// What it serves.
+    pub deployment_id: String,
+    /// For people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Since the Unix epoch.
+    #[serde(serialize_with = "seconds")]
+    pub created_date: Duration,
+    /// Since the Unix epoch.
+    #[serde(serialize_with = "seconds")]
+    pub last_updated_date: Duration,
+    /// Whether answers are cached.
+    pub cache_cluster_enabled: bool,
+    /// In GB.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache_cluster_size: Option<String>,
+    /// Whether the cache is there.
+    pub cache_cluster_status: String,
+    /// For the backend.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_certificate_id: Option<String>,
+    /// Of the API's documentation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub documentation_version: Option<String>,
+    /// Whether X-Ray traces it.
+    pub tracing_enabled: bool,
+    /// Its variables.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub variables: BTreeMap<String, String>,
+    /// Logging, metrics, throttling and caching by `path/VERB`.
+    pub method_settings: BTreeMap<String, settings::MethodSettings>,
+    /// Where and how access is logged.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub access_log_settings: BTreeMap<String, String>,
+    /// Its tags.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub tags: BTreeMap<String, String>,
+}
+
+fn seconds<S: Serializer>(at: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u64(at.as_secs())
+}
+
+/// What a path names.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Place<'a> {
+    api: &'a str,
+    resource: &'a str,
+    verb: &'a str,
+    status: &'a str,
+    /// A deployment's id, a stage's name, or the ARN of what is tagged.
+    name: &'a str,
+}
+
+/// The operation of a verb and path.
+pub(super) fn operation<'a>(verb: &str, path: &[&'a str]) -> Option<(&'static str, Place<'a>)> {
+    let none = Place::default();
+    let (place, operations): (Place<'a>, [&'static str; 5]) = match *path {
+        // POST, GET, PUT, PATCH, DELETE
+        ["restapis"] => (none, ["CreateRestApi", "GetRestApis", "", "", ""]),
+        ["restapis", api] => {
+            (Place { api, ..none }, ["", "GetRestApi", "PutRestApi", "UpdateRestApi", "DeleteRestApi"])
+        }
+        ["restapis", api, "resources"] => (Place { api, ..none }, ["", "GetResources", "", "", ""]),
+        ["restapis", api, "resources", resource] => {
+            (Place { api, resource, ..none }, ["CreateResource", "GetResource", "", "UpdateResource", "DeleteResource"])
+        }
+        ["restapis", api, "resources", resource, "methods", verb] => {
+            (Place { api, resource, verb, ..none }, ["", "GetMethod", "PutMethod", "UpdateMethod", "DeleteMethod"])
+        }
+        ["restapis", api, "resources", resource, "methods", verb, "responses", status] => (
+            Place { api, resource, verb, status, ..none },
+            ["", "GetMethodResponse", "PutMethodResponse", "UpdateMethodResponse", "DeleteMethodResponse"],
+        ),
+        ["restapis", api, "resources", resource, "methods", verb, "integration"] => (
+            Place { api, resource, verb, ..none },
+            ["", "GetIntegration", "PutIntegration", "UpdateIntegration", "DeleteIntegration"],
+        ),
+        ["restapis", api, "resources", resource, "methods", verb, "integration", "responses", status] => (
+            Place { api, resource, verb, status, ..none },
+            [
+                "",
+                "GetIntegrationResponse",
+                "PutIntegrationResponse",
+                "UpdateIntegrationResponse",
+                "DeleteIntegrationResponse",
+            ],
+        ),
+        ["restapis", api, "deployments"] => (Place { api, ..none }, ["CreateDeployment", "GetDeployments", "", "", ""]),
+        ["restapis", api, "deployments", name] => {
+            (Place { api, name, ..none }, ["", "GetDeployment", "", "UpdateDeployment", "DeleteDeployment"])
+        }
+        ["restapis", api, "stages"] => (Place { api, ..none }, ["CreateStage", "GetStages", "", "", ""]),
+        ["restapis", api, "stages", name] => {
+            (Place { api, name, ..none }, ["", "GetStage", "", "UpdateStage", "DeleteStage"])
+        }
+        ["tags", name] => (Place { name, ..none }, ["", "GetTags", "TagResource", "", "UntagResource"]),
+        _ => return None,
+    };
+    let index = ["POST", "GET", "PUT", "PATCH", "DELETE"].iter().position(|known| *known == verb)?;
+    operations.get(index).filter(|operation| !operation.is_empty()).map(|operation| (*operation, place))
+}
+
+pub(super) fn call(context: &mut Context<'_>, apis: &mut Apis, request: &Request) -> Answer {
+    let path = Path::of(request);
+    let segments = path.segments();
+    let (operation, at) =
+        operation(request.method().as_str(), &segments).ok_or_else(|| Refusal::unknown(request.uri().path()))?;
+    let mut body = super::wire::json(request.body())?;
+    let patches = checks::model(operation, at, &mut body)?;
+    match operation {
+        "CreateRestApi" => apis::create(context, apis, body),
+        "GetRestApis" => apis::list(context, apis, &path),
+        "GetRestApi" => apis::get(context, apis, at),
+        "UpdateRestApi" => apis::update(context, apis, at, &patches),
+        "DeleteRestApi" => apis::delete(context, apis, at),
+        "GetTags" => apis::get_tags(context, apis, at),
+        "TagResource" => apis::tag(context, apis, at, body),
+        "UntagResource" => apis::untag(context, apis, at, &path),
+        "CreateResource" => resources::create(context, apis, at, body),
+        "GetResources" => resources::list(context, apis, at, &path),
+        "GetResource" => resources::get(apis, at, &path),
+        "UpdateResource" => resources::update(apis, at, &patches),
+        "DeleteResource" => resources::delete(apis, at),
+        "PutMethod" => methods::put(apis, at, body),
+        "GetMethod" => Ok((200, json!(apis.method(at)?))),
+        "UpdateMethod" => methods::update(apis, at, &patches),
+        "DeleteMethod" => methods::delete(apis, at),
+        "PutMethodResponse" => responses::put_method(apis, at, body),
+        "GetMethodResponse" => responses::get_method(apis, at),
+        "UpdateMethodResponse" => responses::update_method(apis, at, &patches),
+        "DeleteMethodResponse" => responses::delete_method(apis, at),
+        "PutIntegration" => integrations::put(context, apis, at, body),
+        "GetIntegration" => Ok((200, json!(apis.integration(at)?))),
+        "UpdateIntegration" => integrations::update(context, apis, at, &patches),
+        "DeleteIntegration" => integrations::delete(apis, at),
+        "PutIntegrationResponse" => responses::put_integration(apis, at, body),
+        "GetIntegrationResponse" => responses::get_integration(apis, at),
+        "UpdateIntegrationResponse" => responses::update_integration(apis, at, &patches),
+        "DeleteIntegrationResponse" => responses::delete_integration(apis, at),
+        "CreateDeployment" => deployments::create(context, apis, at, body),
+        "GetDeployments" => deployments::list(context, apis, at, &path),
+        "GetDeployment" => deployments::get(context, apis, at, &path),
+        "UpdateDeployment" => deployments::update(context, apis, at, &patches),
+        "DeleteDeployment" => deployments::delete(context, apis, at),
+        "CreateStage" => stages::create(context, apis, at, body),
+        "GetStages" => stages::list(context, apis, at, &path),
+        "GetStage" => stages::get(context, apis, at),
+        "UpdateStage" => stages::update(context, apis, at, &patches),
+        "DeleteStage" => stages::delete(context, apis, at),
+        _ => Err(Refusal::unknown(format!("apigateway:{operation}"))),
+    }
+}
+
+/// rec: with the account's id.
+fn no_api(context: &Context<'_>, id: &str) -> Refusal {
+    not_found(format!("Invalid API identifier specified {}:{id}", context.account))
+}
+
+fn find<'a>(context: &Context<'_>, apis: &'a mut Apis, id: &str) -> Result<&'a mut Api, Refusal> {
+    apis.get_mut(id).ok_or_else(|| no_api(context, id))
+}
+
+/// Below an API, an unknown API is answered as an unknown resource (rec).
+trait Find {
+    fn resource(&mut self, at: Place<'_>) -> Result<&mut Resource, Refusal>;
+    fn method(&mut self, at: Place<'_>) -> Result<&mut Method, Refusal>;
+    fn integration(&mut self, at: Place<'_>) -> Result<&mut Integration, Refusal>;
+}
+
+impl Find for Apis {
+    fn resource(&mut self, at: Place<'_>) -> Result<&mut Resource, Refusal> {
+        let found = self.get_mut(at.api).and_then(|api| api.resources.get_mut(at.resource));
+        found.ok_or_else(|| not_found("Invalid Resource identifier specified"))
+    }
+
+    fn method(&mut self, at: Place<'_>) -> Result<&mut Method, Refusal> {
+        let found = self.resource(at)?.methods.get_mut(at.verb);
+        found.ok_or_else(|| not_found("Invalid Method identifier specified"))
+    }
+
+    fn integration(&mut self, at: Place<'_>) -> Result<&mut Integration, Refusal> {
+        let found = self.method(at)?.integration.as_mut();
+        found.ok_or_else(|| not_found("Invalid Integration identifier specified"))
+    }
+}
+
+/// One page of a collection: 25 items unless `limit` says otherwise, and never more than 500 (doc).
+fn listed(path: &Path, items: Vec<(String, Value)>) -> Answer {
+    let size = path.get("limit").and_then(|text| text.parse::<usize>().ok()).unwrap_or(25).clamp(1, 500);
+    let after = match path.get("position") {
+        None => None,
+        Some(text) => Some(read_marker(text).ok_or_else(|| bad("Invalid position parameter"))?),
+    };
+    let (items, next) = page(items, after.as_deref(), size);
+    let mut answer = json!({"item": items});
+    if let Some(next) = next {
+        answer["position"] = json!(marker(&next));
+    }
+    Ok((200, answer))
+}

@@ -1,0 +1,196 @@
+//! The AWS in memory as the SDK's HTTP client, in process, with faults at the connector.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::body::SdkBody;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::wire::{self, Call, Refusal, Request, Response, Service};
+use super::{Memory, Settings};
+
+/// What goes wrong with one call.
+#[derive(Clone, Debug)]
+pub enum Fault {
+    /// The connection is refused: nothing happens in AWS.
+    Refused,
+    /// AWS does it, and the connection is reset before the answer is there.
+    Lost,
+    /// AWS does nothing and answers this.
+    Answer(Response),
+    /// The process dies before the request leaves: the call never ends, nor does any after it.
+    CrashBefore,
+    /// AWS does it, and the process dies before it hears of it.
+    CrashAfter,
+}
+
+/// A call that is about to leave the process.
+#[derive(Clone, Copy, Debug)]
+pub struct Attempt<'a> {
+    /// What it asks for.
+    pub call: &'a Call,
+    /// The number of its effect: calls that change something are counted from 1, each attempt for itself; 0 for calls
+    /// that only read.
+    pub effect: usize,
+    /// The cloud as it is before.
+    pub memory: &'a Memory,
+}
+
+/// Decides what goes wrong.
+type Hook = Box<dyn FnMut(Attempt<'_>) -> Option<Fault> + Send>;
+
+/// The AWS in memory behind an SDK. Copies share one cloud.
+#[derive(Clone)]
+pub struct InProcess {
+    shared: Arc<Mutex<Shared>>,
+    crashed: Arc<Notify>,
+}
+
+struct Shared {
+    memory: Memory,
+    /// The cloud's clock follows tokio's, which a test may pause.
+    clock: (Instant, Duration),
+    hook: Option<Hook>,
+    effects: usize,
+    dead: bool,
+}
+
+impl InProcess {
+    /// Puts a cloud behind an SDK, within a tokio runtime: its clock goes on with tokio's.
+    pub fn new(memory: Memory) -> Self {
+        let clock = (Instant::now(), memory.now());
+        let shared = Shared { memory, clock, hook: None, effects: 0, dead: false };
+        Self { shared: Arc::new(Mutex::new(shared)), crashed: Arc::new(Notify::new()) }
+    }
+
+    /// For `Config::builder().http_client(…)`.
+    pub fn http_client(&self) -> SharedHttpClient {
+        SharedHttpClient::new(self.clone())
+    }
+
+    /// Lets a function decide what goes wrong, from the first effect on: effects are counted anew, and a process that
+    /// died lives again.
+    pub fn faults(&self, hook: impl FnMut(Attempt<'_>) -> Option<Fault> + Send + 'static) {
+        let mut shared = self.lock();
+        (shared.effects, shared.dead) = (0, false);
+        shared.hook = Some(Box::new(hook));
+    }
+
+    /// One fault, at the effect of this number.
+    pub fn fault_at(&self, effect: usize, fault: Fault) {
+        self.faults(move |attempt| (attempt.effect == effect).then(|| fault.clone()));
+    }
+
+    /// Nothing goes wrong any more; effects are counted anew.
+    pub fn heal(&self) {
+        self.faults(|_| None);
+    }
+
+    /// How many effects there were since [`InProcess::faults`] or [`InProcess::heal`].
+    pub fn effects(&self) -> usize {
+        self.lock().effects
+    }
+
+    /// Waits for the process to die of [`Fault::CrashBefore`] or [`Fault::CrashAfter`].
+    pub async fn crashed(&self) {
+        self.crashed.notified().await;
+    }
+
+    /// Looks at the cloud, or changes it.
+    pub fn with<T>(&self, look: impl FnOnce(&mut Memory) -> T) -> T {
+        let mut shared = self.lock();
+        shared.tick();
+        look(&mut shared.memory)
+    }
+
+    /// Answers one request, with whatever goes wrong: `None` where the answer never comes.
+    pub(super) fn answer(&self, request: &Request) -> Option<Result<Response, ConnectorError>> {
+        let mut shared = self.lock();
+        shared.tick();
+        if shared.dead {
+            return None;
+        }
+        let fault = shared.fault(request);
+        let crash = |shared: &mut Shared| {
+            shared.dead = true;
+            self.crashed.notify_one();
+            None
+        };
+        match fault {
+            None => Some(Ok(shared.memory.handle(request))),
+            Some(Fault::Refused) => Some(Err(ConnectorError::io("connection refused".into()))),
+            Some(Fault::Lost) => {
+                shared.memory.handle(request);
+                Some(Err(ConnectorError::io("connection reset".into())))
+            }
+            Some(Fault::Answer(response)) => Some(Ok(response)),
+            Some(Fault::CrashBefore) => crash(&mut shared),
+            Some(Fault::CrashAfter) => {
+                shared.memory.handle(request);
+                crash(&mut shared)
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Shared> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Shared {
+    fn tick(&mut self) {
+        let (start, then) = self.clock;
+        self.memory.set_now(then + start.elapsed());
+    }
+
+    fn fault(&mut self, request: &Request) -> Option<Fault> {
+        let Memory { settings: Settings { account, .. }, keys, .. } = &self.memory;
+        let call = wire::identify(request, account, keys).ok()?;
+        self.effects += usize::from(call.mutates);
+        let effect = if call.mutates { self.effects } else { 0 };
+        self.hook.as_mut()?(Attempt { call: &call, effect, memory: &self.memory })
+    }
+}
+
+/// An error answer of a service, to inject.
+pub fn answer(service: Service, status: u16, code: &str, message: &str) -> Response {
+    Refusal::new(status, code, message).into_response(Some(service), "injected")
+}
+
+/// The answer to too many calls; API Gateway's says after how many seconds to come again.
+pub fn throttled(service: Service, seconds: u64) -> Response {
+    Refusal::throttled(service, seconds).into_response(Some(service), "injected")
+}
+
+impl fmt::Debug for InProcess {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("InProcess")
+    }
+}
+
+impl HttpClient for InProcess {
+    fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
+        SharedHttpConnector::new(self.clone())
+    }
+}
+
+impl HttpConnector for InProcess {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let client = self.clone();
+        HttpConnectorFuture::new(async move {
+            let request = request.try_into_http1x().map_err(|error| ConnectorError::user(error.into()))?;
+            let request = request.map(|body| body.bytes().unwrap_or_default().to_vec());
+            let Some(answer) = client.answer(&request) else { return std::future::pending().await };
+            let response = answer?.map(SdkBody::from);
+            HttpResponse::try_from(response).map_err(|error| ConnectorError::other(error.into(), None))
+        })
+    }
+}

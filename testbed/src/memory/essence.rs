@@ -1,0 +1,228 @@
+//! Looking at the cloud: what is in it, whatever its ids are, and what a stage serves.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::{Account, Api, Machine, Memory, Method, Role, partition};
+
+/// What answers a request at a stage.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Served {
+    /// Such as `/orders/{id}`.
+    pub path: String,
+    /// As it was when it was deployed.
+    pub method: Method,
+    /// What the integration does: actions on ARNs.
+    pub calls: Vec<(String, String)>,
+    /// Those that the invoke role does not allow now, and why; in AWS such a request is answered with 500 (AWS.md §2).
+    pub denied: Vec<String>,
+}
+
+impl Memory {
+    /// All that is in the cloud, without what differs from one run to the next: ids, times, revisions. Two clouds with
+    /// one essence are alike for everybody.
+    pub fn essence(&self) -> Value {
+        let accounts = self.accounts.iter().map(|(id, account)| (id.clone(), essence_of(account)));
+        Value::Object(accounts.filter(|(_, account)| *account != json!({})).collect())
+    }
+
+    /// What a stage answers a request with: the method of its deployment that matches best. `None` where none does.
+    pub fn serves(
+        &self,
+        account: &str,
+        region: &str,
+        api: &str,
+        stage: &str,
+        verb: &str,
+        path: &str,
+    ) -> Option<Served> {
+        let found = self.accounts.get(account)?;
+        let api = found.regions.get(region)?.apis.get(api)?;
+        let deployment = api.deployments.get(&api.stages.get(stage)?.deployment_id)?;
+        // Static segments win over parameters, these over greedy ones; a verb wins over ANY (doc).
+        let mut best: Option<(Vec<u8>, &String, &Method)> = None;
+        for (pattern, methods) in &deployment.snapshot {
+            let (Some(rank), Some(method)) = (matching(pattern, path), methods.get(verb).or(methods.get("ANY"))) else {
+                continue;
+            };
+            if best.as_ref().is_none_or(|(other, ..)| rank < *other) {
+                best = Some((rank, pattern, method));
+            }
+        }
+        let (_, path, method) = best?;
+        let calls = calls(method);
+        let role = method.integration.as_ref().and_then(|integration| integration.credentials.as_ref());
+        let denied = match role {
+            None => Vec::new(),
+            Some(arn) => match found.iam.by_arn(partition(region), account, arn) {
+                None => vec![format!("{arn} does not exist")],
+                Some(role) if !role.trusts_apigateway() => vec![format!("{arn} does not trust API Gateway")],
+                Some(role) => {
+                    let not_allowed = calls.iter().filter(|(action, on)| !role.may(&found.iam, action, on));
+                    not_allowed.map(|(action, on)| format!("{} may not {action} on {on}", role.name)).collect()
+                }
+            },
+        };
+        Some(Served { path: path.clone(), method: method.clone(), calls, denied })
+    }
+}
+
+/// How well a path fits a pattern, the least is the best; `None` where it does not fit.
+fn matching(pattern: &str, path: &str) -> Option<Vec<u8>> {
+    let split =
+        |text: &str| -> Vec<String> { text.split('/').filter(|part| !part.is_empty()).map(str::to_owned).collect() };
+    let (pattern, path) = (split(pattern), split(path));
+    let mut rank = Vec::new();
+    for (index, part) in pattern.iter().enumerate() {
+        if part.ends_with("+}") {
+            rank.push(2);
+            return (path.len() > index).then_some(rank);
+        }
+        rank.push(match path.get(index)? {
+            found if found == part => 0,
+            _ if part.starts_with('{') => 1,
+            _ => return None,
+        });
+    }
+    (pattern.len() == path.len()).then_some(rank)
+}
+
+/// What an integration with Step Functions does: its action, on every machine or execution that its templates name.
+fn calls(method: &Method) -> Vec<(String, String)> {
+    let Some(integration) = &method.integration else { return Vec::new() };
+    let Some((_, action)) = integration.uri.as_deref().and_then(|uri| uri.split_once(":states:action/")) else {
+        return Vec::new();
+    };
+    let mut found = Vec::new();
+    for template in integration.request_templates.iter().flat_map(BTreeMap::values).flatten() {
+        for (at, _) in template.match_indices("arn:") {
+            let end = |c: char| !(c.is_ascii_alphanumeric() || ":-_.".contains(c));
+            let arn = template[at..].split(end).next().unwrap_or_default();
+            // The template adds an execution's name to what is written.
+            let arn =
+                if arn.contains(":execution:") { format!("{}:x", arn.trim_end_matches(':')) } else { arn.to_owned() };
+            let call = (format!("states:{action}"), arn);
+            if call.1.contains(":states:") && !found.contains(&call) {
+                found.push(call);
+            }
+        }
+    }
+    found
+}
+
+fn essence_of(account: &Account) -> Value {
+    let mut all = serde_json::Map::new();
+    let roles: serde_json::Map<_, _> =
+        account.iam.roles.values().map(|role| (role.name.clone(), of_role(role))).collect();
+    if !roles.is_empty() {
+        all.insert("roles".to_owned(), Value::Object(roles));
+    }
+    for (name, region) in &account.regions {
+        let mut apis: Vec<Value> = region.apis.values().map(of_api).collect();
+        apis.sort_by_key(ToString::to_string);
+        let machines = region.machines.values().map(|machine| (machine.name.clone(), of_machine(machine)));
+        let machines: serde_json::Map<_, _> = machines.collect();
+        if !apis.is_empty() || !machines.is_empty() {
+            all.insert(name.clone(), json!({"machines": machines, "apis": apis}));
+        }
+    }
+    Value::Object(all)
+}
+
+fn document(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|_| json!(text))
+}
+
+fn of_role(role: &Role) -> Value {
+    let policies = role.policies.iter().map(|(name, text)| (name.clone(), document(text)));
+    json!({
+        "path": role.path,
+        "description": role.description,
+        "trust": document(&role.trust),
+        "session": role.longest_session,
+        "boundary": role.boundary,
+        "tags": role.tags,
+        "policies": Value::Object(policies.collect()),
+        "attached": role.attached,
+    })
+}
+
+fn of_machine(machine: &Machine) -> Value {
+    json!({
+        "type": machine.kind,
+        "definition": document(&machine.form.definition),
+        "role": machine.form.role,
+        "logging": machine.form.logging,
+        "tracing": machine.form.tracing,
+        "encryption": machine.form.encryption,
+        "tags": machine.tags,
+        "deleting": machine.gone.is_some(),
+    })
+}
+
+/// Without ids and times, wherever they are.
+fn stripped(mut value: Value) -> Value {
+    if let Some(object) = value.as_object_mut() {
+        for key in ["id", "rootResourceId", "createdDate", "lastUpdatedDate", "cacheNamespace", "deploymentId"] {
+            object.shift_remove(key);
+        }
+    }
+    value
+}
+
+fn of_method(method: &Method) -> Value {
+    let mut shown = json!(method);
+    if method.integration.is_some() {
+        shown["methodIntegration"] = stripped(shown["methodIntegration"].take());
+    }
+    shown
+}
+
+fn of_api(api: &Api) -> Value {
+    let methods = |methods: &BTreeMap<String, Method>| -> Value {
+        Value::Object(methods.iter().map(|(verb, method)| (verb.clone(), of_method(method))).collect())
+    };
+    let resources: BTreeMap<String, Value> =
+        api.resources.values().map(|resource| (api.path(resource), methods(&resource.methods))).collect();
+    let snapshot = |id: &str| {
+        let deployment = api.deployments.get(id)?;
+        let paths: BTreeMap<_, _> = deployment.snapshot.iter().map(|(path, one)| (path, methods(one))).collect();
+        Some(json!({"description": deployment.description, "methods": paths}))
+    };
+    let mut deployments: Vec<Value> = api.deployments.keys().filter_map(|id| snapshot(id)).collect();
+    deployments.sort_by_key(ToString::to_string);
+    let stages: BTreeMap<_, _> = api
+        .stages
+        .iter()
+        .map(|(name, stage)| {
+            let mut shown = stripped(json!(stage));
+            let deployment = api.deployments.get(&stage.deployment_id);
+            shown["serves"] = json!(deployment.and_then(|one| one.description.clone()));
+            (name, shown)
+        })
+        .collect();
+    let mut shown = stripped(json!(api));
+    shown["resources"] = json!(resources);
+    shown["deployments"] = json!(deployments);
+    shown["stages"] = json!(stages);
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_best_pattern_serves() {
+        for (pattern, path, rank) in [
+            ("/", "/", Some(vec![])),
+            ("/a/{id}", "/a/b", Some(vec![0, 1])),
+            ("/a/{id}", "/a", None),
+            ("/{proxy+}", "/a/b", Some(vec![2])),
+            ("/{proxy+}", "/", None),
+        ] {
+            assert_eq!(matching(pattern, path), rank, "{pattern} {path}");
+        }
+    }
+}

@@ -1,0 +1,291 @@
+//! An AWS in memory, at the wire level: IAM and STS (query protocol), Step Functions (JSON 1.0) and API Gateway (REST).
+//!
+//! It takes an HTTP request and gives the HTTP response that AWS would give, so that an operator's own serialising,
+//! retries and parsing of errors are under test. It is plain data: it can be cloned, compared and shown; its clock is
+//! virtual, its ids come from a seed, it has no threads and never sleeps. A failing seed replays exactly.
+//!
+//! ```
+//! use stepgate_testbed::memory::{Memory, Settings};
+//!
+//! let mut aws = Memory::new(7, Settings::default());
+//! let body = b"Action=GetCallerIdentity&Version=2011-06-15".to_vec();
+//! let answer = aws.handle(&http::Request::post("https://sts.amazonaws.com/").body(body).unwrap());
+//! assert_eq!(answer.status(), 200);
+//! ```
+//!
+//! What it knows is what the operator and its tests use. An operation or a parameter that it does not know is answered
+//! with status 501, never ignored. Each error's words are AWS's: recorded ("rec"), from its documentation ("doc") or
+//! reported by users ("field"); where they are only believed, a comment says so.
+
+mod apigateway;
+mod client;
+mod essence;
+mod iam;
+mod imds;
+mod policy;
+mod quota;
+mod serve;
+mod sfn;
+mod sts;
+mod wire;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use rand::rngs::Xoshiro256PlusPlus;
+use rand::{RngExt, SeedableRng};
+use serde::Serialize;
+use serde_json::Value;
+
+pub use apigateway::{Api, Deployment, Integration, IntegrationResponse, Method, MethodResponse, Resource, Stage};
+pub use client::{Attempt, Fault, InProcess, answer, throttled};
+pub use essence::Served;
+pub use iam::Role;
+pub use quota::{Count, QUOTAS, Quota};
+pub use serve::serve;
+pub use sfn::Machine;
+pub use wire::{Call, Request, Response, Service};
+
+use quota::Buckets;
+use wire::Refusal;
+
+/// The account whose credentials are not known otherwise.
+pub const ACCOUNT: &str = "111122223333";
+
+/// How this AWS behaves where AWS itself differs from moment to moment. The default is an AWS without delays and quotas.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// The account of calls that are not signed, or with an access key that STS did not give out. An access key of
+    /// twelve digits stands for the account of that number.
+    pub account: String,
+    /// Whether quotas are enforced (AWS.md §1).
+    pub quotas: bool,
+    /// How long after its creation, or a change of its trust, no service can assume a role (AWS.md §2).
+    pub role_propagation: Duration,
+    /// How long after CreateRole reads do not show the role.
+    pub role_staleness: Duration,
+    /// How long after CreateRestApi GetRestApis does not show the API.
+    pub api_staleness: Duration,
+    /// How long after UpdateStateMachine reads show the machine as it was.
+    pub machine_staleness: Duration,
+    /// How long a deleted machine is DELETING.
+    pub machine_deletion: Duration,
+    /// Roles in an account.
+    pub role_limit: usize,
+    /// Resources in an API.
+    pub resource_limit: usize,
+    /// The longest integration timeout, in milliseconds.
+    pub longest_timeout: i64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            account: ACCOUNT.to_owned(),
+            quotas: false,
+            role_propagation: Duration::ZERO,
+            role_staleness: Duration::ZERO,
+            api_staleness: Duration::ZERO,
+            machine_staleness: Duration::ZERO,
+            machine_deletion: Duration::ZERO,
+            role_limit: 1_000,
+            resource_limit: 300,
+            longest_timeout: 29_000,
+        }
+    }
+}
+
+impl Settings {
+    /// Delays as users report them of AWS, and its quotas.
+    pub fn lifelike() -> Self {
+        Self {
+            quotas: true,
+            role_propagation: Duration::from_secs(10),
+            role_staleness: Duration::from_secs(1),
+            api_staleness: Duration::from_secs(2),
+            machine_staleness: Duration::from_secs(2),
+            machine_deletion: Duration::from_secs(30),
+            ..Self::default()
+        }
+    }
+}
+
+/// The cloud: accounts, their Regions, and the objects in them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Memory {
+    /// How it behaves; may be changed at any time.
+    pub settings: Settings,
+    /// Since the Unix epoch.
+    now: Duration,
+    rng: Xoshiro256PlusPlus,
+    accounts: BTreeMap<String, Account>,
+    /// Accounts by access key, for keys that STS gave out.
+    keys: BTreeMap<String, String>,
+    buckets: Buckets,
+    counts: BTreeMap<(Service, String), Count>,
+    requests: u64,
+}
+
+/// One account.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Account {
+    /// IAM, which is global.
+    pub iam: iam::Iam,
+    /// Regions by name.
+    pub regions: BTreeMap<String, Region>,
+}
+
+/// One Region of an account.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Region {
+    /// State machines by ARN.
+    pub machines: BTreeMap<String, Machine>,
+    /// REST APIs by id.
+    pub apis: BTreeMap<String, Api>,
+}
+
+/// What an operation sees around it.
+struct Context<'a> {
+    account: &'a str,
+    region: &'a str,
+    now: Duration,
+    rng: &'a mut Xoshiro256PlusPlus,
+    settings: &'a Settings,
+}
+
+impl Context<'_> {
+    /// A random id of lower-case letters and digits, as API Gateway has them.
+    fn id(&mut self, length: usize) -> String {
+        const LETTERS: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
+        (0..length).map(|_| char::from(LETTERS[self.rng.random_range(0..LETTERS.len())])).collect()
+    }
+
+    fn uuid(&mut self) -> String {
+        let hex = format!("{:032x}", self.rng.random::<u128>());
+        format!("{}-{}-4{}-a{}-{}", &hex[..8], &hex[8..12], &hex[13..16], &hex[17..20], &hex[20..])
+    }
+
+    fn partition(&self) -> &'static str {
+        partition(self.region)
+    }
+}
+
+/// The partition of a Region.
+fn partition(region: &str) -> &'static str {
+    match region {
+        _ if region.starts_with("cn-") => "aws-cn",
+        _ if region.starts_with("us-gov-") => "aws-us-gov",
+        _ => "aws",
+    }
+}
+
+impl Memory {
+    /// An empty AWS, at 2026-01-01T00:00:00Z.
+    pub fn new(seed: u64, settings: Settings) -> Self {
+        Self {
+            settings,
+            now: Duration::from_secs(1_767_225_600),
+            rng: Xoshiro256PlusPlus::seed_from_u64(seed),
+            accounts: BTreeMap::new(),
+            keys: BTreeMap::new(),
+            buckets: Buckets::default(),
+            counts: BTreeMap::new(),
+            requests: 0,
+        }
+    }
+
+    /// The virtual time, since the Unix epoch.
+    pub fn now(&self) -> Duration {
+        self.now
+    }
+
+    /// Lets time pass.
+    pub fn advance(&mut self, by: Duration) {
+        self.now += by;
+    }
+
+    /// Sets the time; it never goes back.
+    pub fn set_now(&mut self, now: Duration) {
+        self.now = self.now.max(now);
+    }
+
+    /// Answers one request.
+    pub fn handle(&mut self, request: &Request) -> Response {
+        self.requests += 1;
+        let id = format!("00000000-0000-4000-a000-{:012}", self.requests);
+        if let Some(answer) = imds::answer(request, &id) {
+            return answer;
+        }
+        let call = match wire::identify(request, &self.settings.account, &self.keys) {
+            Ok(call) => call,
+            Err(refusal) => return refusal.into_response(None, &id),
+        };
+        let answer = self.answer(&call, request);
+        let count = self.counts.entry((call.service, call.operation.clone())).or_default();
+        match answer {
+            Ok((status, value)) => {
+                count.done += 1;
+                wire::success(&call, status, &value, &id)
+            }
+            Err(refusal) => {
+                count.refused += u64::from(!refusal.throttles());
+                count.throttled += u64::from(refusal.throttles());
+                refusal.into_response(Some(call.service), &id)
+            }
+        }
+    }
+
+    fn answer(&mut self, call: &Call, request: &Request) -> Result<(u16, Value), Refusal> {
+        if self.settings.quotas {
+            self.buckets.take(call, request, self.now)?;
+        }
+        let Self { settings, now, rng, accounts, keys, .. } = self;
+        let context =
+            &mut Context { account: &call.account, region: &call.region, now: *now, rng, settings: &*settings };
+        if call.service == Service::Sts {
+            return sts::call(context, &call.operation, wire::form(request.body()), accounts, keys).map(ok);
+        }
+        let account = accounts.entry(call.account.clone()).or_default();
+        match call.service {
+            Service::Iam => account.iam.call(context, &call.operation, wire::form(request.body())).map(ok),
+            Service::States => {
+                let Account { iam, regions } = account;
+                let machines = &mut regions.entry(call.region.clone()).or_default().machines;
+                sfn::call(context, iam, machines, &call.operation, wire::json(request.body())?).map(ok)
+            }
+            _ => {
+                let apis = &mut account.regions.entry(call.region.clone()).or_default().apis;
+                apigateway::call(context, apis, request)
+            }
+        }
+    }
+
+    /// An account, to look at; `None` where no call ever came for it.
+    pub fn account(&self, id: &str) -> Option<&Account> {
+        self.accounts.get(id)
+    }
+
+    /// A Region of an account, to look at.
+    pub fn region(&self, account: &str, region: &str) -> Option<&Region> {
+        self.accounts.get(account)?.regions.get(region)
+    }
+
+    /// How often each operation was called, by service and name.
+    pub fn counts(&self) -> &BTreeMap<(Service, String), Count> {
+        &self.counts
+    }
+
+    /// Calls of all operations together.
+    pub fn total(&self) -> Count {
+        self.counts.values().fold(Count::default(), |sum, count| sum + *count)
+    }
+
+    /// Forgets what was counted.
+    pub fn reset_counts(&mut self) {
+        self.counts.clear();
+    }
+}
+
+fn ok(value: Value) -> (u16, Value) {
+    (200, value)
+}

@@ -1,0 +1,277 @@
+//! State machines themselves.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::super::Context;
+use super::super::iam::Iam;
+use super::super::wire::Refusal;
+use super::{
+    Form, Input, Machine, Machines, Tracing, add_tags, bad, constraint, definition, machine_arn, marker, page,
+    read_marker, required,
+};
+
+/// Not allowed in names (AWS.md §1).
+const FORBIDDEN: &str = "?*<>{}[]\"#%\\^|~`$&,;:/";
+
+fn name(text: &str) -> Result<(), Refusal> {
+    if text.is_empty() {
+        return Err(constraint(text, "name", "have length greater than or equal to 1"));
+    }
+    if text.chars().count() > 80 {
+        return Err(constraint(text, "name", "have length less than or equal to 80"));
+    }
+    if text.chars().any(|c| c.is_whitespace() || c.is_control() || FORBIDDEN.contains(c)) {
+        return Err(bad("InvalidName", format!("Invalid Name: '{text}'")));
+    }
+    Ok(())
+}
+
+/// Logging, tracing and encryption, with the values that AWS shows for what was not said (rec; AWS.md §2).
+fn logging(value: Option<Value>) -> Result<Value, Refusal> {
+    let mut logging = json!({"level": "OFF", "includeExecutionData": false});
+    for (key, given) in value.as_ref().and_then(Value::as_object).into_iter().flatten() {
+        match key.as_str() {
+            "level" | "includeExecutionData" => logging[key] = given.clone(),
+            "destinations" => logging[key] = given.clone(),
+            other => return Err(Refusal::unknown(format!("loggingConfiguration.{other}"))),
+        }
+    }
+    // rec: also for no destination at all; an empty list is shown as it came.
+    let destinations = logging["destinations"].as_array().map_or(0, Vec::len);
+    if destinations > 1 || (destinations == 0 && logging["level"] != "OFF") {
+        return Err(bad(
+            "InvalidLoggingConfiguration",
+            "Invalid Logging Configuration: Must specify exactly one Log Destination.",
+        ));
+    }
+    Ok(logging)
+}
+
+fn tracing(value: Option<&Tracing>) -> Value {
+    json!({"enabled": value.is_some_and(|tracing| tracing.enabled)})
+}
+
+fn encryption(value: Option<Value>) -> Value {
+    value.unwrap_or_else(|| json!({"type": "AWS_OWNED_KEY"}))
+}
+
+/// Whether Step Functions can use the role (AWS.md §2: also for a role that does not exist).
+fn check_role(context: &Context<'_>, iam: &Iam, arn: &str, form: &Form) -> Result<(), Refusal> {
+    let parts: Vec<&str> = form.role.splitn(6, ':').collect();
+    if !matches!(parts[..], ["arn", _, "iam", "", _, resource] if resource.starts_with("role/")) {
+        return Err(bad("InvalidArn", format!("Invalid Role Arn: '{}'", form.role)));
+    }
+    let denied = |message: String| Err(bad("AccessDeniedException", message));
+    let role = iam.by_arn(context.partition(), context.account, &form.role);
+    let role = role.filter(|role| role.settled(context) && role.trusts_states(context.region, context.account, arn));
+    let Some(role) = role else {
+        return denied(
+            "Neither the global service principal states.amazonaws.com, nor the regional one is authorized to assume the provided role."
+                .to_owned(),
+        );
+    };
+    if form.logging["level"] != "OFF" && !role.may(iam, "logs:CreateLogDelivery", "*") {
+        return denied("The state machine IAM Role is not authorized to access the Log Destination".to_owned());
+    }
+    if let Some(rule) = definition::managed_rule(&form.definition)
+        && !role.may(
+            iam,
+            "events:PutRule",
+            &format!("arn:{}:events:{}:{}:rule/{rule}", context.partition(), context.region, context.account),
+        )
+    {
+        return denied(format!("'{}' is not authorized to create managed-rule.", form.role));
+    }
+    Ok(())
+}
+
+fn deleting(arn: &str) -> Refusal {
+    bad("StateMachineDeleting", format!("State Machine Deleting: '{arn}'"))
+}
+
+fn no_machine(arn: &str) -> Refusal {
+    bad("StateMachineDoesNotExist", format!("State Machine Does Not Exist: '{arn}'"))
+}
+
+pub(super) fn create(
+    context: &mut Context<'_>,
+    iam: &Iam,
+    machines: &mut Machines,
+    input: Input,
+) -> Result<Value, Refusal> {
+    let machine_name = required(input.name.as_ref(), "name")?;
+    name(machine_name)?;
+    let text = required(input.definition.as_ref(), "definition")?;
+    let role = required(input.role_arn.as_ref(), "roleArn")?;
+    let kind = input.r#type.as_deref().unwrap_or("STANDARD");
+    if !["STANDARD", "EXPRESS"].contains(&kind) {
+        return Err(constraint(kind, "type", "satisfy enum value set: [STANDARD, EXPRESS]"));
+    }
+    let Context { account, region, .. } = context;
+    let arn = format!("arn:{}:states:{region}:{account}:stateMachine:{machine_name}", super::super::partition(region));
+    let form = Form {
+        definition: text.to_owned(),
+        role: role.to_owned(),
+        logging: logging(input.logging_configuration)?,
+        tracing: tracing(input.tracing_configuration.as_ref()),
+        encryption: encryption(input.encryption_configuration),
+    };
+    definition::check(text, kind)?;
+    let tags = add_tags(&BTreeMap::new(), input.tags.as_deref().unwrap_or_default(), &arn)?;
+    check_role(context, iam, &arn, &form)?;
+    let created = |at: std::time::Duration| json!({"stateMachineArn": arn, "creationDate": at.as_secs_f64()});
+    if let Some(found) = machines.get(&arn) {
+        if found.gone.is_some() {
+            return Err(deleting(&arn));
+        }
+        // Idempotent, but for role and tags, which are ignored (AWS.md §2); the definition is compared as text (rec).
+        let same = Form { role: found.form.role.clone(), ..form } == found.form && found.kind == kind;
+        return match same {
+            true => Ok(created(found.created)),
+            false => Err(bad("StateMachineAlreadyExists", format!("State Machine Already Exists: '{arn}'"))),
+        };
+    }
+    let machine = Machine {
+        name: machine_name.to_owned(),
+        kind: kind.to_owned(),
+        created: context.now,
+        form,
+        revision: None,
+        tags,
+        stale: None,
+        gone: None,
+    };
+    machines.insert(arn.clone(), machine);
+    Ok(created(context.now))
+}
+
+fn found<'a>(machines: &'a mut Machines, input: &Input) -> Result<(String, &'a mut Machine), Refusal> {
+    let arn = machine_arn(required(input.state_machine_arn.as_ref(), "stateMachineArn")?)?;
+    machines.get_mut(arn).map(|machine| (arn.to_owned(), machine)).ok_or_else(|| no_machine(arn))
+}
+
+pub(super) fn describe(context: &Context<'_>, machines: &mut Machines, input: &Input) -> Result<Value, Refusal> {
+    let (arn, machine) = found(machines, input)?;
+    let (form, revision) = match &machine.stale {
+        Some((until, form, revision)) if context.now < *until => (form, revision),
+        _ => (&machine.form, &machine.revision),
+    };
+    let mut answer = json!({
+        "stateMachineArn": arn,
+        "name": machine.name,
+        "status": if machine.gone.is_some() { "DELETING" } else { "ACTIVE" },
+        "definition": form.definition,
+        "roleArn": form.role,
+        "type": machine.kind,
+        "creationDate": machine.created.as_secs_f64(),
+        "loggingConfiguration": form.logging,
+        "tracingConfiguration": form.tracing,
+        "encryptionConfiguration": form.encryption,
+    });
+    if let Some(revision) = revision {
+        answer["revisionId"] = json!(revision);
+    }
+    Ok(answer)
+}
+
+/// Behaves like a patch: what is not said stays (AWS.md §2).
+pub(super) fn update(
+    context: &mut Context<'_>,
+    iam: &Iam,
+    machines: &mut Machines,
+    input: Input,
+) -> Result<Value, Refusal> {
+    let (arn, machine) = found(machines, &input)?;
+    if machine.gone.is_some() {
+        return Err(deleting(&arn));
+    }
+    let Input {
+        definition: text,
+        role_arn,
+        logging_configuration,
+        tracing_configuration,
+        encryption_configuration,
+        ..
+    } = input;
+    if text.is_none()
+        && role_arn.is_none()
+        && logging_configuration.is_none()
+        && tracing_configuration.is_none()
+        && encryption_configuration.is_none()
+    {
+        // rec
+        return Err(bad(
+            "MissingRequiredParameter",
+            "Either the definition, the role ARN, the LoggingConfiguration, or the TracingConfiguration must be specified",
+        ));
+    }
+    let mut form = machine.form.clone();
+    if let Some(text) = text {
+        definition::check(&text, &machine.kind)?;
+        form.definition = text;
+    }
+    form.role = role_arn.unwrap_or(form.role);
+    if logging_configuration.is_some() {
+        form.logging = logging(logging_configuration)?;
+    }
+    if tracing_configuration.is_some() {
+        form.tracing = tracing(tracing_configuration.as_ref());
+    }
+    if encryption_configuration.is_some() {
+        form.encryption = encryption(encryption_configuration);
+    }
+    check_role(context, iam, &arn, &form)?;
+    // rec: the same again keeps its revision.
+    if form != machine.form || machine.revision.is_none() {
+        let before = std::mem::replace(&mut machine.form, form);
+        let revision = machine.revision.replace(context.uuid());
+        let until = context.now + context.settings.machine_staleness;
+        machine.stale = (until > context.now).then_some((until, before, revision));
+    }
+    Ok(json!({"updateDate": context.now.as_secs_f64(), "revisionId": machine.revision}))
+}
+
+/// rec: a machine that is not there is no error.
+pub(super) fn delete(context: &Context<'_>, machines: &mut Machines, input: &Input) -> Result<Value, Refusal> {
+    let arn = machine_arn(required(input.state_machine_arn.as_ref(), "stateMachineArn")?)?;
+    if context.settings.machine_deletion.is_zero() {
+        machines.remove(arn);
+    } else if let Some(machine) = machines.get_mut(arn) {
+        machine.gone.get_or_insert(context.now + context.settings.machine_deletion);
+    }
+    Ok(json!({}))
+}
+
+/// rec: by name; `maxResults` and `nextToken` within their bounds.
+pub(super) fn list(machines: &Machines, input: &Input) -> Result<Value, Refusal> {
+    let size = match input.max_results.unwrap_or(100) {
+        // doc: 0 means the default.
+        0 => 100,
+        size if size > 1000 => {
+            return Err(constraint(&size.to_string(), "maxResults", "have value less than or equal to 1000"));
+        }
+        size => usize::try_from(size)
+            .map_err(|_| constraint(&size.to_string(), "maxResults", "have value greater than or equal to 0"))?,
+    };
+    let after = match &input.next_token {
+        None => None,
+        Some(text) if text.len() > 1024 => {
+            return Err(constraint(text, "nextToken", "have length less than or equal to 1024"));
+        }
+        Some(text) => Some(read_marker(text).ok_or_else(|| bad("InvalidToken", "Invalid Token: 'Invalid token'"))?),
+    };
+    let items = machines.iter().map(|(arn, machine)| {
+        let shown = json!({
+            "stateMachineArn": arn, "name": machine.name, "type": machine.kind, "creationDate": machine.created.as_secs_f64(),
+        });
+        (arn.clone(), shown)
+    });
+    let (items, next) = page(items.collect(), after.as_deref(), size);
+    let mut answer = json!({"stateMachines": items});
+    if let Some(next) = next {
+        answer["nextToken"] = json!(marker(&next));
+    }
+    Ok(answer)
+}

@@ -1,0 +1,93 @@
+//! What AWS does, as cases that run on the AWS in memory, on the emulator, and, where `AWS_PROFILE` names credentials, on
+//! AWS itself: so neither of the two fakes can drift from what is known.
+//!
+//! A case whose behaviour the emulator is known not to have must fail there, so that a mended emulator is noticed. On AWS
+//! everything that is made is named `stepgate-conformance-*` and removed.
+
+#![allow(clippy::unwrap_used)]
+
+mod apigateway;
+mod cloud;
+mod iam;
+mod stages;
+mod states;
+
+use std::time::Duration;
+
+use cloud::{Case, Cloud, Kind};
+use stepgate_testbed::Emulator;
+use stepgate_testbed::memory::{InProcess, Memory, Settings};
+
+fn cases() -> impl Iterator<Item = &'static Case> {
+    [iam::CASES, states::CASES, apigateway::CASES, stages::CASES].into_iter().flatten()
+}
+
+/// Runs every case; answers with those that did not go as they should.
+async fn run(cloud: &Cloud) -> Vec<String> {
+    let (mut ran, mut wrong) = (0, Vec::new());
+    let only = std::env::var("CONFORMANCE_CASE").unwrap_or_default();
+    for case in cases().filter(|case| case.name.contains(&only)) {
+        ran += 1;
+        let scope = cloud.scope();
+        // In a task of its own, so that a panic is a failure.
+        let ended = tokio::spawn((case.run)(scope.clone())).await;
+        scope.clean().await;
+        let failed = match ended {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(format!("{error:#}")),
+            Err(panic) => Some(panic.to_string()),
+        };
+        match (failed, case.localstack.filter(|_| cloud.kind == Kind::LocalStack)) {
+            (None, None) => {}
+            (Some(error), None) => wrong.push(format!("{}: {error}", case.name)),
+            (Some(_), Some(_)) => {}
+            (None, Some(why)) => {
+                wrong.push(format!("{}: it holds now, and was known not to ({why}): take the mark off", case.name));
+            }
+        }
+    }
+    let deviations = cases().filter(|case| case.localstack.is_some() && cloud.kind == Kind::LocalStack).count();
+    println!("{ran} cases on {}, {deviations} of them known to differ there", cloud.kind);
+    wrong
+}
+
+fn judge(wrong: &[String]) {
+    assert!(wrong.is_empty(), "{} cases:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[tokio::test]
+async fn the_memory_conforms() {
+    let aws = InProcess::new(Memory::new(1, Settings::default()));
+    let cloud = Cloud::in_memory(&aws);
+    judge(&run(&cloud).await);
+    let left = aws.with(|memory| memory.essence());
+    assert_eq!(left, serde_json::json!({}), "the cases clean up");
+}
+
+#[tokio::test]
+async fn the_emulator_conforms_but_for_what_is_known() {
+    let emulator = Emulator::start().await.unwrap();
+    let cloud = Cloud::at(emulator.endpoint(), Kind::LocalStack);
+    judge(&run(&cloud).await);
+}
+
+/// The same over HTTP: the memory on a port.
+#[tokio::test]
+async fn the_memory_conforms_on_a_port() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let aws = InProcess::new(Memory::new(2, Settings::default()));
+    let server = tokio::spawn(stepgate_testbed::memory::serve(aws, listener));
+    judge(&run(&Cloud::at(&endpoint, Kind::Memory)).await);
+    server.abort();
+}
+
+#[tokio::test]
+async fn aws_conforms() {
+    if std::env::var_os("AWS_PROFILE").is_none() {
+        println!("skipped: AWS_PROFILE names no credentials");
+        return;
+    }
+    let cloud = Cloud::aws().await.unwrap();
+    judge(&tokio::time::timeout(Duration::from_secs(3600), run(&cloud)).await.unwrap());
+}
