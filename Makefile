@@ -7,13 +7,14 @@
 # make record record anew the statuses that prove docs/conditions.md: the end-to-end suite, every row of it seen
 # make conformance  AWS's behaviours on the AWS in memory, on the emulator and, with AWS_PROFILE=…, on AWS itself, where all that
 #             is made is named stepgate-conformance-* and removed
+# make deny   licences, sources, banned crates and advisories of the dependencies (needs cargo-deny and the network)
 # make bench  what each example costs: calls to AWS, time, memory; a table, and JSON in target/bench.json
 #
 # up and demo take AWS_ENDPOINT_URL=… (use another AWS endpoint instead of starting one) and RUN_ARGS=… (added to `stepgate run`).
 
 MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-gitops record up down bench conformance
+.PHONY: help build demo test test-gitops record up down bench conformance deny
 
 # Only from make's command line: the environment has AWS_ENDPOINT_URL after `. .testbed/env`.
 ifeq ($(origin AWS_ENDPOINT_URL),command line)
@@ -59,3 +60,6 @@ bench: build
 
 conformance:
 	$(if $(AWS_PROFILE),AWS_PROFILE='$(AWS_PROFILE)') cargo test --workspace --test conformance --test recorded -- --nocapture
+
+deny:
+	cargo deny check

@@ -7,8 +7,8 @@ use std::time::{Duration, SystemTime};
 
 use crate::api::conditions::reasons;
 use crate::api::{APIRoute, StateMachineStatus};
-use crate::aws::Session;
-use crate::identity::{Key, Owner, role_path};
+use crate::aws::{AwsError, Session};
+use crate::identity::{Key, Owner, Ownership, role_path};
 use crate::model::api as api_model;
 use crate::model::attach::{Attachment, attach};
 use crate::model::machine::{self, Machine};
@@ -176,25 +176,16 @@ impl Survey<'_> {
 /// Reads an API with its tree and stages: three calls. Without an id that AWS knows, it is looked for by tag.
 async fn rest_api(session: &Session, owner: &Owner, known_id: Option<&str>) -> Result<api_model::Observed, Problem> {
     let client = &session.apigateway;
-    let mut api = None;
-    if let Some(id) = known_id {
-        api = rest_api::remote::observe(client, id).await?;
+    let mut found = rest_apis(session, owner, known_id).await?;
+    if found.len() > 1 {
+        let mut ids: Vec<_> = found.iter().map(|api| api.id.as_str()).collect();
+        ids.sort_unstable();
+        return Err(Problem::stalled(
+            reasons::OWNERSHIP_CONFLICT,
+            format!("several REST APIs in AWS carry this object's owner tags: {}; delete all but one", ids.join(", ")),
+        ));
     }
-    if api.is_none() {
-        let mut found = rest_api::remote::find(client, owner).await?;
-        if found.len() > 1 {
-            let mut ids: Vec<_> = found.iter().map(|api| api.id.as_str()).collect();
-            ids.sort_unstable();
-            return Err(Problem::stalled(
-                reasons::OWNERSHIP_CONFLICT,
-                format!(
-                    "several REST APIs in AWS carry this object's owner tags: {}; delete all but one",
-                    ids.join(", ")
-                ),
-            ));
-        }
-        api = found.pop();
-    }
+    let api = found.pop();
     let mut observed = api_model::Observed::default();
     if let Some(found) = &api {
         observed.tree = route::remote::observe(client, &found.id).await?;
@@ -202,6 +193,30 @@ async fn rest_api(session: &Session, owner: &Owner, known_id: Option<&str>) -> R
     }
     observed.api = api;
     Ok(observed)
+}
+
+/// The APIs that carry an owner's tags. A known id spares the search where it is the owner's; it grants nothing. Where none
+/// is the owner's, that of the known id all the same, so that nothing is made beside what lost its tags.
+///
+/// # Errors
+/// What AWS answers.
+pub async fn rest_apis(
+    session: &Session,
+    owner: &Owner,
+    known_id: Option<&str>,
+) -> Result<Vec<rest_api::Observed>, AwsError> {
+    let client = &session.apigateway;
+    let known = match known_id {
+        Some(id) => rest_api::remote::observe(client, id).await?,
+        None => None,
+    };
+    match known {
+        Some(api) if owner.reads(&api.tags) == Ownership::Ours => Ok(vec![api]),
+        known => {
+            let found = rest_api::remote::find(client, owner).await?;
+            Ok(if found.is_empty() { known.into_iter().collect() } else { found })
+        }
+    }
 }
 
 /// Reads roles by name.

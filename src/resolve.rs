@@ -1,5 +1,6 @@
 //! Gathers the objects around one object: the only step before `apply` that reads Kubernetes.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::ConfigMap;
@@ -25,6 +26,15 @@ fn add_machines(world: &mut World, stores: &Stores, keys: impl IntoIterator<Item
     }
 }
 
+/// The namespaces of its machines, and those after which machines ask to be named.
+fn namespaces(world: &World) -> impl Iterator<Item = String> {
+    world.machines.iter().flat_map(|(key, machine)| named_after(machine).into_iter().chain([key.namespace.clone()]))
+}
+
+fn named_after(machine: &StateMachine) -> Option<String> {
+    machine.spec.name.as_deref().and_then(validate::state_machine::generated_for).map(str::to_owned)
+}
+
 /// What a StateMachine refers to. ConfigMaps are watched by metadata only, so their content is read here.
 ///
 /// # Errors
@@ -32,7 +42,6 @@ fn add_machines(world: &mut World, stores: &Stores, keys: impl IntoIterator<Item
 pub async fn state_machine(context: &Context, machine: &StateMachine) -> Result<World, kube::Error> {
     let mut world = empty(context);
     let namespace = machine.namespace().unwrap_or_default();
-    world.namespaces = context.stores.labels([namespace]);
     let (machines, config_maps) = validate::state_machine::references(machine);
     if validate::state_machine::starts_machines(machine) {
         // Whichever it starts must admit it.
@@ -41,6 +50,7 @@ pub async fn state_machine(context: &Context, machine: &StateMachine) -> Result<
     } else {
         add_machines(&mut world, &context.stores, machines);
     }
+    world.namespaces = context.stores.labels(namespaces(&world).chain(named_after(machine)).chain([namespace]));
     for key in config_maps {
         let api: Api<ConfigMap> = Api::namespaced(context.client.clone(), &key.namespace);
         if let Some(found) = api.get_opt(&key.name).await? {
@@ -55,9 +65,15 @@ pub fn rest_api(context: &Context, api: &Arc<RestAPI>) -> World {
     let mut world = empty(context);
     let key = Key::of(&**api);
     let routes = context.stores.routes_of(&key);
-    let namespaces = routes.iter().filter_map(|route| route.namespace()).chain([key.namespace.clone()]);
-    world.namespaces = context.stores.labels(namespaces.collect::<std::collections::BTreeSet<_>>());
     add_machines(&mut world, &context.stores, routes.iter().flat_map(|route| validate::route::references(route)));
+    let arns: BTreeSet<&str> = routes.iter().filter_map(|route| route.spec.target.arn.as_deref()).collect();
+    if !arns.is_empty() {
+        let machines = context.stores.machines.state().into_iter();
+        let named = machines.filter(|machine| arns.iter().any(|arn| validate::route::names(arn, machine)));
+        world.machines.extend(named.map(|machine| (Key::of(&*machine), machine)));
+    }
+    let of_routes = routes.iter().filter_map(|route| route.namespace());
+    world.namespaces = context.stores.labels(namespaces(&world).chain(of_routes).chain([key.namespace.clone()]));
     world.routes = routes.into_iter().map(|route| (Key::of(&*route), route)).collect();
     world.records = context.stores.records_of(api);
     world.apis.insert(key, Arc::clone(api));

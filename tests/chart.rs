@@ -474,16 +474,17 @@ fn the_operator_may_do_just_this() {
             "/configmaps: get,list,watch".to_owned(),
             "/namespaces: get,list,watch".to_owned(),
             format!("apiextensions.k8s.io/customresourcedefinitions{crds}: get"),
-            "apps/controllerrevisions: get,list,watch,create,patch,delete".to_owned(),
+            "apps/controllerrevisions: get,list,watch,create,delete".to_owned(),
             "events.k8s.io/events: create,patch".to_owned(),
             "stepgate.dev/apiroutes/status: patch".to_owned(),
-            "stepgate.dev/apiroutes: get,list,watch,patch".to_owned(),
+            "stepgate.dev/apiroutes: list,watch,patch".to_owned(),
+            "stepgate.dev/apiroutes: get".to_owned(),
             "stepgate.dev/awsaccounts/status: patch".to_owned(),
-            "stepgate.dev/awsaccounts: get,list,watch,patch".to_owned(),
+            "stepgate.dev/awsaccounts: list,watch,patch".to_owned(),
             "stepgate.dev/restapis/status: patch".to_owned(),
-            "stepgate.dev/restapis: get,list,watch,patch".to_owned(),
+            "stepgate.dev/restapis: list,watch,patch".to_owned(),
             "stepgate.dev/statemachines/status: patch".to_owned(),
-            "stepgate.dev/statemachines: get,list,watch,patch".to_owned(),
+            "stepgate.dev/statemachines: list,watch,patch".to_owned(),
         ]
         .into()
     );
@@ -513,6 +514,64 @@ fn the_operator_may_do_just_this() {
     )
     .unwrap();
     assert_eq!(named.into_iter().collect::<BTreeSet<_>>(), crds);
+}
+
+/// What each right is for: a place in the code.
+const USES: &[(&str, &[&str], &str, &str)] = &[
+    ("/configmaps", &["get"], "src/resolve.rs", "let api: Api<ConfigMap>"),
+    ("/configmaps", &["list", "watch"], "src/controller/run.rs", "config_maps_writer, &stores"),
+    ("/namespaces", &["get"], "src/runtime/mod.rs", "let namespaces: Api<Namespace>"),
+    ("/namespaces", &["list", "watch"], "src/controller/run.rs", "namespaces_writer, &stores"),
+    (
+        "apiextensions.k8s.io/customresourcedefinitions",
+        &["get"],
+        "src/controller/steps.rs",
+        "Api<CustomResourceDefinition>",
+    ),
+    ("apps/controllerrevisions", &["get"], "src/records.rs", ".api.get_metadata_opt("),
+    ("apps/controllerrevisions", &["list", "watch"], "src/controller/run.rs", "revisions_writer, &stores"),
+    ("apps/controllerrevisions", &["create"], "src/records.rs", ".api.create("),
+    ("apps/controllerrevisions", &["delete"], "src/records.rs", ".api.delete("),
+    ("events.k8s.io/events", &["create", "patch"], "src/controller/publish.rs", "recorder.publish("),
+    ("stepgate.dev/apiroutes", &["get"], "src/resolve.rs", "let api: Api<APIRoute>"),
+    ("stepgate.dev/apiroutes", &["list", "watch"], "src/controller/run.rs", "routes_writer, &stores"),
+    ("stepgate.dev/apiroutes", &["patch"], "src/controller/api_route.rs", "finalizer::add("),
+    ("stepgate.dev/apiroutes/status", &["patch"], "src/controller/api_route.rs", "publish::write("),
+    ("stepgate.dev/awsaccounts", &["list", "watch"], "src/controller/run.rs", "accounts_writer, &stores"),
+    ("stepgate.dev/awsaccounts", &["patch"], "src/controller/aws_account.rs", "finalizer::add("),
+    ("stepgate.dev/awsaccounts/status", &["patch"], "src/controller/aws_account.rs", "publish::write("),
+    ("stepgate.dev/restapis", &["list", "watch"], "src/controller/run.rs", "apis_writer, &stores"),
+    ("stepgate.dev/restapis", &["patch"], "src/controller/rest_api.rs", "finalizer::add("),
+    ("stepgate.dev/restapis/status", &["patch"], "src/controller/rest_api.rs", "publish::write("),
+    ("stepgate.dev/statemachines", &["list", "watch"], "src/controller/run.rs", "machines_writer, &stores"),
+    ("stepgate.dev/statemachines", &["patch"], "src/controller/state_machine.rs", "finalizer::add("),
+    ("stepgate.dev/statemachines/status", &["patch"], "src/controller/state_machine.rs", "publish::write("),
+    // kube-lease-manager reads, makes and patches it.
+    ("coordination.k8s.io/leases", &["create"], "src/runtime/leader.rs", "LeaseManagerBuilder"),
+    ("coordination.k8s.io/leases", &["get", "patch"], "src/runtime/leader.rs", "LeaseManagerBuilder"),
+];
+
+/// The list above is the least: each right has a use, and each use is there.
+#[test]
+fn every_right_is_used() {
+    let Some(helm) = Helm::find() else { return };
+    let documents = helm.template(&[]);
+    let list = |verbs: &str| verbs.split(',').map(str::to_owned).collect::<Vec<_>>();
+    let mut given = BTreeSet::new();
+    for kind in ["ClusterRole", "Role"] {
+        for rule in rules(one(&documents, kind, "stepgate")) {
+            let (resource, verbs) = rule.split_once(": ").unwrap();
+            let resource = resource.split('[').next().unwrap();
+            given.extend(list(verbs).into_iter().map(|verb| format!("{verb} {resource}")));
+        }
+    }
+    let mut used = BTreeSet::new();
+    for (resource, verbs, file, call) in USES {
+        let source = read(&root().join(file));
+        assert!(source.contains(call), "{file} has no `{call}`: is {resource} still needed?");
+        used.extend(verbs.iter().map(|verb| format!("{verb} {resource}")));
+    }
+    assert_eq!(given, used, "what the chart gives, and what is used");
 }
 
 #[test]
@@ -599,6 +658,7 @@ fn values_reach_their_place() {
 
     let off = helm.template(&[
         r#"deletionProtection={"enabled":false}"#,
+        r#"statusProtection={"enabled":false}"#,
         r#"serviceAccount={"create":false,"name":"mine"}"#,
         r#"metrics={"service":{"enabled":false}}"#,
     ]);

@@ -22,7 +22,7 @@ fn read(path: impl AsRef<Path>) -> String {
 #[test]
 fn links_lead_somewhere() {
     let link = Regex::new(r"\]\(([^)#:]+)(#[^)]*)?\)").unwrap();
-    let mut files: Vec<PathBuf> = ["README.md", "charts/stepgate/README.md"]
+    let mut files: Vec<PathBuf> = ["README.md", "SECURITY.md", "CHANGELOG.md", "charts/stepgate/README.md"]
         .map(|file| root().join(file))
         .into_iter()
         .filter(|file| file.exists())
@@ -37,6 +37,30 @@ fn links_lead_somewhere() {
         for found in link.captures_iter(&read(&file)) {
             assert!(file.parent().unwrap().join(&found[1]).exists(), "{} links to {}", file.display(), &found[1]);
         }
+    }
+}
+
+// --- SECURITY.md ---
+
+/// Whoever renames or drops a test that is named as a proof says so there.
+#[test]
+fn every_proof_of_security_is_a_test() {
+    let named = Regex::new(r"`((?:src|tests)/[a-z0-9_/]+\.rs)::([a-z0-9_]+)`").unwrap();
+    let text = read("SECURITY.md");
+    let proofs: Vec<_> = named.captures_iter(&text).collect();
+    assert!(proofs.len() > 20, "only {} tests are named", proofs.len());
+    for proof in proofs {
+        let (file, test) = (&proof[1], &proof[2]);
+        let source = read(file);
+        let (before, _) = source.split_once(&format!("fn {test}(")).unwrap_or_else(|| panic!("{file} has no {test}"));
+        let attributes = before.rsplit("\n\n").next().unwrap_or_default();
+        assert!(attributes.contains("test]"), "{file}: {test} is no test");
+    }
+    // Each row of what an attacker may try names what stops it and what proves it.
+    let (_, attacks) = text.split_once("\n## What each may try").unwrap();
+    for row in attacks.lines().filter(|line| line.starts_with("| ") && !line.ends_with("| proven by |")) {
+        let proof = row.split('|').nth(3).unwrap();
+        assert!(named.is_match(proof) || proof.contains("not proven"), "no proof: {row}");
     }
 }
 

@@ -113,8 +113,10 @@ pub struct Binding {
     /// Name of the AWSAccount.
     pub account: String,
     /// The 12-digit account id.
+    #[schemars(regex(pattern = r"^[0-9]{12}$"))]
     pub account_id: String,
-    /// The Region, such as `eu-central-1`.
+    /// The Region, such as `eu-central-1`; it becomes part of the hosts that calls go to.
+    #[schemars(length(max = 32), regex(pattern = r"^[a-z]{2,4}(-[a-z]+)+-[0-9]+$"))]
     pub region: String,
 }
 

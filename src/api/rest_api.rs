@@ -115,7 +115,7 @@ pub struct RouteGrant {
 pub enum Mapping {
     /// By fields; the operator writes the template.
     Structured,
-    /// By templates of the user's own.
+    /// By templates of the user's own, of requests or of answers.
     Raw,
 }
 

@@ -75,7 +75,10 @@ pub async fn world(client: &Client, cluster_name: &str, manifests: &Manifests) -
 
     let keys = machines.iter().chain(&apis).chain(world.routes.keys());
     let own = manifests.routes.iter().filter_map(ResourceExt::namespace);
-    for name in keys.map(|key| key.namespace.clone()).chain(own).collect::<BTreeSet<_>>() {
+    let named = world.machines.values().map(|machine| &**machine).chain(&manifests.machines);
+    let named_after = named.filter_map(|machine| state_machine::generated_for(machine.spec.name.as_deref()?));
+    let after = named_after.map(str::to_owned).collect::<Vec<_>>();
+    for name in keys.map(|key| key.namespace.clone()).chain(own).chain(after).collect::<BTreeSet<_>>() {
         if let Some(namespace) = get::<Namespace>(&Api::all(client.clone()), &name).await? {
             world.namespaces.insert(name, namespace.labels().clone());
         }

@@ -76,6 +76,24 @@ pub fn set_state(status: &mut CommonStatus, generation: Option<i64>, state: &Sta
     }
 }
 
+/// A message as a condition has it.
+fn shown(message: &str) -> String {
+    match message.char_indices().nth(LONGEST_MESSAGE) {
+        Some((end, _)) => format!("{}…", printable(&message[..end])),
+        None => printable(message),
+    }
+}
+
+/// A text for people's terminals: what it quotes from a manifest or from AWS can't begin a line of its own, nor turn the
+/// writing round or another colour.
+fn printable(text: &str) -> String {
+    let invisible = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+    };
+    text.chars().flat_map(|c| if invisible(c) { c.escape_default().collect() } else { vec![c] }).collect()
+}
+
 /// Two sentences, whether or not the first has its mark.
 pub fn sentences(first: &str, second: &str) -> String {
     let mark = if first.ends_with(['.', '?', '!']) { "" } else { "." };
@@ -96,15 +114,11 @@ pub fn set(
         Some(false) => "False",
         None => "Unknown",
     };
-    let message: String = match message.char_indices().nth(LONGEST_MESSAGE) {
-        Some((end, _)) => format!("{}…", &message[..end]),
-        None => message.to_owned(),
-    };
     let mut condition = Condition {
         type_: type_.to_owned(),
         status: status.to_owned(),
         reason: reason.to_owned(),
-        message,
+        message: shown(message),
         observed_generation: generation,
         last_transition_time: Time(now()),
     };
@@ -149,7 +163,7 @@ pub async fn event<K>(context: &Context, object: &K, type_: EventType, reason: &
 where
     K: Resource<DynamicType = ()>,
 {
-    let note: String = note.chars().take(1000).collect();
+    let note: String = printable(note).chars().take(1000).collect();
     let event =
         Event { type_, reason: reason.to_owned(), note: Some(note), action: action.to_owned(), secondary: None };
     // A recorder that lives longer would take a second event of this reason for the first again, whatever its note says.
@@ -164,7 +178,7 @@ pub async fn tell<K>(context: &Context, object: &K, before: &[Condition], state:
 where
     K: ResourceExt + Resource<DynamicType = ()>,
 {
-    let told = |message: &str| before.iter().any(|c| c.type_ == READY && c.message.starts_with(message));
+    let told = |message: &str| told(before, message);
     let problem = match state {
         State::Not { problem, .. } | State::Deleting(problem) => problem,
         State::Drifted(message) if !told(message) => {
@@ -178,6 +192,11 @@ where
     let comes_by_itself = [reasons::WAITING_FOR_REFERENCE, reasons::WAITING_FOR_ROLE].contains(&problem.reason);
     let type_ = if comes_by_itself { EventType::Normal } else { EventType::Warning };
     event(context, object, type_, problem.reason, "Reconcile", &problem.message).await;
+}
+
+/// Whether Ready says so.
+fn told(conditions: &[Condition], message: &str) -> bool {
+    conditions.iter().any(|condition| condition.type_ == READY && condition.message.starts_with(&shown(message)))
 }
 
 #[cfg(test)]

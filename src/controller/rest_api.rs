@@ -32,7 +32,7 @@ use crate::problem::{Kind, Problem};
 use crate::records::Records;
 use crate::resolve;
 use crate::resources::deployment::Record;
-use crate::resources::{Step, deployment, rest_api, role, route, stage};
+use crate::resources::{Step, deployment, role, route, stage};
 use crate::tenancy::Place;
 use crate::validate::rest_api::{self as validate, ValidApi};
 use crate::validate::route::{self as validate_route, Refusal, ValidRoute, operation_name};
@@ -494,10 +494,7 @@ async fn delete(context: &Context, world: &World, object: &RestAPI, status: &Res
     let mut last = None;
     loop {
         let mut observed = Observed {
-            api: match &status.rest_api_id {
-                Some(id) => rest_api::remote::observe(&session.apigateway, id).await?,
-                None => rest_api::remote::find(&session.apigateway, &owner).await?.pop(),
-            },
+            api: observe::rest_apis(&session, &owner, status.rest_api_id.as_deref()).await?.pop(),
             ..Observed::default()
         };
         let names = role::remote::names_under(&session.iam, &role_path(&owner, &place.region)).await?;

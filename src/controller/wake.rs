@@ -133,7 +133,8 @@ impl Wakes for StateMachine {
         let seen_by_others = (arn, callers, self.meta().deletion_timestamp.is_some(), self.uid());
         if seen.changed(id("StateMachine/target", self), (!gone).then_some(seen_by_others)) {
             for route in stores.routes.state() {
-                if route::references(&route).contains(&key) {
+                let by_arn = route.spec.target.arn.as_ref().is_some_and(|arn| route::names(arn, self));
+                if by_arn || route::references(&route).contains(&key) {
                     queues.api(&api_of(&route));
                 }
             }

@@ -194,7 +194,9 @@ impl Subject<'_> {
         let namespace = self.admission.namespace.as_str();
         let mut ours = false;
         for (key, machine) in &self.world.machines {
-            if !self.arn_of(machine).is_some_and(|found| glob::matches(&base, &found)) {
+            // A name that it may not have says nothing of who owns the machine in AWS.
+            let found = super::state_machine::arn_in(self.place, machine);
+            if !super::state_machine::may_be_called_so(self.world, machine) || !glob::matches(&base, &found) {
                 continue;
             }
             let callers =
@@ -208,7 +210,9 @@ impl Subject<'_> {
                     ),
                 ));
             }
-            ours |= self.arn_of(machine).as_deref() == Some(&*base);
+            // A name that was asked for is ours once it was found so in AWS; a generated one is nobody else's.
+            let shown = machine.status.as_ref().and_then(|status| status.state_machine_arn.as_deref());
+            ours |= found == base && (machine.spec.name.is_none() || shown == Some(&*base));
         }
         let name = action.strip_prefix("states:").unwrap_or(action);
         let targeted = self.admission.tenant.targets.iter().any(|grant| {
@@ -217,15 +221,6 @@ impl Subject<'_> {
                 && ceiling::arn_allowed(&arns, arn, &self.admission.namespace)
         });
         if ours || targeted { Ok(Ok(())) } else { Ok(self.within(need, ceiling)) }
-    }
-
-    /// Where a machine of ours is, or will be.
-    fn arn_of(&self, machine: &StateMachine) -> Option<String> {
-        let status = machine.status.as_ref().and_then(|status| status.state_machine_arn.clone());
-        status.or_else(|| {
-            let name = super::state_machine::aws_name(machine);
-            Some(state_machine::arn(self.place.partition, &self.place.region, &self.place.account_id, &name))
-        })
     }
 }
 

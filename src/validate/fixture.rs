@@ -31,6 +31,8 @@ spec:
     exposure: {authorizations: [NONE, AWS_IAM]}
   - name: shop
     namespaces: {from: Selector, selector: {matchLabels: {kubernetes.io/metadata.name: shop}}}
+    namePatterns: ["*"]
+    executionRoleArns: ["arn:aws:iam::*:role/*"]
 "#;
 
 /// The ARN of a StateMachine of the world that asks for no name.

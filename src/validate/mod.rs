@@ -61,17 +61,24 @@ fn target_machine<'a>(
     if machine.metadata.deletion_timestamp.is_some() {
         return Err(missing("is being deleted"));
     }
-    let arn = machine
+    let shown = machine
         .status
         .as_ref()
-        .and_then(|status| status.state_machine_arn.clone())
+        .and_then(|status| status.state_machine_arn.as_ref())
         .ok_or_else(|| missing("is not in AWS yet"))?;
-    let here = format!(":{}:{}:stateMachine:", place.region, place.account_id);
-    if !arn.contains(&here) {
+    // What the status shows grants nothing: the ARN follows from the name that the machine may have.
+    if !state_machine::may_be_called_so(world, machine) {
+        return Err(missing("has a name that its tenant does not admit"));
+    }
+    let arn = state_machine::arn_in(place, machine);
+    if !shown.contains(&format!(":{}:{}:stateMachine:", place.region, place.account_id)) {
         return Err(Problem::invalid(format!(
-            "{field}: StateMachine {key} is {arn}, but this object lives in Region {} of account {}; put both in one account and Region",
+            "{field}: StateMachine {key} is {shown}, but this object lives in Region {} of account {}; put both in one account and Region",
             place.region, place.account_id
         )));
+    }
+    if *shown != arn {
+        return Err(missing("shows another machine in its status"));
     }
     Ok((key, machine, arn))
 }
@@ -90,6 +97,15 @@ fn admitted_arn(
 ) -> Result<String, Problem> {
     let arn = place.fill(arn);
     let patterns: Vec<String> = list.iter().map(|pattern| place.fill(pattern)).collect();
+    if arn.split_once(":role/").is_some_and(|(_, path)| path.to_ascii_lowercase().starts_with("stepgate/")) {
+        // A list such as `role/*` would else hand out what other namespaces' roles may do.
+        return Err(Problem::stalled(
+            reasons::OVER_CEILING,
+            format!(
+                "{field}: `{arn}` is a role that stepgate manages for one object; name a role of your own, or leave the field out"
+            ),
+        ));
+    }
     if crate::policy::ceiling::arn_allowed(&patterns, &arn, &admission.namespace) {
         Ok(arn)
     } else {

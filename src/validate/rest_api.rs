@@ -136,7 +136,7 @@ pub fn admits(world: &World, api: &RestAPI, route: &APIRoute) -> Result<(), Prob
     };
     let mine = |grant: &RouteGrant| includes(&grant.namespaces, Some(&own), &namespace, &world.namespaces);
     // A prefix has one owner: the first grant that names one above the path.
-    let owner = grants.iter().find(|grant| grant.path_prefixes.is_some() && covers(grant, &spec.path));
+    let owner = grants.iter().find(|grant| owns(grant, &spec.path));
     if owner.is_some_and(|grant| !mine(grant)) {
         return refuse(format!(
             "gives path {} to another namespace; choose a path under a prefix of {namespace}",
@@ -157,10 +157,7 @@ pub fn admits(world: &World, api: &RestAPI, route: &APIRoute) -> Result<(), Prob
             }
         });
     }
-    let mapping = match spec.request.as_ref().and_then(|request| request.templates.as_ref()) {
-        Some(_) => Mapping::Raw,
-        None => Mapping::Structured,
-    };
+    let mapping = if has_programs(route) { Mapping::Raw } else { Mapping::Structured };
     let admitted = reaching.iter().any(|grant| {
         let methods = grant.methods.as_ref().is_none_or(|list| list.contains(&spec.method));
         let authorizations = match &grant.authorizations {
@@ -184,6 +181,24 @@ pub fn admits(world: &World, api: &RestAPI, route: &APIRoute) -> Result<(), Prob
         spec.target.action.as_str(),
         if mapping == Mapping::Raw { "raw" } else { "structured" },
     ))
+}
+
+/// Whether a route brings templates of its own, for requests or for answers: each is a program that reads all of a call.
+fn has_programs(route: &APIRoute) -> bool {
+    let request = route.spec.request.as_ref().is_some_and(|request| request.templates.is_some());
+    let responses = route.spec.response.iter().flat_map(|response| &response.responses);
+    request || responses.filter_map(|response| response.integration.as_ref()).any(|it| !it.templates.is_empty())
+}
+
+/// Whether requests to the path fall under one of the grant's prefixes: a parameter in the prefix takes any segment, because
+/// API Gateway prefers a static path beside it.
+fn owns(grant: &RouteGrant, path: &str) -> bool {
+    let same = |prefix: &str, segment: &str| prefix == segment || (prefix.starts_with('{') && !segment.is_empty());
+    grant.path_prefixes.iter().flatten().any(|prefix| {
+        let mut segments = path.split('/').skip(1);
+        prefix == "/"
+            || prefix.split('/').skip(1).all(|part| segments.next().is_some_and(|segment| same(part, segment)))
+    })
 }
 
 /// Whether the path is under one of the grant's prefixes, in whole segments.

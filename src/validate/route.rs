@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use kube::ResourceExt;
 
 use super::rest_api::{ValidApi, admits};
+use super::state_machine::arn_in;
 use super::{admitted_arn, target_machine};
 use crate::api::conditions::reasons;
 use crate::api::{
@@ -193,6 +194,12 @@ fn targets(world: &World, valid: &ValidApi, admission: &Admission, route: &APIRo
     }
     if let Some(arn) = &target.arn {
         let arn = foreign_target(valid, admission, target.action, arn)?;
+        if let Some(key) = managed_as(world, &valid.place, &arn) {
+            // `targets` are for machines outside the operator's own: with these, their owners decide.
+            let reference = crate::api::Reference { name: key.name, namespace: Some(key.namespace) };
+            target_machine(world, "spec.target.arn", &reference, &namespace, &valid.place)
+                .map_err(Refusal::reference)?;
+        }
         targets.arns.insert(arn.clone());
         machine.default = Some(arn);
     }
@@ -241,6 +248,18 @@ fn foreign_target(valid: &ValidApi, admission: &Admission, action: Action, arn: 
         ))));
     }
     Ok(arn)
+}
+
+/// Whether a target's ARN, with or without built-ins, has the name of a machine.
+pub fn names(arn: &str, machine: &StateMachine) -> bool {
+    arn.rsplit(':').next() == Some(super::state_machine::aws_name(machine).as_str())
+}
+
+/// The StateMachine whose machine in AWS this is.
+fn managed_as(world: &World, place: &Place, arn: &str) -> Option<Key> {
+    let shown = |machine: &StateMachine| machine.status.as_ref()?.state_machine_arn.clone();
+    let is = |machine: &StateMachine| shown(machine).as_deref() == Some(arn) && arn_in(place, machine) == arn;
+    world.machines.iter().find(|(_, machine)| is(machine)).map(|(key, _)| key.clone())
 }
 
 /// StartSyncExecution is for EXPRESS only, DescribeExecution and StopExecution for STANDARD only (AWS.md §3).

@@ -13,6 +13,7 @@ use crate::asl::{self, Definition, Finding, Value};
 use crate::identity::{Key, Owner, machine_name};
 use crate::policy::glob;
 use crate::problem::Problem;
+use crate::resources::state_machine::arn;
 use crate::tenancy::{Admission, Place, admit};
 use crate::world::World;
 
@@ -67,24 +68,7 @@ pub fn validate(world: &World, machine: &StateMachine) -> Result<ValidMachine, P
     let (admission, place) = place(world, machine)?;
     let spec = &machine.spec;
     let name = aws_name(machine);
-    if let Some(asked) = &spec.name {
-        let admitted = admission
-            .tenant
-            .name_patterns
-            .iter()
-            .any(|pattern| glob::matches(&admission.namespace.resolve(pattern), asked));
-        if !admitted {
-            return Err(Problem::stalled(
-                reasons::OVER_CEILING,
-                format!(
-                    "spec.name: `{asked}` is in none of the `namePatterns` of tenant {} in AWSAccount {}; leave spec.name out to get {}, or ask the platform admin to add it",
-                    admission.tenant.name,
-                    admission.account.name_any(),
-                    machine_name(&Key::of(machine)),
-                ),
-            ));
-        }
-    }
+    check_name(world, &admission, machine)?;
     let tracing = spec.tracing.is_some_and(|tracing| tracing.enabled);
     let (definition, findings) = definition(world, machine, &place)?;
     let value = definition.value();
@@ -93,6 +77,48 @@ pub fn validate(world: &World, machine: &StateMachine) -> Result<ValidMachine, P
     let role = subject.role()?;
     let (definition, owner, type_) = (definition.to_json(), owner(world, machine), spec.type_);
     Ok(ValidMachine { owner, place, name, type_, definition, findings, role, tracing })
+}
+
+/// Whether the tenant admits the name that it asks for, and no other namespace's machines are named so.
+fn check_name(world: &World, admission: &Admission, machine: &StateMachine) -> Result<(), Problem> {
+    let Some(asked) = &machine.spec.name else { return Ok(()) };
+    let over = |why: String| {
+        let generated = machine_name(&Key::of(machine));
+        let message = format!("spec.name: `{asked}` {why}; leave spec.name out to get {generated}");
+        Problem::stalled(reasons::OVER_CEILING, message)
+    };
+    let patterns = &admission.tenant.name_patterns;
+    if !patterns.iter().any(|pattern| glob::matches(&admission.namespace.resolve(pattern), asked)) {
+        let (tenant, account) = (&admission.tenant.name, admission.account.name_any());
+        let problem = over(format!("is in none of the `namePatterns` of tenant {tenant} in AWSAccount {account}"));
+        return Err(Problem {
+            message: format!("{}, or ask the platform admin to add it", problem.message),
+            ..problem
+        });
+    }
+    // Also while that namespace has no such machine: who calls it by its old ARN would reach this one.
+    match generated_for(asked) {
+        Some(other) if other != admission.namespace.as_str() && world.namespaces.contains_key(other) => {
+            Err(over(format!("is a name that stepgate generates for namespace {other}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The namespace for which a name of this form is generated.
+pub fn generated_for(name: &str) -> Option<&str> {
+    name.split_once('_').map(|(namespace, _)| namespace)
+}
+
+/// Whether a machine may have the name that it asks for.
+pub fn may_be_called_so(world: &World, machine: &StateMachine) -> bool {
+    machine.spec.name.is_none()
+        || place(world, machine).is_ok_and(|(admission, _)| check_name(world, &admission, machine).is_ok())
+}
+
+/// The ARN of a machine in this account and Region.
+pub fn arn_in(place: &Place, machine: &StateMachine) -> String {
+    arn(place.partition, &place.region, &place.account_id, &aws_name(machine))
 }
 
 /// The definition after substitution, and what was found in it that is no error.

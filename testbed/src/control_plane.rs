@@ -87,7 +87,7 @@ impl ControlPlane {
             ],
         );
         let controllers = "namespace-controller,garbage-collector-controller,serviceaccount-controller,\
-                           serviceaccount-token-controller";
+                           serviceaccount-token-controller,clusterrole-aggregation-controller";
         let controller_manager = program(
             CONTROLLER_MANAGER,
             &assets.kube_controller_manager,

@@ -7,6 +7,7 @@ mod chart;
 mod cloud;
 mod deletion;
 mod drift;
+mod escalation;
 mod examples;
 mod faults;
 mod plan;

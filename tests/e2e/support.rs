@@ -17,6 +17,9 @@ pub const PATIENCE: Duration = Duration::from_secs(90);
 /// The label that puts a namespace into a tenant of the suite's AWSAccount.
 pub const TENANT: &str = "tenant";
 
+/// What the operator signs its calls with: `AWS_SECRET_ACCESS_KEY` and `AWS_SESSION_TOKEN`. It must be told nowhere.
+pub const SECRETS: [&str; 2] = ["never-to-be-told-key-7f3a91", "never-to-be-told-token-c04e58"];
+
 /// What all tests share. It ends with the process: the testbed's reaper sees to it.
 pub struct Suite {
     pub testbed: &'static Testbed,
@@ -39,7 +42,10 @@ pub async fn start(aws_of: Option<&Suite>, options: OperatorOptions) -> anyhow::
     let aws_endpoint = aws_of.map(|suite| suite.testbed.aws_endpoint().to_owned());
     let testbed: &Testbed = Box::leak(Box::new(Testbed::start(Options { aws_endpoint }).await?));
     let binary = Some(env!("CARGO_BIN_EXE_stepgate").into());
-    let operator = Operator::start(testbed, OperatorOptions { binary, ..options }).await?;
+    let mut env: Vec<_> = ["AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"].into_iter().zip(SECRETS).collect();
+    env.extend(options.env.iter().map(|(key, value)| (key.as_str(), value.as_str())));
+    let env = env.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
+    let operator = Operator::start(testbed, OperatorOptions { binary, env, ..options }).await?;
     record::watch(testbed);
     testbed.apply(&account("e2e", testbed.aws_endpoint())).await?;
     testbed.kubectl(["wait", "awsaccount/e2e", "--for=condition=Ready", "--timeout=30s"]).await?;
@@ -425,6 +431,9 @@ impl Drop for Namespace {
         let mut kubectl = Command::new(access.bin_dir().join("kubectl"));
         kubectl.envs(access.env()).args(["delete", "namespace", &self.name, "--wait=false"]);
         let _ = kubectl.output();
+        let log = std::fs::read_to_string(self.suite.operator.log_path()).unwrap_or_default();
+        let told = SECRETS.iter().any(|secret| log.contains(secret));
+        assert!(!told || std::thread::panicking(), "the operator's log tells its credentials");
     }
 }
 

@@ -9,7 +9,7 @@ use crate::cloud::Cloud;
 use crate::support::{Namespace, PATIENCE, TENANT, condition, eventually, machine, rest_api, route, suite};
 
 /// An AWSAccount of a test's own; each tenant admits the namespaces labelled with its name, and has these fields.
-async fn account(name: &str, tenants: &[(&str, Value)]) -> Value {
+pub async fn account(name: &str, tenants: &[(&str, Value)]) -> Value {
     let endpoint = suite().await.testbed.aws_endpoint();
     let tenants = tenants.iter().map(|(tenant, fields)| {
         let mut tenant =

@@ -2,7 +2,7 @@ use super::*;
 use crate::problem::Problem;
 
 /// `type status reason` of the conditions, and Ready's message.
-fn shown(state: &State) -> (Vec<String>, String) {
+fn conditions_of(state: &State) -> (Vec<String>, String) {
     let mut status = CommonStatus::default();
     set_state(&mut status, Some(3), state);
     assert_eq!(status.observed_generation, Some(3));
@@ -29,7 +29,7 @@ fn problem(kind: Kind) -> Problem {
 #[case::deleting(State::Deleting(Problem::waiting(reasons::DELETING, "being deleted")), ["Ready False Deleting", "Reconciling True Deleting", "Stalled False Healthy"], "being deleted")]
 #[case::deletion_needs_help(State::Deleting(Problem::stalled(reasons::WRONG_ACCOUNT, "another account")), ["Ready False WrongAccount", "Reconciling False Healthy", "Stalled True WrongAccount"], "another account")]
 fn conditions_say_how_an_object_stands(#[case] state: State, #[case] conditions: [&str; 3], #[case] message: &str) {
-    let (found, says) = shown(&state);
+    let (found, says) = conditions_of(&state);
     assert_eq!(found, conditions);
     assert_eq!(says, message);
 }
@@ -63,4 +63,27 @@ fn a_long_message_is_cut_between_characters() {
     assert_eq!(conditions[0].status, "Unknown");
     assert_eq!(conditions[0].message.chars().count(), LONGEST_MESSAGE + 1);
     assert!(conditions[0].message.ends_with("é…"));
+}
+
+#[test]
+fn a_message_shows_what_can_not_be_seen() {
+    let quoted = "spec.region `a\n2026 INFO all is well\u{1b}[31m\u{202e}\u{200b}é🥔`";
+    let mut status = CommonStatus::default();
+    let problem = Problem::stalled(reasons::NOT_ADMITTED, quoted);
+    set_state(&mut status, Some(1), &State::Not { problem, serving: false });
+    let says = r"spec.region `a\n2026 INFO all is well\u{1b}[31m\u{202e}\u{200b}é🥔`";
+    assert!(status.conditions.iter().filter(|it| it.reason == reasons::NOT_ADMITTED).all(|it| it.message == says));
+}
+
+#[test]
+fn what_was_told_is_not_told_again_however_long_it_is() {
+    for message in ["short".to_owned(), "long ".repeat(1000), "\n".repeat(2000)] {
+        for serving in [false, true] {
+            let problem = Problem::stalled(reasons::INVALID_SPEC, message.clone());
+            let mut status = CommonStatus::default();
+            set_state(&mut status, Some(1), &State::Not { problem, serving });
+            assert!(told(&status.conditions, &message), "{} characters", message.len());
+            assert!(!told(&status.conditions, "another"));
+        }
+    }
 }

@@ -32,7 +32,12 @@ fn validated_with(spec: &str, states: Value) -> Result<ValidMachine, Problem> {
     let manifest =
         with(&machine("demo/hello", "STANDARD"), &format!("{{spec: {{definition: '{definition}', {spec}}}}}"));
     let open = with(&machine("shop/open", "STANDARD"), "{spec: {allowedCallers: {namespaces: {from: All}}}}");
+    // Of names that its tenant refuses, of which one is somebody else's machine.
+    let claims = ["foreign-x", "shared-x"].map(|name| {
+        with(&machine(&format!("demo/claims-{name}"), "STANDARD"), &format!("{{spec: {{name: {name}}}, status: {{}}}}"))
+    });
     let others = [ACCOUNT, &machine("demo/other", "STANDARD"), &machine("shop/other", "STANDARD"), &open, &manifest];
+    let others: Vec<&str> = others.into_iter().chain(claims.iter().map(String::as_str)).collect();
     let world = world(&others.concat());
     validate(&world, &the_machine(&world, "demo/hello"))
 }
@@ -95,6 +100,7 @@ fn written_statements_add_and_inference_can_be_off() {
 #[case::by_the_sdk(json!({"Go": task("aws-sdk:sfn:startExecution", start("shop_other"))}), "NotAllowed: spec.definition: state `Go` (/States/Go) may start StateMachine shop/other")]
 #[case::a_prefix_that_reaches_it(json!({"Go": task("states:startExecution", json!({"StateMachineArn.$": "States.Format('arn:aws:states:eu-central-1:111122223333:stateMachine:shop_{}', $.x)"}))}), "NotAllowed: spec.definition: state `Go` (/States/Go) may start StateMachine shop/other")]
 #[case::a_machine_of_nobody_here(json!({"Go": task("states:startExecution", start("elsewhere"))}), "OverCeiling: spec.definition: state `Go` (/States/Go) needs `states:StartExecution` on `arn:aws:states:eu-central-1:111122223333:stateMachine:elsewhere`")]
+#[case::a_name_that_is_only_claimed(json!({"Go": task("states:startExecution", start("foreign-x"))}), "OverCeiling: spec.definition: state `Go` (/States/Go) needs `states:StartExecution` on `arn:aws:states:eu-central-1:111122223333:stateMachine:foreign-x`")]
 #[case::a_targets_other_action(json!({"Go": task("aws-sdk:sfn:startSyncExecution", start("shared-x"))}), "OverCeiling: spec.definition: state `Go` (/States/Go) needs `states:StartSyncExecution` on")]
 #[case::managed_rules(json!({"Go": task("states:startExecution.sync", start("demo_other")), "Rule": task("aws-sdk:eventbridge:putTargets", json!({"Rule": "StepFunctionsGetEventsForECSTaskRule"}))}), "OverCeiling: spec.definition: state `Rule` (/States/Rule) could change the rules StepFunctionsGetEvent… that Step Functions manages")]
 #[case::any_rule(json!({"Go": task("states:startExecution.sync", start("demo_other")), "Rule": task("aws-sdk:eventbridge:putRule", json!({"Name.$": "$.r"}))}), "OverCeiling: spec.definition: state `Rule` (/States/Rule) could change the rules")]

@@ -123,4 +123,30 @@ fn none_and_raw_mappings_must_be_said() {
         "RestAPI demo/api has no grant for namespace shop that admits method POST, authorization AWS_IAM, action StartExecution and raw mappings together; its owner must add them to a grant of spec.allowedRoutes"
     );
     assert_eq!(granted(&all(", mappings: [Raw]"), "POST /x", raw), "yes");
+    let answers = "{spec: {response: {responses: [{statusCode: 200, integration: {templates: {application/json: '$context.identity.apiKey'}}}]}}}";
+    assert!(granted(&all(""), "POST /x", answers).contains("and raw mappings together"));
+    assert_eq!(granted(&all(", mappings: [Raw]"), "POST /x", answers), "yes");
+    let statuses = "{spec: {response: {responses: [{statusCode: 200, integration: {}}]}}}";
+    assert_eq!(granted(&all(""), "POST /x", statuses), "yes");
+}
+
+/// API Gateway prefers a static path to a parameter beside it, so who owns the parameter owns what stands above it.
+#[rstest]
+#[case::static_path("POST /tenants/a", "gives path /tenants/a to another namespace")]
+#[case::below("POST /tenants/a/b", "gives path /tenants/a/b to another namespace")]
+#[case::another_parameter("POST /tenants/{other}", "gives path /tenants/{other} to another namespace")]
+#[case::greedy("POST /tenants/{proxy+}", "gives path /tenants/{proxy+} to another namespace")]
+#[case::above("POST /tenants", "yes")]
+#[case::beside("POST /tenantsx/a", "yes")]
+fn a_prefix_with_a_parameter_owns_what_is_above_it(#[case] at: &str, #[case] answer: &str) {
+    let theirs = "{namespaces: {from: Same}, pathPrefixes: ['/tenants/{tenant}']}";
+    let answered = granted(&format!("[{theirs}, {{namespaces: SHOP}}]").replace("SHOP", SHOP), at, "{}");
+    assert!(answered.contains(answer), "{answered}");
+    // The owner writes just the paths that the grant names.
+    let own = granted(
+        "[{namespaces: SHOP, pathPrefixes: ['/tenants/{tenant}']}]".replace("SHOP", SHOP).as_str(),
+        "POST /tenants/a",
+        "{}",
+    );
+    assert!(own.contains("only under /tenants/{tenant}, not /tenants/a"), "{own}");
 }

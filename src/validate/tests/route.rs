@@ -35,8 +35,15 @@ fn around(route: &str, api_spec: &str) -> World {
         &machine("shop/choosy", "STANDARD"),
         "{spec: {allowedCallers: {namespaces: {from: Selector, selector: {matchLabels: {a: b}}}}}}",
     );
+    let shows = |name: &str| {
+        format!("{{status: {{stateMachineArn: 'arn:aws:states:eu-central-1:111122223333:stateMachine:{name}'}}}}")
+    };
+    let forged = with(&machine("demo/forged", "STANDARD"), &shows("shop_m"));
+    let taken = with(&with(&machine("demo/taken", "STANDARD"), "{spec: {name: shop_m}}"), &shows("shop_m"));
+    let shared = with(&with(&machine("shop/shared", "STANDARD"), "{spec: {name: shared-shop}}"), &shows("shared-shop"));
     let open = with(&machine("shop/open", "STANDARD"), "{spec: {allowedCallers: {namespaces: {from: All}}}}");
-    let rest = [&not_there, &going, &elsewhere, &choosy, &open, route, &api(api_spec)];
+    let odd = [forged, taken, shared].concat();
+    let rest = [&not_there, &going, &elsewhere, &choosy, &open, &odd, route, &api(api_spec)];
     world(&[machines.concat(), rest.concat()].concat())
 }
 
@@ -72,6 +79,18 @@ fn around(route: &str, api_spec: &str) -> World {
 #[case::of_a_stage(
     "{target: {stages: [{stage: dev, stateMachineRef: {name: nowhere}}]}}",
     "WaitingForReference: spec.target.stages[dev].stateMachineRef: StateMachine demo/nowhere does not exist"
+)]
+#[case::forged_status(
+    "{target: {stateMachineRef: {name: forged}}}",
+    "WaitingForReference: spec.target.stateMachineRef: StateMachine demo/forged shows another machine in its status"
+)]
+#[case::forged_status_and_name(
+    "{target: {stateMachineRef: {name: taken}}}",
+    "WaitingForReference: spec.target.stateMachineRef: StateMachine demo/taken has a name that its tenant does not admit"
+)]
+#[case::managed_by_arn(
+    "{target: {stateMachineRef: null, arn: 'arn:aws:states:eu-central-1:111122223333:stateMachine:shared-shop'}}",
+    "NotAllowed: spec.target.arn: StateMachine shop/shared admits only its own namespace; its owner must add namespace demo to spec.allowedCallers.namespaces"
 )]
 #[case::targets(
     "{target: {stateMachineRef: null, arn: 'arn:aws:states:eu-central-1:111122223333:stateMachine:other'}}",

@@ -84,6 +84,27 @@ fn refused(#[case] spec: &str, #[case] message: &str) {
     assert_eq!(format!("{}: {}", problem.reason, problem.message), message);
 }
 
+/// However wide the tenant's lists are.
+#[rstest]
+#[case::generated_name(
+    "{name: demo_hello}",
+    "OverCeiling: spec.name: `demo_hello` is a name that stepgate generates for namespace demo; leave spec.name out to get shop_hello"
+)]
+#[case::own_generated_name("{name: shop_hello}", "")]
+#[case::of_no_namespace("{name: legacy_hello}", "")]
+#[case::managed_role(
+    "{executionRole: {arn: 'arn:aws:iam::111122223333:role/Stepgate/0123/stepgate-exec-demo_hello-0123'}}",
+    "OverCeiling: spec.executionRole.arn: `arn:aws:iam::111122223333:role/Stepgate/0123/stepgate-exec-demo_hello-0123` is a role that stepgate manages for one object; name a role of your own, or leave the field out"
+)]
+#[case::role_of_its_own("{executionRole: {arn: 'arn:aws:iam::111122223333:role/stepgate'}}", "")]
+fn what_no_list_hands_out(#[case] spec: &str, #[case] message: &str) {
+    let manifest = with(&machine("shop/hello", "STANDARD"), &format!("{{spec: {spec}}}"));
+    let world = world(&[&machine("demo/hello", "STANDARD"), &*manifest].concat());
+    let problem = validate(&world, &the_machine(&world, "shop/hello")).err();
+    let said = problem.map(|problem| format!("{}: {}", problem.reason, problem.message));
+    assert_eq!(said.unwrap_or_default(), message);
+}
+
 #[test]
 fn a_long_list_of_findings_is_cut() {
     let states: Vec<String> = (0..5).map(|n| format!(r#""S{n}": {{"Type": "Pass", "Next": "Nowhere{n}"}}"#)).collect();

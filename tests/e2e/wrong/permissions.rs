@@ -45,7 +45,7 @@ async fn a_definition_that_needs_more_than_the_ceiling() {
         (
             "any-queue",
             "sqs:sendMessage",
-            "{QueueUrl.$: $.q}".to_owned(),
+            "{QueueUrl.$: $.q, MessageBody: hello}".to_owned(),
             "`sqs:SendMessage` on `arn:aws:sqs:us-east-1:000000000000:*`",
         ),
         ("function", "lambda:invoke", "{FunctionName: admin}".to_owned(), "`lambda:InvokeFunction` on"),

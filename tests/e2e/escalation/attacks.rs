@@ -1,0 +1,351 @@
+//! What is refused, at `kubectl apply` or by a condition.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::{INDIRECT, Scene, arn, assert_printable, machine_with, patched};
+use crate::support::{Namespace, TENANT, condition, machine, rest_api, route};
+
+/// One attack: an object that the operator refuses.
+struct Attack {
+    object: String,
+    manifest: String,
+    /// Why, in one word.
+    reason: &'static str,
+    /// How what its user reads begins.
+    reads: String,
+}
+
+fn attack(manifest: String, reason: &'static str, reads: impl Into<String>) -> Attack {
+    let document: Value = serde_saphyr::from_str(&manifest).unwrap();
+    let text = |pointer: &str| document.pointer(pointer).and_then(Value::as_str).unwrap().to_lowercase();
+    Attack { object: format!("{}/{}", text("/kind"), text("/metadata/name")), manifest, reason, reads: reads.into() }
+}
+
+/// Those of a team with a narrow tenant.
+fn of_a_narrow_tenant(scene: &Scene) -> Vec<Attack> {
+    let esc = scene.name();
+    let (victim, platform) = (format!("{esc}-victim"), format!("{esc}-platform"));
+    let tenant = format!("tenant {esc}-hostile in AWSAccount {esc}");
+    let admin = "arn:aws:iam::000000000000:role/Admin";
+    let policy = "arn:aws:iam::aws:policy/AdministratorAccess";
+    let pay = arn(&format!("{victim}_pay"));
+    let executions = format!("arn:aws:states:us-east-1:000000000000:execution:{victim}_order:*");
+    let over = |name: &str, action: &str, resource: &str, reads: String| {
+        let role = json!({"executionRole": {"statements": [{"actions": [action], "resources": [resource]}]}});
+        attack(machine_with(name, &role), "OverCeiling", format!("spec.executionRole.statements[0]{reads}"))
+    };
+    let beyond = |name: &str, action: &str, resource: &str| {
+        let reads = format!(": no grant in the tenant's ceiling contains `{action}` on `{resource}`");
+        over(name, action, resource, reads)
+    };
+    let to = |name: &str, spec: Value, reads: String| {
+        attack(patched(&route(name, &format!("/{name}"), "own"), &spec), "NotAllowed", reads)
+    };
+    let at = |name: &str, method: &str, path: &str, reads: &str| {
+        let there = json!({"apiRef": {"namespace": platform}, "path": path, "method": method});
+        to(name, there, format!("RestAPI {platform}/api {reads}"))
+    };
+    let same_only = format!("StateMachine {victim}/pay admits only its own namespace");
+    let theirs = json!({"name": "pay", "namespace": victim});
+    let only = format!("admits routes of namespace {esc}-hostile only under /hostile, /tenants, not");
+    let raw = json!({"responses": [{"statusCode": 200, "integration": {"templates": {"application/json": "$context.identity.apiKey"}}}]});
+    vec![
+        attack(
+            machine_with("role", &json!({"executionRole": {"arn": admin}})),
+            "OverCeiling",
+            format!("spec.executionRole.arn: `{admin}` is in none of the `executionRoleArns` of {tenant}"),
+        ),
+        attack(
+            machine_with("policy", &json!({"executionRole": {"managedPolicyArns": [policy]}})),
+            "OverCeiling",
+            format!(
+                "spec.executionRole.managedPolicyArns: `{policy}` is in none of the `managedPolicyArns` of {tenant}"
+            ),
+        ),
+        attack(
+            patched(&route("role", "/role", "own"), &json!({"invokeRole": {"arn": admin}})),
+            "OverCeiling",
+            format!("spec.invokeRole.arn: `{admin}` is in none of the `invokeRoleArns` of {tenant}"),
+        ),
+        beyond("their-table", "dynamodb:GetItem", &format!("arn:aws:dynamodb:us-east-1:000000000000:table/{victim}_x")),
+        beyond("any-table", "dynamodb:GetItem", "*"),
+        beyond("write", "dynamodb:PutItem", &format!("arn:aws:dynamodb:*:*:table/{esc}-hostile_x")),
+        over(
+            "any-action",
+            "dynamodb:*",
+            "*",
+            ": `dynamodb:*` on `*` is over the tenant's ceiling, because it includes".into(),
+        ),
+        over(
+            "variable",
+            "dynamodb:GetItem",
+            "arn:aws:dynamodb:*:*:table/${aws:PrincipalTag/team}_x",
+            ".resources: `arn:aws:dynamodb:*:*:table/${aws:PrincipalTag/team}_x` holds a policy variable".into(),
+        ),
+        beyond("start", "states:StartExecution", &pay),
+        beyond("stop", "states:StopExecution", &executions),
+        beyond("read", "states:GetExecutionHistory", &executions),
+        attack(
+            machine_with("squat", &json!({"name": format!("{victim}_kept")})),
+            "OverCeiling",
+            format!("spec.name: `{victim}_kept` is in none of the `namePatterns` of {tenant}"),
+        ),
+        attack(
+            machine_with("ask", &json!({"substitutions": [{"name": "Pay", "stateMachineRef": theirs}]})),
+            "NotAllowed",
+            format!("spec.substitutions[Pay].stateMachineRef: {same_only}"),
+        ),
+        attack(
+            machine_with(
+                "code",
+                &json!({
+                    "substitutions": [{"name": "Code", "value": "{% $states.context.Execution.RoleArn %}"}],
+                    "definition": r#"{"QueryLanguage": "JSONata", "StartAt": "A", "States": {"A": {"Type": "Pass", "Output": "${Code}", "End": true}}}"#,
+                }),
+            ),
+            "InvalidDefinition",
+            "spec.definition, line 1, column 89: the substituted value of `${Code}` would begin an expression",
+        ),
+        to("ref", json!({"target": {"stateMachineRef": theirs}}), format!("spec.target.stateMachineRef: {same_only}")),
+        to(
+            "arn",
+            json!({"target": {"stateMachineRef": null, "arn": pay}}),
+            format!("spec.target.arn: no entry in `targets` of {tenant} admits StartSyncExecution on {pay}"),
+        ),
+        to(
+            "stage",
+            json!({"target": {"stages": [{"stage": "prod", "stateMachineRef": theirs}]}}),
+            format!("spec.target.stages[prod].stateMachineRef: {same_only}"),
+        ),
+        to(
+            "client",
+            json!({"target": {"stateMachineRef": null, "stateMachineRefs": [{"name": "own"}, theirs]}}),
+            format!("spec.target.stateMachineRefs[1]: {same_only}"),
+        ),
+        to(
+            "attach",
+            json!({"apiRef": {"name": "private", "namespace": victim}}),
+            format!("RestAPI {victim}/private admits only routes of its own namespace"),
+        ),
+        at("static", "POST", "/orders/admin", "gives path /orders/admin to another namespace"),
+        at("same", "POST", "/orders/{id}", "gives path /orders/{id} to another namespace"),
+        at("any", "ANY", "/orders/{id}", "gives path /orders/{id} to another namespace"),
+        at("sibling", "POST", "/orders/{other}/x", "gives path /orders/{other}/x to another namespace"),
+        at("above", "POST", "/tenants/esc", "gives path /tenants/esc to another namespace"),
+        at("greedy", "ANY", "/{proxy+}", &format!("{only} /{{proxy+}}")),
+        at("root", "POST", "/{first}", &format!("{only} /{{first}}")),
+        at("beside", "POST", "/hostilex", &format!("{only} /hostilex")),
+        to(
+            "answers",
+            json!({"apiRef": {"namespace": platform}, "path": "/hostile/answers", "response": raw}),
+            format!(
+                "RestAPI {platform}/api has no grant for namespace {esc}-hostile that admits method POST, authorization NONE, action StartSyncExecution and raw mappings together"
+            ),
+        ),
+    ]
+}
+
+/// Those of a team whose admin admitted by wildcard whatever can be.
+fn of_a_wide_tenant(scene: &Scene) -> Vec<Attack> {
+    let esc = scene.name();
+    let victim = format!("{esc}-victim");
+    let managed = |field: &str, role: &str| format!("{field}: `{role}` is a role that stepgate manages for one object");
+    let named = |name: &str, asked: String, reason, reads: String| {
+        attack(machine_with(name, &json!({"name": asked})), reason, reads)
+    };
+    let generated =
+        |name: &str| format!("spec.name: `{name}` is a name that stepgate generates for namespace {victim}");
+    let foreign =
+        |name: &str| format!("state machine `{name}` exists in AWS and is not ours: it has no owner tag of stepgate");
+    let [invoke, .., exec, _] = &scene.roles[..] else { panic!("the scene has roles") };
+    let mut attacks: Vec<Attack> = INDIRECT
+        .iter()
+        .map(|action| {
+            let name = action.replace(':', "-").to_lowercase();
+            let role = json!({"executionRole": {"statements": [{"actions": [action], "resources": ["*"]}]}});
+            let reads = format!(
+                "spec.executionRole.statements[0]: no grant in the tenant's ceiling names `{action}` literally on `*`, and a wildcard does not admit it"
+            );
+            attack(machine_with(&name, &role), "OverCeiling", reads)
+        })
+        .collect();
+    let [kept, pay, lone, marked] = ["victim_kept", "victim_pay", "foreign", "marked"].map(|it| format!("{esc}-{it}"));
+    attacks.extend([
+        attack(
+            machine_with("role", &json!({"executionRole": {"arn": exec}})),
+            "OverCeiling",
+            managed("spec.executionRole.arn", exec),
+        ),
+        attack(
+            patched(&route("role", "/role", "own"), &json!({"invokeRole": {"arn": invoke}})),
+            "OverCeiling",
+            managed("spec.invokeRole.arn", invoke),
+        ),
+        attack(
+            patched(&route("arn", "/arn", "own"), &json!({"target": {"stateMachineRef": null, "arn": arn(&pay)}})),
+            "NotAllowed",
+            format!("spec.target.arn: StateMachine {victim}/pay admits only its own namespace"),
+        ),
+        named("freed", kept.clone(), "OverCeiling", generated(&kept)),
+        named("live", pay.clone(), "OverCeiling", generated(&pay)),
+        named("foreign", lone.clone(), "OwnershipConflict", foreign(&lone)),
+        named("marked", marked.clone(), "OwnershipConflict", foreign(&marked)),
+        // What a message quotes can't write lines of its own, nor colour a terminal.
+        attack(
+            machine_with("lines", &json!({"region": "x\nlevel=INFO \u{1b}[31m"})),
+            "NotAdmitted",
+            r"spec.region `x\nlevel=INFO \u{1b}[31m` is not a Region",
+        ),
+        attack(
+            machine_with("title", &json!({"accountRef": {"name": "a\u{1b}]0;x\u{7}\u{202e}"}})),
+            "NotAdmitted",
+            r"spec.accountRef.name: there is no AWSAccount `a\u{1b}]0;x\u{7}\u{202e}`",
+        ),
+        attack(
+            machine_with("states", &json!({"definition": "{\"StartAt\": \"A\\n\\u001b[2JAll is well\", \"States\": {\"B\": {\"Type\": \"Succeed\"}}}"})),
+            "InvalidDefinition",
+            "spec.definition, line 1, column 13: ",
+        ),
+    ]);
+    attacks
+}
+
+async fn all_are_refused(ns: &Namespace, attacks: &[Attack]) {
+    let names: BTreeSet<&String> = attacks.iter().map(|attack| &attack.object).collect();
+    assert_eq!(names.len(), attacks.len(), "two attacks have one name");
+    for attack in attacks {
+        ns.apply(&attack.manifest).await;
+    }
+    let mut wrong = Vec::new();
+    for Attack { object, reason, reads, .. } in attacks {
+        let stalled = ns
+            .eventually(object, "is judged", async |found| {
+                let found = found.ok_or("is not there")?;
+                let decided = condition(found, "Ready").filter(|ready| ready.reason != "Pending");
+                decided.ok_or("is Pending")?;
+                condition(found, "Stalled").filter(|it| it.status == "True").ok_or(format!("is not Stalled: {found}"))
+            })
+            .await;
+        if stalled.reason != *reason || !stalled.message.starts_with(reads) {
+            wrong.push(format!("{object}\n   reads {stalled}\n     not {reason}: {reads}"));
+        }
+        assert_printable(&stalled.message);
+        for event in ns.events(object).await {
+            assert_printable(&event);
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[tokio::test]
+async fn no_manifest_takes_what_is_not_its_team_s() {
+    let scene = Scene::new("esc-attacks").await;
+    let mut theirs = BTreeSet::new();
+    for ns in [&scene.hostile, &scene.star] {
+        ns.apply(&[machine("own", "mine"), rest_api("api")].concat()).await;
+        ns.ready(&["statemachine/own", "restapi/api"]).await;
+        theirs.extend(ns.in_aws().await);
+    }
+    assert_eq!(theirs.len(), 6, "of each a machine, its role and an API: {theirs:?}");
+    let (narrow, wide) = (of_a_narrow_tenant(&scene), of_a_wide_tenant(&scene));
+    all_are_refused(&scene.hostile, &narrow).await;
+    all_are_refused(&scene.star, &wide).await;
+    for ns in [&scene.hostile, &scene.star] {
+        ns.ready(&["statemachine/own", "restapi/api"]).await;
+    }
+    scene.unchanged_but_for(&theirs).await;
+    // And as they came, they go.
+    for (ns, attacks) in [(&scene.hostile, &narrow), (&scene.star, &wide)] {
+        for attack in attacks {
+            ns.delete(&attack.object).await;
+        }
+        for attack in attacks {
+            ns.gone(&attack.object).await;
+        }
+    }
+    scene.unchanged_but_for(&theirs).await;
+
+    // What a wildcard does not admit, its name does.
+    let literal = Namespace::labelled("esc-attacks-literal", &[(TENANT, "esc-attacks-literal")]).await;
+    let statements = json!({"executionRole": {"statements": [{"actions": INDIRECT, "resources": ["*"]}]}});
+    literal.apply(&machine_with("all", &statements)).await;
+    literal.ready(&["statemachine/all"]).await;
+    let role = literal.get("statemachine/all").await["status"]["roleArn"].as_str().unwrap().to_owned();
+    let allowed = scene.aws.role(&role).await.unwrap().allows();
+    assert_eq!(allowed, INDIRECT.iter().map(|action| format!("{action} *")).collect());
+    literal
+        .apply(&machine_with(
+            "any",
+            &json!({"executionRole": {"statements": [{"actions": ["iam:*"], "resources": ["*"]}]}}),
+        ))
+        .await;
+    literal.stalled("statemachine/any", "OverCeiling").await;
+    scene.end().await;
+}
+
+/// What the API server refuses, and in which words.
+#[tokio::test]
+async fn what_has_no_meaning_is_refused_at_apply() {
+    let ns = Namespace::labelled("esc-apply", &[]).await;
+    let statement = |fields: Value| json!({"executionRole": {"statements": [fields]}});
+    let not_action = json!({"actions": ["s3:GetObject"], "resources": ["*"], "notActions": ["iam:*"]});
+    let not_resource = json!({"actions": ["s3:GetObject"], "resources": ["*"], "notResources": ["a"]});
+    let input = |fields: Value| json!({"request": {"input": [fields]}});
+    let of_a_route = |spec: Value| patched(&route("bad", "/bad", "own"), &spec);
+    let cases = [
+        (machine_with("bad", &statement(not_action)), r#"unknown field "spec.executionRole.statements[0].notActions""#),
+        (
+            machine_with("bad", &statement(not_resource)),
+            r#"unknown field "spec.executionRole.statements[0].notResources""#,
+        ),
+        (
+            machine_with("bad", &statement(json!({"actions": ["*:*"], "resources": ["*"]}))),
+            r#"spec.executionRole.statements[0].actions[0]: Invalid value: "*:*": spec.executionRole.statements[0].actions[0] in body should match"#,
+        ),
+        // There are no user tags yet, so nobody can write owner tags.
+        (machine_with("bad", &json!({"tags": {"stepgate.dev/namespace": "victim"}})), r#"unknown field "spec.tags""#),
+        (machine_with("bad", &json!({"name": "x:y"})), "an AWS name holds letters, digits, `_` and `-`"),
+        (machine_with("bad", &json!({"name": "*"})), "an AWS name holds letters, digits, `_` and `-`"),
+        (
+            machine_with("bad", &json!({"substitutions": [{"name": "a}${b", "value": ""}]})),
+            "spec.substitutions[0].name in body should match",
+        ),
+        (machine_with("bad", &json!({"executionRole": {"arn": "*"}})), "write the ARN of a role"),
+        (machine("with.dots", "x"), "metadata.name of a StateMachine may not hold dots"),
+        (of_a_route(json!({"path": "/a\"},\"x\":{\""})), "write the path as `/orders/{orderId}`"),
+        (of_a_route(json!({"path": "/a#set($x=1)"})), "write the path as `/orders/{orderId}`"),
+        (
+            of_a_route(
+                json!({"target": {"stateMachineRef": null, "arn": "arn:aws:states:us-east-1:000000000000:stateMachine:*"}}),
+            ),
+            "write the ARN of a state machine",
+        ),
+        (
+            of_a_route(input(json!({"to": "/a", "header": "x')#set($y=1)"}))),
+            "spec.request.input[0].header in body should match",
+        ),
+        (
+            of_a_route(input(json!({"to": "/a", "query": "x\" + $z"}))),
+            "spec.request.input[0].query in body should match",
+        ),
+        (
+            of_a_route(input(json!({"to": "/a", "context": "identity')"}))),
+            "spec.request.input[0].context in body should match",
+        ),
+        (
+            of_a_route(json!({"target": {"stages": [{"stage": "a')", "stateMachineRef": {"name": "own"}}]}})),
+            "spec.target.stages[0].stage in body should match",
+        ),
+        (of_a_route(json!({"request": {"contentTypes": ["a/b\"},{\""]}})), "write media types without parameters"),
+    ];
+    for (manifest, words) in cases {
+        let path = ns.suite.testbed.dir().join("esc-apply.yaml");
+        std::fs::write(&path, &manifest).unwrap();
+        let refused = ns.suite.testbed.kubectl(["apply", "-n", &ns.name, "-f", &path.to_string_lossy()]).await;
+        let refused = refused.expect_err(&manifest).to_string();
+        assert!(refused.contains(words), "not `{words}` but: {refused}");
+    }
+    assert!(ns.find("statemachine/bad").await.is_none() && ns.find("apiroute/bad").await.is_none());
+}

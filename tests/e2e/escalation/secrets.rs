@@ -1,0 +1,91 @@
+//! The operator's credentials are nowhere but in its environment.
+
+use serde_json::json;
+use stepgate_testbed::OperatorOptions;
+
+use crate::support::{Namespace, SECRETS, TENANT, account, machine, rest_api, route, start, suite};
+
+#[tokio::test]
+async fn credentials_are_told_to_nobody() {
+    let ns = Namespace::new("esc-secrets").await;
+    let suite = ns.suite;
+    let pid = suite.operator.pid().expect("the operator runs");
+    let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap();
+    let environment = String::from_utf8_lossy(&environment);
+    for secret in SECRETS {
+        assert!(environment.contains(secret), "the operator does not sign with what this test looks for");
+    }
+
+    // Calls that go well, that are refused, and that reach nobody.
+    let manifests = [machine("say", "hello"), rest_api("api"), route("say", "/say", "say")].concat();
+    ns.apply(&manifests).await;
+    ns.ready(&["statemachine/say", "restapi/api", "apiroute/say"]).await;
+    let lost = Namespace::labelled("esc-secrets-lost", &[(TENANT, "esc-secrets-lost")]).await;
+    lost.apply(&account("esc-secrets-lost", "http://127.0.0.1:1")).await;
+    lost.apply(&machine("say", "hello")).await;
+    lost.condition("awsaccount/esc-secrets-lost", "Reconciling", "True", "Retrying").await;
+    lost.condition("statemachine/say", "Reconciling", "True", "Retrying").await;
+    let refused = json!({"spec": {"executionRole": {"arn": "arn:aws:iam::000000000000:role/e2e-nowhere"}}});
+    ns.patch("statemachine/say", refused).await;
+
+    let testbed = suite.testbed;
+    let kinds = "statemachines.stepgate.dev,restapis.stepgate.dev,apiroutes.stepgate.dev,awsaccounts.stepgate.dev,events,controllerrevisions,leases";
+    let objects = testbed.kubectl(["get", kinds, "-A", "-o", "json"]).await.unwrap();
+    let planned = {
+        let path = testbed.dir().join("esc-secrets.yaml");
+        std::fs::write(&path, manifests.replace("hello", "planned")).unwrap();
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_stepgate"));
+        command.args(["plan", "--cluster-name=testbed", "-o", "json"]).arg(&path).envs(testbed.env());
+        let secrets = ["AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"].into_iter().zip(SECRETS);
+        let output = command.env("AWS_ACCESS_KEY_ID", "test").envs(secrets).output().unwrap();
+        String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
+    };
+    let told = [
+        ("the log", std::fs::read_to_string(suite.operator.log_path()).unwrap()),
+        ("the metrics", suite.operator.metrics().await.unwrap()),
+        ("status, events and records", objects),
+        ("stepgate plan", planned),
+    ];
+    for (place, text) in &told {
+        assert!(text.len() > 100, "{place}: {text}");
+        for secret in SECRETS {
+            assert!(!text.contains(secret), "{place} tells `{secret}`");
+        }
+    }
+    lost.patch("statemachine/say", json!({"metadata": {"annotations": {"stepgate.dev/abandon": "true"}}})).await;
+    for object in ["statemachine/say", "awsaccount/esc-secrets-lost"] {
+        lost.delete(object).await;
+        lost.gone(object).await;
+    }
+}
+
+/// Whoever looks for an error turns up the log, and sends it to others.
+#[tokio::test]
+async fn credentials_are_told_at_no_log_level() {
+    let env = vec![("RUST_LOG".to_owned(), "trace".to_owned())];
+    // A control plane of its own, on the same AWS.
+    let loud = start(Some(suite().await), OperatorOptions { env, ..OperatorOptions::default() }).await.unwrap();
+    let loud = &*Box::leak(Box::new(loud));
+    let ns = Namespace::on(loud, "esc-secrets-loud", &[(TENANT, "e2e")]).await;
+    ns.apply(&[machine("say", "hello"), rest_api("api"), route("say", "/say", "say")].concat()).await;
+    let all = ["statemachine/say", "restapi/api", "apiroute/say"];
+    ns.ready(&all).await;
+    for object in all {
+        ns.delete(object).await;
+    }
+    for object in all {
+        ns.gone(object).await;
+    }
+    loud.operator.stop().await.unwrap();
+    let log = std::fs::read_to_string(loud.operator.log_path()).unwrap();
+    assert!(
+        log.contains("\"TRACE\"") && log.contains("CreateStateMachine"),
+        "the log is not as loud as this test takes it to be"
+    );
+    let kubeconfig = std::fs::read_to_string(loud.testbed.dir().join("operator.kubeconfig")).unwrap();
+    let token = kubeconfig.split("token: ").nth(1).and_then(|rest| rest.split_whitespace().next()).unwrap();
+    for secret in SECRETS.iter().chain(&[token.trim_matches('"')]) {
+        let line = log.lines().find(|line| line.contains(secret)).unwrap_or_default();
+        assert!(line.is_empty(), "{}", &line[..line.len().min(600)]);
+    }
+}
