@@ -3,12 +3,15 @@
 pub mod api_route;
 pub mod aws_account;
 mod backoff;
+mod changes;
 mod context;
 mod finalizer;
 pub mod publish;
+mod quota;
 pub mod rest_api;
 mod route_status;
 mod run;
+mod slots;
 pub mod state_machine;
 mod steps;
 mod stores;

@@ -11,6 +11,7 @@ mod examples;
 mod faults;
 mod plan;
 mod proxy;
+mod quotas;
 mod schema;
 mod schema_cases;
 mod stages;
