@@ -40,6 +40,8 @@ pub mod reasons {
         WAITING_FOR_REFERENCE = "WaitingForReference";
         /// A role is too new for AWS to see it everywhere.
         WAITING_FOR_ROLE = "WaitingForRole";
+        /// Calls to AWS wait for room in its quotas.
+        WAITING_FOR_QUOTA = "WaitingForQuota";
         /// The object is being deleted.
         DELETING = "Deleting";
         /// Deletion waits for what the message names.

@@ -1,5 +1,6 @@
-//! Talking to AWS: one session per account and Region, the classes of its errors, the count of its calls.
+//! Talking to AWS: one session per account and Region, the classes of its errors, the count of its calls, and their budget.
 
+pub mod budget;
 pub mod error;
 mod meter;
 mod sessions;

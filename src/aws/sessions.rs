@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::sts::AssumeRoleProvider;
-use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_config::{BehaviorVersion, ConfigLoader, Region, SdkConfig};
 use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
@@ -13,6 +13,7 @@ use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use tokio::sync::Mutex;
 
+use super::budget::{Budget, Family, Permits, Room};
 use super::error::AwsError;
 use super::meter::{CallObserver, Meter};
 use crate::api::{AWSAccount, AWSAccountSpec};
@@ -33,6 +34,7 @@ pub struct Session {
 pub struct Sessions {
     http: SharedHttpClient,
     observer: CallObserver,
+    budget: Arc<Budget>,
     kept: Mutex<HashMap<(Key, String), Arc<Session>>>,
 }
 
@@ -63,7 +65,12 @@ impl Sessions {
 
     /// Sessions over another HTTP client.
     pub fn with_http_client(http: SharedHttpClient, observer: CallObserver) -> Self {
-        Self { http, observer, kept: Mutex::default() }
+        Self { http, observer, budget: Arc::default(), kept: Mutex::default() }
+    }
+
+    /// The same, with another budget than the default.
+    pub fn with_budget(self, budget: Arc<Budget>) -> Self {
+        Self { budget, ..self }
     }
 
     /// The session for an account and Region. Before it is handed out the first time, the account id is compared with
@@ -96,27 +103,13 @@ impl Sessions {
     }
 
     async fn connect(&self, spec: &AWSAccountSpec, region: &str) -> Session {
-        let region = Region::new(region.to_owned());
-        let mut loader = aws_config::defaults(BehaviorVersion::latest())
-            .region(region.clone())
-            .http_client(self.http.clone())
-            .retry_config(RetryConfig::standard().with_max_attempts(3))
-            .timeout_config(
-                TimeoutConfig::builder()
-                    .connect_timeout(Duration::from_secs(5))
-                    .operation_attempt_timeout(Duration::from_secs(30))
-                    .build(),
-            );
-        if let Some(url) = &spec.endpoint_url {
-            loader = loader.endpoint_url(url);
-        }
-        let own = loader.load().await;
+        let own = self.loader(spec, region).load().await;
         let config = match &spec.credentials {
             None => own,
             Some(credentials) => {
                 let provider = AssumeRoleProvider::builder(&credentials.assume_role.role_arn)
                     .session_name("stepgate")
-                    .region(region)
+                    .region(Region::new(region.to_owned()))
                     .configure(&own)
                     .build()
                     .await;
@@ -125,24 +118,45 @@ impl Sessions {
                     .build()
             }
         };
-        self.clients(&config)
+        self.clients(&config, spec, region)
     }
 
-    fn clients(&self, config: &SdkConfig) -> Session {
-        let meter = || Meter(self.observer.clone());
+    /// How calls are made, whoever makes them.
+    pub(super) fn loader(&self, spec: &AWSAccountSpec, region: &str) -> ConfigLoader {
+        let loader = aws_config::defaults(BehaviorVersion::latest())
+            .region(Region::new(region.to_owned()))
+            .http_client(self.http.clone())
+            .retry_config(RetryConfig::standard().with_max_attempts(3))
+            // No limit for an attempt as a whole: it may have to wait for AWS's quotas.
+            .timeout_config(
+                TimeoutConfig::builder()
+                    .connect_timeout(Duration::from_secs(5))
+                    .read_timeout(Duration::from_secs(30))
+                    .build(),
+            );
+        match &spec.endpoint_url {
+            Some(url) => loader.endpoint_url(url),
+            None => loader,
+        }
+    }
+
+    pub(super) fn clients(&self, config: &SdkConfig, spec: &AWSAccountSpec, region: &str) -> Session {
+        /// A client that is counted and keeps to its budget.
+        macro_rules! client {
+            ($sdk:ident, $family:expr) => {{
+                let mut builder = $sdk::config::Builder::from(config).interceptor(Meter(self.observer.clone()));
+                let line = self.budget.line(&spec.account_id, region, spec.endpoint_url.as_deref(), $family);
+                if let (Some(line), Some(inner)) = (line, config.identity_cache()) {
+                    builder = builder.interceptor(Room { line: line.clone() }).identity_cache(Permits { line, inner });
+                }
+                $sdk::Client::from_conf(builder.build())
+            }};
+        }
         Session {
-            sfn: aws_sdk_sfn::Client::from_conf(
-                aws_sdk_sfn::config::Builder::from(config).interceptor(meter()).build(),
-            ),
-            apigateway: aws_sdk_apigateway::Client::from_conf(
-                aws_sdk_apigateway::config::Builder::from(config).interceptor(meter()).build(),
-            ),
-            iam: aws_sdk_iam::Client::from_conf(
-                aws_sdk_iam::config::Builder::from(config).interceptor(meter()).build(),
-            ),
-            sts: aws_sdk_sts::Client::from_conf(
-                aws_sdk_sts::config::Builder::from(config).interceptor(meter()).build(),
-            ),
+            sfn: client!(aws_sdk_sfn, Family::StepFunctions),
+            apigateway: client!(aws_sdk_apigateway, Family::ApiGateway),
+            iam: client!(aws_sdk_iam, Family::Iam),
+            sts: client!(aws_sdk_sts, Family::Sts),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use crate::aws::budget::Quotas;
 use crate::{controller, runtime};
 
 /// Run the operator.
@@ -18,6 +19,9 @@ pub struct Args {
     /// How long a new or widened role is given until it is visible everywhere in AWS.
     #[arg(long, env = "STEPGATE_PROPAGATION_WAIT", default_value = "10s", value_parser = duration)]
     propagation_wait: Duration,
+    /// Whether calls to AWS wait for its documented quotas: `auto` is `always`, but for AWSAccounts with an `endpointUrl`.
+    #[arg(long, env = "STEPGATE_AWS_QUOTAS", default_value = "auto")]
+    aws_quotas: Quotas,
     /// Where /metrics, /healthz and /readyz are served.
     #[arg(long, env = "STEPGATE_METRICS_ADDRESS", default_value = "0.0.0.0:8080")]
     metrics_address: SocketAddr,
@@ -34,6 +38,7 @@ pub fn run(args: Args) -> ExitCode {
     let options = runtime::Options {
         cluster_name: args.cluster_name,
         controller: controller::Config { resync_period: args.resync_period, propagation_wait: args.propagation_wait },
+        quotas: args.aws_quotas,
         metrics_address: args.metrics_address,
         lease_namespace: args.leader_election.then_some(args.lease_namespace),
     };

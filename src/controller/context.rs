@@ -8,6 +8,7 @@ use kube::Client;
 use kube::runtime::events::Reporter;
 
 use super::backoff::Backoff;
+use super::changes::Changes;
 use super::stores::Stores;
 use crate::aws::Sessions;
 use crate::identity::Cluster;
@@ -38,6 +39,8 @@ pub struct Context {
     pub reporter: Reporter,
     /// Attempts per object.
     pub backoff: Backoff,
+    /// What users wait for.
+    pub changes: Changes,
     /// The process's metrics.
     pub metrics: Arc<Metrics>,
     /// When roles were last widened by this process.

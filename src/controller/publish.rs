@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use super::Context;
+use super::{Context, quota};
 use crate::api::CommonStatus;
 use crate::api::conditions::{READY, RECONCILING, STALLED, reasons};
 use crate::problem::{Kind, Problem};
@@ -147,7 +147,7 @@ where
     K: Resource + Clone + DeserializeOwned + std::fmt::Debug,
     S: Serialize + PartialEq,
 {
-    if old == Some(new) {
+    if old == Some(new) && !quota::told() {
         return Ok(());
     }
     let patch: json_patch::Patch = serde_json::from_value(json!([{"op": "add", "path": "/status", "value": new}]))

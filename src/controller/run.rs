@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures::{Stream, StreamExt, future};
 use kube::core::DeserializeGuard;
@@ -16,17 +16,19 @@ use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::backoff::{Backoff, jittered};
 use super::burst::Bursts;
+use super::changes::{self, Changes};
+use super::quota::{self, Waits};
+use super::slots::{self, Slots};
 use super::wake::{Queues, Seen, Wakes};
-use super::{Config, Context, Stores, api_route, aws_account, backoff::Backoff, rest_api, state_machine};
+use super::{Config, Context, Stores, api_route, aws_account, rest_api, state_machine};
 use crate::aws::Sessions;
+use crate::aws::budget::{Caller, Priority};
 use crate::identity::{Cluster, Key};
 use crate::runtime::Metrics;
 
-/// At most so many objects of one kind at once.
-const CONCURRENCY: u16 = 8;
-
-/// Runs until `stop`; every reconcile that has begun is finished.
+/// Runs until `stop`; every reconcile that has begun is finished, but for those that wait for AWS's quotas.
 pub async fn run(
     client: Client,
     cluster: Cluster,
@@ -72,6 +74,7 @@ pub async fn run(
         sessions,
         stores: stores.clone(),
         backoff: Backoff::default(),
+        changes: Changes::default(),
         widened: Mutex::default(),
         metrics,
     });
@@ -179,31 +182,57 @@ async fn control<K, F>(
     context: &Arc<Context>,
     stop: &CancellationToken,
 ) where
-    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug + Send + Sync + 'static,
+    K: Waits + Clone + DeserializeOwned + std::fmt::Debug + Send + Sync + 'static,
     F: Future<Output = Result<Action, kube::Error>> + Send + 'static,
 {
+    let woken = Arc::clone(context);
     let wakes = futures::stream::unfold(wakes, |mut wakes| async move { Some((wakes.recv().await?, wakes)) });
+    let wakes = wakes.inspect(move |object: &ObjectRef<K>| {
+        woken.changes.woken(kind, &Key::new(object.namespace.clone().unwrap_or_default(), object.name.clone()));
+    });
+    let (slots, stopping) = (Arc::new(Slots::default()), stop.clone());
     let stop = stop.clone();
     Controller::for_stream(futures::stream::pending::<Result<K, watcher::Error>>(), store)
-        .with_config(ControllerConfig::default().concurrency(CONCURRENCY))
+        .with_config(ControllerConfig::default().concurrency(slots::ALL))
         .reconcile_on(wakes)
         .graceful_shutdown_on(async move { stop.cancelled().await })
         .run(
-            move |object, context: Arc<Context>| async move {
-                let metrics = Arc::clone(&context.metrics);
-                let started = Instant::now();
-                let result = reconcile(object, context).await;
-                metrics.reconciled(kind, started.elapsed(), result.is_err());
-                result
+            move |object: Arc<K>, context: Arc<Context>| {
+                let (slots, stopping) = (Arc::clone(&slots), stopping.clone());
+                async move {
+                    let key = key(&*object);
+                    let settled = changes::settled(Waits::status(&*object), object.meta().generation);
+                    let going = object.meta().deletion_timestamp.is_some();
+                    let priority = context.changes.priority(kind, &key, settled && !going);
+                    let _slot = match slots.take(priority, &key.namespace) {
+                        Ok(slot) => slot,
+                        Err(later) => {
+                            if priority == Priority::User {
+                                context.changes.woken(kind, &key);
+                            }
+                            return Ok(Action::requeue(jittered(later)));
+                        }
+                    };
+                    let started = Instant::now();
+                    let caller = Caller::new(priority, &key.namespace);
+                    let work = reconcile(Arc::clone(&object), Arc::clone(&context));
+                    let result = tokio::select! {
+                        biased;
+                        result = quota::telling(&context, &*object, &caller, work) => result,
+                        () = given_up(&stopping, &caller) => return Ok(Action::await_change()),
+                    };
+                    context.metrics.reconciled(kind, started.elapsed(), result.is_err());
+                    if going {
+                        context.changes.forget(kind, &key);
+                    }
+                    result
+                }
             },
             |object: Arc<K>, error, context: Arc<Context>| {
-                let key = Key::new(
-                    object.meta().namespace.clone().unwrap_or_default(),
-                    object.meta().name.clone().unwrap_or_default(),
-                );
+                let key = key(&*object);
                 let error = crate::problem::kubernetes_says(error);
                 tracing::warn!(kind = %K::kind(&()), object = %key, error, "Kubernetes refused");
-                Action::requeue(context.backoff.next("kubernetes", &key, std::time::Duration::from_secs(30)))
+                Action::requeue(context.backoff.next("kubernetes", &key, Duration::from_secs(30)))
             },
             Arc::clone(context),
         )
@@ -213,4 +242,17 @@ async fn control<K, F>(
             }
         })
         .await;
+}
+
+/// The process ends, and the reconcile has no call under way: the rest is for the next process.
+async fn given_up(stop: &CancellationToken, caller: &Caller) {
+    stop.cancelled().await;
+    while caller.waiting().is_none() {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+fn key<K: Resource>(object: &K) -> Key {
+    let meta = object.meta();
+    Key::new(meta.namespace.clone().unwrap_or_default(), meta.name.clone().unwrap_or_default())
 }

@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 pub use metrics::Metrics;
 
 use crate::aws::Sessions;
+use crate::aws::budget::{Budget, Quotas};
 use crate::controller;
 use crate::identity::Cluster;
 
@@ -31,6 +32,8 @@ pub struct Options {
     pub cluster_name: String,
     /// What the controllers are told.
     pub controller: controller::Config,
+    /// Whether calls to AWS wait for its quotas.
+    pub quotas: Quotas,
     /// Where metrics and health are served.
     pub metrics_address: SocketAddr,
     /// The namespace of the Lease; absent: no leader election.
@@ -48,9 +51,12 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     let metrics = Arc::new(Metrics::default());
     let served = http::serve(options.metrics_address, Arc::clone(&metrics), stop.clone()).await?;
     let observer = Arc::clone(&metrics);
-    let sessions = Arc::new(Sessions::new(Arc::new(move |service, operation, outcome| {
-        observer.aws_call(service, operation, outcome)
-    })));
+    let sessions = Sessions::new(Arc::new(move |service, operation, outcome| {
+        observer.aws_call(service, operation, outcome);
+    }));
+    let observer = Arc::clone(&metrics);
+    let budget = Budget::new(options.quotas, Arc::new(move |event| observer.budget(event)));
+    let sessions = Arc::new(sessions.with_budget(Arc::new(budget)));
 
     let leader = match options.lease_namespace {
         Some(namespace) => tokio::select! {

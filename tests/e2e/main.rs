@@ -12,6 +12,7 @@ mod examples;
 mod faults;
 mod plan;
 mod proxy;
+mod quotas;
 mod record;
 #[path = "../conditions/rows.rs"]
 mod rows;

@@ -79,7 +79,7 @@ pub async fn carry_out(apigateway: &Client, step: &Step, arn: impl Fn(&str) -> S
             let config =
                 aws_sdk_apigateway::config::Config::builder().retry_config(RetryConfig::disabled()).timeout_config(
                     aws_sdk_apigateway::config::timeout::TimeoutConfig::builder()
-                        .operation_attempt_timeout(Duration::from_secs(60))
+                        .read_timeout(Duration::from_secs(60))
                         .build(),
                 );
             apigateway

@@ -1,0 +1,184 @@
+//! What the budget promises.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use futures::future::join_all;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+
+use super::aws::Shared;
+use super::*;
+
+/// The share of the full size at which it runs.
+fn scaled(full: usize) -> usize {
+    match std::env::var("STEPGATE_SIMULATION").as_deref() {
+        Ok("full") => full,
+        _ => full / 10,
+    }
+}
+
+fn user(namespace: &str) -> Caller {
+    Caller::new(Priority::User, namespace)
+}
+
+/// Everything is applied at once: the whole cluster is new.
+#[tokio::test(start_paused = true)]
+async fn a_whole_new_cluster_converges_next_to_the_least_time() {
+    const ACCOUNTS: usize = 5;
+    let (log, started, clock) = (Log::default(), Instant::now(), std::time::Instant::now());
+    let budget = log.budget();
+    let work = |index: usize, calls: Vec<Call>| {
+        let (budget, account) = (Arc::clone(&budget), format!("account-{}", index % ACCOUNTS));
+        let caller = user(&format!("team-{}", index % 100));
+        tokio::spawn(async move { carry_out(&budget, &account, &caller, calls).await })
+    };
+    let apis = (0..scaled(1_000)).map(|index| work(index, new_api(3)));
+    let machines = (0..scaled(50_000)).map(|index| work(index, new_machine()));
+    join_all(apis.chain(machines)).await;
+    let (took, least) = (started.elapsed(), log.least_time());
+    let ratio = took.as_secs_f64() / least.as_secs_f64();
+    let (permits, longest) = log.figures(Priority::User);
+    println!(
+        "{} APIs, {} machines in {ACCOUNTS} accounts: {permits} calls, converged in {:.0} s, at least {:.0} s (x{ratio:.3}), longest wait {:.0} s; simulated in {:.1} s",
+        scaled(1_000),
+        scaled(50_000),
+        took.as_secs_f64(),
+        least.as_secs_f64(),
+        longest.as_secs_f64(),
+        clock.elapsed().as_secs_f64(),
+    );
+    log.assert_no_quota_exceeded();
+    assert!(ratio < 1.1, "{ratio}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_team_s_large_apis_do_not_hold_up_another_s_one_line() {
+    let log = Log::default();
+    let budget = log.budget();
+    let large: Vec<_> = (0..8)
+        .map(|_| {
+            let budget = Arc::clone(&budget);
+            tokio::spawn(async move { carry_out(&budget, "shared", &user("large"), new_api(300)).await })
+        })
+        .collect();
+    let mut longest = Duration::ZERO;
+    let mut changes = 0;
+    while !large.iter().all(|api| api.is_finished()) {
+        tokio::time::sleep(Duration::from_millis(7_300)).await;
+        longest = longest.max(carry_out(&budget, "shared", &user("small"), one_line()).await);
+        changes += 1;
+    }
+    println!("{changes} one-line changes beside eight 300-route APIs: at most {:.1} s", longest.as_secs_f64());
+    log.assert_no_quota_exceeded();
+    assert!(changes > 50, "{changes}");
+    assert!(longest < Duration::from_secs(12), "{longest:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn checks_of_everything_neither_hold_up_users_nor_starve() {
+    let (log, started) = (Log::default(), Instant::now());
+    let budget = log.budget();
+    let machines = scaled(50_000);
+    let checks: Vec<_> = (0..machines)
+        .map(|index| {
+            let budget = Arc::clone(&budget);
+            let caller = Caller::new(Priority::Resync, &format!("team-{}", index % 100));
+            let calls = vec![(Family::StepFunctions, "DescribeStateMachine")];
+            tokio::spawn(async move { carry_out(&budget, "shared", &caller, calls).await })
+        })
+        .collect();
+    // Users at work all the time, as fast as one after the other can be.
+    let mut longest = Duration::ZERO;
+    let checks = tokio::spawn(join_all(checks));
+    while !checks.is_finished() {
+        longest = longest.max(
+            carry_out(&budget, "shared", &user("shop"), vec![(Family::StepFunctions, "DescribeStateMachine")]).await,
+        );
+    }
+    let (count, _) = log.figures(Priority::Resync);
+    let took = started.elapsed().as_secs_f64();
+    println!(
+        "{machines} checks beside a busy user: {took:.0} s; the user waited at most {:.2} s",
+        longest.as_secs_f64()
+    );
+    log.assert_no_quota_exceeded();
+    assert_eq!(count, machines);
+    assert!(longest < Duration::from_millis(250), "{longest:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn checks_get_their_share_beside_users_who_never_stop() {
+    let log = Log::default();
+    let budget = log.budget();
+    for index in 0..40 {
+        let budget = Arc::clone(&budget);
+        tokio::spawn(async move {
+            loop {
+                let calls = vec![(Family::ApiGateway, "PutMethod")];
+                carry_out(&budget, "shared", &user(&format!("team-{index}")), calls).await;
+            }
+        });
+    }
+    let check = Caller::new(Priority::Resync, "quiet");
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    for _ in 0..100 {
+        carry_out(&budget, "shared", &check, vec![(Family::ApiGateway, "GetStages")]).await;
+    }
+    let (_, longest_check) = log.figures(Priority::Resync);
+    let (_, longest_user) = log.figures(Priority::User);
+    log.assert_no_quota_exceeded();
+    assert!(longest_check < Duration::from_secs(1), "{longest_check:?}");
+    assert!(longest_user < Duration::from_secs(6), "{longest_user:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_gives_way_to_others_in_the_account_and_comes_back() {
+    let log = Log::default();
+    let budget = log.budget();
+    let aws = Arc::new(Mutex::new(Shared::new(aws::limit(Family::ApiGateway, None).unwrap())));
+    let (done, refused) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    for index in 0..10 {
+        let (line, aws) = (line(&budget, "shared", Family::ApiGateway), Arc::clone(&aws));
+        let (done, refused) = (Arc::clone(&done), Arc::clone(&refused));
+        tokio::spawn(async move {
+            let caller = user(&format!("team-{index}"));
+            let mut ways = StdRng::seed_from_u64(index);
+            loop {
+                line.permit("PutMethod", &caller).await;
+                tokio::time::sleep(LATENCY.mul_f64(ways.random_range(0.2..3.0))).await;
+                if aws.lock().unwrap().call() {
+                    done.fetch_add(1, Ordering::Relaxed);
+                    line.succeeded("PutMethod");
+                } else {
+                    refused.fetch_add(1, Ordering::Relaxed);
+                    line.throttled("PutMethod", None);
+                }
+            }
+        });
+    }
+    let others = Arc::new(AtomicBool::new(true));
+    let (busy, bucket) = (Arc::clone(&others), Arc::clone(&aws));
+    tokio::spawn(async move {
+        let mut times = StdRng::seed_from_u64(42);
+        while busy.load(Ordering::Relaxed) {
+            bucket.lock().unwrap().call();
+            tokio::time::sleep(Duration::from_millis(times.random_range(0..400))).await;
+        }
+    });
+    let over = async |seconds: u64| {
+        let before = [done.load(Ordering::Relaxed), refused.load(Ordering::Relaxed)];
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+        let rate = |now: usize, before: usize| (now - before) as f64 / seconds as f64;
+        [rate(done.load(Ordering::Relaxed), before[0]), rate(refused.load(Ordering::Relaxed), before[1])]
+    };
+    over(30).await;
+    let [beside, refused_beside] = over(300).await;
+    others.store(false, Ordering::Relaxed);
+    over(30).await;
+    let [alone, refused_alone] = over(300).await;
+    println!(
+        "beside others who take half: {beside:.2} calls/s, {refused_beside:.2} refused; alone: {alone:.2}, {refused_alone:.2}"
+    );
+    assert!(beside > 4.0 && refused_beside < 1.0, "{beside} {refused_beside}");
+    assert!(alone > 9.5 && refused_alone < 0.1, "{alone} {refused_alone}");
+}
