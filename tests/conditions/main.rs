@@ -16,7 +16,10 @@ use stepgate::api::conditions::{self, reasons};
 const RECORDED: &str = "charts/stepgate/files/argocd/stepgate.dev/_/testdata";
 
 /// Rows that the testbed can't show, by the file that they would have, and why.
-const EXCEPTIONS: &[(&str, &str)] = &[];
+const EXCEPTIONS: &[(&str, &str)] = &[(
+    "StateMachine/Reconciling-True-WaitingForQuota.yaml",
+    "Step Functions takes a burst of 100 CreateStateMachine: as many machines would have to be made first",
+)];
 
 #[test]
 fn the_reasons_are_exactly_those_of_the_code() {
