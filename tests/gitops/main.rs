@@ -15,6 +15,11 @@ mod sync;
 #[path = "../e2e/cloud.rs"]
 #[allow(dead_code)]
 mod cloud;
+#[path = "../e2e/record.rs"]
+mod record;
+#[path = "../conditions/rows.rs"]
+#[allow(dead_code)]
+mod rows;
 #[path = "../e2e/support.rs"]
 #[allow(dead_code)]
 mod support;
