@@ -47,6 +47,11 @@ pub struct AWSAccountSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 2048), regex(pattern = r"^https?://"))]
     pub endpoint_url: Option<String>,
+    /// UIDs of the namespace kube-system of lost clusters that had this one's `--cluster-name`: what their objects of the
+    /// same kind, namespace and name made in this account is taken over.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), inner(length(min = 1, max = 64)), extend("x-kubernetes-list-type" = "set"))]
+    pub takeover_from: Vec<String>,
     /// What sets of namespaces may do here. A namespace that no tenant names may do nothing.
     #[serde(default)]
     #[schemars(length(max = 100))]

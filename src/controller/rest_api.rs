@@ -36,6 +36,7 @@ use crate::resources::{Step, deployment, role, route, stage};
 use crate::tenancy::Place;
 use crate::validate::rest_api::{self as validate, ValidApi};
 use crate::validate::route::{self as validate_route, Refusal, ValidRoute, operation_name};
+use crate::validate::several;
 use crate::world::World;
 
 const KIND: &str = "RestAPI";
@@ -43,6 +44,9 @@ const MOST_PASSES: usize = 6;
 
 /// How long a new API waits for what its first routes refer to, so that objects applied together are one deployment.
 const FIRST_ROUTES: Duration = Duration::from_secs(20);
+
+/// How long an API that was taken over, or taken back, keeps methods whose routes have not come yet.
+const ROUTES_OF_BEFORE: Duration = Duration::from_secs(300);
 
 /// How long a new API waits for any route at all.
 const FIRST_MOMENTS: Duration = Duration::from_secs(3);
@@ -212,6 +216,15 @@ impl<'a> Run<'a> {
         if pass.first_routes_are_coming {
             return Err(Problem::waiting(reasons::PROGRESSING, "waiting for what its first routes refer to"));
         }
+        if !pass.orphans.is_empty() {
+            let routes: Vec<_> = pass.orphans.iter().map(|name| name.replacen('_', "/", 1)).collect();
+            let minutes = ROUTES_OF_BEFORE.as_secs() / 60;
+            let message = format!(
+                "the API in AWS is older than this object and serves routes that do not exist: {}; they are kept for {minutes} minutes, because they may still be applied",
+                several(&routes)
+            );
+            return Err(Problem::waiting(reasons::PROGRESSING, message));
+        }
         status.applied_hash = Some(pass.hash);
         if let Some((stage, revision)) = model::unknown_pins(valid, &self.records).first() {
             let known: Vec<_> = self.records.iter().map(|record| record.revision.to_string()).collect();
@@ -244,6 +257,7 @@ impl<'a> Run<'a> {
             session,
             valid,
             young: self.is_young(&candidates),
+            keeps_orphans: status.applied_hash.is_none() && self.age() < ROUTES_OF_BEFORE,
             candidates,
             known_routes: self.world.routes.keys().cloned().collect(),
             proof: self.context,
@@ -255,12 +269,12 @@ impl<'a> Run<'a> {
         }
         .run()
         .await?;
-        let Surveyed { plan, hash, settles_in, first_routes_are_coming, .. } = surveyed;
+        let Surveyed { plan, hash, settles_in, first_routes_are_coming, orphans, .. } = surveyed;
         self.records = surveyed.records;
         self.attachment = surveyed.attachment;
         self.waiting = surveyed.waiting;
         self.observed = surveyed.observed;
-        Ok(Pass { plan, hash, settles_in, first_routes_are_coming })
+        Ok(Pass { plan, hash, settles_in, first_routes_are_coming, orphans })
     }
 
     /// The routes that can take part: those that hold our finalizer. One that is being deleted takes part while it is
@@ -282,15 +296,18 @@ impl<'a> Run<'a> {
 
     /// Whether its first routes may still be on their way.
     fn is_young(&self, candidates: &[(Arc<APIRoute>, Result<ValidRoute, Refusal>)]) -> bool {
-        let created = self.object.creation_timestamp().map(|time| SystemTime::from(time.0));
-        let age = created.and_then(|created| created.elapsed().ok()).unwrap_or_default();
         let waits = |candidate: &Result<ValidRoute, Refusal>| {
             candidate.as_ref().is_err_and(|refusal| refusal.problem.kind == Kind::Waiting)
         };
         let come = self.world.routes.values().any(|route| !finalizer::has(&**route))
             || candidates.iter().any(|(_, candidate)| waits(candidate));
         let patience = if come { FIRST_ROUTES } else { FIRST_MOMENTS };
-        (come || self.world.routes.is_empty()) && age < patience
+        (come || self.world.routes.is_empty()) && self.age() < patience
+    }
+
+    fn age(&self) -> Duration {
+        let created = self.object.creation_timestamp().map(|time| SystemTime::from(time.0));
+        created.and_then(|created| created.elapsed().ok()).unwrap_or_default()
     }
 
     async fn run_plan(
@@ -464,6 +481,7 @@ struct Pass {
     hash: String,
     settles_in: Duration,
     first_routes_are_coming: bool,
+    orphans: BTreeSet<String>,
 }
 
 impl Proof for Context {
@@ -488,7 +506,7 @@ async fn delete(context: &Context, world: &World, object: &RestAPI, status: &Res
         ));
     }
     let session = session(context, &account, &place).await?;
-    let owner = validate::owner(world, object);
+    let owner = validate::owner(world, &account, object);
     let retain =
         object.spec.deletion_policy == DeletionPolicy::Retain || crd_is_going(context, "restapis.stepgate.dev").await?;
     let mut last = None;

@@ -199,7 +199,7 @@ async fn delete(
         ));
     }
     let session = session(context, &account, &place).await?;
-    let owner = validate::owner(world, object);
+    let owner = validate::owner(world, &account, object);
     let arn = state_machine::arn(place.partition, &place.region, &place.account_id, &validate::aws_name(object));
     let retain = object.spec.deletion_policy == DeletionPolicy::Retain
         || crd_is_going(context, "statemachines.stepgate.dev").await?;

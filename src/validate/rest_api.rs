@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use kube::ResourceExt;
 
 use crate::api::conditions::reasons;
-use crate::api::{APIRoute, Authorization, EndpointType, Mapping, RestAPI, RouteGrant};
+use crate::api::{APIRoute, AWSAccount, Authorization, EndpointType, Mapping, RestAPI, RouteGrant};
 use crate::identity::{Key, Owner, joined};
 use crate::problem::Problem;
 use crate::tenancy::{Admission, Place, admit, includes};
@@ -44,8 +44,8 @@ pub struct ValidStage {
 }
 
 /// The owner of a RestAPI's AWS objects.
-pub fn owner(world: &World, api: &RestAPI) -> Owner {
-    Owner { cluster: world.cluster.clone(), kind: "RestAPI", key: Key::of(api) }
+pub fn owner(world: &World, account: &AWSAccount, api: &RestAPI) -> Owner {
+    world.owner(account, "RestAPI", Key::of(api))
 }
 
 /// Where an API lives.
@@ -89,7 +89,7 @@ pub fn validate(world: &World, api: &RestAPI) -> Result<ValidApi, Problem> {
         stages.push(ValidStage { name: stage.name.clone(), revision: stage.revision, variables });
     }
     Ok(ValidApi {
-        owner: owner(world, api),
+        owner: owner(world, &admission.account, api),
         name: joined(&Key::of(api), 255),
         description: api.spec.description.clone().unwrap_or_default(),
         endpoint,

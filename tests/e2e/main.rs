@@ -20,5 +20,6 @@ mod schema;
 mod schema_cases;
 mod stages;
 mod support;
+mod takeover;
 mod tenancy;
 mod wrong;

@@ -215,7 +215,7 @@ impl Cloud {
             role::Step::Detach { arn, .. } => {
                 role.managed_policies.remove(arn);
             }
-            role::Step::Claim { tags, .. } => role.tags.extend(tags.clone()),
+            role::Step::Claim { claim, .. } => role.tags.extend(claim.tags.clone()),
             role::Step::Release { remove, tags, .. } => release(&mut role.tags, remove, tags),
             role::Step::Delete { name, .. } => {
                 self.roles.remove(name);
@@ -248,7 +248,7 @@ impl Cloud {
                     }
                 }
             }
-            rest_api::Step::Claim { tags, .. } => self.api.as_mut().unwrap().tags.extend(tags.clone()),
+            rest_api::Step::Claim { claim, .. } => self.api.as_mut().unwrap().tags.extend(claim.tags.clone()),
             rest_api::Step::Release { remove, tags, .. } => release(&mut self.api.as_mut().unwrap().tags, remove, tags),
             rest_api::Step::Delete { .. } => {
                 *self = Cloud { roles: std::mem::take(&mut self.roles), ..Cloud::default() };
