@@ -120,6 +120,12 @@ impl Owner {
         Tags::from([(RELEASED_FROM.to_owned(), hash(&identity, 32))])
     }
 
+    /// Whether the tags are of the same object in another cluster of the same name: one that was rebuilt, or a copy.
+    pub fn is_twin(&self, tags: &Tags) -> bool {
+        tags.get(CLUSTER_UID).is_some_and(|uid| *uid != self.cluster.uid)
+            && self.tags().iter().all(|(key, value)| key == CLUSTER_UID || tags.get(key) == Some(value))
+    }
+
     /// Compares with the tags that an AWS object has.
     pub fn reads(&self, tags: &Tags) -> Ownership {
         if self.tags().iter().all(|(key, value)| tags.get(key) == Some(value)) {
@@ -254,6 +260,8 @@ mod tests {
             ..lost.clone()
         };
         assert!(matches!(rebuilt(&["u-0"]).reads(&lost.tags()), Ownership::Foreign(_)));
+        assert!(rebuilt(&[]).is_twin(&lost.tags()) && !lost.is_twin(&lost.tags()) && !lost.is_twin(&Tags::new()));
+        assert!(!rebuilt(&[]).is_twin(&owner("demo", "other").tags()));
         assert_eq!(rebuilt(&["u-0", "u-1"]).reads(&lost.tags()), Ownership::Inherited);
         assert_eq!(rebuilt(&["u-1"]).reads(&lost.released_tag()), Ownership::Released);
         assert!(matches!(rebuilt(&["u-1"]).reads(&owner("demo", "other").tags()), Ownership::Foreign(_)));

@@ -39,6 +39,10 @@ pub fn is_paused(object: &impl kube::ResourceExt) -> bool {
 /// The annotation that asks for a check of AWS now, rather than after the resync period: whenever its value changes.
 pub const CHECK: &str = "stepgate.dev/check-requested-at";
 
+/// The annotation of an AWSAccount with which its admin lets go of deletions that the brake holds: a time, up to which
+/// everything passes and after which counting begins anew.
+pub const DELETIONS_RELEASED: &str = "stepgate.dev/deletions-released-at";
+
 /// The annotation that lets an object go without touching AWS.
 pub const ABANDON: &str = "stepgate.dev/abandon";
 

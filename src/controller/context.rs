@@ -8,6 +8,7 @@ use kube::Client;
 use kube::runtime::events::Reporter;
 
 use super::backoff::Backoff;
+use super::brake::Brake;
 use super::changes::Changes;
 use super::stores::Stores;
 use crate::aws::Sessions;
@@ -39,6 +40,8 @@ pub struct Context {
     pub reporter: Reporter,
     /// Attempts per object.
     pub backoff: Backoff,
+    /// Holds deletions where there are too many.
+    pub brake: Brake,
     /// What users wait for.
     pub changes: Changes,
     /// The process's metrics.

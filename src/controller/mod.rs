@@ -3,6 +3,7 @@
 pub mod api_route;
 pub mod aws_account;
 mod backoff;
+mod brake;
 mod burst;
 mod changes;
 mod context;

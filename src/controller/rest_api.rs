@@ -67,6 +67,7 @@ pub async fn reconcile(object: Arc<RestAPI>, context: Arc<Context>) -> Result<Ac
         return match delete(&context, &world, &object, &status).await {
             Ok(()) => {
                 context.backoff.reset(KIND, &Key::of(&*object));
+                context.brake.forget(&object.uid().unwrap_or_default());
                 finalizer::remove(&api, &object).await?;
                 Ok(Action::await_change())
             }
@@ -278,20 +279,29 @@ impl<'a> Run<'a> {
     }
 
     /// The routes that can take part: those that hold our finalizer. One that is being deleted takes part while it is
-    /// paused, because then it is kept as it is.
+    /// paused, or the brake holds it: then it is kept as it is.
     fn candidates(&self, valid: &ValidApi) -> Vec<(Arc<APIRoute>, Result<ValidRoute, Refusal>)> {
         let routes = self.world.routes.values();
         routes
             .filter(|route| finalizer::has(&***route))
-            .filter(|route| !resolve::terminating(&***route) || is_paused(&***route))
-            .map(|route| {
-                let candidate = match self.refused.get(&Key::of(&**route)) {
+            .filter_map(|route| {
+                let key = Key::of(&**route);
+                let going = resolve::terminating(&**route) && !is_paused(&**route);
+                let candidate = match self.refused.get(&key) {
+                    _ if going => Err(Refusal::kept(self.held(valid, &key, route)?)),
                     Some(refusal) => Err(refusal.clone()),
                     None => validate_route::candidate(self.world, self.object, valid, route),
                 };
-                (Arc::clone(route), candidate)
+                Some((Arc::clone(route), candidate))
             })
             .collect()
+    }
+
+    /// What holds a route that is being deleted. One that serves nothing costs nothing.
+    fn held(&self, valid: &ValidApi, key: &Key, route: &APIRoute) -> Option<Problem> {
+        let serves = self.records.iter().any(|record| record.routes.iter().any(|served| served.route == *key));
+        let uid = route.uid().unwrap_or_default();
+        serves.then(|| self.context.brake.pass(&valid.admission.account, &uid).err()).flatten()
     }
 
     /// Whether its first routes may still be on their way.
@@ -509,6 +519,9 @@ async fn delete(context: &Context, world: &World, object: &RestAPI, status: &Res
     let owner = validate::owner(world, &account, object);
     let retain =
         object.spec.deletion_policy == DeletionPolicy::Retain || crd_is_going(context, "restapis.stepgate.dev").await?;
+    if !retain {
+        context.brake.pass(&account, &object.uid().unwrap_or_default())?;
+    }
     let mut last = None;
     loop {
         let mut observed = Observed {

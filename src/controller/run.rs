@@ -17,6 +17,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::backoff::{Backoff, jittered};
+use super::brake::Brake;
 use super::burst::Bursts;
 use super::changes::{self, Changes};
 use super::quota::{self, Waits};
@@ -74,6 +75,7 @@ pub async fn run(
         sessions,
         stores: stores.clone(),
         backoff: Backoff::default(),
+        brake: Brake::new(queues.accounts.clone()),
         changes: Changes::default(),
         widened: Mutex::default(),
         metrics,

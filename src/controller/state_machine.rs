@@ -55,6 +55,7 @@ pub async fn reconcile(object: Arc<StateMachine>, context: Arc<Context>) -> Resu
         return match delete(&context, &world, &object, &status).await {
             Ok(()) => {
                 context.backoff.reset(KIND, &Key::of(&*object));
+                context.brake.forget(&object.uid().unwrap_or_default());
                 finalizer::remove(&api, &object).await?;
                 Ok(Action::await_change())
             }
@@ -204,6 +205,7 @@ async fn delete(
     let retain = object.spec.deletion_policy == DeletionPolicy::Retain
         || crd_is_going(context, "statemachines.stepgate.dev").await?;
     if !retain {
+        context.brake.pass(&account, &object.uid().unwrap_or_default())?;
         blocked_by_stages(context, &Key::of(object), &session).await?;
     }
     let grace = (!retain && object.spec.type_ == MachineType::Standard).then(|| grace_left(object)).flatten();

@@ -68,7 +68,7 @@ async fn a_rebuilt_cluster_conflicts_until_it_takes_over_and_then_only_tags_chan
     let (old, new) = (uid(&lost).await, uid(&rebuilt).await);
     for object in ["statemachine/say", "restapi/api"] {
         let message = rebuilt.stalled(object, "OwnershipConflict").await;
-        let mend = format!("cluster default with the UID {old}; if that is lost and this one replaces it");
+        let mend = format!("cluster testbed with the UID {old}; if that is lost and this one replaces it");
         assert!(message.contains(&mend) && message.contains("spec.takeoverFrom of the AWSAccount"), "{message}");
     }
     assert_eq!(Whole::look(&aws, &api, &arn).await, before, "AWS was changed by the cluster that conflicts");

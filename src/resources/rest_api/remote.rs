@@ -34,7 +34,8 @@ pub async fn observe(apigateway: &Client, id: &str) -> Result<Option<Observed>, 
 
 /// Finds the owner's APIs by tag, which is how one is found again after a crash between CreateRestApi and the writing of
 /// its id (AWS.md §2): its own; where there are none, those of a lost cluster that it takes over, or those that it
-/// released.
+/// released. Failing all of these, one that a cluster of the same name made for the same object: to make another beside it
+/// would leave that one behind when this cluster is to take over.
 ///
 /// # Errors
 /// What AWS answers.
@@ -51,7 +52,8 @@ pub async fn find(apigateway: &Client, owner: &Owner) -> Result<Vec<Observed>, A
     let found: Vec<_> = all.into_iter().filter_map(observed).collect();
     let with = |ownership: Ownership| found.iter().filter(move |api| owner.reads(&api.tags) == ownership).cloned();
     let of = |ownership| Some(with(ownership).collect::<Vec<_>>()).filter(|found| !found.is_empty());
-    Ok([Ownership::Ours, Ownership::Inherited, Ownership::Released].into_iter().find_map(of).unwrap_or_default())
+    let of_ours = [Ownership::Ours, Ownership::Inherited, Ownership::Released].into_iter().find_map(of);
+    Ok(of_ours.unwrap_or_else(|| found.iter().find(|api| owner.is_twin(&api.tags)).cloned().into_iter().collect()))
 }
 
 fn observed(api: RestApi) -> Option<Observed> {
