@@ -11,12 +11,14 @@ mod aws_account;
 mod common;
 pub mod conditions;
 mod rest_api;
+mod stage;
 mod state_machine;
 
 pub use api_route::*;
 pub use aws_account::*;
 pub use common::*;
 pub use rest_api::*;
+pub use stage::*;
 pub use state_machine::*;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
