@@ -10,6 +10,7 @@ mod drift;
 mod escalation;
 mod examples;
 mod faults;
+mod gateway_responses;
 mod plan;
 mod proxy;
 mod quotas;
