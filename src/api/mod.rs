@@ -11,12 +11,16 @@ mod aws_account;
 mod common;
 pub mod conditions;
 mod rest_api;
+mod route_request;
+mod route_response;
 mod state_machine;
 
 pub use api_route::*;
 pub use aws_account::*;
 pub use common::*;
 pub use rest_api::*;
+pub use route_request::*;
+pub use route_response::*;
 pub use state_machine::*;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
