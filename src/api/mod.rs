@@ -12,6 +12,8 @@ mod common;
 pub mod conditions;
 mod gateway_response;
 mod rest_api;
+mod route_request;
+mod route_response;
 mod stage;
 mod state_machine;
 
@@ -20,6 +22,8 @@ pub use aws_account::*;
 pub use common::*;
 pub use gateway_response::*;
 pub use rest_api::*;
+pub use route_request::*;
+pub use route_response::*;
 pub use stage::*;
 pub use state_machine::*;
 

@@ -529,15 +529,14 @@ fn stub() -> (At, Method) {
         passthrough: "NEVER".to_owned(),
         timeout_millis: route::DEFAULT_TIMEOUT_MILLIS,
     };
-    let response = route::IntegrationResponse { selection_pattern: None, templates: BTreeMap::new() };
     let method = Method {
         // Without `_`, so that no route can have it.
         operation_name: "stepgate-no-routes".to_owned(),
         authorization: "AWS_IAM".to_owned(),
         api_key_required: false,
         integration: Some(integration),
-        responses: BTreeSet::from(["404".to_owned()]),
-        integration_responses: BTreeMap::from([("404".to_owned(), response)]),
+        responses: BTreeMap::from([("404".to_owned(), route::MethodResponse::default())]),
+        integration_responses: BTreeMap::from([("404".to_owned(), route::IntegrationResponse::default())]),
     };
     (At { path: "/".to_owned(), method: "OPTIONS".to_owned() }, method)
 }

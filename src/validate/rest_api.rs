@@ -190,7 +190,7 @@ pub fn admits(world: &World, api: &RestAPI, route: &APIRoute) -> Result<(), Prob
 /// Whether a route brings templates of its own, for requests or for answers: each is a program that reads all of a call.
 fn has_programs(route: &APIRoute) -> bool {
     let request = route.spec.request.as_ref().is_some_and(|request| request.templates.is_some());
-    let responses = route.spec.response.iter().flat_map(|response| &response.responses);
+    let responses = route.spec.response.iter().flat_map(|response| response.responses.iter().flatten());
     request || responses.filter_map(|response| response.integration.as_ref()).any(|it| !it.templates.is_empty())
 }
 

@@ -11,6 +11,7 @@ mod escalation;
 mod examples;
 mod faults;
 mod gateway_responses;
+mod mapping;
 mod plan;
 mod proxy;
 mod quotas;

@@ -16,6 +16,15 @@ fn routes() -> Vec<(&'static str, Value, &'static str)> {
                       `header`, `context`, `value`";
     let default = "spec.response.responses: Invalid value: exactly one response must have an `integration` without \
                    `selectionPattern`: it is the default";
+    let either = "spec.response: Invalid value: set either `headers`, which change the action's own responses, or \
+                  `responses`, which replace them";
+    let one_value = "spec.response.headers[0]: Invalid value: set exactly one of `value`, `header`, `body`, `context`, \
+                     `stageVariable`";
+    let header = |source: Value| {
+        let mut header = json!({"name": "X-A"});
+        header.as_object_mut().unwrap().extend(source.as_object().unwrap().clone());
+        header
+    };
     let role = "spec.invokeRole: Invalid value: set exactly one of `arn` (an existing role) and `managedPolicyArns` (a \
                 managed role of this route's own)";
     let refs = json!({"stateMachineRef": null, "stateMachineRefs": [{"name": "a"}]});
@@ -91,6 +100,15 @@ fn routes() -> Vec<(&'static str, Value, &'static str)> {
             role,
         ),
         (json!({"invokeRole": {}}), role),
+        (json!({"response": {}}), either),
+        (json!({"response": {"headers": [header(json!({"value": "a"}))], "responses": [{"statusCode": 200, "integration": {}}]}}), either),
+        (json!({"response": {"headers": [header(json!({}))]}}), one_value),
+        (json!({"response": {"headers": [header(json!({"value": "a", "context": "requestId"}))]}}), one_value),
+        (
+            json!({"response": {"headers": [header(json!({"value": "it's"}))]}}),
+            "spec.response.headers[0].value: Invalid value: \"it's\": a header's value holds printable ASCII without \
+             apostrophes: API Gateway has no escape for them",
+        ),
         (json!({"response": {"responses": [{"statusCode": 200}]}}), default),
         (json!({"response": {"responses": [{"statusCode": 200, "integration": {}}, {"statusCode": 201, "integration": {}}]}}), default),
         (

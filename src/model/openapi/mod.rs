@@ -5,7 +5,7 @@ pub mod clients;
 use serde_json::{Map, Value, json};
 
 use crate::resources::gateway_response::GatewayResponses;
-use crate::resources::route::{Integration, Method};
+use crate::resources::route::{Integration, Method, MethodResponse};
 use crate::validate::rest_api::ValidApi;
 use crate::validate::route::ValidRoute;
 
@@ -71,11 +71,8 @@ fn operation(path: &str, method: &Method) -> Value {
             json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}})
         })
         .collect();
-    let responses: Map<String, Value> = method
-        .responses
-        .iter()
-        .map(|status| (status.clone(), json!({"description": format!("{status} response")})))
-        .collect();
+    let responses: Map<String, Value> =
+        method.responses.iter().map(|(status, response)| (status.clone(), declared(status, response))).collect();
     let mut operation = json!({"operationId": method.operation_name, "responses": responses});
     if !parameters.is_empty() {
         operation["parameters"] = json!(parameters);
@@ -89,13 +86,26 @@ fn operation(path: &str, method: &Method) -> Value {
     operation
 }
 
+fn declared(status: &str, response: &MethodResponse) -> Value {
+    let mut declared = json!({"description": format!("{status} response")});
+    for header in &response.headers {
+        let name = header.trim_start_matches("method.response.header.");
+        declared["headers"][name] = json!({"schema": {"type": "string"}});
+    }
+    declared
+}
+
 fn integration(integration: &Integration, method: &Method) -> Value {
     let responses: Map<String, Value> = method
         .integration_responses
         .iter()
         .map(|(status, response)| {
             let pattern = response.selection_pattern.clone().unwrap_or_else(|| "default".to_owned());
-            (pattern, json!({"statusCode": status, "responseTemplates": response.templates}))
+            let mut mapped = json!({"statusCode": status, "responseTemplates": response.templates});
+            if !response.headers.is_empty() {
+                mapped["responseParameters"] = json!(response.headers);
+            }
+            (pattern, mapped)
         })
         .collect();
     let mut value = json!({
