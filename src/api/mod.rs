@@ -10,13 +10,21 @@ mod api_route;
 mod aws_account;
 mod common;
 pub mod conditions;
+mod gateway_response;
 mod rest_api;
+mod route_request;
+mod route_response;
+mod stage;
 mod state_machine;
 
 pub use api_route::*;
 pub use aws_account::*;
 pub use common::*;
+pub use gateway_response::*;
 pub use rest_api::*;
+pub use route_request::*;
+pub use route_response::*;
+pub use stage::*;
 pub use state_machine::*;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;

@@ -5,7 +5,7 @@
 //! writes. An object is counted once, however often its deletion is tried.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
@@ -21,9 +21,10 @@ use crate::problem::Problem;
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
 
 /// Counts deletions, by AWSAccount.
+#[derive(Default)]
 pub struct Brake {
     accounts: Mutex<HashMap<String, Account>>,
-    wake: UnboundedSender<ObjectRef<AWSAccount>>,
+    counted: OnceLock<UnboundedSender<ObjectRef<AWSAccount>>>,
 }
 
 #[derive(Default)]
@@ -34,9 +35,9 @@ struct Account {
 }
 
 impl Brake {
-    /// One that has its AWSAccounts' controller write what it counts.
-    pub fn new(wake: UnboundedSender<ObjectRef<AWSAccount>>) -> Self {
-        Self { accounts: Mutex::default(), wake }
+    /// Has the controller of AWSAccounts woken when something was counted, to write it down. Called once.
+    pub fn tell(&self, accounts: UnboundedSender<ObjectRef<AWSAccount>>) {
+        let _ = self.counted.set(accounts);
     }
 
     /// Lets an object's deletion pass, and counts it.
@@ -54,9 +55,9 @@ impl Brake {
         if passes {
             entry.passed.insert(uid.to_owned());
         }
-        if before != entry.deletions {
+        if let (true, Some(accounts)) = (before != entry.deletions, self.counted.get()) {
             // A closed queue means that the process is ending.
-            let _ = self.wake.send(ObjectRef::new(&account.name_any()));
+            let _ = accounts.send(ObjectRef::new(&account.name_any()));
         }
         if passes { Ok(()) } else { Err(held(account)) }
     }
@@ -198,7 +199,8 @@ mod tests {
     #[test]
     fn an_object_is_counted_once_and_a_restart_forgets_nothing_that_was_counted() {
         let (wake, mut woken) = tokio::sync::mpsc::unbounded_channel();
-        let brake = Brake::new(wake.clone());
+        let brake = Brake::default();
+        brake.tell(wake);
         let mut account = account(2, None);
         for uid in ["a", "a", "b", "a"] {
             assert_eq!(brake.pass(&account, uid), Ok(()));
@@ -210,6 +212,6 @@ mod tests {
         assert!(woken.try_recv().is_ok());
         account.status =
             Some(crate::api::AWSAccountStatus { deletions: brake.counted(&account), ..Default::default() });
-        assert!(Brake::new(wake).pass(&account, "d").is_err());
+        assert!(Brake::default().pass(&account, "d").is_err());
     }
 }

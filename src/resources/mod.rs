@@ -4,6 +4,7 @@
 //! To add a property of a resource is to open its room and its kind in `src/api/`, nothing else.
 
 pub mod deployment;
+pub mod gateway_response;
 pub mod rest_api;
 pub mod role;
 pub mod route;
@@ -23,6 +24,7 @@ pub enum Step {
     StateMachine(state_machine::Step),
     RestApi(rest_api::Step),
     Route(route::Step),
+    GatewayResponse(gateway_response::Step),
     Deployment(deployment::Step),
     /// Keeps or forgets the record of a revision, in Kubernetes.
     Record(deployment::RecordStep),
@@ -36,6 +38,7 @@ impl std::fmt::Display for Step {
             Self::StateMachine(step) => step.fmt(f),
             Self::RestApi(step) => step.fmt(f),
             Self::Route(step) => step.fmt(f),
+            Self::GatewayResponse(step) => step.fmt(f),
             Self::Deployment(step) => step.fmt(f),
             Self::Record(step) => step.fmt(f),
             Self::Stage(step) => step.fmt(f),

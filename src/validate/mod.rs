@@ -3,8 +3,10 @@
 pub mod execution_role;
 #[cfg(test)]
 pub(crate) mod fixture;
+mod gateway_response;
 pub mod rest_api;
 pub mod route;
+pub mod route_response;
 pub mod state_machine;
 #[cfg(test)]
 mod tests;

@@ -8,6 +8,7 @@ use crate::api::conditions::reasons;
 use crate::api::{APIRoute, AWSAccount, Authorization, EndpointType, Mapping, RestAPI, RouteGrant};
 use crate::identity::{Key, Owner, joined};
 use crate::problem::Problem;
+use crate::resources::gateway_response::GatewayResponses;
 use crate::tenancy::{Admission, Place, admit, includes};
 use crate::world::World;
 
@@ -28,6 +29,8 @@ pub struct ValidApi {
     pub endpoint: EndpointType,
     /// The stages.
     pub stages: Vec<ValidStage>,
+    /// What API Gateway itself answers, by type.
+    pub gateway_responses: GatewayResponses,
     /// How many unserved revisions are kept.
     pub revision_history_limit: usize,
 }
@@ -94,6 +97,7 @@ pub fn validate(world: &World, api: &RestAPI) -> Result<ValidApi, Problem> {
         description: api.spec.description.clone().unwrap_or_default(),
         endpoint,
         stages,
+        gateway_responses: super::gateway_response::validate(api.spec.gateway_responses.as_deref().unwrap_or_default()),
         revision_history_limit: usize::try_from(api.spec.revision_history_limit).unwrap_or_default(),
         place,
         admission,
@@ -186,7 +190,7 @@ pub fn admits(world: &World, api: &RestAPI, route: &APIRoute) -> Result<(), Prob
 /// Whether a route brings templates of its own, for requests or for answers: each is a program that reads all of a call.
 fn has_programs(route: &APIRoute) -> bool {
     let request = route.spec.request.as_ref().is_some_and(|request| request.templates.is_some());
-    let responses = route.spec.response.iter().flat_map(|response| &response.responses);
+    let responses = route.spec.response.iter().flat_map(|response| response.responses.iter().flatten());
     request || responses.filter_map(|response| response.integration.as_ref()).any(|it| !it.templates.is_empty())
 }
 

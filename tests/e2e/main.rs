@@ -11,6 +11,8 @@ mod drift;
 mod escalation;
 mod examples;
 mod faults;
+mod gateway_responses;
+mod mapping;
 mod plan;
 mod proxy;
 mod quotas;
