@@ -91,7 +91,7 @@ async fn a_rebuilt_cluster_conflicts_until_it_takes_over_and_then_only_tags_chan
 
     // The other one, which was not lost at all, says so and does no harm.
     let check = json!({"metadata": {"annotations": {"stepgate.dev/check-requested-at": "now"}}});
-    for object in ["statemachine/say", "restapi/api"] {
+    for object in ["restapi/api", "statemachine/say"] {
         lost.patch(object, check.clone()).await;
         let message = lost.stalled(object, "OwnershipConflict").await;
         assert!(message.contains(&format!("with the UID {new}")), "{message}");
