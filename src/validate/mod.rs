@@ -5,6 +5,7 @@ pub mod execution_role;
 pub(crate) mod fixture;
 pub mod rest_api;
 pub mod route;
+pub mod route_request;
 pub mod route_response;
 pub mod state_machine;
 #[cfg(test)]
