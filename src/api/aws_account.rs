@@ -167,6 +167,10 @@ pub struct Exposure {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 4), extend("x-kubernetes-list-type" = "set"))]
     pub authorizations: Option<Vec<Authorization>>,
+    /// Whether routes may answer tasks by their tokens (SendTaskSuccess, SendTaskFailure, SendTaskHeartbeat). AWS knows no
+    /// resource for these: the route's role may answer any task of the account and Region whose token a caller holds.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub task_callbacks: bool,
     /// Endpoint types that a RestAPI may have; absent: REGIONAL.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 3), extend("x-kubernetes-list-type" = "set"))]

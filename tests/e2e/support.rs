@@ -74,7 +74,7 @@ spec:
     invokeRoleArns: ["arn:aws:iam::*:role/e2e-*"]
     managedPolicyArns: ["arn:aws:iam::aws:policy/AWSStepFunctionsFullAccess"]
     namePatterns: ["${{namespace}}-*"]
-    exposure: {{authorizations: [NONE, AWS_IAM]}}
+    exposure: {{authorizations: [NONE, AWS_IAM], taskCallbacks: true}}
 "#
     )
 }
