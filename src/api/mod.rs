@@ -7,15 +7,19 @@
 #![allow(clippy::duplicated_attributes)] // printcolumns repeat `type_` and `name` by design
 
 mod api_route;
+mod authorizer;
 mod aws_account;
 mod common;
 pub mod conditions;
+mod endpoint;
 mod rest_api;
 mod state_machine;
 
 pub use api_route::*;
+pub use authorizer::*;
 pub use aws_account::*;
 pub use common::*;
+pub use endpoint::*;
 pub use rest_api::*;
 pub use state_machine::*;
 

@@ -200,7 +200,7 @@ impl<'a> Run<'a> {
         if let Some(summary) = drift {
             status.last_drift = Some(Drift { time: Time(publish::now()), summary });
         }
-        if !self.waiting.is_empty() {
+        if !self.waiting.is_empty() || pass.authorizers_wait {
             return Err(Problem::waiting(
                 reasons::WAITING_FOR_ROLE,
                 format!(
@@ -255,12 +255,12 @@ impl<'a> Run<'a> {
         }
         .run()
         .await?;
-        let Surveyed { plan, hash, settles_in, first_routes_are_coming, .. } = surveyed;
+        let Surveyed { plan, hash, settles_in, first_routes_are_coming, authorizers_wait, .. } = surveyed;
         self.records = surveyed.records;
         self.attachment = surveyed.attachment;
         self.waiting = surveyed.waiting;
         self.observed = surveyed.observed;
-        Ok(Pass { plan, hash, settles_in, first_routes_are_coming })
+        Ok(Pass { plan, hash, settles_in, first_routes_are_coming, authorizers_wait })
     }
 
     /// The routes that can take part: those that hold our finalizer. One that is being deleted takes part while it is
@@ -304,6 +304,7 @@ impl<'a> Run<'a> {
         let known = Known {
             rest_api_id: self.observed.api.as_ref().map(|api| api.id.clone()),
             resources: self.observed.tree.resources.clone(),
+            authorizers: self.observed.authorizers.ids(),
             arn_prefix: format!("arn:{}:apigateway:{}::/restapis/", place.partition, place.region),
             ..Known::default()
         };
@@ -464,6 +465,7 @@ struct Pass {
     hash: String,
     settles_in: Duration,
     first_routes_are_coming: bool,
+    authorizers_wait: bool,
 }
 
 impl Proof for Context {

@@ -1,5 +1,7 @@
 //! An API as OpenAPI 3.0 with API Gateway's extensions, for people and their tools.
 
+mod security;
+
 use serde_json::{Map, Value, json};
 
 use crate::resources::route::{Integration, Method};
@@ -22,22 +24,13 @@ pub fn document<'a>(valid: &ValidApi, routes: impl IntoIterator<Item = &'a Valid
         "openapi": "3.0.1",
         "info": {"title": valid.name, "version": "1"},
         "paths": paths,
-        "x-amazon-apigateway-endpoint-configuration": {
-            "types": [crate::resources::rest_api::endpoint_name(valid.endpoint)],
-        },
+        "x-amazon-apigateway-endpoint-configuration": {"types": [valid.settings.endpoint]},
     });
+    security::settings(&mut document, &valid.settings);
     if !valid.description.is_empty() {
         document["info"]["description"] = json!(valid.description);
     }
-    let signed = document["paths"].to_string().contains("\"sigv4\"");
-    if signed {
-        document["components"] = json!({"securitySchemes": {"sigv4": {
-            "type": "apiKey",
-            "name": "Authorization",
-            "in": "header",
-            "x-amazon-apigateway-authtype": "awsSigv4",
-        }}});
-    }
+    security::schemes(&mut document, valid);
     document
 }
 
@@ -59,8 +52,8 @@ fn operation(path: &str, method: &Method) -> Value {
     if !parameters.is_empty() {
         operation["parameters"] = json!(parameters);
     }
-    if method.authorization == "AWS_IAM" {
-        operation["security"] = json!([{"sigv4": []}]);
+    if let Some(security) = security::of(method) {
+        operation["security"] = security;
     }
     if let Some(found) = &method.integration {
         operation["x-amazon-apigateway-integration"] = integration(found, method);

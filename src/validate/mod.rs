@@ -1,10 +1,12 @@
 //! From objects and their references to values that everything after can rely on: `build` cannot fail.
 
+pub mod authorizer;
 pub mod execution_role;
 #[cfg(test)]
 pub(crate) mod fixture;
 pub mod rest_api;
 pub mod route;
+pub mod settings;
 pub mod state_machine;
 #[cfg(test)]
 mod tests;

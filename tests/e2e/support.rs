@@ -470,3 +470,10 @@ fn full(object: &str) -> String {
         _ => object.to_owned(),
     }
 }
+
+/// The manifests of a page of the docs: its YAML blocks, in order.
+pub fn page(path: &str) -> String {
+    let text = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{path}: {error}"));
+    let blocks = text.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next());
+    blocks.map(|block| format!("---\n{block}")).collect()
+}

@@ -1,11 +1,13 @@
 //! API Gateway's REST APIs: the tree of resources and methods, deployments, which are snapshots of it, and stages.
 
 mod apis;
+mod authorizers;
 mod checks;
 mod deployments;
 mod integrations;
 mod methods;
 mod patch;
+mod policy;
 mod resources;
 mod responses;
 mod settings;
@@ -19,6 +21,7 @@ use serde_json::{Value, json};
 
 use super::Context;
 use super::wire::{Path, Refusal, Request, marker, page, read_marker};
+pub use authorizers::Authorizer;
 use checks::{bad, not_found};
 use patch::Patch;
 
@@ -59,7 +62,7 @@ pub struct Api {
     /// Whether only custom domains answer.
     pub disable_execute_api_endpoint: bool,
     /// The resource policy, as JSON text.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "policy::escaped")]
     pub policy: Option<String>,
     /// The id of `/`.
     pub root_resource_id: String,
@@ -69,6 +72,9 @@ pub struct Api {
     /// Its resources by id.
     #[serde(skip)]
     pub resources: BTreeMap<String, Resource>,
+    /// Its authorizers by id.
+    #[serde(skip)]
+    pub authorizers: BTreeMap<String, Authorizer>,
     /// Its deployments by id.
     #[serde(skip)]
     pub deployments: BTreeMap<String, Deployment>,
@@ -244,6 +250,9 @@ pub struct Deployment {
     /// The methods by path and verb.
     #[serde(skip)]
     pub snapshot: BTreeMap<String, BTreeMap<String, Method>>,
+    /// The authorizers that they name, by id.
+    #[serde(skip)]
+    pub authorizers: BTreeMap<String, Authorizer>,
 }
 
 /// A name under which a deployment is served.
@@ -302,7 +311,7 @@ pub(super) struct Place<'a> {
     resource: &'a str,
     verb: &'a str,
     status: &'a str,
-    /// A deployment's id, a stage's name, or the ARN of what is tagged.
+    /// An authorizer's or deployment's id, a stage's name, or the ARN of what is tagged.
     name: &'a str,
 }
 
@@ -340,6 +349,10 @@ pub(super) fn operation<'a>(verb: &str, path: &[&'a str]) -> Option<(&'static st
                 "DeleteIntegrationResponse",
             ],
         ),
+        ["restapis", api, "authorizers"] => (Place { api, ..none }, ["CreateAuthorizer", "GetAuthorizers", "", "", ""]),
+        ["restapis", api, "authorizers", name] => {
+            (Place { api, name, ..none }, ["", "GetAuthorizer", "", "UpdateAuthorizer", "DeleteAuthorizer"])
+        }
         ["restapis", api, "deployments"] => (Place { api, ..none }, ["CreateDeployment", "GetDeployments", "", "", ""]),
         ["restapis", api, "deployments", name] => {
             (Place { api, name, ..none }, ["", "GetDeployment", "", "UpdateDeployment", "DeleteDeployment"])
@@ -392,6 +405,11 @@ pub(super) fn call(context: &mut Context<'_>, apis: &mut Apis, request: &Request
         "GetIntegrationResponse" => responses::get_integration(apis, at),
         "UpdateIntegrationResponse" => responses::update_integration(apis, at, &patches),
         "DeleteIntegrationResponse" => responses::delete_integration(apis, at),
+        "CreateAuthorizer" => authorizers::create(context, apis, at, body),
+        "GetAuthorizers" => authorizers::list(context, apis, at, &path),
+        "GetAuthorizer" => authorizers::get(context, apis, at),
+        "UpdateAuthorizer" => authorizers::update(context, apis, at, &patches),
+        "DeleteAuthorizer" => authorizers::delete(context, apis, at),
         "CreateDeployment" => deployments::create(context, apis, at, body),
         "GetDeployments" => deployments::list(context, apis, at, &path),
         "GetDeployment" => deployments::get(context, apis, at, &path),
