@@ -170,9 +170,35 @@ const OPERATIONS: &[(&str, &[Need])] = &[
     ("get_stage", &[Read("apigateway:GET", API)]),
     ("get_export", &[Read("apigateway:GET", API)]),
     ("get_tags", &[Read("apigateway:GET", API_TAGS)]),
-    ("create_rest_api", &[New("apigateway:POST", APIS), ApiTags("apigateway:PUT")]),
+    (
+        "create_rest_api",
+        &[
+            New("apigateway:POST", APIS),
+            ApiTags("apigateway:PUT"),
+            // Beside the right to make or change the API itself, which the tag bounds.
+            Read("apigateway:UpdateRestApiPolicy", APIS),
+        ],
+    ),
     ("put_rest_api", &[Own("apigateway:PUT", API)]),
-    ("update_rest_api", &[Own("apigateway:PATCH", API)]),
+    ("update_rest_api", &[Own("apigateway:PATCH", API), Read("apigateway:UpdateRestApiPolicy", API)]),
+    (
+        "create_authorizer",
+        &[
+            Own("apigateway:POST", API),
+            Pass(ROLE, "apigateway.amazonaws.com"),
+            Pass(OWN_ROLE, "apigateway.amazonaws.com"),
+        ],
+    ),
+    ("get_authorizers", &[Read("apigateway:GET", API)]),
+    (
+        "update_authorizer",
+        &[
+            Own("apigateway:PATCH", API),
+            Pass(ROLE, "apigateway.amazonaws.com"),
+            Pass(OWN_ROLE, "apigateway.amazonaws.com"),
+        ],
+    ),
+    ("delete_authorizer", &[Own("apigateway:DELETE", API)]),
     ("delete_rest_api", &[Own("apigateway:DELETE", API)]),
     ("create_resource", &[Own("apigateway:POST", API)]),
     ("update_resource", &[Own("apigateway:PATCH", API)]),

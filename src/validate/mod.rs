@@ -1,5 +1,6 @@
 //! From objects and their references to values that everything after can rely on: `build` cannot fail.
 
+pub mod authorizer;
 pub mod execution_role;
 #[cfg(test)]
 pub(crate) mod fixture;
@@ -8,6 +9,7 @@ pub mod rest_api;
 pub mod route;
 pub mod route_request;
 pub mod route_response;
+pub mod settings;
 pub mod state_machine;
 #[cfg(test)]
 mod tests;

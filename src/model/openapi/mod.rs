@@ -2,6 +2,8 @@
 
 pub mod clients;
 
+mod security;
+
 use serde_json::{Map, Value, json};
 
 use crate::resources::gateway_response::GatewayResponses;
@@ -21,25 +23,16 @@ pub fn document<'a>(valid: &ValidApi, routes: impl IntoIterator<Item = &'a Valid
         "openapi": "3.0.1",
         "info": {"title": valid.name, "version": "1"},
         "paths": paths,
-        "x-amazon-apigateway-endpoint-configuration": {
-            "types": [crate::resources::rest_api::endpoint_name(valid.endpoint)],
-        },
+        "x-amazon-apigateway-endpoint-configuration": {"types": [valid.settings.endpoint]},
     });
     if !valid.gateway_responses.is_empty() {
         document["x-amazon-apigateway-gateway-responses"] = gateway_responses(&valid.gateway_responses);
     }
+    security::settings(&mut document, &valid.settings);
     if !valid.description.is_empty() {
         document["info"]["description"] = json!(valid.description);
     }
-    let signed = document["paths"].to_string().contains("\"sigv4\"");
-    if signed {
-        document["components"] = json!({"securitySchemes": {"sigv4": {
-            "type": "apiKey",
-            "name": "Authorization",
-            "in": "header",
-            "x-amazon-apigateway-authtype": "awsSigv4",
-        }}});
-    }
+    security::schemes(&mut document, valid);
     document
 }
 
@@ -77,8 +70,8 @@ fn operation(path: &str, method: &Method) -> Value {
     if !parameters.is_empty() {
         operation["parameters"] = json!(parameters);
     }
-    if method.authorization == "AWS_IAM" {
-        operation["security"] = json!([{"sigv4": []}]);
+    if let Some(security) = security::of(method) {
+        operation["security"] = security;
     }
     if let Some(found) = &method.integration {
         operation["x-amazon-apigateway-integration"] = integration(found, method);

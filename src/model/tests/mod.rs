@@ -1,6 +1,7 @@
 //! Plans, held to a model of AWS (`cloud.rs`).
 
 mod attach;
+mod authorizers;
 mod cloud;
 mod gateway_responses;
 mod invoke_roles;
