@@ -10,6 +10,7 @@ mod drift;
 mod escalation;
 mod examples;
 mod faults;
+mod graph;
 mod plan;
 mod proxy;
 mod quotas;
