@@ -1,6 +1,7 @@
-//! The command line: `run`, `lint`, `policy`, `render`, `plan`, `crds`.
+//! The command line: `run`, `lint`, `policy`, `render`, `plan`, `graph`, `crds`.
 
 mod crds;
+mod graph;
 mod lint;
 mod live;
 mod manifests;
@@ -46,6 +47,10 @@ enum Command {
     /// ClusterRole `stepgate-plan`, with `view` in the namespaces concerned, may. Exit code 0: no change; 2: changes; 1: an
     /// object can't be carried out.
     Plan(Inputs),
+    /// Draw state machines, and the way that an execution took: docs/graph.md.
+    ///
+    /// Takes StateMachines in manifests, and definitions alone. Nothing but `--execution` asks AWS.
+    Graph(graph::Args),
     /// Print the CRDs as YAML.
     Crds(crds::Args),
 }
@@ -68,6 +73,7 @@ pub fn run() -> ExitCode {
         Command::Policy(args) => finish(policy::run(&args)),
         Command::Render(args) => finish(render::run(&args)),
         Command::Plan(args) => block_on(plan::run(&args)),
+        Command::Graph(args) => block_on(graph::run(&args)),
         Command::Crds(args) => crds::run(&args),
     }
 }

@@ -15,6 +15,7 @@ mod examples;
 mod faults;
 mod gateway_responses;
 mod mapping;
+mod graph;
 mod plan;
 mod proxy;
 mod quotas;
