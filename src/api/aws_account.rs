@@ -156,6 +156,10 @@ pub struct Exposure {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 3), extend("x-kubernetes-list-type" = "set"))]
     pub endpoint_types: Option<Vec<EndpointType>>,
+    /// Log groups that may be written to; ARNs without `:*` at the end, with wildcards and `${namespace}`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100), inner(length(min = 1, max = 2048)), extend("x-kubernetes-list-type" = "set"))]
+    pub log_group_arns: Vec<String>,
 }
 
 /// What is known of the account.

@@ -10,12 +10,14 @@ mod api_route;
 mod aws_account;
 mod common;
 pub mod conditions;
+mod logging;
 mod rest_api;
 mod state_machine;
 
 pub use api_route::*;
 pub use aws_account::*;
 pub use common::*;
+pub use logging::{LogLevel, Logging};
 pub use rest_api::*;
 pub use state_machine::*;
 

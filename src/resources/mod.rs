@@ -4,6 +4,7 @@
 //! To add a property of a resource is to open its room and its kind in `src/api/`, nothing else.
 
 pub mod deployment;
+pub mod managed_policy;
 pub mod rest_api;
 pub mod role;
 pub mod route;
@@ -20,6 +21,7 @@ use crate::identity::{Owner, Ownership, Tags};
 #[allow(missing_docs)]
 pub enum Step {
     Role(role::Step),
+    ManagedPolicy(managed_policy::Step),
     StateMachine(state_machine::Step),
     RestApi(rest_api::Step),
     Route(route::Step),
@@ -33,6 +35,7 @@ impl std::fmt::Display for Step {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Role(step) => step.fmt(f),
+            Self::ManagedPolicy(step) => step.fmt(f),
             Self::StateMachine(step) => step.fmt(f),
             Self::RestApi(step) => step.fmt(f),
             Self::Route(step) => step.fmt(f),

@@ -14,6 +14,7 @@ mod plan;
 mod proxy;
 mod quotas;
 mod record;
+mod roles;
 #[path = "../conditions/rows.rs"]
 mod rows;
 mod schema;

@@ -148,6 +148,7 @@ impl Cloud {
     fn carry_out(&mut self, step: &Step, attachment: &Attachment) {
         match step {
             Step::Role(step) => self.role(step),
+            Step::ManagedPolicy(step) => panic!("{step}"),
             Step::StateMachine(step) => panic!("{step}"),
             Step::RestApi(step) => self.rest_api(step),
             Step::Route(step) => self.route(step, attachment),
@@ -215,7 +216,8 @@ impl Cloud {
             role::Step::Detach { arn, .. } => {
                 role.managed_policies.remove(arn);
             }
-            role::Step::Claim { tags, .. } => role.tags.extend(tags.clone()),
+            role::Step::Note { tags, .. } | role::Step::Claim { tags, .. } => role.tags.extend(tags.clone()),
+            role::Step::Forget { keys, .. } => role.tags.retain(|key, _| !keys.contains(key)),
             role::Step::Release { remove, tags, .. } => release(&mut role.tags, remove, tags),
             role::Step::Delete { name, .. } => {
                 self.roles.remove(name);
