@@ -8,7 +8,9 @@ use crate::plan::{Plan, StepId};
 use crate::records::{RecordError, Records};
 use crate::resources::deployment::RecordStep;
 use crate::resources::stage::Serves;
-use crate::resources::{Step, authorizer, deployment, gateway_response, rest_api, role, route, stage, state_machine};
+use crate::resources::{
+    Step, authorizer, deployment, gateway_response, managed_policy, rest_api, role, route, stage, state_machine,
+};
 
 /// What steps need of each other: ids that are known only once a step has run.
 #[derive(Clone, Debug, Default)]
@@ -95,7 +97,13 @@ async fn carry_out(
 ) -> Result<(), ApplyError> {
     let api = |known: &Known| known.rest_api_id.clone().unwrap_or_default();
     match step {
-        Step::Role(step) => role::remote::carry_out(&session.iam, step).await?,
+        Step::Role(step) => {
+            if let role::Step::Create { .. } = step {
+                session.roles.take(&session.iam).await?;
+            }
+            role::remote::carry_out(&session.iam, step).await?;
+        }
+        Step::ManagedPolicy(step) => managed_policy::remote::carry_out(&session.iam, step).await?,
         Step::StateMachine(step) => state_machine::remote::carry_out(&session.sfn, step).await?,
         Step::RestApi(step) => {
             let prefix = known.arn_prefix.clone();

@@ -5,23 +5,29 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use crate::api::conditions::reasons;
+use k8s_openapi::jiff::Timestamp;
+
+use crate::api::conditions::{POLICY_NARROWING_PENDING, reasons};
 use crate::api::{APIRoute, StateMachineStatus};
 use crate::aws::{AwsError, Session};
 use crate::identity::{Key, Owner, Ownership, role_path};
 use crate::model::api as api_model;
 use crate::model::attach::{Attachment, attach};
-use crate::model::machine::{self, Machine};
+use crate::model::execution_role::{self, Mark};
+use crate::model::machine::{self, Machine, Older};
 use crate::plan::{Plan, Planned};
 use crate::problem::Problem;
 use crate::resources::deployment::Record;
-use crate::resources::{Step, authorizer, deployment, gateway_response, rest_api, role, route, stage, state_machine};
+use crate::resources::{
+    Step, authorizer, deployment, gateway_response, managed_policy, rest_api, role, route, stage, state_machine,
+};
 use crate::tenancy::Place;
 use crate::validate::rest_api::ValidApi;
 use crate::validate::route::{Refusal, ValidRoute, operation_name};
 
 /// A StateMachine's AWS objects as they are, and the plan from there. A check that finds nothing to do costs one
-/// Describe and the managed role's reads; the machine's tags are read before every change, and once at the beginning.
+/// Describe and the managed role's reads; the machine's tags are read before every change, and once at the beginning. Running executions
+/// are asked for only while the role is kept wider for some.
 ///
 /// # Errors
 /// What AWS answers, or that an object of our name is another's.
@@ -31,23 +37,75 @@ pub async fn state_machine(
     owner: &Owner,
     place: &Place,
     status: &StateMachineStatus,
-) -> Result<(machine::Observed, Plan<Step>), Problem> {
+    now: Timestamp,
+) -> Result<(machine::Observed, machine::Planned), Problem> {
     let mut observed = machine::Observed {
         machine: state_machine::remote::observe(&session.sfn, &wanted.machine.arn).await?,
         ..machine::Observed::default()
     };
-    let had_other_role = status.role_arn.as_ref().is_some_and(|arn| *arn != wanted.machine.role_arn);
+    let had_other_role = status.role_arn.as_ref().is_some_and(|arn| *arn != wanted.machine.role_arn)
+        || status.common.conditions.iter().any(|condition| condition.type_ == POLICY_NARROWING_PENDING);
     if wanted.role.is_some() || had_other_role {
-        observed.role = role::remote::observe(&session.iam, &machine::role_of(owner, &place.region)).await?;
+        let parts = wanted.role.as_ref().map(|role| role.part_arns(place)).unwrap_or_default();
+        observed.role = execution_role(session, owner, place, parts, false).await?;
+        if let (Some(Mark::Since(since)), Some(_)) = (observed.role.mark(), &observed.machine) {
+            observed.older = older(session, wanted, since, now).await?;
+        }
     }
-    let plan = wanted.plan(&observed, owner, &place.region)?;
+    let planned = wanted.plan(&observed, owner, place, now)?;
     let first_look = status.state_machine_arn.is_none();
-    if observed.machine.is_some() && (first_look || !plan.is_empty()) {
+    if observed.machine.is_some() && (first_look || !planned.plan.is_empty()) {
         observed.tags = Some(state_machine::remote::tags(&session.sfn, &wanted.machine.arn).await?);
-        let plan = wanted.plan(&observed, owner, &place.region)?;
-        return Ok((observed, plan));
+        let planned = wanted.plan(&observed, owner, place, now)?;
+        return Ok((observed, planned));
     }
-    Ok((observed, plan))
+    Ok((observed, planned))
+}
+
+/// Whether executions run that started before the machine was updated.
+async fn older(session: &Session, wanted: &Machine, since: Timestamp, now: Timestamp) -> Result<Older, Problem> {
+    let settled = since.saturating_add(machine::SETTLES).unwrap_or(Timestamp::MAX);
+    if now < settled {
+        return Ok(Older::Unknown);
+    }
+    if let Some(end) = machine::express_end(wanted.machine.type_, since) {
+        return Ok(if now < end { Older::Unknown } else { Older::Ended });
+    }
+    let before = SystemTime::from(settled);
+    Ok(match state_machine::remote::running_since_before(&session.sfn, &wanted.machine.arn, before).await? {
+        0 => Older::Ended,
+        found => Older::Run(found),
+    })
+}
+
+/// A managed execution role with the policies beside its inline one: these, those attached, and where its tags speak of some, or `all`
+/// are asked for, whatever lies under its path.
+///
+/// # Errors
+/// What AWS answers.
+pub async fn execution_role(
+    session: &Session,
+    owner: &Owner,
+    place: &Place,
+    mut parts: BTreeSet<String>,
+    all: bool,
+) -> Result<execution_role::Observed, AwsError> {
+    let role = role::remote::observe(&session.iam, &machine::role_of(owner, &place.region)).await?;
+    let path = role_path(owner, &place.region);
+    let ours = format!("arn:{}:iam::{}:policy{path}", place.partition, place.account_id);
+    if let Some(role) = &role {
+        parts.extend(role.managed_policies.iter().filter(|arn| arn.starts_with(&ours)).cloned());
+    }
+    if all || role.as_ref().is_some_and(execution_role::Observed::has_policies) {
+        parts.extend(managed_policy::remote::arns_under(&session.iam, &path).await?);
+    }
+    let mut found = execution_role::Observed { role, ..execution_role::Observed::default() };
+    for arn in parts {
+        if let Some(part) = managed_policy::remote::observe(&session.iam, &arn).await? {
+            found.parts.insert(arn, part);
+        }
+    }
+    Ok(found)
 }
 
 /// A look at a RestAPI's AWS objects.

@@ -61,6 +61,9 @@ impl From<&AwsError> for Problem {
         match error.class {
             Class::Terminal => Self::stalled(reasons::REFUSED_BY_AWS, message),
             Class::FreshRole => Self::waiting(reasons::WAITING_FOR_ROLE, message),
+            Class::RoleQuota => {
+                Self { retry_after: Some(Duration::from_mins(1)), ..Self::waiting(reasons::ROLE_QUOTA, message) }
+            }
             Class::NotFound | Class::Retryable => Self::waiting(reasons::RETRYING, message),
             Class::Throttled(retry_after) => Self { retry_after, ..Self::waiting(reasons::RETRYING, message) },
             Class::Credentials => Self::waiting(

@@ -75,6 +75,8 @@ const ROLE: &str =
 /// AWS does not know the path of a role that does not exist.
 const MISSING_ROLE: &str = "arn:aws:iam::111122223333:role/stepgate-exec-shop_orders-0123456789abcdef";
 const OWN_ROLE: &str = "arn:aws:iam::111122223333:role/service-role/StepFunctions-MyStepFunctionRole";
+const POLICY: &str =
+    "arn:aws:iam::111122223333:policy/stepgate/0123456789abcdef/stepgate-exec-shop_orders-0123456789abcdef-1";
 const API: &str = "arn:aws:apigateway:eu-central-1::/restapis/a1b2c3";
 const APIS: &str = "arn:aws:apigateway:eu-central-1::/restapis";
 const API_TAGS: &str =
@@ -91,6 +93,8 @@ enum Need {
     Own(&'static str, &'static str),
     /// A managed policy onto a role of ours.
     Attach,
+    /// A policy of ours onto a role of ours.
+    AttachOwn,
     /// A role given to a service.
     Pass(&'static str, &'static str),
     /// Of the tags of an API: whether the API is ours is asked of the API itself.
@@ -98,7 +102,7 @@ enum Need {
     /// Of an API that was left under `deletionPolicy: Retain`.
     Released(&'static str),
 }
-use Need::{ApiTags, Attach, New, Own, Pass, Read, Released};
+use Need::{ApiTags, Attach, AttachOwn, New, Own, Pass, Read, Released};
 
 /// Each operation of the SDKs that the code may use, and what IAM asks for it. Sources: AWS's Service Authorization Reference; for API Gateway,
 /// whose actions are the HTTP verbs of its REST API, the API Reference; for tags of APIs, iann0036/iam-dataset#39 (tried there on AWS).
@@ -148,12 +152,23 @@ const OPERATIONS: &[(&str, &[Need])] = &[
     ("get_role_policy", &[Read("iam:GetRolePolicy", ROLE)]),
     ("list_attached_role_policies", &[Read("iam:ListAttachedRolePolicies", ROLE)]),
     ("list_role_tags", &[Read("iam:ListRoleTags", ROLE)]),
+    ("get_account_summary", &[Read("iam:GetAccountSummary", "*")]),
     ("create_role", &[New("iam:CreateRole", ROLE), New("iam:TagRole", ROLE)]),
     ("delete_role", &[Own("iam:DeleteRole", ROLE)]),
     ("update_assume_role_policy", &[Own("iam:UpdateAssumeRolePolicy", ROLE)]),
     ("put_role_policy", &[Own("iam:PutRolePolicy", ROLE)]),
     ("delete_role_policy", &[Own("iam:DeleteRolePolicy", ROLE)]),
-    ("attach_role_policy", &[Attach]),
+    ("attach_role_policy", &[Attach, AttachOwn]),
+    ("list_policies", &[Read("iam:ListPolicies", "*")]),
+    ("get_policy", &[Read("iam:GetPolicy", POLICY)]),
+    ("list_policy_versions", &[Read("iam:ListPolicyVersions", POLICY)]),
+    ("get_policy_version", &[Read("iam:GetPolicyVersion", POLICY)]),
+    ("create_policy", &[New("iam:CreatePolicy", POLICY), New("iam:TagPolicy", POLICY)]),
+    ("create_policy_version", &[Own("iam:CreatePolicyVersion", POLICY)]),
+    ("delete_policy_version", &[Own("iam:DeletePolicyVersion", POLICY)]),
+    ("delete_policy", &[Own("iam:DeletePolicy", POLICY)]),
+    ("tag_policy", &[Own("iam:TagPolicy", POLICY), New("iam:TagPolicy", POLICY)]),
+    ("untag_policy", &[Own("iam:UntagPolicy", POLICY)]),
     ("detach_role_policy", &[Own("iam:DetachRolePolicy", ROLE)]),
     ("tag_role", &[Own("iam:TagRole", ROLE), New("iam:TagRole", ROLE)]),
     ("untag_role", &[Own("iam:UntagRole", ROLE)]),
@@ -300,7 +315,7 @@ impl Need {
     fn action_and_resource(self) -> (&'static str, &'static str) {
         match self {
             Read(action, resource) | New(action, resource) | Own(action, resource) => (action, resource),
-            Attach => ("iam:AttachRolePolicy", ROLE),
+            Attach | AttachOwn => ("iam:AttachRolePolicy", ROLE),
             Pass(role, _) => ("iam:PassRole", role),
             ApiTags(action) => (action, API_TAGS),
             Released(action) => (action, API),
@@ -320,6 +335,7 @@ impl Need {
                 (CLUSTER, vec!["default"]),
                 ("iam:PolicyARN", vec!["arn:aws:iam::aws:policy/AWSStepFunctionsFullAccess"]),
             ]),
+            AttachOwn => Context::from([(CLUSTER, vec!["default"]), ("iam:PolicyARN", vec![POLICY])]),
             Pass(_, service) => Context::from([("iam:PassedToService", vec![service])]),
             ApiTags(_) => Context::from([("aws:TagKeys", vec!["stepgate.dev/cluster", "stepgate.dev/name"])]),
             Released(_) => Context::from([(RELEASED, vec!["0123"])]),
@@ -346,6 +362,7 @@ impl Need {
                     ("iam:PolicyARN", vec!["arn:aws:iam::aws:policy/AWSStepFunctionsFullAccess"]),
                 ]),
             ],
+            AttachOwn => vec![Context::from([(CLUSTER, vec!["other"]), ("iam:PolicyARN", vec![POLICY])])],
             Pass(..) => vec![Context::from([("iam:PassedToService", vec!["lambda.amazonaws.com"])]), Context::new()],
             ApiTags(_) => vec![Context::from([("aws:TagKeys", vec!["stepgate.dev/cluster", "owner"])])],
         }

@@ -187,6 +187,10 @@ pub struct Exposure {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 100), inner(length(min = 1, max = 64)), extend("x-kubernetes-list-type" = "set"))]
     pub vpc_sources: Vec<String>,
+    /// Log groups that may be written to; ARNs without `:*` at the end, with wildcards and `${namespace}`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100), inner(length(min = 1, max = 2048)), extend("x-kubernetes-list-type" = "set"))]
+    pub log_group_arns: Vec<String>,
 }
 
 /// What is known of the account.

@@ -14,6 +14,8 @@ pub const RESOLVED_REFS: &str = "ResolvedRefs";
 pub const PROGRAMMED: &str = "Programmed";
 /// StateMachine: every permission that its definition needs could be inferred.
 pub const POLICY_COMPLETE: &str = "PolicyComplete";
+/// StateMachine: its role keeps, for executions that started before an update, what newer ones don't need. Absent otherwise.
+pub const POLICY_NARROWING_PENDING: &str = "PolicyNarrowingPending";
 
 /// Every reason that a condition can carry.
 pub mod reasons {
@@ -42,6 +44,8 @@ pub mod reasons {
         WAITING_FOR_ROLE = "WaitingForRole";
         /// Calls to AWS wait for room in its quotas.
         WAITING_FOR_QUOTA = "WaitingForQuota";
+        /// The AWS account has no room for another IAM role.
+        ROLE_QUOTA = "RoleQuota";
         /// The object is being deleted.
         DELETING = "Deleting";
         /// Deletion waits for what the message names.
@@ -90,6 +94,8 @@ pub mod reasons {
         UNKNOWN_PERMISSIONS = "UnknownPermissions";
         /// Nobody inferred: the role is the user's own, or inference is off.
         NOT_INFERRED = "NotInferred";
+        /// Executions of the former definition run, or may.
+        EXECUTIONS_RUNNING = "ExecutionsRunning";
         /// Another route won.
         CONFLICTED = "Conflicted";
     }

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Binding, CommonStatus, ConfigMapKeyRef, DeletionPolicy, Drift, DriftPolicy, LocalReference, Namespaces,
+    Binding, CommonStatus, ConfigMapKeyRef, DeletionPolicy, Drift, DriftPolicy, LocalReference, Logging, Namespaces,
     PolicyStatement, Reference,
 };
 
@@ -71,6 +71,9 @@ pub struct StateMachineSpec {
     /// Who may target this machine; absent: its own namespace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub allowed_callers: Option<AllowedCallers>,
+    /// What of executions is written to CloudWatch Logs; absent: nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logging: Option<Logging>,
     /// X-Ray tracing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tracing: Option<Tracing>,

@@ -19,6 +19,8 @@ pub enum Class {
     Throttled(Option<Duration>),
     /// A role is too new to be visible everywhere (AWS.md §2).
     FreshRole,
+    /// The account has no room for another IAM role.
+    RoleQuota,
     /// The operator's own credentials are missing, expired or not allowed to do this.
     Credentials,
 }
@@ -43,6 +45,7 @@ impl AwsError {
     fn sentence(&self) -> String {
         let Self { operation, message, .. } = self;
         match (&self.code, &self.request_id) {
+            _ if self.class == Class::RoleQuota => message.clone(),
             (Some(code), Some(id)) => format!("{operation}: {message} ({code}, request {id})"),
             (Some(code), None) => format!("{operation}: {message} ({code})"),
             (None, _) => format!("{operation} was not answered: {message}"),
@@ -54,6 +57,7 @@ impl AwsError {
     pub fn stable(&self) -> String {
         let Self { operation, message, .. } = self;
         match &self.code {
+            _ if self.class == Class::RoleQuota => message.clone(),
             Some(code) => format!("{operation}: {message} ({code})"),
             None => format!("{operation} was not answered: {message}"),
         }
@@ -152,6 +156,7 @@ fn classify(operation: &str, status: u16, code: &str, message: &str, retry_after
         | "AccessDeniedException"
         | "IncompleteSignature"
         | "OptInRequired" => Class::Credentials,
+        "LimitExceeded" if message.contains("RolesPerAccount") => Class::RoleQuota,
         "StateMachineDoesNotExist" | "NoSuchEntity" | "NotFoundException" | "ResourceNotFound" => Class::NotFound,
         // What was not there at the last look may be ours, made by a call whose answer was lost: the next look tells.
         "EntityAlreadyExists" | "StateMachineAlreadyExists" => Class::Retryable,
@@ -232,7 +237,13 @@ mod tests {
         "Role with name r already exists.",
         Class::Retryable
     )]
-    #[case::quota("CreateRole", 409, "LimitExceeded", "Cannot exceed quota for RolesPerAccount: 1000", Class::Terminal)]
+    #[case::quota(
+        "CreateRole",
+        409,
+        "LimitExceeded",
+        "Cannot exceed quota for RolesPerAccount: 1000",
+        Class::RoleQuota
+    )]
     fn errors_are_sorted(
         #[case] operation: &str,
         #[case] status: u16,

@@ -3,6 +3,7 @@
 pub mod budget;
 pub mod error;
 mod meter;
+mod role_room;
 mod sessions;
 
 pub use error::{AwsError, Class};

@@ -16,6 +16,7 @@ use tokio::sync::Mutex;
 use super::budget::{Budget, Family, Permits, Room};
 use super::error::AwsError;
 use super::meter::{CallObserver, Meter};
+use super::role_room::RoleRoom;
 use crate::api::{AWSAccount, AWSAccountSpec};
 
 /// The clients for one account and Region.
@@ -27,6 +28,8 @@ pub struct Session {
     pub apigateway: aws_sdk_apigateway::Client,
     /// IAM.
     pub iam: aws_sdk_iam::Client,
+    /// Whether the account has room for another role.
+    pub roles: Arc<RoleRoom>,
     sts: aws_sdk_sts::Client,
 }
 
@@ -155,6 +158,7 @@ impl Sessions {
             sfn: client!(aws_sdk_sfn, Family::StepFunctions),
             apigateway: client!(aws_sdk_apigateway, Family::ApiGateway),
             iam: client!(aws_sdk_iam, Family::Iam),
+            roles: Arc::default(),
             sts: client!(aws_sdk_sts, Family::Sts),
         }
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use k8s_openapi::jiff::Timestamp;
 use kube::{Client, ResourceExt};
 use serde_json::{Value, json};
 
@@ -112,8 +113,9 @@ impl Cluster {
         let live = self.live.machines.get(&Key::of(object));
         let status = live.and_then(|live| live.status.clone()).unwrap_or_default();
         let wanted = machine::build(&valid);
-        let (_, plan) = observe::state_machine(&session, &wanted, &valid.owner, &place, &status).await?;
-        Ok(plan)
+        let now = Timestamp::now();
+        let (_, planned) = observe::state_machine(&session, &wanted, &valid.owner, &place, &status, now).await?;
+        Ok(planned.plan)
     }
 
     async fn plan_api(&self, object: &Arc<RestAPI>) -> Result<Surveyed, Problem> {

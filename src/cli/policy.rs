@@ -164,8 +164,10 @@ impl Found {
         let mut text = format!("# {}{object}: {}\n", self.file, self.inferred.summary());
         let document = self.document();
         if document.len() > INLINE_LIMIT {
-            text +=
-                &format!("# {} characters, and IAM takes {INLINE_LIMIT} in a role's inline policies\n", document.len());
+            text += &format!(
+                "# {} characters, and IAM takes {INLINE_LIMIT} in a role's inline policies: several managed policies\n",
+                document.len()
+            );
         }
         if explain {
             for (number, explained) in (1..).zip(self.inferred.statements()) {

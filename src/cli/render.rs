@@ -13,7 +13,7 @@ use crate::model::api::{Api, Observed};
 use crate::model::attach::{Attachment, attach};
 use crate::model::{machine, openapi};
 use crate::problem::Problem;
-use crate::resources::role;
+use crate::resources::{managed_policy, role};
 use crate::tenancy::Place;
 use crate::validate::{rest_api, route, state_machine};
 use crate::world::World;
@@ -151,7 +151,15 @@ fn render_machine(world: &World, object: &crate::api::StateMachine) -> Result<Ve
     let valid = state_machine::validate(world, object)?;
     let wanted = machine::build(&valid);
     let owner = format!("StateMachine {}", valid.owner.key);
-    let mut objects: Vec<Value> = wanted.role.iter().map(|role| render_role(&owner, role, &valid.place)).collect();
+    let mut objects = Vec::new();
+    if let Some(role) = &wanted.role {
+        let mut rendered = render_role(&owner, &role.role, &valid.place);
+        let parts = role.parts(&valid.place);
+        let arns = rendered["desired"]["managedPolicyArns"].as_array_mut();
+        arns.into_iter().for_each(|arns| arns.extend(parts.iter().map(|part| json!(part.arn))));
+        objects.push(rendered);
+        objects.extend(parts.iter().map(|part| render_policy(&owner, part)));
+    }
     let machine = &wanted.machine;
     objects.push(json!({
         "object": owner,
@@ -162,6 +170,7 @@ fn render_machine(world: &World, object: &crate::api::StateMachine) -> Result<Ve
             "type": machine.type_,
             "roleArn": machine.role_arn,
             "definition": serde_json::from_str::<Value>(&machine.definition).unwrap_or_default(),
+            "logging": machine.logging,
             "tracing": machine.tracing,
             "tags": machine.owner.tags(),
         },
@@ -180,6 +189,19 @@ fn render_role(owner: &str, role: &role::Desired, place: &Place) -> Value {
             "policy": (!role.policy.is_empty()).then(|| role.policy.to_value()),
             "managedPolicyArns": role.managed_policies,
             "tags": role.owner.tags(),
+        },
+    })
+}
+
+fn render_policy(owner: &str, policy: &managed_policy::Desired) -> Value {
+    json!({
+        "object": owner,
+        "resource": "managed policy",
+        "desired": {
+            "name": policy.name,
+            "arn": policy.arn,
+            "policy": policy.policy.to_value(),
+            "tags": policy.owner.tags(),
         },
     })
 }

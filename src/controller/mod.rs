@@ -8,6 +8,7 @@ mod burst;
 mod changes;
 mod context;
 mod finalizer;
+mod narrowing;
 mod passes;
 pub mod publish;
 mod quota;

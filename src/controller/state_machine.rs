@@ -10,12 +10,13 @@ use kube::runtime::controller::Action;
 use kube::{Api, Resource, ResourceExt};
 use tracing::instrument;
 
+use super::backoff::jittered;
 use super::passes::Passes;
 use super::publish::{self, State};
 use super::steps::{
     apply_problem, bound, crd_is_going, drifted, next, note_drift, recorded, report, session, takes_bindings,
 };
-use super::{Context, finalizer};
+use super::{Context, finalizer, narrowing};
 use crate::api::conditions::{POLICY_COMPLETE, reasons};
 use crate::api::{
     ABANDON, DeletionPolicy, Drift, DriftPolicy, MachineType, PAUSED, StateMachine, StateMachineStatus, is_paused,
@@ -27,14 +28,15 @@ use crate::model::machine::{self, Observed};
 use crate::observe;
 use crate::problem::Problem;
 use crate::resolve;
-use crate::resources::{role, stage, state_machine};
+use crate::resources::{stage, state_machine};
 use crate::validate::several;
 use crate::validate::state_machine::{self as validate, Inference, ValidRole};
 use crate::world::World;
 
 const KIND: &str = "StateMachine";
 
-const MOST_PASSES: usize = 4;
+/// An update widens the role, notes when it was made, and narrows the role where nothing runs.
+const MOST_PASSES: usize = 6;
 
 /// How often a deletion looks whether executions still run: ListExecutions is shared by the whole account.
 const EXECUTIONS: Duration = Duration::from_secs(15);
@@ -66,7 +68,8 @@ pub async fn reconcile(object: Arc<StateMachine>, context: Arc<Context>) -> Resu
         finalizer::add(&api, &object).await?;
         return Ok(Action::await_change());
     }
-    let state = match carry_out(&context, &api, &world, &object, &mut status).await {
+    let mut again = None;
+    let state = match carry_out(&context, &api, &world, &object, &mut status, &mut again).await {
         Ok(state) => state,
         Err(problem) => {
             if problem.reason == reasons::INVALID_DEFINITION {
@@ -75,7 +78,8 @@ pub async fn reconcile(object: Arc<StateMachine>, context: Arc<Context>) -> Resu
             State::Not { problem, serving: status.applied_hash.is_some() }
         }
     };
-    finish(&context, &api, &object, status, state).await
+    let action = finish(&context, &api, &object, status, state).await?;
+    Ok(again.map_or(action, |again| Action::requeue(jittered(again))))
 }
 
 async fn finish(
@@ -98,6 +102,7 @@ async fn carry_out(
     world: &World,
     object: &StateMachine,
     status: &mut StateMachineStatus,
+    again: &mut Option<Duration>,
 ) -> Result<State, Problem> {
     // 1. Where it lives, and that this has not changed since its first AWS object.
     let (admission, place) = validate::place(world, object)?;
@@ -112,12 +117,16 @@ async fn carry_out(
     let wanted = machine::build(&valid);
     // 3. AWS.
     let session = session(context, &admission.account, &place).await?;
-    let hash = wanted.hash();
+    let hash = wanted.hash(&place);
     let mut drift = None;
     let mut passes = Passes::at_most(MOST_PASSES);
     loop {
-        let (observed, plan) = observe::state_machine(&session, &wanted, &valid.owner, &place, status).await?;
+        let now = Timestamp::now();
+        let (observed, planned) = observe::state_machine(&session, &wanted, &valid.owner, &place, status, now).await?;
+        let plan = &planned.plan;
         if plan.is_empty() {
+            *again = narrowing::tell(status, object, planned.keeps_since, &observed.older, now)
+                .map(|wait| wait.min(context.config.resync_period));
             status.state_machine_arn = Some(wanted.machine.arn.clone());
             status.role_arn = Some(wanted.machine.role_arn.clone());
             status.revision_id = observed.machine.and_then(|machine| machine.revision_id);
@@ -132,8 +141,8 @@ async fn carry_out(
         if is_paused(object) {
             return Ok(State::Paused(format!("Paused by annotation {PAUSED}; without it: {}", plan.summary())));
         }
-        passes.begin(&plan)?;
-        if status.applied_hash.as_ref() == Some(&hash) && drift.is_none() {
+        passes.begin(plan)?;
+        if status.applied_hash.as_ref() == Some(&hash) && drift.is_none() && !planned.goes_on {
             if object.spec.drift_policy == DriftPolicy::Report {
                 note_drift(&mut status.last_drift, &plan.summary());
                 return Ok(drifted(&plan.summary()));
@@ -146,7 +155,7 @@ async fn carry_out(
             let written = publish::write(api, &object.name_any(), object.status.as_ref(), status).await;
             written.map_err(Problem::from)?;
         }
-        let outcome = apply(&plan, &session, None, Known::default()).await;
+        let outcome = apply(plan, &session, None, Known::default()).await;
         report(context, object, &outcome.summary(), drift.is_some()).await;
         if let Some((_, error)) = outcome.failed.first() {
             return Err(apply_problem(error));
@@ -213,7 +222,8 @@ async fn delete(
                 _ => None,
             },
             machine,
-            role: role::remote::observe(&session.iam, &machine::role_of(&owner, &place.region)).await?,
+            role: observe::execution_role(&session, &owner, &place, BTreeSet::new(), true).await?,
+            ..Observed::default()
         };
         let plan = if retain {
             machine::release(&arn, &owner, &place.region, &observed)

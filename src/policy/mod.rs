@@ -18,6 +18,7 @@ pub mod ceiling;
 pub mod glob;
 pub mod indirect;
 pub mod infer;
+pub mod layout;
 pub mod resource;
 pub mod resource_policy;
 pub mod roles;

@@ -280,6 +280,30 @@ pub fn plumbing_tracing() -> Statement {
     )
 }
 
+/// Whether it is plumbing of an execution role, or starts a named state machine or follows its executions: the ceiling does not bound
+/// such (DESIGN §1).
+pub fn is_bounded_elsewhere(statement: &Statement) -> bool {
+    let Statement { actions, resources, .. } = statement;
+    let only = |known: &[&str]| actions.iter().all(|action| known.contains(&action.as_str()));
+    let on = |part: &str| !resources.is_empty() && resources.iter().all(|resource| resource.contains(part));
+    let part_of = |plumbing: Statement| {
+        actions.iter().all(|action| plumbing.actions.contains(action)) && *resources == plumbing.resources
+    };
+    let executions = [
+        "states:StartExecution",
+        "states:StartSyncExecution",
+        "states:DescribeExecution",
+        "states:StopExecution",
+        "states:RedriveExecution",
+    ];
+    part_of(plumbing_logging())
+        || part_of(plumbing_tracing())
+        || (only(&["events:PutTargets", "events:PutRule", "events:DescribeRule"]) && on(":rule/StepFunctionsGetEvent"))
+        || (only(&["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"])
+            && on(":secret:events!connection/"))
+        || (only(&executions) && on(":states:"))
+}
+
 /// Denies setting and removing tags whose key begins with `prefix` (such as `stepgate.dev/`): a managed role can't forge ownership
 /// (DESIGN §3).
 pub fn deny_owner_tags(prefix: &str) -> Statement {

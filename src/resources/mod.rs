@@ -6,6 +6,7 @@
 pub mod authorizer;
 pub mod deployment;
 pub mod gateway_response;
+pub mod managed_policy;
 pub mod rest_api;
 pub mod role;
 pub mod route;
@@ -22,6 +23,7 @@ use crate::identity::{Owner, Ownership, RELEASED_FROM, Tags};
 #[allow(missing_docs)]
 pub enum Step {
     Role(role::Step),
+    ManagedPolicy(managed_policy::Step),
     StateMachine(state_machine::Step),
     RestApi(rest_api::Step),
     Authorizer(authorizer::Step),
@@ -37,6 +39,7 @@ impl std::fmt::Display for Step {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Role(step) => step.fmt(f),
+            Self::ManagedPolicy(step) => step.fmt(f),
             Self::StateMachine(step) => step.fmt(f),
             Self::RestApi(step) => step.fmt(f),
             Self::Authorizer(step) => step.fmt(f),

@@ -5,13 +5,15 @@ use std::collections::BTreeSet;
 use kube::ResourceExt;
 use serde_json::Value;
 
-use super::{admitted_arn, several};
+use super::{admitted_arn, logging, several};
 use crate::api::conditions::reasons;
 use crate::api::{ExecutionRole, PolicyStatement, StateMachine};
 use crate::identity::Key;
+use crate::model::execution_role::Keeps;
 use crate::policy::ceiling::{self, Excess, Grant};
 use crate::policy::infer::{Class, Inferred, Machine, Need, Unknown, infer};
-use crate::policy::statement::{Document, Effect, INLINE_LIMIT, Statement};
+use crate::policy::layout::{self, Layout, MOST_ATTACHED, PART_LIMIT};
+use crate::policy::statement::{Effect, INLINE_LIMIT, Statement};
 use crate::policy::{glob, roles};
 use crate::problem::Problem;
 use crate::resources::state_machine;
@@ -26,7 +28,9 @@ pub enum ValidRole {
     /// Made here, with these permissions.
     Managed {
         /// What the definition needs and the user wrote, within the ceiling, and the plumbing.
-        policy: Document,
+        policy: Layout,
+        /// What may be kept of that which it no longer needs.
+        keeps: Keeps,
         /// ARNs of managed policies.
         managed_policies: BTreeSet<String>,
         /// What was inferred.
@@ -75,6 +79,7 @@ pub(super) struct Subject<'a> {
     pub name: &'a str,
     /// After substitution.
     pub definition: &'a Value,
+    pub logging: bool,
     pub tracing: bool,
 }
 
@@ -94,10 +99,15 @@ impl Subject<'_> {
             let texts: Vec<_> = excesses.iter().map(|excess| format!("spec.executionRole.{excess}")).collect();
             Problem::stalled(reasons::OVER_CEILING, several(&texts))
         })?;
-        let found = match role.inferred {
-            Some(false) => Inferred::default(),
-            _ => inferred(place, self.name, self.definition),
-        };
+        let mut found = inferred(place, self.name, self.definition);
+        if self.logging {
+            // Also where nothing is inferred: the role may do it all the same.
+            let admits = |need: &Need| self.within(need, &ceiling).is_ok();
+            logging::deliveries_stay_managed(&found.needs, admits, wanting)?;
+        }
+        if role.inferred == Some(false) {
+            found = Inferred::default();
+        }
         self.bounded(&found.needs, &ceiling)?;
         let mut managed_policies = BTreeSet::new();
         for arn in role.managed_policy_arns.unwrap_or_default() {
@@ -105,7 +115,8 @@ impl Subject<'_> {
             let field = "spec.executionRole.managedPolicyArns";
             managed_policies.insert(admitted_arn(admission, place, field, "managedPolicyArns", list, &arn)?);
         }
-        let plumbing = self.tracing.then(roles::plumbing_tracing);
+        let logging = self.logging.then(roles::plumbing_logging);
+        let plumbing = logging.into_iter().chain(self.tracing.then(roles::plumbing_tracing));
         let own = found.needs.iter().any(|need| need.class != Class::Plumbing);
         let may_do_something = own || !written.is_empty() || !managed_policies.is_empty();
         let guard = may_do_something.then(|| roles::deny_owner_tags(crate::identity::TAG_PREFIX));
@@ -121,11 +132,16 @@ impl Subject<'_> {
             Some(false) => Inference::Off,
             _ => Inference::Done { summary: crate::policy::infer::summary(&statements, unknown.len()), unknown },
         };
-        let policy = Document::new(statements.into_iter().chain(plumbing).chain(guard));
-        if policy.len() > INLINE_LIMIT {
-            return Err(too_long(policy.len(), !written.is_empty()));
-        }
-        Ok(ValidRole::Managed { policy, managed_policies, inference })
+        let statements: Vec<Statement> = statements.into_iter().chain(plumbing).collect();
+        let most = MOST_ATTACHED.saturating_sub(managed_policies.len());
+        let policy = layout::lay_out(&statements, guard, most)
+            .ok_or_else(|| too_long(managed_policies.len(), most, !written.is_empty()))?;
+        let keeps = Keeps {
+            managed_policies: admission.tenant.managed_policy_arns.iter().map(|arn| place.fill(arn)).collect(),
+            namespace: admission.namespace.clone(),
+            ceiling,
+        };
+        Ok(ValidRole::Managed { policy, keeps, managed_policies, inference })
     }
 
     fn ceiling(&self) -> Vec<Grant> {
@@ -256,16 +272,21 @@ fn managed_rules_stay_managed(needs: &[Need]) -> Result<(), Problem> {
     }
 }
 
-fn too_long(length: usize, written: bool) -> Problem {
-    Problem::invalid(if written {
-        format!(
-            "spec.executionRole.statements: the policy has {length} characters, and IAM takes {INLINE_LIMIT}; merge statements, or move some to a managed policy"
-        )
+fn too_long(attached: usize, most: usize, written: bool) -> Problem {
+    let own = match attached {
+        0 => String::new(),
+        _ => format!(
+            " ({attached} of the {MOST_ATTACHED} that a role can have are spec.executionRole.managedPolicyArns)"
+        ),
+    };
+    let what = if written {
+        "spec.executionRole.statements and spec.definition: together they need"
     } else {
-        format!(
-            "spec.definition: what it needs makes a policy of {length} characters, and IAM takes {INLINE_LIMIT}; split it into several StateMachines, or set spec.executionRole.inferred to false and attach managedPolicyArns"
-        )
-    })
+        "spec.definition: it needs"
+    };
+    Problem::invalid(format!(
+        "{what} more than IAM takes for one role, {INLINE_LIMIT} characters in its inline policy or {PART_LIMIT} in each of {most} managed policies{own}; split it into several StateMachines, or name resources that one pattern holds"
+    ))
 }
 
 /// The StateMachines that a definition's text names by ARN, as far as their names are generated ones.

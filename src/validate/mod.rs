@@ -5,6 +5,7 @@ pub mod execution_role;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod gateway_response;
+mod logging;
 pub mod rest_api;
 pub mod route;
 pub mod route_request;
@@ -102,7 +103,17 @@ fn admitted_arn(
 ) -> Result<String, Problem> {
     let arn = place.fill(arn);
     let patterns: Vec<String> = list.iter().map(|pattern| place.fill(pattern)).collect();
-    if arn.split_once(":role/").is_some_and(|(_, path)| path.to_ascii_lowercase().starts_with("stepgate/")) {
+    let ours =
+        |kind: &str| arn.split_once(kind).is_some_and(|(_, path)| path.to_ascii_lowercase().starts_with("stepgate/"));
+    if ours(":policy/") {
+        return Err(Problem::stalled(
+            reasons::OVER_CEILING,
+            format!(
+                "{field}: `{arn}` is a policy that stepgate manages for one role; name a policy of your own, or leave it out"
+            ),
+        ));
+    }
+    if ours(":role/") {
         // A list such as `role/*` would else hand out what other namespaces' roles may do.
         return Err(Problem::stalled(
             reasons::OVER_CEILING,

@@ -13,7 +13,7 @@ use crate::asl::{self, Definition, Finding, Value};
 use crate::identity::{Key, Owner, machine_name};
 use crate::policy::glob;
 use crate::problem::Problem;
-use crate::resources::state_machine::arn;
+use crate::resources::state_machine::{Logging, arn};
 use crate::tenancy::{Admission, Place, admit};
 use crate::world::World;
 
@@ -34,6 +34,8 @@ pub struct ValidMachine {
     pub findings: Vec<Finding>,
     /// The execution role.
     pub role: ValidRole,
+    /// What is logged, if anything.
+    pub logging: Option<Logging>,
     /// Whether X-Ray traces executions.
     pub tracing: bool,
 }
@@ -69,15 +71,24 @@ pub fn validate(world: &World, machine: &StateMachine) -> Result<ValidMachine, P
     let spec = &machine.spec;
     let name = aws_name(machine);
     check_name(world, &admission, machine)?;
+    let logging = super::logging::logging(&admission, &place, machine)?;
     let tracing = spec.tracing.is_some_and(|tracing| tracing.enabled);
     let (definition, findings) = definition(world, machine, &place)?;
     let value = definition.value();
-    let subject =
-        Subject { world, admission: &admission, place: &place, machine, name: &name, definition: value, tracing };
+    let subject = Subject {
+        world,
+        admission: &admission,
+        place: &place,
+        machine,
+        name: &name,
+        definition: value,
+        logging: logging.is_some(),
+        tracing,
+    };
     let role = subject.role()?;
     let (definition, type_) = (definition.to_json(), spec.type_);
     let owner = owner(world, &admission.account, machine);
-    Ok(ValidMachine { owner, place, name, type_, definition, findings, role, tracing })
+    Ok(ValidMachine { owner, place, name, type_, definition, findings, role, logging, tracing })
 }
 
 /// Whether the tenant admits the name that it asks for, and no other namespace's machines are named so.

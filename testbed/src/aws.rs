@@ -185,10 +185,14 @@ impl Aws {
     /// # Errors
     /// When the emulator does not answer.
     pub async fn inventory(&self) -> Result<BTreeSet<String>> {
-        let (machines, apis, roles) = tokio::try_join!(
+        let (machines, apis, roles, policies) = tokio::try_join!(
             self.json("states", "ListStateMachines", json!({})),
             self.rest("apigateway", "GET", "/restapis?limit=500", None),
             async { ok("iam:ListRoles", self.call("iam", "ListRoles", &json!({"MaxItems": "1000"})).await?,) },
+            async {
+                let local = json!({"Scope": "Local", "MaxItems": "1000"});
+                ok("iam:ListPolicies", self.call("iam", "ListPolicies", &local).await?)
+            },
         )?;
         let apis = ok("apigateway:GetRestApis", apis)?.json()?;
         let texts = |value: &Value, field: &str, items: &[&str]| -> Vec<String> {
@@ -199,7 +203,8 @@ impl Aws {
             texts(&machines, "name", &["stateMachines"]).into_iter().map(|name| format!("state machine {name}"));
         let apis = texts(&apis, "name", &["item", "items"]).into_iter().map(|name| format!("REST API {name}"));
         let roles = elements(&roles.body, "RoleName").into_iter().map(|name| format!("role {name}"));
-        Ok(machines.chain(apis).chain(roles).collect())
+        let policies = elements(&policies.body, "PolicyName").into_iter().map(|name| format!("policy {name}"));
+        Ok(machines.chain(apis).chain(roles).chain(policies).collect())
     }
 }
 

@@ -181,7 +181,7 @@ fn what_is_not_known_is_refused_loudly() {
     for request in [
         rest("POST", "/restapis/a/authorizers", json!({})),
         rest("POST", "/restapis", json!({"name": "a", "cloneFrom": "b"})),
-        states("StartExecution", json!({})),
+        states("StartSyncExecution", json!({})),
         states("CreateStateMachine", json!({"publish": true})),
         iam("CreateUser", &[("UserName", "a")]),
         iam("CreateRole", &[("Unheard", "a")]),

@@ -9,6 +9,7 @@
 
 mod kubernetes;
 mod operator;
+mod roles;
 mod scene;
 
 use std::sync::{Arc, Mutex};

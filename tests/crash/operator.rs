@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use k8s_openapi::jiff::Timestamp;
 use stepgate::api::{RestAPI, StateMachine, StateMachineStatus};
 use stepgate::apply::{ApplyError, Known, Outcome, apply};
 use stepgate::aws::{AwsError, Class, Session, Sessions};
@@ -40,6 +41,7 @@ pub struct Operator<'a> {
     kubernetes: &'a Kubernetes,
     client: kube::Client,
     sessions: Sessions,
+    aws: &'a InProcess,
 }
 
 /// How one try ended.
@@ -52,9 +54,9 @@ enum Ended {
 type Try = Result<Ended, String>;
 
 impl<'a> Operator<'a> {
-    pub fn start(aws: &InProcess, kubernetes: &'a Kubernetes, scene: &'a Scene) -> Self {
+    pub fn start(aws: &'a InProcess, kubernetes: &'a Kubernetes, scene: &'a Scene) -> Self {
         let sessions = Sessions::with_http_client(aws.http_client(), Arc::new(|_, _, _| {}));
-        Self { scene, kubernetes, client: kubernetes.client(), sessions }
+        Self { scene, kubernetes, client: kubernetes.client(), sessions, aws }
     }
 
     /// Brings AWS there, with retries as the work queue would.
@@ -100,9 +102,12 @@ impl<'a> Operator<'a> {
         let status = StateMachineStatus::default();
         let mut last = None;
         for _ in 0..4 {
-            let plan = match observe::state_machine(&session, &wanted, &valid.owner, &place, &status).await {
+            let now = self.aws.with(|memory| memory.now());
+            let now = Timestamp::from_second(i64::try_from(now.as_secs()).unwrap()).unwrap();
+            let looked = observe::state_machine(&session, &wanted, &valid.owner, &place, &status, now).await;
+            let plan = match looked {
                 Err(problem) => return passing(&problem),
-                Ok((_, plan)) => plan,
+                Ok((_, planned)) => planned.plan,
             };
             if plan.is_empty() {
                 return Ok(Ended::Done);
@@ -242,8 +247,8 @@ impl<'a> Operator<'a> {
                     Some(found) if !found.deleting => Some(state_machine::remote::tags(&session.sfn, &arn).await?),
                     _ => None,
                 };
-                let role = role::remote::observe(&session.iam, &machine::role_of(&owner, &place.region)).await?;
-                Ok::<_, AwsError>(machine::Observed { role, machine: found, tags })
+                let role = observe::execution_role(&session, &owner, &place, BTreeSet::new(), true).await?;
+                Ok::<_, AwsError>(machine::Observed { role, machine: found, tags, ..machine::Observed::default() })
             };
             let observed = match observed.await {
                 Err(error) => return passing(&Problem::from(&error)),

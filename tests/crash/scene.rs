@@ -74,6 +74,16 @@ impl Scene {
         scene
     }
 
+    /// These manifests.
+    pub fn of(documents: Vec<Value>) -> Self {
+        let mut scene = Self { world: World::new(Cluster { name: "test".into(), uid: "uid".into() }) };
+        for document in documents {
+            add(&mut scene.world, document);
+        }
+        scene.machines_are_known();
+        scene
+    }
+
     fn read(dir: &Path, accounts: &Path) -> Self {
         let mut world = World::new(Cluster { name: "test".into(), uid: "uid".into() });
         let files = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());

@@ -37,6 +37,8 @@ pub struct MachineView {
     pub definition: String,
     pub role_arn: String,
     pub tracing: bool,
+    /// The level, and the log group.
+    pub logging: Option<(String, String)>,
     pub tags: Texts,
 }
 
@@ -46,6 +48,14 @@ pub struct RoleView {
     pub trust: Value,
     pub policies: BTreeMap<String, Value>,
     pub managed_policies: BTreeSet<String>,
+    pub tags: Texts,
+}
+
+/// A customer-managed policy; equal when only dates and AWS's own ids differ.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PolicyView {
+    pub document: String,
+    pub versions: usize,
     pub tags: Texts,
 }
 
@@ -158,6 +168,11 @@ impl Cloud {
             definition: machine.definition,
             role_arn: machine.role_arn,
             tracing: machine.tracing_configuration.is_some_and(|tracing| tracing.enabled),
+            logging: machine.logging_configuration.and_then(|logging| {
+                let level = logging.level.filter(|level| level.as_str() != "OFF")?.to_string();
+                let group = logging.destinations?.pop()?.cloud_watch_logs_log_group?.log_group_arn?;
+                Some((level, group))
+            }),
             tags: tags.into_iter().map(|tag| (tag.key.unwrap(), tag.value.unwrap_or_default())).collect(),
         })
     }
@@ -182,6 +197,25 @@ impl Cloud {
             trust: document(&found.assume_role_policy_document.unwrap_or_default()),
             policies,
             managed_policies: attached.filter_map(|policy| policy.policy_arn).collect(),
+            tags: found.tags.unwrap_or_default().into_iter().map(|tag| (tag.key, tag.value)).collect(),
+        })
+    }
+
+    /// A customer-managed policy, where it is there.
+    pub async fn policy(&self, arn: &str) -> Option<PolicyView> {
+        let found = match self.iam.get_policy().policy_arn(arn).send().await {
+            Err(error) if error.as_service_error().is_some_and(|error| error.is_no_such_entity_exception()) => {
+                return None;
+            }
+            answer => answer.unwrap().policy.unwrap(),
+        };
+        let versions =
+            self.iam.list_policy_versions().policy_arn(arn).send().await.unwrap().versions.unwrap_or_default();
+        let version = found.default_version_id.unwrap();
+        let text = self.iam.get_policy_version().policy_arn(arn).version_id(version).send().await.unwrap();
+        Some(PolicyView {
+            document: document(&text.policy_version.unwrap().document.unwrap()).to_string(),
+            versions: versions.len(),
             tags: found.tags.unwrap_or_default().into_iter().map(|tag| (tag.key, tag.value)).collect(),
         })
     }

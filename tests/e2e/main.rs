@@ -14,12 +14,13 @@ mod escalation;
 mod examples;
 mod faults;
 mod gateway_responses;
-mod mapping;
 mod graph;
+mod mapping;
 mod plan;
 mod proxy;
 mod quotas;
 mod record;
+mod roles;
 #[path = "../conditions/rows.rs"]
 mod rows;
 mod schema;

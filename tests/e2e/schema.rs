@@ -208,6 +208,21 @@ fn forms() -> Vec<Form> {
         },
         Form {
             kind: MACHINE,
+            field: "spec.logging.logGroupArn",
+            set: |text| json!({"logging": {"level": "ALL", "logGroupArn": text}}),
+            must: r#"write the ARN of a log group: arn:aws:logs:REGION:ACCOUNT:log-group:NAME (the built-ins ${AWS::Partition}, ${AWS::Region} and ${AWS::AccountId} may stand in it)"#,
+            bad: &[
+                "logs",
+                "arn:aws:logs:us-east-1:111122223333:log-group:*",
+                "arn:aws:logs:*:111122223333:log-group:a",
+            ],
+            good: &[
+                "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:/aws/vendedlogs/states/a",
+                "arn:aws:logs:us-east-1:111122223333:log-group:a:*",
+            ],
+        },
+        Form {
+            kind: MACHINE,
             field: "spec.executionRole.managedPolicyArns",
             set: |text| json!({"executionRole": {"managedPolicyArns": [text]}}),
             must: r#"write the ARNs of managed policies: arn:aws:iam::aws:policy/NAME or arn:aws:iam::ACCOUNT:policy/NAME (the built-ins ${AWS::Partition} and ${AWS::AccountId} may stand in it)"#,

@@ -172,6 +172,8 @@ fn machines() -> Vec<(&'static str, Value, &'static str)> {
     let substitution = "spec.substitutions[0]: Invalid value: set exactly one of `value`, `json`, `stateMachineRef`, \
                         `configMapKeyRef`";
     let selector = "spec.allowedCallers.namespaces: Invalid value: set `selector` exactly when `from` is Selector";
+    let group = "spec.logging: Invalid value: `logGroupArn` says where the log goes: set it unless `level` is OFF, and leave it \
+                 out where it is";
     let callers = |namespaces: Value| json!({"allowedCallers": {"namespaces": namespaces}});
     let statement = |statement: Value| json!({"executionRole": {"statements": [statement]}});
     vec![
@@ -197,6 +199,16 @@ fn machines() -> Vec<(&'static str, Value, &'static str)> {
              body should have at least 1 items",
         ),
         (statement(json!({"actions": ["s3:GetObject"]})), "spec.executionRole.statements[0].resources: Required value"),
+        (json!({"logging": {"level": "ALL"}}), group),
+        (json!({"logging": {"level": "OFF", "logGroupArn": "arn:aws:logs:us-east-1:111122223333:log-group:a"}}), group),
+        (
+            json!({"logging": {"level": "OFF", "includeExecutionData": true}}),
+            "spec.logging: Invalid value: with `level: OFF` nothing is logged, so leave `includeExecutionData` out",
+        ),
+        (
+            json!({"logging": {"level": "INFO"}}),
+            "spec.logging.level: Unsupported value: \"INFO\": supported values: \"ALL\", \"ERROR\", \"FATAL\", \"OFF\"",
+        ),
         (callers(json!({"from": "Selector"})), selector),
         (callers(json!({"from": "All", "selector": {"matchLabels": {"a": "b"}}})), selector),
         (
@@ -368,6 +380,7 @@ pub fn taken() -> Vec<(&'static str, Value)> {
             "StateMachine",
             json!({"substitutions": [{"name": "A", "value": ""}, {"name": "B", "stateMachineRef": {"name": "b"}}]}),
         ),
+        ("StateMachine", json!({"logging": {"level": "OFF"}})),
         ("StateMachine", json!({"executionRole": {}, "allowedCallers": {"namespaces": {"from": "All"}}})),
         ("RestAPI", json!({"stages": [{"name": "a", "revision": 1, "variables": {"x": "y"}}, {"name": "b"}]})),
         ("RestAPI", json!({"endpoint": {"type": "EDGE"}, "revisionHistoryLimit": 0, "region": "eu-central-1"})),

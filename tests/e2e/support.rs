@@ -74,7 +74,10 @@ spec:
     invokeRoleArns: ["arn:aws:iam::*:role/e2e-*"]
     managedPolicyArns: ["arn:aws:iam::aws:policy/AWSStepFunctionsFullAccess"]
     namePatterns: ["${{namespace}}-*"]
-    exposure: {{authorizations: [NONE, AWS_IAM], taskCallbacks: true}}
+    exposure:
+      authorizations: [NONE, AWS_IAM]
+      taskCallbacks: true
+      logGroupArns: ["arn:aws:logs:*:*:log-group:/aws/vendedlogs/states/${{namespace}}/*"]
 "#
     )
 }
@@ -397,6 +400,7 @@ impl Namespace {
             format!("state machine {}_", self.name),
             format!("REST API {}_", self.name),
             format!("role stepgate-exec-{}_", self.name),
+            format!("policy stepgate-exec-{}_", self.name),
             format!("role stepgate-invoke-{}-", self.name),
         ];
         inventory.into_iter().filter(|name| ours.iter().any(|start| name.starts_with(start))).collect()

@@ -156,6 +156,7 @@ impl Cloud {
     fn carry_out(&mut self, step: &Step, attachment: &Attachment) {
         match step {
             Step::Role(step) => self.role(step),
+            Step::ManagedPolicy(step) => panic!("{step}"),
             Step::StateMachine(step) => panic!("{step}"),
             Step::RestApi(step) => self.rest_api(step),
             Step::Authorizer(step) => self.authorizer(step),
@@ -231,7 +232,9 @@ impl Cloud {
             role::Step::Detach { arn, .. } => {
                 role.managed_policies.remove(arn);
             }
+            role::Step::Note { tags, .. } => role.tags.extend(tags.clone()),
             role::Step::Claim { claim, .. } => role.tags.extend(claim.tags.clone()),
+            role::Step::Forget { keys, .. } => role.tags.retain(|key, _| !keys.contains(key)),
             role::Step::Release { remove, tags, .. } => release(&mut role.tags, remove, tags),
             role::Step::Delete { name, .. } => {
                 self.roles.remove(name);

@@ -4,14 +4,16 @@ use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use insta::assert_snapshot;
+use k8s_openapi::jiff::Timestamp;
 
 use super::text;
 use crate::identity::Tags;
-use crate::model::machine::{Machine, Observed, build, release, removal};
+use crate::model::execution_role;
+use crate::model::machine::{Machine, Observed, Older, Planned, build, release, removal};
 use crate::policy::statement::Document;
 use crate::resources::{role, state_machine};
 use crate::validate::fixture::{machine, the_machine, with, world};
-use crate::validate::state_machine::{ValidMachine, validate};
+use crate::validate::state_machine::{ValidMachine, ValidRole, validate};
 
 const OWN_ROLE: &str = "{spec: {executionRole: {arn: 'arn:aws:iam::111122223333:role/run-it'}}}";
 const STATEMENT: &str =
@@ -25,31 +27,42 @@ fn valid(patch: &str) -> ValidMachine {
 /// AWS as it would be after the plan.
 fn made(wanted: &Machine) -> Observed {
     let Machine { role, machine } = wanted;
+    let role = role.as_ref().map(|execution_role::Desired { role, .. }| role::Observed {
+        created: SystemTime::UNIX_EPOCH,
+        tags: role.owner.tags(),
+        trust: role.trust.to_string(),
+        policies: match role.policy.is_empty() {
+            true => BTreeMap::new(),
+            false => BTreeMap::from([(role::POLICY_NAME.to_owned(), role.policy.to_string())]),
+        },
+        managed_policies: role.managed_policies.clone(),
+    });
     Observed {
-        role: role.as_ref().map(|role| role::Observed {
-            created: SystemTime::UNIX_EPOCH,
-            tags: role.owner.tags(),
-            trust: role.trust.to_string(),
-            policies: match role.policy.is_empty() {
-                true => BTreeMap::new(),
-                false => BTreeMap::from([(role::POLICY_NAME.to_owned(), role.policy.to_string())]),
-            },
-            managed_policies: role.managed_policies.clone(),
-        }),
+        role: execution_role::Observed { role, ..execution_role::Observed::default() },
         machine: Some(state_machine::Observed {
             type_: state_machine::type_name(machine.type_).into(),
             definition: machine.definition.clone(),
             role_arn: machine.role_arn.clone(),
+            logging: machine.logging.clone(),
             tracing: machine.tracing,
             revision_id: None,
             deleting: false,
         }),
         tags: Some(machine.owner.tags()),
+        older: Older::Unknown,
     }
 }
 
+fn now() -> Timestamp {
+    "2026-11-21T12:00:00Z".parse().unwrap()
+}
+
+fn planned(valid: &ValidMachine, observed: &Observed) -> Planned {
+    build(valid).plan(observed, &valid.owner, &valid.place, now()).unwrap()
+}
+
 fn plan(valid: &ValidMachine, observed: &Observed) -> String {
-    let plan = build(valid).plan(observed, &valid.owner, &valid.place.region).unwrap();
+    let plan = planned(valid, observed).plan;
     for (id, planned) in plan.steps().iter().enumerate().skip(1) {
         assert!(planned.after.contains(&(id - 1)), "{} waits for what comes before", planned.step);
     }
@@ -69,7 +82,7 @@ fn the_role_comes_before_the_machine() {
 
 #[test]
 fn nobody_but_what_is_written_and_no_tags_of_ours() {
-    let role = build(&valid(STATEMENT)).role.unwrap();
+    let role = build(&valid(STATEMENT)).role.unwrap().role;
     let document = Document::parse(&role.policy.to_string()).unwrap();
     let summary: Vec<String> = document
         .statements()
@@ -77,21 +90,109 @@ fn nobody_but_what_is_written_and_no_tags_of_ours() {
         .map(|s| format!("{:?} {} {}", s.effect, s.actions.join(","), s.resources.join(",")))
         .collect();
     assert_eq!(summary, ["Allow sqs:SendMessage arn:aws:sqs:*:*:demo-q", "Deny * *"]);
-    assert!(build(&valid("{}")).role.unwrap().policy.is_empty());
+    assert!(build(&valid("{}")).role.unwrap().role.policy.is_empty());
+}
+
+const SENDS: &str = r#"{spec: {definition: '{"StartAt": "B", "States": {"B": {"Type": "Task", "End": true, "Resource": "arn:aws:states:::sqs:sendMessage",
+    "Parameters": {"QueueUrl": "https://sqs.eu-central-1.amazonaws.com/111122223333/demo-b", "MessageBody": "m"}}}}'}}"#;
+
+/// A role with a note of how far an update is.
+fn noted(mut observed: Observed, updated: &str) -> Observed {
+    let role = observed.role.role.as_mut().unwrap();
+    role.tags.insert("stepgate.dev/updated".into(), updated.into());
+    observed
 }
 
 #[test]
-fn a_managed_role_goes_after_the_machine_has_left_it_and_comes_before() {
+fn a_managed_role_goes_when_no_execution_has_it_and_comes_before() {
     let (managed, own) = (valid(STATEMENT), valid(OWN_ROLE));
-    assert_snapshot!(plan(&own, &made(&build(&managed))), @"
+    let before = made(&build(&managed));
+    assert_snapshot!(plan(&own, &before), @"
+    note stepgate.dev/updated on role stepgate-exec-demo_hello-#
     update role of state machine demo_hello
-    delete role stepgate-exec-demo_hello-#
     ");
+    let mut updated = made(&build(&own));
+    updated.role = before.role;
+    let updated = noted(updated, "now");
+    assert_snapshot!(plan(&own, &updated), @"note stepgate.dev/updated on role stepgate-exec-demo_hello-#");
+    let mut waits = noted(updated, "2026-11-21T11:00:00Z");
+    assert_eq!(plan(&own, &waits), "");
+    assert!(planned(&own, &waits).keeps_since.is_some());
+    waits.older = Older::Ended;
+    assert_snapshot!(plan(&own, &waits), @"delete role stepgate-exec-demo_hello-#");
     assert_snapshot!(plan(&managed, &made(&build(&own))), @"
     create role stepgate-exec-demo_hello-#
     write the policy of role stepgate-exec-demo_hello-#
     update role of state machine demo_hello
     ");
+}
+
+#[test]
+fn what_older_executions_may_need_goes_when_they_have_ended() {
+    let (old, new) = (valid(STATEMENT), valid(SENDS));
+    let before = made(&build(&old));
+    assert_snapshot!(plan(&new, &before), @"
+    write the policy of role stepgate-exec-demo_hello-#
+    note stepgate.dev/updated on role stepgate-exec-demo_hello-#
+    update definition of state machine demo_hello
+    ");
+    // Back before the update was made, or again after it failed: nothing is noted twice.
+    let step = planned(&new, &before).plan.steps()[0].step.clone();
+    let crate::resources::Step::Role(role::Step::PutPolicy { policy: both, .. }) = step else { panic!("{step}") };
+    assert!(both.to_string().contains("demo-q") && both.to_string().contains("demo-b"), "{both}");
+    let mut widened = made(&build(&new));
+    widened.role = before.role.clone();
+    widened.role.role.as_mut().unwrap().policies.insert(role::POLICY_NAME.into(), both.to_string());
+    let mut crashed = noted(widened.clone(), "now");
+    crashed.machine = before.machine.clone();
+    assert_snapshot!(plan(&new, &crashed), @"update definition of state machine demo_hello");
+
+    let updated = noted(widened, "now");
+    assert_snapshot!(plan(&new, &updated), @"note stepgate.dev/updated on role stepgate-exec-demo_hello-#");
+    let mut waits = noted(updated, "2026-11-21T11:59:00Z");
+    assert_eq!(plan(&new, &waits), "");
+    assert_eq!(planned(&new, &waits).keeps_since.unwrap().to_string(), "2026-11-21T11:59:00Z");
+    waits.older = Older::Run(3);
+    assert_eq!(plan(&new, &waits), "");
+    waits.older = Older::Ended;
+    assert_snapshot!(plan(&new, &waits), @"
+    write the policy of role stepgate-exec-demo_hello-#
+    take the note stepgate.dev/updated off role stepgate-exec-demo_hello-#
+    ");
+    assert!(planned(&new, &waits).goes_on, "it is no drift");
+    // Whoever goes back before that needs to write nothing.
+    waits.older = Older::Unknown;
+    assert_snapshot!(plan(&old, &waits), @"
+    note stepgate.dev/updated on role stepgate-exec-demo_hello-#
+    update definition of state machine demo_hello
+    ");
+}
+
+#[test]
+fn what_the_tenant_no_longer_has_is_not_kept() {
+    let (old, mut new) = (valid(STATEMENT), valid(SENDS));
+    let ValidRole::Managed { keeps, .. } = &mut new.role else { panic!() };
+    keeps.ceiling.clear();
+    let mut waits = made(&build(&new));
+    waits.role = made(&build(&old)).role;
+    let waits = noted(waits, "2026-11-21T11:59:00Z");
+    let plan = planned(&new, &waits).plan;
+    assert_snapshot!(text(&plan.to_string()), @"
+    write the policy of role stepgate-exec-demo_hello-#
+    take the note stepgate.dev/updated off role stepgate-exec-demo_hello-#
+    ");
+    let crate::resources::Step::Role(role::Step::PutPolicy { policy, .. }) = &plan.steps()[0].step else { panic!() };
+    assert!(!policy.to_string().contains("demo-q"), "{policy}");
+}
+
+#[test]
+fn what_nobody_s_update_left_is_taken_away_at_once() {
+    let valid = valid(STATEMENT);
+    let mut drifted = made(&build(&valid));
+    let role = drifted.role.role.as_mut().unwrap();
+    let wide = Document::new([crate::policy::statement::Statement::allow(["s3:*"], ["*"])]);
+    role.policies.insert(role::POLICY_NAME.into(), wide.to_string());
+    assert_snapshot!(plan(&valid, &drifted), @"write the policy of role stepgate-exec-demo_hello-#");
 }
 
 #[test]
@@ -118,7 +219,7 @@ fn what_is_another_s_is_left_alone_and_the_rest_goes() {
     let wanted = build(&valid);
     let mut observed = made(&wanted);
     observed.tags = Some(Tags::new());
-    let problem = wanted.plan(&observed, &valid.owner, "eu-central-1").unwrap_err();
+    let problem = wanted.plan(&observed, &valid.owner, &valid.place, now()).unwrap_err();
     assert_eq!(
         problem.message,
         "state machine `demo_hello` exists in AWS and is not ours: it has no owner tag of stepgate. stepgate leaves it alone; delete or rename it, or give this object another name"
@@ -128,11 +229,15 @@ fn what_is_another_s_is_left_alone_and_the_rest_goes() {
     assert_eq!(text(&gone.to_string()), "delete role stepgate-exec-demo_hello-#");
 }
 
+fn hash(valid: &ValidMachine) -> String {
+    build(valid).hash(&valid.place)
+}
+
 #[test]
 fn the_hash_tells_every_change_of_the_manifest() {
     let other = "{spec: {definition: '{\"StartAt\": \"B\", \"States\": {\"B\": {\"Type\": \"Succeed\"}}}'}}";
     let variants = ["{}", STATEMENT, OWN_ROLE, other, "{spec: {tracing: {enabled: true}}}", "{spec: {type: EXPRESS}}"];
-    let hashes: std::collections::BTreeSet<String> = variants.iter().map(|patch| build(&valid(patch)).hash()).collect();
+    let hashes: std::collections::BTreeSet<String> = variants.iter().map(|patch| hash(&valid(patch))).collect();
     assert_eq!(hashes.len(), variants.len());
-    assert_eq!(build(&valid(STATEMENT)).hash(), build(&valid(STATEMENT)).hash());
+    assert_eq!(hash(&valid(STATEMENT)), hash(&valid(STATEMENT)));
 }

@@ -158,6 +158,16 @@ impl Inferred {
     }
 }
 
+/// Statements that say the same as these, as few as can be; those that deny stay as they are.
+pub fn folded(statements: &[Statement]) -> Vec<Statement> {
+    let (allowing, denying): (Vec<_>, Vec<_>) =
+        statements.iter().cloned().partition(|statement| statement.effect == Effect::Allow);
+    let need = |statement| Need { class: Class::Task, statement, states: BTreeSet::new() };
+    let needs: Vec<Need> = allowing.into_iter().map(need).collect();
+    let merged = merge::merge(&needs).into_iter().map(|explained| explained.statement);
+    merged.chain(denying).collect()
+}
+
 /// `5 statements, 2 services; 1 unknown`.
 pub fn summary(statements: &[Statement], unknown: usize) -> String {
     let actions = statements.iter().flat_map(|statement| &statement.actions);

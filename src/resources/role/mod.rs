@@ -6,6 +6,7 @@
 //! | permissions | PutRolePolicy `stepgate` | PutRolePolicy, DeleteRolePolicy | ListRolePolicies, GetRolePolicy |
 //! | managed policies | AttachRolePolicy | AttachRolePolicy, DetachRolePolicy | ListAttachedRolePolicies |
 //! | owner tags | CreateRole `Tags` | TagRole, UntagRole | GetRole |
+//! | notes: tags in which the role remembers what is under way | | TagRole, UntagRole | GetRole |
 //!
 //! Inline policies and attached policies that we did not write are removed: a managed role may do what its manifest
 //! says and nothing else.
@@ -70,6 +71,8 @@ pub enum Step {
     DeletePolicy { name: String, policy_name: String },
     Attach { name: String, arn: String },
     Detach { name: String, arn: String },
+    Note { name: String, tags: Tags },
+    Forget { name: String, keys: Vec<String> },
     Claim { name: String, claim: Claim },
     Release { name: String, remove: Vec<String>, tags: Tags },
     Delete { name: String, policies: Vec<String>, managed_policies: Vec<String> },
@@ -84,6 +87,10 @@ impl std::fmt::Display for Step {
             Self::DeletePolicy { name, policy_name } => write!(f, "delete policy {policy_name} of role {name}"),
             Self::Attach { name, arn } => write!(f, "attach {arn} to role {name}"),
             Self::Detach { name, arn } => write!(f, "detach {arn} from role {name}"),
+            Self::Note { name, tags } => {
+                write!(f, "note {} on role {name}", tags.keys().cloned().collect::<Vec<_>>().join(", "))
+            }
+            Self::Forget { name, keys } => write!(f, "take the note {} off role {name}", keys.join(", ")),
             Self::Claim { name, .. } => write!(f, "take back role {name}"),
             Self::Release { name, .. } => write!(f, "release role {name}"),
             Self::Delete { name, .. } => write!(f, "delete role {name}"),
@@ -106,6 +113,8 @@ impl Step {
             | Self::DeletePolicy { name, .. }
             | Self::Attach { name, .. }
             | Self::Detach { name, .. }
+            | Self::Note { name, .. }
+            | Self::Forget { name, .. }
             | Self::Claim { name, .. }
             | Self::Release { name, .. }
             | Self::Delete { name, .. } => name,

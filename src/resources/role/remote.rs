@@ -124,6 +124,8 @@ pub async fn carry_out(iam: &Client, step: &Step) -> Result<(), AwsError> {
                 .map_err(AwsError::of("AttachRolePolicy"))?;
         }
         Step::Detach { name, arn } => detach(iam, name, arn).await?,
+        Step::Note { name, tags } => tag(iam, name, tags).await?,
+        Step::Forget { name, keys } => untag(iam, name, keys.clone()).await?,
         Step::Claim { name, claim: Claim { tags, remove } } | Step::Release { name, remove, tags } => {
             tag(iam, name, tags).await?;
             untag(iam, name, remove.clone()).await?;

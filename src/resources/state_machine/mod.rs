@@ -5,6 +5,7 @@
 //! | definition | CreateStateMachine `definition` | UpdateStateMachine | `definition`, compared as JSON |
 //! | role | `roleArn` | UpdateStateMachine | `roleArn` |
 //! | type | `type` | never: immutable | `type` |
+//! | logging | `loggingConfiguration` | UpdateStateMachine, with an explicit "off" (AWS.md §2) | `loggingConfiguration`, absent or OFF means off |
 //! | tracing | `tracingConfiguration` | UpdateStateMachine, with an explicit "off" (AWS.md §2) | `tracingConfiguration`, absent means off |
 //! | owner tags | `tags` | TagResource, UntagResource | ListTagsForResource |
 
@@ -16,6 +17,18 @@ use serde_json::Value;
 use super::{Claim, Conflict, claim, foreign};
 use crate::api::MachineType;
 use crate::identity::{Owner, Ownership, Tags};
+
+/// What of executions goes to which log group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Logging {
+    /// `ALL`, `ERROR` or `FATAL`.
+    pub level: String,
+    /// Whether inputs and outputs are logged too.
+    pub include_execution_data: bool,
+    /// The log group's ARN, with `:*` at the end.
+    pub log_group_arn: String,
+}
 
 /// A state machine as it should be.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,6 +45,8 @@ pub struct Desired {
     pub definition: String,
     /// The execution role.
     pub role_arn: String,
+    /// What is logged, if anything.
+    pub logging: Option<Logging>,
     /// Whether X-Ray traces executions.
     pub tracing: bool,
 }
@@ -45,6 +60,8 @@ pub struct Observed {
     pub definition: String,
     /// The execution role.
     pub role_arn: String,
+    /// What is logged, if anything.
+    pub logging: Option<Logging>,
     /// Whether X-Ray traces executions.
     pub tracing: bool,
     /// AWS's id of this definition and role; absent on some endpoints.
@@ -64,6 +81,7 @@ pub enum Step {
         r#type: MachineType,
         definition: String,
         role_arn: String,
+        logging: Option<Logging>,
         tracing: bool,
         tags: Tags,
     },
@@ -71,6 +89,8 @@ pub enum Step {
         arn: String,
         definition: Option<String>,
         role_arn: Option<String>,
+        /// `Some(None)` switches it off.
+        logging: Option<Option<Logging>>,
         tracing: Option<bool>,
     },
     Claim {
@@ -92,10 +112,11 @@ impl std::fmt::Display for Step {
         let name = |arn: &str| arn.rsplit(':').next().unwrap_or(arn).to_owned();
         match self {
             Self::Create { name, .. } => write!(f, "create state machine {name}"),
-            Self::Update { arn, definition, role_arn, tracing } => {
+            Self::Update { arn, definition, role_arn, logging, tracing } => {
                 let what: Vec<_> = [
                     definition.as_ref().map(|_| "definition"),
                     role_arn.as_ref().map(|_| "role"),
+                    logging.as_ref().map(|_| "logging"),
                     tracing.map(|_| "tracing"),
                 ]
                 .into_iter()
@@ -128,6 +149,7 @@ pub fn diff(desired: &Desired, observed: Option<&Observed>, tags: Option<&Tags>)
             r#type: desired.type_,
             definition: desired.definition.clone(),
             role_arn: desired.role_arn.clone(),
+            logging: desired.logging.clone(),
             tracing: desired.tracing,
             tags: desired.owner.tags(),
         }]);
@@ -146,8 +168,9 @@ pub fn diff(desired: &Desired, observed: Option<&Observed>, tags: Option<&Tags>)
     let definition = (!same_json(&desired.definition, &observed.definition)).then(|| desired.definition.clone());
     let role_arn = (desired.role_arn != observed.role_arn).then(|| desired.role_arn.clone());
     let tracing = (desired.tracing != observed.tracing).then_some(desired.tracing);
-    if definition.is_some() || role_arn.is_some() || tracing.is_some() {
-        steps.push(Step::Update { arn: desired.arn.clone(), definition, role_arn, tracing });
+    let logging = (desired.logging != observed.logging).then(|| desired.logging.clone());
+    if definition.is_some() || role_arn.is_some() || logging.is_some() || tracing.is_some() {
+        steps.push(Step::Update { arn: desired.arn.clone(), definition, role_arn, logging, tracing });
     }
     Ok(steps)
 }
@@ -196,6 +219,7 @@ mod tests {
             type_: MachineType::Express,
             definition: r#"{"StartAt":"A","States":{"A":{"Type":"Succeed"}}}"#.into(),
             role_arn: "arn:aws:iam::111122223333:role/r".into(),
+            logging: None,
             tracing: false,
         }
     }
@@ -205,6 +229,7 @@ mod tests {
             type_: type_name(desired.type_).into(),
             definition: desired.definition.clone(),
             role_arn: desired.role_arn.clone(),
+            logging: desired.logging.clone(),
             tracing: desired.tracing,
             revision_id: None,
             deleting: false,
@@ -224,10 +249,22 @@ mod tests {
         let desired = desired();
         let mut observed = as_desired(&desired);
         observed.tracing = true;
-        assert_eq!(
-            diff(&desired, Some(&observed), None),
-            Ok(vec![Step::Update { arn: desired.arn.clone(), definition: None, role_arn: None, tracing: Some(false) }])
-        );
+        let off = Step::Update {
+            arn: desired.arn.clone(),
+            definition: None,
+            role_arn: None,
+            logging: None,
+            tracing: Some(false),
+        };
+        assert_eq!(diff(&desired, Some(&observed), None), Ok(vec![off]));
+        let mut observed = as_desired(&desired);
+        observed.logging = Some(Logging {
+            level: "ALL".into(),
+            include_execution_data: true,
+            log_group_arn: "arn:aws:logs:eu-central-1:111122223333:log-group:g:*".into(),
+        });
+        let steps = diff(&desired, Some(&observed), None).unwrap();
+        assert!(matches!(&steps[..], [Step::Update { logging: Some(None), tracing: None, .. }]), "{steps:?}");
     }
 
     #[test]

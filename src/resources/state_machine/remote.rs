@@ -1,9 +1,14 @@
 //! Step Functions' calls for state machines.
 
-use aws_sdk_sfn::Client;
-use aws_sdk_sfn::types::{ExecutionStatus, StateMachineStatus, StateMachineType, Tag, TracingConfiguration};
+use std::time::SystemTime;
 
-use super::{Observed, Step, type_name};
+use aws_sdk_sfn::Client;
+use aws_sdk_sfn::types::{
+    CloudWatchLogsLogGroup, ExecutionStatus, LogDestination, LogLevel, LoggingConfiguration, StateMachineStatus,
+    StateMachineType, Tag, TracingConfiguration,
+};
+
+use super::{Logging, Observed, Step, type_name};
 use crate::aws::{AwsError, Class};
 use crate::identity::Tags;
 use crate::resources::Claim;
@@ -22,6 +27,7 @@ pub async fn observe(sfn: &Client, arn: &str) -> Result<Option<Observed>, AwsErr
         type_: machine.r#type.as_str().to_owned(),
         definition: machine.definition,
         role_arn: machine.role_arn,
+        logging: machine.logging_configuration.as_ref().and_then(observed_logging),
         tracing: machine.tracing_configuration.is_some_and(|tracing| tracing.enabled),
         revision_id: machine.revision_id,
         deleting: machine.status == Some(StateMachineStatus::Deleting),
@@ -54,13 +60,42 @@ pub async fn running(sfn: &Client, arn: &str) -> Result<usize, AwsError> {
     }
 }
 
+/// So many running executions are looked through, in pages of [`PAGE`]: ListExecutions is shared by the whole account.
+const MOST_PAGES: usize = 10;
+const PAGE: i32 = 1000;
+
+/// How many of a STANDARD machine's running executions were found to have started before a moment: all of the page on which the first
+/// was found. They are listed from the newest (Step Functions' reference). Past [`MOST_PAGES`] there are taken to be some.
+///
+/// # Errors
+/// What AWS answers.
+pub async fn running_since_before(sfn: &Client, arn: &str, before: SystemTime) -> Result<usize, AwsError> {
+    let list = sfn.list_executions().state_machine_arn(arn).status_filter(ExecutionStatus::Running).max_results(PAGE);
+    let mut pages = list.into_paginator().send();
+    for _ in 0..MOST_PAGES {
+        let page = match pages.next().await {
+            None => return Ok(0),
+            Some(answer) => match answer.map_err(AwsError::of("ListExecutions")) {
+                Err(error) if error.class == Class::NotFound => return Ok(0),
+                answer => answer?,
+            },
+        };
+        let started = page.executions.iter().filter_map(|execution| SystemTime::try_from(execution.start_date).ok());
+        let older = started.filter(|started| *started < before).count();
+        if older > 0 {
+            return Ok(older);
+        }
+    }
+    Ok(1)
+}
+
 /// Carries out one step.
 ///
 /// # Errors
 /// What AWS answers; that a machine to be deleted is already gone is no error.
 pub async fn carry_out(sfn: &Client, step: &Step) -> Result<(), AwsError> {
     match step {
-        Step::Create { name, r#type, definition, role_arn, tracing, tags, .. } => {
+        Step::Create { name, r#type, definition, role_arn, logging, tracing, tags, .. } => {
             // Repeating it is harmless: idempotent by name and configuration (AWS.md §2); a differing role or tag is
             // found by the next observation.
             sfn.create_state_machine()
@@ -68,17 +103,19 @@ pub async fn carry_out(sfn: &Client, step: &Step) -> Result<(), AwsError> {
                 .r#type(StateMachineType::from(type_name(*r#type)))
                 .definition(definition)
                 .role_arn(role_arn)
+                .logging_configuration(logging_configuration(logging.as_ref()))
                 .tracing_configuration(tracing_configuration(*tracing))
                 .set_tags(Some(sdk_tags(tags)))
                 .send()
                 .await
                 .map_err(AwsError::of("CreateStateMachine"))?;
         }
-        Step::Update { arn, definition, role_arn, tracing } => {
+        Step::Update { arn, definition, role_arn, logging, tracing } => {
             sfn.update_state_machine()
                 .state_machine_arn(arn)
                 .set_definition(definition.clone())
                 .set_role_arn(role_arn.clone())
+                .set_logging_configuration(logging.as_ref().map(|logging| logging_configuration(logging.as_ref())))
                 .set_tracing_configuration(tracing.map(tracing_configuration))
                 .send()
                 .await
@@ -120,6 +157,29 @@ async fn untag(sfn: &Client, arn: &str, keys: Vec<String>) -> Result<(), AwsErro
         .await
         .map(drop)
         .map_err(AwsError::of("UntagResource"))
+}
+
+/// `None` where nothing is logged, whatever else is said.
+fn observed_logging(logging: &LoggingConfiguration) -> Option<Logging> {
+    let level = logging.level.as_ref().filter(|level| **level != LogLevel::Off)?;
+    let group = logging.destinations().first().and_then(|destination| destination.cloud_watch_logs_log_group.as_ref());
+    Some(Logging {
+        level: level.as_str().to_owned(),
+        include_execution_data: logging.include_execution_data,
+        log_group_arn: group.and_then(|group| group.log_group_arn.clone()).unwrap_or_default(),
+    })
+}
+
+fn logging_configuration(logging: Option<&Logging>) -> LoggingConfiguration {
+    let Some(Logging { level, include_execution_data, log_group_arn }) = logging else {
+        return LoggingConfiguration::builder().level(LogLevel::Off).include_execution_data(false).build();
+    };
+    let group = CloudWatchLogsLogGroup::builder().log_group_arn(log_group_arn).build();
+    LoggingConfiguration::builder()
+        .level(LogLevel::from(level.as_str()))
+        .include_execution_data(*include_execution_data)
+        .destinations(LogDestination::builder().cloud_watch_logs_log_group(group).build())
+        .build()
 }
 
 fn tracing_configuration(enabled: bool) -> TracingConfiguration {

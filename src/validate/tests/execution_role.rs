@@ -23,6 +23,7 @@ spec:
     - {actions: ["dynamodb:*Item"], resources: ["arn:aws:dynamodb:*:*:table/${namespace}-*"]}
     - {actions: ["ssm:*", "lambda:*", "iam:*", "ec2:*", "events:*", "s3:*", "secretsmanager:*", "logs:*"], resources: ["*"]}
     - {actions: ["events:PutTargets", "events:PutRule"], resources: ["arn:aws:events:*:*:rule/*"]}
+    exposure: {logGroupArns: ["arn:aws:logs:*:*:log-group:/demo/${namespace}/*"]}
     targets: [{arns: ["arn:aws:states:*:*:stateMachine:shared-*"], actions: [StartExecution]}]
 "#;
 
@@ -56,7 +57,8 @@ fn start(name: &str) -> Value {
 
 fn managed(valid: ValidMachine) -> (String, Inference) {
     let ValidRole::Managed { policy, inference, .. } = valid.role else { panic!("it is managed") };
-    (policy.to_string(), inference)
+    let texts: Vec<String> = policy.values().map(ToString::to_string).collect();
+    (texts.concat(), inference)
 }
 
 #[test]
@@ -168,11 +170,82 @@ fn a_policy_past_what_iam_takes_is_refused_with_a_sentence() {
     }
     validated_with("", Value::Object(states.clone())).unwrap();
     for (name, state) in &mut states {
-        state["Parameters"] = queue(&format!("demo-{}{name}", "q".repeat(200)));
+        state["Parameters"] = queue(&format!("demo-{}{name}", "q".repeat(1500)));
     }
     let message = validated_with("", Value::Object(states)).unwrap_err().message;
+    assert_eq!(
+        message,
+        "spec.definition: it needs more than IAM takes for one role, 10240 characters in its inline policy or 6144 in each of 10 managed policies; split it into several StateMachines, or name resources that one pattern holds"
+    );
+}
+
+const LOGS: &str =
+    "logging: {level: ALL, logGroupArn: 'arn:aws:logs:${AWS::Region}:${AWS::AccountId}:log-group:/demo/demo/a'}";
+
+#[test]
+fn a_log_goes_where_the_tenant_may_write() {
+    let nothing = || json!({"A": {"Type": "Succeed"}});
+    let valid = validated_with(LOGS, nothing()).unwrap();
+    let logging = valid.logging.clone().unwrap();
+    assert_eq!(logging.log_group_arn, "arn:aws:logs:eu-central-1:111122223333:log-group:/demo/demo/a:*");
+    assert_eq!((logging.level.as_str(), logging.include_execution_data), ("ALL", false));
+    let (policy, _) = managed(valid);
+    assert!(policy.contains("logs:CreateLogDelivery") && !policy.contains("Deny"), "{policy}");
+    let refused = |group: &str| {
+        let logs = format!("logging: {{level: ERROR, logGroupArn: '{group}'}}");
+        validated_with(&logs, nothing()).unwrap_err()
+    };
+    let other = refused("arn:aws:logs:eu-central-1:111122223333:log-group:/demo/shop/a:*");
+    assert_eq!(other.reason, "OverCeiling");
+    assert_eq!(
+        other.message,
+        "spec.logging.logGroupArn: `arn:aws:logs:eu-central-1:111122223333:log-group:/demo/shop/a` is in none of the `exposure.logGroupArns` of tenant demo in AWSAccount dev; the platform admin must add it there"
+    );
+    let elsewhere = refused("arn:aws:logs:us-east-1:111122223333:log-group:/demo/demo/a");
+    assert_eq!(
+        elsewhere.message,
+        "spec.logging.logGroupArn: `arn:aws:logs:us-east-1:111122223333:log-group:/demo/demo/a` is in another account or Region, where Step Functions can't write: name a log group of account 111122223333 in eu-central-1"
+    );
+    let off = validated_with("logging: {level: 'OFF'}", nothing()).unwrap();
+    assert_eq!(off.logging, None);
+    assert_eq!(managed(off).0, "");
+}
+
+/// The role of a machine that logs may do these on everything, whatever the ceiling says: no task may use that.
+#[rstest]
+#[case::policy("cloudwatchlogs:putResourcePolicy", "", true)]
+#[case::policy_uninferred("cloudwatchlogs:putResourcePolicy", "executionRole: {inferred: false}, ", true)]
+#[case::read_that_is_admitted("cloudwatchlogs:describeLogGroups", "", false)]
+#[case::read_that_is_admitted_uninferred(
+    "cloudwatchlogs:describeLogGroups",
+    "executionRole: {inferred: false}, ",
+    false
+)]
+fn no_task_uses_what_logging_brings(#[case] call: &str, #[case] role: &str, #[case] refused: bool) {
+    let states = json!({"Do": task(&format!("aws-sdk:{call}"), json!({"PolicyName": "p"}))});
+    let answer = validated_with(&format!("{role}{LOGS}"), states);
+    match refused {
+        false => drop(answer.unwrap()),
+        true => {
+            let problem = answer.unwrap_err();
+            assert_eq!(problem.reason, "OverCeiling");
+            assert_eq!(
+                problem.message,
+                "spec.definition: state `Do` (/States/Do) uses `logs:PutResourcePolicy`, which the role may do on everything in the account because spec.logging is on; put the task into another StateMachine, or take spec.logging out"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_policy_that_stepgate_manages_is_nobody_else_s() {
+    let policy = "executionRole: {managedPolicyArns: ['arn:aws:iam::111122223333:policy/Stepgate/0123/stepgate-exec-shop_x-0123-1']}";
+    let problem = validated_with(policy, json!({"A": {"Type": "Succeed"}})).unwrap_err();
+    assert_eq!(problem.reason, "OverCeiling");
     assert!(
-        message.starts_with("spec.definition: what it needs makes a policy of 1") && message.contains("split it"),
-        "{message}"
+        problem
+            .message
+            .ends_with("is a policy that stepgate manages for one role; name a policy of your own, or leave it out"),
+        "{problem}"
     );
 }

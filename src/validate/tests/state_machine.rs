@@ -1,6 +1,7 @@
 use rstest::rstest;
 
 use crate::identity::Key;
+use crate::policy::layout::Slot;
 use crate::validate::fixture::{self, machine, the_machine, with, world};
 use crate::validate::state_machine::{ValidMachine, ValidRole, references, starts_machines, validate};
 
@@ -115,17 +116,20 @@ fn a_long_list_of_findings_is_cut() {
 }
 
 #[test]
-fn a_policy_that_iam_would_refuse_is_refused() {
+fn a_policy_that_iam_would_refuse_stands_in_several_or_is_refused() {
     let statement = |n: usize| {
         format!("{{actions: ['sqs:SendMessage'], resources: ['arn:aws:sqs:*:*:demo-{}{n:03}']}}", "q".repeat(200))
     };
-    let statements: Vec<_> = (0..60).map(statement).collect();
-    let message =
-        validated(&format!("{{executionRole: {{statements: [{}]}}}}", statements.join(", "))).unwrap_err().message;
-    assert!(message.starts_with("spec.executionRole.statements: the policy has 1"), "{message}");
-    assert!(
-        message.ends_with("characters, and IAM takes 10240; merge statements, or move some to a managed policy"),
-        "{message}"
+    let with = |number: usize| {
+        let statements: Vec<_> = (0..number).map(statement).collect();
+        validated(&format!("{{executionRole: {{statements: [{}]}}}}", statements.join(", ")))
+    };
+    let ValidRole::Managed { policy, .. } = with(60).unwrap().role else { panic!("it is managed") };
+    let parts: Vec<_> = policy.keys().map(|slot| format!("{slot:?}")).collect();
+    assert_eq!(parts, ["Inline", "Part(1)", "Part(2)", "Part(3)"]);
+    assert_eq!(
+        with(300).unwrap_err().message,
+        "spec.executionRole.statements and spec.definition: together they need more than IAM takes for one role, 10240 characters in its inline policy or 6144 in each of 10 managed policies; split it into several StateMachines, or name resources that one pattern holds"
     );
 }
 
@@ -162,8 +166,8 @@ fn names_roles_and_regions() {
     assert_eq!(own.role, ValidRole::Existing("arn:aws:iam::111122223333:role/run-it".into()));
     let traced = validated("{tracing: {enabled: true}}").unwrap();
     let ValidRole::Managed { policy, .. } = traced.role else { panic!("it is managed") };
-    assert!(traced.tracing && policy.to_string().contains("xray:PutTraceSegments"));
-    assert!(!policy.to_string().contains("Deny"), "plumbing alone can't tag");
+    assert!(traced.tracing && policy[&Slot::Inline].to_string().contains("xray:PutTraceSegments"));
+    assert!(!policy[&Slot::Inline].to_string().contains("Deny"), "plumbing alone can't tag");
 }
 
 #[test]

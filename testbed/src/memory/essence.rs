@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use super::iam::Policy;
 use super::{Account, Api, Authorizer, Machine, Memory, Method, Role, partition};
 
 /// What answers a request at a stage.
@@ -130,6 +131,11 @@ fn essence_of(account: &Account) -> Value {
     if !roles.is_empty() {
         all.insert("roles".to_owned(), Value::Object(roles));
     }
+    let policies: serde_json::Map<_, _> =
+        account.iam.policies.iter().map(|(arn, policy)| (arn.clone(), of_policy(policy))).collect();
+    if !policies.is_empty() {
+        all.insert("policies".to_owned(), Value::Object(policies));
+    }
     for (name, region) in &account.regions {
         let mut apis: Vec<Value> = region.apis.values().map(of_api).collect();
         apis.sort_by_key(ToString::to_string);
@@ -146,6 +152,12 @@ fn document(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|_| json!(text))
 }
 
+/// A tag may hold a time.
+fn without_time(value: &str) -> &str {
+    use aws_smithy_types::date_time::{DateTime, Format};
+    if DateTime::from_str(value, Format::DateTime).is_ok() { "a time" } else { value }
+}
+
 fn of_role(role: &Role) -> Value {
     let policies = role.policies.iter().map(|(name, text)| (name.clone(), document(text)));
     json!({
@@ -154,9 +166,18 @@ fn of_role(role: &Role) -> Value {
         "trust": document(&role.trust),
         "session": role.longest_session,
         "boundary": role.boundary,
-        "tags": role.tags,
+        "tags": role.tags.iter().map(|(key, value)| (key, without_time(value))).collect::<BTreeMap<_, _>>(),
         "policies": Value::Object(policies.collect()),
         "attached": role.attached,
+    })
+}
+
+fn of_policy(policy: &Policy) -> Value {
+    json!({
+        "description": policy.description,
+        "tags": policy.tags,
+        "document": document(policy.document()),
+        "versions": policy.versions.len(),
     })
 }
 

@@ -63,6 +63,7 @@ pub(crate) use case;
 
 /// What a case made, and must remove.
 enum Made {
+    Policy(String),
     Role(String),
     Machine(String),
     Api(String),
@@ -130,8 +131,24 @@ impl Cloud {
                 Made::Machine(arn) => drop(self.sfn.delete_state_machine().state_machine_arn(arn).send().await),
                 Made::Api(id) => drop(self.apigateway.delete_rest_api().rest_api_id(id).send().await),
                 Made::Role(name) => self.delete_role(&name).await,
+                Made::Policy(arn) => self.delete_policy(&arn).await,
             }
         }
+    }
+
+    async fn delete_policy(&self, arn: &str) {
+        let versions = self.iam.list_policy_versions().policy_arn(arn).send().await;
+        for version in versions.iter().flat_map(|list| list.versions()).filter(|version| !version.is_default_version) {
+            drop(
+                self.iam
+                    .delete_policy_version()
+                    .policy_arn(arn)
+                    .set_version_id(version.version_id.clone())
+                    .send()
+                    .await,
+            );
+        }
+        drop(self.iam.delete_policy().policy_arn(arn).send().await);
     }
 
     async fn delete_role(&self, name: &str) {
@@ -167,6 +184,16 @@ impl Cloud {
         let role = self.iam.create_role().role_name(&name).assume_role_policy_document(trust(service));
         let role = role.send().await?.role.context("no role")?;
         Ok((name, role.arn))
+    }
+
+    /// A customer-managed policy under a path of its own; its name, path and ARN.
+    pub async fn policy(&self, document: &str) -> Result<(String, String, String)> {
+        let (name, path) = (self.name("policy"), format!("/{}/", self.name("path")));
+        let create = self.iam.create_policy().policy_name(&name).path(&path).policy_document(document);
+        let made = create.tags(aws_sdk_iam::types::Tag::builder().key("a").value("b").build()?).send().await?;
+        let arn = made.policy.and_then(|policy| policy.arn).context("no ARN")?;
+        self.note(Made::Policy(arn.clone()));
+        Ok((name, path, arn))
     }
 
     /// A machine of this name; a fresh role takes its time on AWS.

@@ -11,6 +11,7 @@ mod authorizers;
 mod cloud;
 mod gateway_responses;
 mod iam;
+mod managed;
 mod stages;
 mod states;
 
@@ -22,7 +23,7 @@ use stepgate_testbed::memory::{InProcess, Memory, Settings};
 
 fn cases() -> impl Iterator<Item = &'static Case> {
     let of_apis = [apigateway::CASES, authorizers::CASES, gateway_responses::CASES, stages::CASES];
-    [iam::CASES, states::CASES].into_iter().chain(of_apis).flatten()
+    [iam::CASES, managed::CASES, states::CASES].into_iter().chain(of_apis).flatten()
 }
 
 /// Runs every case; answers with those that did not go as they should.

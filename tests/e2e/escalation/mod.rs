@@ -2,11 +2,12 @@
 //! AWS is compared before and after, the victims' things bit by bit. SECURITY.md names these tests.
 //!
 //! What is inferred from a definition is tried in `wrong/permissions.rs`. To join with what they try: adoption of a foreign
-//! object by name or forged tag, domains, log groups and keys of others, user tags (no kind has a field for them yet).
+//! object by name or forged tag, domains, keys of others, user tags (no kind has a field for them yet).
 
 mod attacks;
 mod denial;
 mod forged;
+mod guards;
 mod limits;
 mod rights;
 mod secrets;
@@ -254,7 +255,7 @@ fn machine_with(name: &str, spec: &Value) -> String {
 }
 
 /// A manifest with changes to its spec: a JSON merge patch.
-fn patched(manifest: &str, spec: &Value) -> String {
+pub fn patched(manifest: &str, spec: &Value) -> String {
     let mut document: Value = serde_saphyr::from_str(manifest).unwrap();
     json_patch::merge(&mut document["spec"], spec);
     format!("---\n{document}\n")

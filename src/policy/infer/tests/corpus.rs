@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::{HERE, lines};
-use crate::policy::infer::{Class, Inferred, infer};
+use crate::policy::infer::{Class, Inferred, Need, infer};
 use crate::policy::resource::Resource;
 use crate::policy::statement::Statement;
 
@@ -49,7 +49,14 @@ pub(super) fn assert_least(name: &str, inferred: &Inferred) {
     for need in &inferred.needs {
         assert!(allowed(&statements, &need.statement), "{name}: {:?} is not allowed", need.statement);
         assert!(!need.states.is_empty());
+        // A role is passed to a service that is named, and to no other.
+        let passed = need.statement.conditions.values().any(|keys| keys.contains_key("iam:PassedToService"));
+        assert!(need.statement.actions[0] != "iam:PassRole" || passed, "{name}: {:?}", need.statement);
     }
+    // What is the same need is the same text, in whichever order the states are found.
+    let mut reversed = inferred.clone();
+    reversed.needs.reverse();
+    assert_eq!(reversed.statements(), inferred.statements(), "{name}");
     for (index, statement) in statements.iter().enumerate() {
         let mut rest = statements.clone();
         rest.remove(index);
@@ -60,6 +67,18 @@ pub(super) fn assert_least(name: &str, inferred: &Inferred) {
                 need.statement.actions[0] == *action && allowed(std::slice::from_ref(statement), &need.statement)
             });
             assert!(needed, "{name}: no state needs {action}");
+        }
+        // Nor is a resource there for nobody, nor an action on a resource that only another action is needed on.
+        for resource in &statement.resources {
+            for action in &statement.actions {
+                let needs = |need: &Need| {
+                    let Statement { actions, resources, conditions, .. } = &need.statement;
+                    actions[0] == *action
+                        && resources == std::slice::from_ref(resource)
+                        && *conditions == statement.conditions
+                };
+                assert!(inferred.needs.iter().any(needs), "{name}: no state needs {action} on {resource}");
+            }
         }
         for resource in &statement.resources {
             assert!(Resource::parse(resource).is_ok(), "{name}: {resource}");

@@ -1,6 +1,7 @@
 //! IAM: roles, their policies and tags. Errors: docs of each operation; words as users report them, unless said.
 
 mod checks;
+mod managed;
 mod policies;
 mod roles;
 
@@ -18,8 +19,36 @@ use super::wire::{Refusal, marker, page, query_input, read_marker};
 pub struct Iam {
     /// Roles by name in lower case: names are unique without regard to case (AWS.md §1).
     pub roles: BTreeMap<String, Role>,
-    /// The account's own managed policies by ARN: their documents.
-    pub policies: BTreeMap<String, String>,
+    /// The account's own managed policies by ARN.
+    pub policies: BTreeMap<String, Policy>,
+}
+
+/// A customer-managed policy.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Policy {
+    /// As it was written at creation.
+    pub name: String,
+    /// Such as `/stepgate/`.
+    pub path: String,
+    /// Starts with ANPA.
+    pub id: String,
+    /// Since the Unix epoch.
+    pub created: Duration,
+    /// For people.
+    pub description: Option<String>,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+    /// Versions by number: JSON text, and since when.
+    pub versions: BTreeMap<u32, (String, Duration)>,
+    /// The version that counts.
+    pub default: u32,
+}
+
+impl Policy {
+    /// The text of the version that counts.
+    pub fn document(&self) -> &str {
+        self.versions.get(&self.default).map(|(text, _)| text.as_str()).unwrap_or_default()
+    }
 }
 
 /// A role.
@@ -103,6 +132,9 @@ struct Input {
     policy_name: Option<String>,
     policy_document: Option<String>,
     policy_arn: Option<String>,
+    version_id: Option<String>,
+    set_as_default: Option<String>,
+    scope: Option<String>,
     marker: Option<String>,
     max_items: Option<String>,
 }
@@ -129,8 +161,17 @@ impl Iam {
             "AttachRolePolicy" => self.attach(context, &input),
             "DetachRolePolicy" => self.detach(context, &input),
             "ListAttachedRolePolicies" => self.list_attached(context, &input),
-            "CreatePolicy" => self.create_managed(context, &input),
+            "CreatePolicy" => self.create_managed(context, input),
+            "GetPolicy" => self.get_managed(&input),
+            "ListPolicies" => self.list_managed(&input),
             "DeletePolicy" => self.delete_managed(&input),
+            "CreatePolicyVersion" => self.create_version(context, &input),
+            "GetPolicyVersion" => self.get_version(&input),
+            "ListPolicyVersions" => self.list_versions(&input),
+            "SetDefaultPolicyVersion" => self.set_default_version(&input),
+            "DeletePolicyVersion" => self.delete_version(&input),
+            "TagPolicy" => self.tag_managed(&input),
+            "UntagPolicy" => self.untag_managed(&input),
             "GetAccountSummary" => Ok(self.summary(context)),
             _ => Err(Refusal::unknown(format!("iam:{operation}"))),
         }

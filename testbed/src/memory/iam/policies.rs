@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::super::Context;
 use super::super::wire::Refusal;
-use super::roles::{date, encoded};
+use super::roles::encoded;
 use super::{AWS_MANAGED, Iam, Input, checks, listed, required};
 
 /// Inline policies of a role, white space not counted (AWS.md §1).
@@ -16,7 +16,7 @@ fn no_policy(name: &str) -> Refusal {
     Refusal::new(404, "NoSuchEntity", format!("The role policy with name {name} cannot be found."))
 }
 
-fn size(document: &str) -> usize {
+pub(super) fn size(document: &str) -> usize {
     document.chars().filter(|c| !c.is_whitespace()).count()
 }
 
@@ -109,44 +109,6 @@ impl Iam {
         listed(input, "AttachedPolicies", role.attached.iter().map(shown).collect())
     }
 
-    /// A managed policy of the account's own, as far as a test needs one to attach.
-    pub(super) fn create_managed(&mut self, context: &mut Context<'_>, input: &Input) -> Result<Value, Refusal> {
-        let name = required(input.policy_name.as_ref(), "policyName")?;
-        let document = required(input.policy_document.as_ref(), "policyDocument")?;
-        checks::name("policyName", name, 128)?;
-        checks::policy("policyDocument", document)?;
-        if size(document) > 6_144 {
-            return Err(checks::limit("Cannot exceed quota for PolicySize: 6144"));
-        }
-        let path = input.path.as_deref().unwrap_or("/");
-        let arn = format!("arn:{}:iam::{}:policy{path}{name}", context.partition(), context.account);
-        if self.policies.contains_key(&arn) {
-            return Err(Refusal::new(
-                409,
-                "EntityAlreadyExists",
-                format!("A policy called {name} already exists. Duplicate names are not allowed."),
-            ));
-        }
-        self.policies.insert(arn.clone(), document.to_owned());
-        let id = format!("ANPA{}", context.id(17).to_uppercase());
-        Ok(json!({"Policy": {
-            "PolicyName": name, "PolicyId": id, "Arn": arn, "Path": path, "DefaultVersionId": "v1",
-            "CreateDate": date(context.now), "UpdateDate": date(context.now),
-            "AttachmentCount": 0, "PermissionsBoundaryUsageCount": 0, "IsAttachable": true,
-        }}))
-    }
-
-    pub(super) fn delete_managed(&mut self, input: &Input) -> Result<Value, Refusal> {
-        let arn = required(input.policy_arn.as_ref(), "policyArn")?;
-        if self.roles.values().any(|role| role.attached.values().any(|attached| attached == arn)) {
-            return Err(Refusal::new(409, "DeleteConflict", "Cannot delete a policy attached to entities."));
-        }
-        // rec
-        let gone = self.policies.remove(arn);
-        gone.map(|_| Value::Null)
-            .ok_or_else(|| Refusal::new(404, "NoSuchEntity", format!("Policy {arn} was not found.")))
-    }
-
     /// What a managed policy says.
     pub(in super::super) fn managed_document(&self, arn: &str) -> Option<String> {
         let aws = || {
@@ -155,6 +117,6 @@ impl Iam {
             let statement = json!({"Effect": "Allow", "Action": action, "Resource": "*"});
             Some(json!({"Version": "2012-10-17", "Statement": statement}).to_string())
         };
-        self.policies.get(arn).cloned().or_else(aws)
+        self.policies.get(arn).map(|policy| policy.document().to_owned()).or_else(aws)
     }
 }

@@ -241,7 +241,7 @@ fn session(text: Option<&str>) -> Result<Option<u32>, Refusal> {
 }
 
 /// Keys are unique without regard to case (doc).
-fn add_tags(tags: &mut BTreeMap<String, String>, new: &[Tag]) -> Result<(), Refusal> {
+pub(super) fn add_tags(tags: &mut BTreeMap<String, String>, new: &[Tag]) -> Result<(), Refusal> {
     if new.len() > MOST_TAGS {
         return Err(checks::validation(&format!(
             "Value at 'tags' failed to satisfy constraint: Member must have length less than or equal to {MOST_TAGS}"

@@ -142,12 +142,13 @@ pub(super) fn create(
         tags,
         stale: None,
         gone: None,
+        running: BTreeMap::new(),
     };
     machines.insert(arn.clone(), machine);
     Ok(created(context.now))
 }
 
-fn found<'a>(machines: &'a mut Machines, input: &Input) -> Result<(String, &'a mut Machine), Refusal> {
+pub(super) fn found<'a>(machines: &'a mut Machines, input: &Input) -> Result<(String, &'a mut Machine), Refusal> {
     let arn = machine_arn(required(input.state_machine_arn.as_ref(), "stateMachineArn")?)?;
     machines.get_mut(arn).map(|machine| (arn.to_owned(), machine)).ok_or_else(|| no_machine(arn))
 }

@@ -1,6 +1,7 @@
 //! Step Functions: state machines and their tags.
 
 mod definition;
+mod executions;
 mod machines;
 
 use std::collections::BTreeMap;
@@ -35,6 +36,8 @@ pub struct Machine {
     pub stale: Option<(Duration, Form, Option<String>)>,
     /// When it is gone, once it is DELETING.
     pub gone: Option<Duration>,
+    /// Its running executions: name, and when each started.
+    pub running: BTreeMap<String, Duration>,
 }
 
 /// What UpdateStateMachine can change.
@@ -74,6 +77,9 @@ struct Input {
     tag_keys: Option<Vec<String>>,
     state_machine_arn: Option<String>,
     resource_arn: Option<String>,
+    execution_arn: Option<String>,
+    input: Option<String>,
+    status_filter: Option<String>,
     max_results: Option<i64>,
     next_token: Option<String>,
 }
@@ -100,6 +106,9 @@ pub(super) fn call(
         "DescribeStateMachine" => machines::describe(context, machines, &input),
         "UpdateStateMachine" => machines::update(context, iam, machines, input),
         "DeleteStateMachine" => machines::delete(context, machines, &input),
+        "StartExecution" => executions::start(context, machines, &input),
+        "StopExecution" => executions::stop(context, machines, &input),
+        "ListExecutions" => executions::list(machines, &input),
         "ListStateMachines" => machines::list(machines, &input),
         "TagResource" => tag(machines, &input),
         "UntagResource" => untag(machines, &input),

@@ -1,0 +1,263 @@
+//! The managed execution role of a StateMachine: the role, and the customer-managed policies that hold what its inline policy has no
+//! room for.
+//!
+//! Two things are done in an order that a running execution survives. What one document loses to another is written there first
+//! ([`layout::between`]). And what an updated definition no longer needs is kept until the executions that started before have ended:
+//! they keep the old definition (AWS.md §2). The role's own tags remember that, so that it outlives the process and nobody in the cluster
+//! can forge it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use k8s_openapi::jiff::Timestamp;
+
+use crate::identity::{Owner, Ownership, Tags};
+use crate::policy::ceiling::{self, Grant, Namespace};
+use crate::policy::layout::{self, Layout, MOST_ATTACHED, Slot};
+use crate::policy::roles;
+use crate::policy::statement::{Document, Effect, Statement};
+use crate::problem::Problem;
+use crate::resources::{Step, managed_policy, role};
+use crate::tenancy::Place;
+
+/// The role has, or had, policies beside its inline one.
+const POLICIES: &str = "stepgate.dev/policies";
+/// Since when all new executions run with the present definition; [`NOW`] while it is being updated.
+const UPDATED: &str = "stepgate.dev/updated";
+const NOW: &str = "now";
+
+/// An execution role as it should be.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Desired {
+    /// The role; its inline policy is that of the layout.
+    pub role: role::Desired,
+    /// What it may do.
+    pub layout: Layout,
+    /// What of that which it no longer needs may be kept for running executions.
+    pub keeps: Keeps,
+}
+
+/// What bounds that which is kept for running executions: the tenant's grants as they are now.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Keeps {
+    /// The tenant's ceiling, filled in.
+    pub ceiling: Vec<Grant>,
+    /// The namespace.
+    pub namespace: Namespace,
+    /// The tenant's `managedPolicyArns`, filled in.
+    pub managed_policies: Vec<String>,
+}
+
+impl Keeps {
+    fn admits(&self, statement: &Statement) -> bool {
+        statement.effect == Effect::Deny
+            || roles::is_bounded_elsewhere(statement)
+            || ceiling::check(std::slice::from_ref(statement), &self.ceiling, &self.namespace).is_ok()
+    }
+}
+
+/// An execution role as AWS has it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Observed {
+    /// The role, also one that is no longer wanted.
+    pub role: Option<role::Observed>,
+    /// The policies under its path by ARN.
+    pub parts: BTreeMap<String, managed_policy::Observed>,
+}
+
+/// How far an update of the machine is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mark {
+    /// It may be under way.
+    Updating,
+    /// Every execution that starts after this moment runs with the present definition.
+    Since(Timestamp),
+}
+
+impl Observed {
+    /// Whether the role is kept wider for executions that started before an update.
+    pub fn mark(&self) -> Option<Mark> {
+        let text = self.role.as_ref()?.tags.get(UPDATED)?;
+        Some(text.parse().map_or(Mark::Updating, Mark::Since))
+    }
+
+    /// Whether there may be policies beside the inline one.
+    pub fn has_policies(role: &role::Observed) -> bool {
+        role.tags.contains_key(POLICIES)
+    }
+
+    fn attached(&self, arn: &str) -> bool {
+        self.role.as_ref().is_some_and(|role| role.managed_policies.contains(arn))
+    }
+
+    /// What the documents that count say; what can't be read is not ours.
+    fn layout(&self, prefix: &str) -> Layout {
+        let Some(role) = &self.role else { return Layout::new() };
+        let inline = role.policies.get(role::POLICY_NAME).map(|text| (Slot::Inline, text));
+        let parts = self.parts.iter().filter(|(arn, _)| self.attached(arn));
+        let parts = parts.filter_map(|(arn, part)| Some((Slot::Part(number(prefix, arn)?), &part.policy)));
+        let documents = inline.into_iter().chain(parts);
+        documents.filter_map(|(slot, text)| Some((slot, Document::parse(text).ok()?))).collect()
+    }
+}
+
+/// The number of a policy, from its ARN.
+fn number(prefix: &str, arn: &str) -> Option<usize> {
+    arn.strip_prefix(prefix)?.parse().ok()
+}
+
+/// What is the same in the ARNs of all policies of a role: the number follows.
+fn prefix(role: &str, path: &str, place: &Place) -> String {
+    format!("arn:{}:iam::{}:policy{path}{role}-", place.partition, place.account_id)
+}
+
+/// What is to be done with a role now.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Change {
+    /// The steps.
+    pub steps: Vec<Step>,
+    /// Whether more is to be done after them: what the role no longer needs has not gone yet.
+    pub rest: bool,
+}
+
+impl Desired {
+    /// The ARNs of its policies beside the inline one.
+    pub fn part_arns(&self, place: &Place) -> BTreeSet<String> {
+        self.layout
+            .keys()
+            .filter_map(|slot| self.part(*slot, &Document::default(), place))
+            .map(|part| part.arn)
+            .collect()
+    }
+
+    /// Its policies beside the inline one.
+    pub fn parts(&self, place: &Place) -> Vec<managed_policy::Desired> {
+        self.layout.iter().filter_map(|(slot, policy)| self.part(*slot, policy, place)).collect()
+    }
+
+    fn part(&self, slot: Slot, policy: &Document, place: &Place) -> Option<managed_policy::Desired> {
+        let Slot::Part(number) = slot else { return None };
+        let role::Desired { name, path, owner, .. } = &self.role;
+        Some(managed_policy::Desired {
+            name: format!("{name}-{number}"),
+            path: path.clone(),
+            arn: format!("{}{number}", prefix(name, path, place)),
+            owner: owner.clone(),
+            description: format!("Part {number} of the permissions of role {name} (stepgate)"),
+            policy: policy.clone(),
+        })
+    }
+
+    /// What brings the role there; `withheld`: as far as takes nothing from executions that run.
+    ///
+    /// # Errors
+    /// A role or policy of our name is another's; or no role holds what it has and what it needs.
+    pub fn change(&self, observed: &Observed, place: &Place, withheld: bool) -> Result<Change, Problem> {
+        let prefix = prefix(&self.role.name, &self.role.path, place);
+        let now = observed.layout(&prefix);
+        let others = observed.role.iter().flat_map(|role| &role.managed_policies);
+        let others = others.filter(|arn| number(&prefix, arn).is_none()).cloned();
+        let mut managed = self.role.managed_policies.clone();
+        if withheld {
+            let Keeps { managed_policies, namespace, .. } = &self.keeps;
+            managed.extend(others.filter(|arn| ceiling::arn_allowed(managed_policies, arn, namespace)));
+        }
+        let target = self.next(&now, withheld, MOST_ATTACHED.saturating_sub(managed.len()), observed.role.is_some())?;
+
+        let mut change =
+            Change { steps: Vec::new(), rest: target != self.layout || managed != self.role.managed_policies };
+        let parts: Vec<_> = target.iter().filter_map(|(slot, policy)| self.part(*slot, policy, place)).collect();
+        let attached = observed.role.iter().flat_map(|role| &role.managed_policies);
+        managed.extend(attached.filter(|arn| number(&prefix, arn).is_some()).cloned());
+        let role = role::Desired {
+            policy: target.get(&Slot::Inline).cloned().unwrap_or_default(),
+            managed_policies: managed,
+            ..self.role.clone()
+        };
+        let name = || self.role.name.clone();
+        change.steps.extend(role::diff(&role, observed.role.as_ref())?.into_iter().map(Step::Role));
+        let noted = observed.role.as_ref().is_some_and(Observed::has_policies);
+        if !parts.is_empty() && !noted {
+            let tags = Tags::from([(POLICIES.to_owned(), "true".to_owned())]);
+            change.steps.push(Step::Role(role::Step::Note { name: name(), tags }));
+        }
+        for part in &parts {
+            let steps = managed_policy::diff(part, observed.parts.get(&part.arn))?;
+            change.steps.extend(steps.into_iter().map(Step::ManagedPolicy));
+            if !observed.attached(&part.arn) {
+                change.steps.push(Step::Role(role::Step::Attach { name: name(), arn: part.arn.clone() }));
+            }
+        }
+        let stays = |arn: &str| parts.iter().any(|part| part.arn == arn);
+        let leaving = take_off(&self.role.name, &self.role.owner, observed, stays);
+        if parts.is_empty() && noted && leaving.is_empty() {
+            let keys = vec![POLICIES.to_owned()];
+            change.steps.push(Step::Role(role::Step::Forget { name: name(), keys }));
+        }
+        change.steps.extend(leaving);
+        Ok(change)
+    }
+
+    /// The layout to write now.
+    fn next(&self, now: &Layout, withheld: bool, most: usize, exists: bool) -> Result<Layout, Problem> {
+        let wanted = || self.layout.clone();
+        let has_parts = now.keys().chain(self.layout.keys()).any(|slot| *slot != Slot::Inline);
+        if !exists || (!withheld && !has_parts) {
+            return Ok(wanted());
+        }
+        if !withheld {
+            // Where there is no room for both, a moment without some of it can't be helped.
+            return Ok(layout::between(now, &self.layout, most).filter(|next| next != now).unwrap_or_else(wanted));
+        }
+        let mut kept = now.clone();
+        for document in kept.values_mut() {
+            *document = layout::filtered(document, |_, statement| self.keeps.admits(statement));
+        }
+        kept.retain(|_, document| !document.is_empty());
+        layout::between(&kept, &self.layout, most).ok_or_else(|| {
+            Problem::invalid(format!(
+                "spec.definition: no role holds what running executions of the former definition may still do together with what this one needs: more than {MOST_ATTACHED} policies; change it in two steps, or create another StateMachine"
+            ))
+        })
+    }
+}
+
+/// What takes the other policies off a role and deletes them.
+fn take_off(name: &str, owner: &Owner, observed: &Observed, stays: impl Fn(&str) -> bool) -> Vec<Step> {
+    let leaving = || observed.parts.iter().filter(|(arn, _)| !stays(arn));
+    let detach = leaving().filter(|(arn, _)| observed.attached(arn));
+    let detach = detach.map(|(arn, _)| Step::Role(role::Step::Detach { name: name.to_owned(), arn: arn.clone() }));
+    let delete = leaving().filter_map(|(arn, part)| managed_policy::removal(arn, owner, part));
+    detach.chain(delete.map(Step::ManagedPolicy)).collect()
+}
+
+/// Notes on the role how far an update of the machine is.
+pub fn note(name: &str, mark: Mark) -> Step {
+    let value = match mark {
+        Mark::Updating => NOW.to_owned(),
+        Mark::Since(at) => Timestamp::from_second(at.as_second()).unwrap_or(at).to_string(),
+    };
+    Step::Role(role::Step::Note { name: name.to_owned(), tags: Tags::from([(UPDATED.to_owned(), value)]) })
+}
+
+/// Nothing is kept any more.
+pub fn forget(name: &str) -> Step {
+    Step::Role(role::Step::Forget { name: name.to_owned(), keys: vec![UPDATED.to_owned()] })
+}
+
+/// What removes the role, its policies before it: nothing where it is not there, or another's.
+pub fn removal(name: &str, owner: &Owner, observed: &Observed) -> Vec<Step> {
+    let is_ours = |role: &role::Observed| !matches!(owner.reads(&role.tags), Ownership::Foreign(_));
+    let mut steps = match &observed.role {
+        Some(role) if !is_ours(role) => Vec::new(),
+        _ => take_off(name, owner, observed, |_| false),
+    };
+    steps.extend(role::removal(name, owner, observed.role.as_ref()).into_iter().map(Step::Role));
+    steps
+}
+
+/// What lets the role and its policies go under `deletionPolicy: Retain`.
+pub fn release(name: &str, owner: &Owner, observed: &Observed) -> Vec<Step> {
+    let parts = observed.parts.iter().filter_map(|(arn, part)| managed_policy::release(arn, owner, part));
+    let role = role::release(name, owner, observed.role.as_ref()).into_iter().map(Step::Role);
+    parts.map(Step::ManagedPolicy).chain(role).collect()
+}

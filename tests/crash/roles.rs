@@ -1,0 +1,139 @@
+//! Execution roles at every crash point: whose policy needs several documents, and which keeps for running executions what a new
+//! definition no longer needs.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use stepgate_testbed::memory::{ACCOUNT, Memory, Settings};
+
+use super::operator::Goal;
+use super::scene::Scene;
+use super::{Found, Moment, kubernetes};
+
+fn scene(kind: &str, queues: &[&str], statements: &[Value]) -> Scene {
+    let next = queues.iter().skip(1).chain([&"End"]);
+    let states: serde_json::Map<String, Value> = queues
+        .iter()
+        .zip(next)
+        .map(|(queue, next)| {
+            let url = format!("https://sqs.us-east-1.amazonaws.com/{ACCOUNT}/{queue}");
+            let task = json!({"Type": "Task", "Resource": "arn:aws:states:::sqs:sendMessage",
+                "Parameters": {"QueueUrl": url, "MessageBody": "m"}, "Next": next});
+            ((*queue).to_owned(), task)
+        })
+        .chain([("End".to_owned(), json!({"Type": "Succeed"}))])
+        .collect();
+    let definition = json!({"StartAt": states.keys().next(), "States": states}).to_string();
+    let mut spec = json!({"type": kind, "definition": definition});
+    if !statements.is_empty() {
+        spec["executionRole"] = json!({"statements": statements});
+    }
+    Scene::of(vec![
+        json!({"apiVersion": "stepgate.dev/v1alpha1", "kind": "AWSAccount", "metadata": {"name": "a"}, "spec": {
+            "accountId": ACCOUNT, "regions": [{"name": "us-east-1"}],
+            "tenants": [{"name": "all", "namespaces": {"from": "All"}, "ceiling": [{"actions": ["sqs:*"], "resources": ["*"]}]}]}}),
+        json!({"apiVersion": "stepgate.dev/v1alpha1", "kind": "StateMachine",
+            "metadata": {"name": "m", "namespace": "team", "generation": 1}, "spec": spec}),
+    ])
+}
+
+/// What a role needs for these queues: about 100 characters each.
+fn queues(action: &str, numbers: std::ops::Range<usize>) -> Value {
+    let arn =
+        |n| format!("arn:aws:sqs:us-east-1:{ACCOUNT}:a-queue-with-a-name-that-is-long-enough-to-fill-policies-{n:04}");
+    json!({"actions": [action], "resources": numbers.map(arn).collect::<Vec<_>>()})
+}
+
+fn nothing() -> Moment {
+    Moment { aws: Memory::new(7, Settings::default()), records: kubernetes::Revisions::default() }
+}
+
+fn role(moment: &Moment) -> Value {
+    let essence = moment.aws.essence();
+    essence[ACCOUNT]["roles"].as_object().unwrap().values().next().unwrap().clone()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_policy_in_several_documents_is_made_changed_and_removed() {
+    let start = nothing();
+    let mut found = Found::default();
+    let large = scene("EXPRESS", &["q"], &[queues("sqs:SendMessage", 0..110), queues("sqs:DeleteMessage", 0..8)]);
+    let made = found.phase("make", &start, &large, Goal::There).await;
+    let attached = |moment: &Moment| role(moment)["attached"].as_object().unwrap().len();
+    assert_eq!(attached(&made), 2);
+    // Half of it goes, as much comes: everything moves from one document to another.
+    let other =
+        scene("EXPRESS", &["q"], &[queues("sqs:ChangeMessageVisibility", 0..8), queues("sqs:SendMessage", 55..165)]);
+    let moved = found.phase("change", &made, &other, Goal::There).await;
+    assert_eq!(attached(&moved), 2);
+    let small = scene("EXPRESS", &["q"], &[queues("sqs:SendMessage", 0..2)]);
+    let inline = found.phase("shrink", &moved, &small, Goal::There).await;
+    assert_eq!(attached(&inline), 0);
+    let fresh = super::drive(&start, &small, Goal::There, None).await.unwrap().end;
+    assert_eq!(inline.aws.essence(), fresh.aws.essence(), "as if it had been so from the beginning");
+    let gone = found.phase("delete", &moved, &other, Goal::Gone).await;
+    assert_eq!(gone.aws.essence(), start.aws.essence());
+    println!("{} crash points", found.points);
+    assert!(found.wrong.is_empty(), "{} of {}:\n{}", found.wrong.len(), found.points, found.wrong.join("\n"));
+}
+
+/// AWS's own request, as a user makes it.
+fn states(aws: &mut Memory, operation: &str, body: &Value) {
+    let request = http::Request::post("https://states.us-east-1.amazonaws.com/")
+        .header("x-amz-target", format!("AWSStepFunctions.{operation}"))
+        .header("content-type", "application/x-amz-json-1.0")
+        .body(body.to_string().into_bytes())
+        .unwrap();
+    let answer = aws.handle(&request);
+    assert_eq!(answer.status(), 200, "{}", String::from_utf8_lossy(answer.body()));
+}
+
+#[rstest::rstest]
+#[case::express("EXPRESS")]
+#[case::standard("STANDARD")]
+#[tokio::test(start_paused = true)]
+async fn a_running_execution_survives_a_definition_that_drops_its_later_task(#[case] kind: &str) {
+    let mut found = Found::default();
+    let both = scene(kind, &["first", "later"], &[]);
+    let mut made = found.phase("make", &nothing(), &both, Goal::There).await;
+    let machine = format!("arn:aws:states:us-east-1:{ACCOUNT}:stateMachine:team_m");
+    if kind == "STANDARD" {
+        states(&mut made.aws, "StartExecution", &json!({"stateMachineArn": machine, "name": "monday"}));
+    }
+    let may = |moment: &Moment, queue: &str| role(moment)["policies"].to_string().contains(&format!(":{queue}\""));
+
+    let other = scene(kind, &["first", "new"], &[]);
+    let mut updated = found.phase("update", &made, &other, Goal::There).await;
+    assert!(["first", "later", "new"].iter().all(|queue| may(&updated, queue)), "it can do all of both");
+
+    // As long as one may run, a look at it changes nothing.
+    updated.aws.advance(Duration::from_mins(if kind == "EXPRESS" { 4 } else { 400 }));
+    let mut later = found.phase("look", &updated, &other, Goal::There).await;
+    assert!(may(&later, "later"));
+    later.aws.advance(Duration::from_mins(2));
+    if kind == "STANDARD" {
+        let execution = format!("{}:monday", machine.replace(":stateMachine:", ":execution:"));
+        // One that started after the update does not count.
+        states(&mut later.aws, "StartExecution", &json!({"stateMachineArn": machine, "name": "tuesday"}));
+        states(&mut later.aws, "StopExecution", &json!({"executionArn": execution}));
+    }
+    let narrowed = found.phase("narrow", &later, &other, Goal::There).await;
+    assert!(may(&narrowed, "first") && may(&narrowed, "new") && !may(&narrowed, "later"));
+    let fresh = super::drive(&nothing(), &other, Goal::There, None).await.unwrap().end;
+    assert_eq!(role(&narrowed), role(&fresh), "nothing is left of it");
+    println!("{} crash points", found.points);
+    assert!(found.wrong.is_empty(), "{} of {}:\n{}", found.wrong.len(), found.points, found.wrong.join("\n"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_account_is_asked_before_a_role_is_made() {
+    let mut full = nothing();
+    full.aws = Memory::new(7, Settings { role_limit: 0, ..Settings::default() });
+    let wanted = scene("EXPRESS", &["q"], &[]);
+    let error = super::drive(&full, &wanted, Goal::There, None).await.err().unwrap();
+    assert!(
+        error.ends_with("the account has 0 IAM roles of the 0 that it may have, and this needs another; the platform admin must delete roles that nobody uses, or ask AWS for a higher quota (IAM, \"Roles per account\")"),
+        "{error}"
+    );
+    assert!(!error.contains("LimitExceeded"), "CreateRole was not tried");
+}
