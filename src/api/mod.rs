@@ -10,15 +10,21 @@ mod api_route;
 mod aws_account;
 mod common;
 pub mod conditions;
+mod cors;
 mod gateway_response;
 mod rest_api;
+mod route_request;
+mod route_response;
 mod state_machine;
 
 pub use api_route::*;
 pub use aws_account::*;
 pub use common::*;
+pub use cors::*;
 pub use gateway_response::*;
 pub use rest_api::*;
+pub use route_request::*;
+pub use route_response::*;
 pub use state_machine::*;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;

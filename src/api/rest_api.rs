@@ -7,8 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Action, Authorization, Binding, CommonStatus, DeletionPolicy, Drift, DriftPolicy, GatewayResponse, LocalReference,
-    Method, Namespaces,
+    Action, Authorization, Binding, CommonStatus, Cors, DeletionPolicy, Drift, DriftPolicy, GatewayResponse,
+    LocalReference, Method, Namespaces,
 };
 
 /// One API Gateway REST API that many APIRoutes share, from several namespaces.
@@ -62,6 +62,9 @@ pub struct RestAPISpec {
     /// The kind of endpoint.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<Endpoint>,
+    /// Which web pages' scripts may call; for routes without `cors` of their own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cors: Option<Cors>,
     /// What API Gateway itself answers where a request does not reach a route, or a route can't answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 21))]

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::attach::{Attachment, clashes, kept, parameter_names};
-use super::invoke_roles;
+use super::{cors, invoke_roles};
 use crate::identity::{Key, content_hash, role_path};
 use crate::plan::{Plan, StepId};
 use crate::policy::statement::INLINE_LIMIT;
@@ -180,6 +180,7 @@ impl Api<'_> {
         for valid in ready {
             tree.insert(valid.at.clone(), route::Desired::Method(Box::new(valid.method.clone())));
         }
+        tree.extend(cors::preflights(&tree, self.attachment, &observed.tree));
         let serves_something = tree
             .iter()
             .any(|(at, wanted)| matches!(wanted, route::Desired::Method(_)) || observed.tree.methods.contains_key(at));
@@ -188,6 +189,11 @@ impl Api<'_> {
             tree.insert(at, route::Desired::Method(Box::new(stub)));
         }
         tree
+    }
+
+    /// Every method as it should be.
+    pub fn methods(&self, observed: &Observed) -> BTreeMap<At, Method> {
+        route::result(&self.tree(observed), &observed.tree)
     }
 
     /// Whether nothing serves yet and the first routes are on their way: one deployment then, not two.
@@ -529,15 +535,14 @@ fn stub() -> (At, Method) {
         passthrough: "NEVER".to_owned(),
         timeout_millis: route::DEFAULT_TIMEOUT_MILLIS,
     };
-    let response = route::IntegrationResponse { selection_pattern: None, templates: BTreeMap::new() };
     let method = Method {
         // Without `_`, so that no route can have it.
         operation_name: "stepgate-no-routes".to_owned(),
         authorization: "AWS_IAM".to_owned(),
         api_key_required: false,
         integration: Some(integration),
-        responses: BTreeSet::from(["404".to_owned()]),
-        integration_responses: BTreeMap::from([("404".to_owned(), response)]),
+        responses: BTreeMap::from([("404".to_owned(), route::MethodResponse::default())]),
+        integration_responses: BTreeMap::from([("404".to_owned(), route::IntegrationResponse::default())]),
     };
     (At { path: "/".to_owned(), method: "OPTIONS".to_owned() }, method)
 }

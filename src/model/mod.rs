@@ -3,6 +3,7 @@
 
 pub mod api;
 pub mod attach;
+pub mod cors;
 mod invoke_roles;
 pub mod machine;
 pub mod openapi;

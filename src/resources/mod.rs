@@ -5,6 +5,7 @@
 
 pub mod deployment;
 pub mod gateway_response;
+pub mod invocation;
 pub mod rest_api;
 pub mod role;
 pub mod route;

@@ -1,11 +1,13 @@
 //! From objects and their references to values that everything after can rely on: `build` cannot fail.
 
+mod cors;
 pub mod execution_role;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod gateway_response;
 pub mod rest_api;
 pub mod route;
+pub mod route_response;
 pub mod state_machine;
 #[cfg(test)]
 mod tests;

@@ -7,6 +7,7 @@ use kube::ResourceExt;
 use crate::api::conditions::reasons;
 use crate::api::{APIRoute, Authorization, EndpointType, Mapping, RestAPI, RouteGrant};
 use crate::identity::{Key, Owner, joined};
+use crate::mapping::Cors;
 use crate::problem::Problem;
 use crate::resources::gateway_response::GatewayResponses;
 use crate::tenancy::{Admission, Place, admit, includes};
@@ -31,6 +32,8 @@ pub struct ValidApi {
     pub stages: Vec<ValidStage>,
     /// What API Gateway itself answers, by type.
     pub gateway_responses: GatewayResponses,
+    /// Which web pages' scripts may call routes that do not say it themselves.
+    pub cors: Option<Cors>,
     /// How many unserved revisions are kept.
     pub revision_history_limit: usize,
 }
@@ -91,13 +94,20 @@ pub fn validate(world: &World, api: &RestAPI) -> Result<ValidApi, Problem> {
         }
         stages.push(ValidStage { name: stage.name.clone(), revision: stage.revision, variables });
     }
+    let cors = api.spec.cors.as_ref().map(super::cors::validate);
+    let mut gateway_responses =
+        super::gateway_response::validate(api.spec.gateway_responses.as_deref().unwrap_or_default());
+    if let Some(cors) = &cors {
+        super::cors::decorate_errors(&mut gateway_responses, cors);
+    }
     Ok(ValidApi {
         owner: owner(world, api),
         name: joined(&Key::of(api), 255),
         description: api.spec.description.clone().unwrap_or_default(),
         endpoint,
         stages,
-        gateway_responses: super::gateway_response::validate(api.spec.gateway_responses.as_deref().unwrap_or_default()),
+        gateway_responses,
+        cors,
         revision_history_limit: usize::try_from(api.spec.revision_history_limit).unwrap_or_default(),
         place,
         admission,
@@ -190,7 +200,7 @@ pub fn admits(world: &World, api: &RestAPI, route: &APIRoute) -> Result<(), Prob
 /// Whether a route brings templates of its own, for requests or for answers: each is a program that reads all of a call.
 fn has_programs(route: &APIRoute) -> bool {
     let request = route.spec.request.as_ref().is_some_and(|request| request.templates.is_some());
-    let responses = route.spec.response.iter().flat_map(|response| &response.responses);
+    let responses = route.spec.response.iter().flat_map(|response| response.responses.iter().flatten());
     request || responses.filter_map(|response| response.integration.as_ref()).any(|it| !it.templates.is_empty())
 }
 

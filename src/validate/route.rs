@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use kube::ResourceExt;
 
 use super::rest_api::{ValidApi, admits};
+use super::route_response::{Responses, responses};
 use super::state_machine::arn_in;
 use super::{admitted_arn, target_machine};
 use crate::api::conditions::reasons;
 use crate::api::{
-    APIRoute, Action, EndpointType, InputEntry, MachineType, PAUSED, RequestSpec, ResponseSpec, RestAPI, StateMachine,
-    ValueSource, is_paused,
+    APIRoute, Action, EndpointType, InputEntry, MachineType, PAUSED, RequestSpec, RestAPI, StateMachine, ValueSource,
+    is_paused,
 };
 use crate::identity::{Key, invoke_role_name, joined, role_name, role_path};
 use crate::mapping::{self, Input, Machine, Request, Source};
@@ -18,7 +19,7 @@ use crate::policy::ceiling;
 use crate::policy::roles::{InvokeAction, MachineArn, Use};
 use crate::problem::Problem;
 use crate::resources::deployment::RoleNeeds;
-use crate::resources::route::{At, DEFAULT_TIMEOUT_MILLIS, Integration, IntegrationResponse, Method};
+use crate::resources::route::{At, DEFAULT_TIMEOUT_MILLIS, Integration, Method};
 use crate::tenancy::{Admission, Place, admit};
 use crate::world::World;
 
@@ -35,6 +36,8 @@ pub struct ValidRoute {
     pub role: Option<(String, RoleNeeds)>,
     /// The StateMachines that it calls.
     pub machines: BTreeSet<Key>,
+    /// Which web pages' scripts may call it.
+    pub cors: Option<mapping::Cors>,
 }
 
 impl ValidRoute {
@@ -120,7 +123,16 @@ pub fn validate(world: &World, api: &RestAPI, valid: &ValidApi, route: &APIRoute
     let targets = targets(world, valid, &admission, route)?;
     let request = spec.request.clone().unwrap_or_default();
     let templates = request_templates(valid, route, &targets, &request).map_err(Refusal::own)?;
-    let (responses, integration_responses) = responses(spec.target.action, spec.response.as_ref());
+    // A route's own OPTIONS is its path's preflight: what it answers is its own affair.
+    let cors = match spec.method {
+        crate::api::Method::Options => None,
+        _ => spec.cors.as_ref().map(super::cors::validate).or_else(|| valid.cors.clone()),
+    };
+    let mut responses = responses(spec.target.action, spec.response.as_ref()).map_err(Refusal::own)?;
+    if let Some(cors) = &cors {
+        super::cors::decorate(&mut responses, cors);
+    }
+    let Responses { declared: responses, mapped: integration_responses } = responses;
     let own_role = request.templates.is_some() || spec.target.state_machine_refs.is_some();
     let (credentials, role) = role(valid, &admission, route, &targets, own_role).map_err(Refusal::own)?;
     let integration = Integration {
@@ -154,6 +166,7 @@ pub fn validate(world: &World, api: &RestAPI, valid: &ValidApi, route: &APIRoute
         },
         role,
         machines: targets.machines,
+        cors,
         key,
     })
 }
@@ -383,44 +396,6 @@ fn value_source(route: &APIRoute, field: &str, source: &ValueSource) -> Result<S
         .or_else(|| source.header.clone().map(Source::Header))
         .or_else(|| source.context.clone().map(Source::Context));
     other.ok_or_else(|| Problem::invalid(format!("spec.request.{field} names no part of the request")))
-}
-
-type Responses = (BTreeSet<String>, BTreeMap<String, IntegrationResponse>);
-
-fn responses(action: Action, raw: Option<&ResponseSpec>) -> Responses {
-    if let Some(raw) = raw {
-        let statuses = raw.responses.iter().map(|response| response.status_code.to_string()).collect();
-        let mapped = raw
-            .responses
-            .iter()
-            .filter_map(|response| {
-                let integration = response.integration.as_ref()?;
-                let mapped = IntegrationResponse {
-                    selection_pattern: integration.selection_pattern.clone(),
-                    templates: integration.templates.clone(),
-                };
-                Some((response.status_code.to_string(), mapped))
-            })
-            .collect();
-        return (statuses, mapped);
-    }
-    let action = match action {
-        Action::StartExecution => mapping::Action::StartExecution,
-        Action::StartSyncExecution => mapping::Action::StartSyncExecution,
-        Action::DescribeExecution => mapping::Action::DescribeExecution,
-        Action::StopExecution => mapping::Action::StopExecution,
-    };
-    let defaults = mapping::default_responses(action);
-    let statuses = defaults.iter().map(|response| response.status.clone()).collect();
-    let mapped = defaults
-        .into_iter()
-        .map(|response| {
-            let mapped =
-                IntegrationResponse { selection_pattern: response.selection_pattern, templates: response.templates };
-            (response.status, mapped)
-        })
-        .collect();
-    (statuses, mapped)
 }
 
 type Credentials = (String, Option<(String, RoleNeeds)>);

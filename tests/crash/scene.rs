@@ -97,6 +97,7 @@ impl Scene {
             }
             let api = Arc::make_mut(scene.world.apis.get_mut(&key).unwrap());
             api.spec.description = Some("changed".into());
+            api.spec.cors = Some(object(serde_json::json!({"origins": ["https://a.example", "https://b.example"]})));
             let mut stage = api.spec.stages[0].clone();
             stage.name = "another".into();
             stage.variables.insert("added".into(), "1".into());

@@ -5,12 +5,15 @@
 
 mod chart;
 mod cloud;
+mod cors;
 mod deletion;
 mod drift;
 mod escalation;
 mod examples;
 mod faults;
 mod gateway_responses;
+mod invoke;
+mod mapping;
 mod plan;
 mod proxy;
 mod quotas;

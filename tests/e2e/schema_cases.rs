@@ -16,6 +16,15 @@ fn routes() -> Vec<(&'static str, Value, &'static str)> {
                       `header`, `context`, `value`";
     let default = "spec.response.responses: Invalid value: exactly one response must have an `integration` without \
                    `selectionPattern`: it is the default";
+    let either = "spec.response: Invalid value: set either `headers`, which change the action's own responses, or \
+                  `responses`, which replace them";
+    let one_value = "spec.response.headers[0]: Invalid value: set exactly one of `value`, `header`, `body`, `context`, \
+                     `stageVariable`";
+    let header = |source: Value| {
+        let mut header = json!({"name": "X-A"});
+        header.as_object_mut().unwrap().extend(source.as_object().unwrap().clone());
+        header
+    };
     let role = "spec.invokeRole: Invalid value: set exactly one of `arn` (an existing role) and `managedPolicyArns` (a \
                 managed role of this route's own)";
     let refs = json!({"stateMachineRef": null, "stateMachineRefs": [{"name": "a"}]});
@@ -91,6 +100,15 @@ fn routes() -> Vec<(&'static str, Value, &'static str)> {
             role,
         ),
         (json!({"invokeRole": {}}), role),
+        (json!({"response": {}}), either),
+        (json!({"response": {"headers": [header(json!({"value": "a"}))], "responses": [{"statusCode": 200, "integration": {}}]}}), either),
+        (json!({"response": {"headers": [header(json!({}))]}}), one_value),
+        (json!({"response": {"headers": [header(json!({"value": "a", "context": "requestId"}))]}}), one_value),
+        (
+            json!({"response": {"headers": [header(json!({"value": "it's"}))]}}),
+            "spec.response.headers[0].value: Invalid value: \"it's\": a header's value holds printable ASCII without \
+             apostrophes: API Gateway has no escape for them",
+        ),
         (json!({"response": {"responses": [{"statusCode": 200}]}}), default),
         (json!({"response": {"responses": [{"statusCode": 200, "integration": {}}, {"statusCode": 201, "integration": {}}]}}), default),
         (
@@ -174,6 +192,22 @@ fn apis() -> Vec<(&'static str, Value, &'static str)> {
         (
             answers(json!({"type": "TEAPOT", "statusCode": 418})),
             "spec.gatewayResponses[0].type: Unsupported value: \"TEAPOT\": supported values: \"ACCESS_DENIED\", \"API_CONFIGURATION_ERROR\", \"AUTHORIZER_CONFIGURATION_ERROR\", \"AUTHORIZER_FAILURE\", \"BAD_REQUEST_BODY\", \"BAD_REQUEST_PARAMETERS\", \"DEFAULT_4XX\", \"DEFAULT_5XX\", \"EXPIRED_TOKEN\", \"INTEGRATION_FAILURE\", \"INTEGRATION_TIMEOUT\", \"INVALID_API_KEY\", \"INVALID_SIGNATURE\", \"MISSING_AUTHENTICATION_TOKEN\", \"QUOTA_EXCEEDED\", \"REQUEST_TOO_LARGE\", \"RESOURCE_NOT_FOUND\", \"THROTTLED\", \"UNAUTHORIZED\", \"UNSUPPORTED_MEDIA_TYPE\", \"WAF_FILTERED\"",
+        ),
+        (
+            json!({"cors": {"origins": ["*", "https://a.example"]}}),
+            "spec.cors: Invalid value: `*` is every origin: it stands alone in `origins`",
+        ),
+        (
+            json!({"cors": {"origins": ["*"], "credentials": true}}),
+            "spec.cors: Invalid value: with `credentials` browsers take no `*`: name the origins",
+        ),
+        (
+            json!({"cors": {"origins": ["https://a.example"], "headers": ["*"], "credentials": true}}),
+            "spec.cors: Invalid value: with `credentials` browsers take `*` for a header's name: name the headers",
+        ),
+        (
+            json!({"cors": {"origins": ["https://a.example/"]}}),
+            "spec.cors.origins: Invalid value: write an origin as browsers do, such as https://app.example.com or https://*.example.com: scheme, host in lower case and perhaps a port, without `/` at its end",
         ),
         (
             answers(json!({"type": "THROTTLED"})),

@@ -1,31 +1,37 @@
 //! The same document for those who call the API: with the parameters, bodies and answers that the routes' mappings make,
 //! which API Gateway itself does not need to know; and, for readers, without its extensions.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
-use crate::api::{APIRouteSpec, Action, Method, ValueSource};
+use crate::api::{APIRouteSpec, Action, Method as Verb, ValueSource};
+use crate::resources::route::{At, Method};
 use crate::validate::rest_api::ValidApi;
-use crate::validate::route::ValidRoute;
 
 /// Headers that OpenAPI describes elsewhere: it ignores parameters of these names.
 const DESCRIBED_ELSEWHERE: [&str; 3] = ["accept", "authorization", "content-type"];
 
-/// The document with each route's spec beside it.
+/// The document of these methods, with the specs of those that are routes.
 ///
 /// Without extensions it is plain OpenAPI 3.0: ANY becomes every method that the path does not have, and a greedy
 /// `{name+}` becomes `{name}`, as OpenAPI knows neither.
-pub fn document<'a>(
+pub fn document(
     valid: &ValidApi,
-    routes: impl IntoIterator<Item = (&'a ValidRoute, &'a APIRouteSpec)> + Clone,
+    methods: &BTreeMap<At, Method>,
+    specs: &BTreeMap<At, &APIRouteSpec>,
     extensions: bool,
 ) -> Value {
-    let mut document = super::document(valid, routes.clone().into_iter().map(|(route, _)| route));
+    let mut methods = methods.clone();
+    if !extensions {
+        // What is here for browsers is nobody's to call.
+        methods.retain(|at, _| specs.contains_key(at));
+    }
+    let mut document = super::document(valid, &methods);
     document["servers"] = servers(valid);
     let mut schemas: BTreeSet<&'static str> = BTreeSet::new();
-    for (route, spec) in routes {
-        let operation = &mut document["paths"][&route.at.path][super::verb(&route.at.method)];
+    for (at, spec) in specs.iter().filter(|(at, _)| methods.contains_key(*at)) {
+        let operation = &mut document["paths"][&at.path][super::verb(&at.method)];
         describe(operation, spec, &mut schemas);
     }
     if !schemas.is_empty() {
@@ -65,7 +71,7 @@ fn describe(operation: &mut Value, spec: &APIRouteSpec, schemas: &mut BTreeSet<&
         let content: Map<String, Value> = types.into_iter().map(|type_| (type_, json!({"schema": {}}))).collect();
         operation["requestBody"] = json!({"content": content});
     }
-    if spec.response.is_some() {
+    if spec.response.as_ref().is_some_and(|response| response.responses.is_some()) {
         return;
     }
     for (status, meaning, schema) in answers(spec.target.action) {
@@ -76,8 +82,8 @@ fn describe(operation: &mut Value, spec: &APIRouteSpec, schemas: &mut BTreeSet<&
             }
             None => json!({}),
         };
-        operation["responses"][status] =
-            json!({"description": meaning, "content": {"application/json": {"schema": body}}});
+        operation["responses"][status]["description"] = json!(meaning);
+        operation["responses"][status]["content"] = json!({"application/json": {"schema": body}});
     }
 }
 
@@ -114,7 +120,7 @@ fn parameters(spec: &APIRouteSpec) -> Vec<Value> {
 
 /// Whether the client's body means something: OpenAPI gives a body to GET, HEAD and DELETE no meaning.
 fn takes_body(spec: &APIRouteSpec) -> bool {
-    if matches!(spec.method, Method::Get | Method::Head | Method::Delete | Method::Options | Method::Any) {
+    if matches!(spec.method, Verb::Get | Verb::Head | Verb::Delete | Verb::Options | Verb::Any) {
         return false;
     }
     let Some(request) = &spec.request else {
@@ -254,9 +260,10 @@ mod tests {
         let api = the_api(&world);
         let valid = rest_api::validate(&world, &api).unwrap();
         let objects: Vec<_> = (0..all.len()).map(|index| the_route(&world, &format!("demo/r{index}"))).collect();
-        let of_routes: Vec<_> =
-            objects.iter().map(|route| routes::validate(&world, &api, &valid, route).unwrap()).collect();
-        document(&valid, of_routes.iter().zip(objects.iter().map(|route| &route.spec)).collect::<Vec<_>>(), extensions)
+        let valid_route = |route| routes::validate(&world, &api, &valid, route).unwrap();
+        let methods = objects.iter().map(|route| valid_route(route)).map(|route| (route.at, route.method)).collect();
+        let specs = objects.iter().map(|route| (At::of(&route.spec), &route.spec)).collect();
+        document(&valid, &methods, &specs, extensions)
     }
 
     #[test]

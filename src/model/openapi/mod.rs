@@ -2,19 +2,20 @@
 
 pub mod clients;
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value, json};
 
 use crate::resources::gateway_response::GatewayResponses;
-use crate::resources::route::{Integration, Method};
+use crate::resources::route::{At, Integration, Method, MethodResponse};
 use crate::validate::rest_api::ValidApi;
-use crate::validate::route::ValidRoute;
 
-/// The document.
-pub fn document<'a>(valid: &ValidApi, routes: impl IntoIterator<Item = &'a ValidRoute>) -> Value {
+/// The document of these methods.
+pub fn document(valid: &ValidApi, methods: &BTreeMap<At, Method>) -> Value {
     let mut paths: Map<String, Value> = Map::new();
-    for route in routes {
-        let path = paths.entry(route.at.path.clone()).or_insert_with(|| json!({}));
-        path[verb(&route.at.method)] = operation(&route.at.path, &route.method);
+    for (at, method) in methods {
+        let path = paths.entry(at.path.clone()).or_insert_with(|| json!({}));
+        path[verb(&at.method)] = operation(&at.path, method);
     }
     paths.sort_keys();
     let mut document = json!({
@@ -71,11 +72,8 @@ fn operation(path: &str, method: &Method) -> Value {
             json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}})
         })
         .collect();
-    let responses: Map<String, Value> = method
-        .responses
-        .iter()
-        .map(|status| (status.clone(), json!({"description": format!("{status} response")})))
-        .collect();
+    let responses: Map<String, Value> =
+        method.responses.iter().map(|(status, response)| (status.clone(), declared(status, response))).collect();
     let mut operation = json!({"operationId": method.operation_name, "responses": responses});
     if !parameters.is_empty() {
         operation["parameters"] = json!(parameters);
@@ -89,13 +87,26 @@ fn operation(path: &str, method: &Method) -> Value {
     operation
 }
 
+fn declared(status: &str, response: &MethodResponse) -> Value {
+    let mut declared = json!({"description": format!("{status} response")});
+    for header in &response.headers {
+        let name = header.trim_start_matches("method.response.header.");
+        declared["headers"][name] = json!({"schema": {"type": "string"}});
+    }
+    declared
+}
+
 fn integration(integration: &Integration, method: &Method) -> Value {
     let responses: Map<String, Value> = method
         .integration_responses
         .iter()
         .map(|(status, response)| {
             let pattern = response.selection_pattern.clone().unwrap_or_else(|| "default".to_owned());
-            (pattern, json!({"statusCode": status, "responseTemplates": response.templates}))
+            let mut mapped = json!({"statusCode": status, "responseTemplates": response.templates});
+            if !response.headers.is_empty() {
+                mapped["responseParameters"] = json!(response.headers);
+            }
+            (pattern, mapped)
         })
         .collect();
     let mut value = json!({

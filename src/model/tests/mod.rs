@@ -2,6 +2,7 @@
 
 mod attach;
 mod cloud;
+mod cors;
 mod gateway_responses;
 mod invoke_roles;
 mod kept;
