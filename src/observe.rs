@@ -70,6 +70,9 @@ pub struct Survey<'a> {
     pub look_for_roles: bool,
     /// Whether its first routes may still be on their way.
     pub young: bool,
+    /// Whether methods of routes that do not exist are kept, because the object that made them may yet come: those of an
+    /// API that was only just taken over or taken back.
+    pub keeps_orphans: bool,
     /// How long a new or widened role is given until it is visible everywhere.
     pub propagation_wait: Duration,
     /// How long until what a role was last given is visible everywhere, as this process remembers it.
@@ -101,6 +104,8 @@ pub struct Surveyed {
     pub settles_in: Duration,
     /// Whether nothing serves yet because the first routes are on their way.
     pub first_routes_are_coming: bool,
+    /// Methods that are kept although their routes do not exist, by operation name.
+    pub orphans: BTreeSet<String>,
 }
 
 impl Survey<'_> {
@@ -114,7 +119,12 @@ impl Survey<'_> {
         let api_id = observed.api.as_ref().map(|api| api.id.clone());
         records.retain(|record| api_id.as_ref() == Some(&record.rest_api_id));
         let attachment = attach(candidates, &observed.tree);
-        let unreadable = unreadable(&observed.tree, &known_routes, proof).await?;
+        let (mut unreadable, mut orphans) = without_route(&observed.tree, &known_routes, proof).await?;
+        if self.keeps_orphans {
+            unreadable.extend(orphans.iter().cloned());
+        } else {
+            orphans.clear();
+        }
 
         let uses_gateway_responses = self.look_for_roles || !valid.gateway_responses.is_empty();
         if let (Some(id), true) = (&api_id, uses_gateway_responses) {
@@ -176,6 +186,7 @@ impl Survey<'_> {
             first_routes_are_coming,
             attachment: shared_out,
             records,
+            orphans,
         })
     }
 }
@@ -242,21 +253,21 @@ pub async fn roles(
     Ok(roles)
 }
 
-/// Methods whose route is not known and exists all the same: they are kept until their route is proven absent.
-async fn unreadable(
+/// Methods whose route is not known, by operation name: those whose route exists all the same, which are kept until it is
+/// proven absent, and those whose route does not.
+async fn without_route(
     tree: &route::Observed,
     known: &BTreeSet<Key>,
     proof: &dyn Proof,
-) -> Result<BTreeSet<String>, Problem> {
+) -> Result<(BTreeSet<String>, BTreeSet<String>), Problem> {
     let known: BTreeSet<String> = known.iter().map(operation_name).collect();
-    let mut unreadable = BTreeSet::new();
+    let (mut unreadable, mut orphans) = (BTreeSet::new(), BTreeSet::new());
     for name in tree.methods.values().map(|method| &method.operation_name).filter(|name| !known.contains(*name)) {
         let Some((namespace, route)) = name.split_once('_') else { continue };
-        if proof.exists(&Key::new(namespace, route)).await? {
-            unreadable.insert(name.clone());
-        }
+        let exists = proof.exists(&Key::new(namespace, route)).await?;
+        if exists { &mut unreadable } else { &mut orphans }.insert(name.clone());
     }
-    Ok(unreadable)
+    Ok((unreadable, orphans))
 }
 
 /// The roles that AWS may not see everywhere yet.

@@ -35,9 +35,15 @@ use super::{CommonStatus, Cors, Reference, RequestSpec, ResponseSpec};
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = Rule::new("self.apiRef == oldSelf.apiRef").message("apiRef is immutable: a route cannot move to another API; create another APIRoute"),
-    validation = Rule::new("!has(self.target.stateMachineRefs) || !has(self.request) || (!has(self.request.input) && !has(self.request.executionName))").message("with target.stateMachineRefs the client's body is the whole request: leave request.input and request.executionName out"),
-    validation = Rule::new("!(self.target.action in ['DescribeExecution', 'StopExecution']) || has(self.target.stateMachineRefs) || (has(self.request) && (has(self.request.executionName) || has(self.request.templates)))").message("DescribeExecution and StopExecution need request.executionName: which part of the request names the execution"),
-    validation = Rule::new("!(self.target.action in ['DescribeExecution', 'StopExecution']) || !has(self.request) || !has(self.request.input)").message("DescribeExecution and StopExecution take no request.input")
+    validation = Rule::new("!has(self.target.stateMachineRefs) || !has(self.request) || (!has(self.request.input) && !has(self.request.executionName) && !has(self.request.error) && !has(self.request.cause) && !has(self.request.traceHeader))").message("with target.stateMachineRefs the client's body is the whole request: leave request.input, executionName, error, cause and traceHeader out"),
+    validation = Rule::new("!(self.target.action in ['DescribeExecution', 'StopExecution', 'GetExecutionHistory']) || has(self.target.stateMachineRefs) || (has(self.request) && (has(self.request.executionName) || has(self.request.templates)))").message("DescribeExecution, StopExecution and GetExecutionHistory need request.executionName: which part of the request names the execution"),
+    validation = Rule::new("self.target.action in ['StartExecution', 'StartSyncExecution', 'SendTaskSuccess'] || !has(self.request) || !has(self.request.input)").message("only StartExecution, StartSyncExecution and SendTaskSuccess take request.input"),
+    validation = Rule::new("self.target.action in ['StartExecution', 'StartSyncExecution', 'DescribeExecution', 'StopExecution', 'GetExecutionHistory'] || !has(self.request) || !has(self.request.executionName)").message("ListExecutions, SendTask… and Mock take no request.executionName"),
+    validation = Rule::new("!self.target.action.startsWith('SendTask') || (has(self.request) && (has(self.request.taskToken) || has(self.request.templates)))").message("SendTaskSuccess, SendTaskFailure and SendTaskHeartbeat need request.taskToken: which part of the request is the task's token"),
+    validation = Rule::new("self.target.action.startsWith('SendTask') || !has(self.request) || !has(self.request.taskToken)").message("only SendTaskSuccess, SendTaskFailure and SendTaskHeartbeat take request.taskToken"),
+    validation = Rule::new("self.target.action in ['StopExecution', 'SendTaskFailure'] || !has(self.request) || (!has(self.request.error) && !has(self.request.cause))").message("only StopExecution and SendTaskFailure take request.error and request.cause"),
+    validation = Rule::new("self.target.action in ['StartExecution', 'StartSyncExecution'] || !has(self.request) || !has(self.request.traceHeader)").message("only StartExecution and StartSyncExecution take request.traceHeader"),
+    validation = Rule::new("self.target.action != 'Mock' || (!has(self.invokeRole) && (!has(self.request) || (!has(self.request.templates) && !has(self.request.contentTypes))))").message("a mock calls nothing: leave invokeRole, request.templates and request.contentTypes out"),
 )]
 pub struct APIRouteSpec {
     /// The RestAPI that it is attached to.
@@ -97,17 +103,31 @@ pub enum Action {
     DescribeExecution,
     /// Stops an execution of a STANDARD machine.
     StopExecution,
+    /// Answers with what happened in an execution of a STANDARD machine.
+    GetExecutionHistory,
+    /// Lists the executions of a STANDARD machine.
+    ListExecutions,
+    /// Ends a task that waits for its token.
+    SendTaskSuccess,
+    /// Fails a task that waits for its token.
+    SendTaskFailure,
+    /// Keeps a task that waits for its token alive.
+    SendTaskHeartbeat,
+    /// Calls nothing and answers with a fixed answer.
+    Mock,
 }
 
 /// What answers a route.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = Rule::new("(has(self.stateMachineRef) ? 1 : 0) + (has(self.arn) ? 1 : 0) + (has(self.stateMachineRefs) ? 1 : 0) == 1 || (has(self.stages) && !has(self.stateMachineRef) && !has(self.arn) && !has(self.stateMachineRefs))").message("set exactly one of `stateMachineRef`, `arn`, `stateMachineRefs` (or only `stages`)"),
+    validation = Rule::new("self.action.startsWith('SendTask') || self.action == 'Mock' || (has(self.stateMachineRef) ? 1 : 0) + (has(self.arn) ? 1 : 0) + (has(self.stateMachineRefs) ? 1 : 0) == 1 || (has(self.stages) && !has(self.stateMachineRef) && !has(self.arn) && !has(self.stateMachineRefs))").message("set exactly one of `stateMachineRef`, `arn`, `stateMachineRefs` (or only `stages`)"),
+    validation = Rule::new("!(self.action.startsWith('SendTask') || self.action == 'Mock') || !(has(self.stateMachineRef) || has(self.arn) || has(self.stateMachineRefs) || has(self.stages))").message("a task's token says which task is meant, and a mock calls nothing: leave `stateMachineRef`, `arn`, `stateMachineRefs` and `stages` out"),
+    validation = Rule::new("has(self.mock) == (self.action == 'Mock')").message("set `mock` exactly when `action` is Mock"),
     validation = Rule::new("!(has(self.stages) && has(self.stateMachineRefs))").message("`stages` chooses the machine per stage and `stateMachineRefs` lets the client choose: use one of them")
 )]
 pub struct Target {
-    /// StartExecution, StartSyncExecution, DescribeExecution or StopExecution.
+    /// What is done with the machine, or Mock: nothing is, and the answer is fixed.
     pub action: Action,
     /// The StateMachine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -126,6 +146,22 @@ pub struct Target {
     #[schemars(length(min = 1, max = 10))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["stage".into()]))]
     pub stages: Option<Vec<StageTarget>>,
+    /// The answer of a Mock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mock: Option<Mock>,
+}
+
+/// A fixed answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Mock {
+    /// The HTTP status.
+    #[schemars(range(min = 100, max = 599))]
+    pub status_code: u16,
+    /// The body, JSON written as text; absent: `{}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 65536))]
+    pub body: Option<String>,
 }
 
 /// The machine that answers on one stage.
@@ -229,7 +265,18 @@ impl Action {
             Self::StartSyncExecution => "StartSyncExecution",
             Self::DescribeExecution => "DescribeExecution",
             Self::StopExecution => "StopExecution",
+            Self::GetExecutionHistory => "GetExecutionHistory",
+            Self::ListExecutions => "ListExecutions",
+            Self::SendTaskSuccess => "SendTaskSuccess",
+            Self::SendTaskFailure => "SendTaskFailure",
+            Self::SendTaskHeartbeat => "SendTaskHeartbeat",
+            Self::Mock => "Mock",
         }
+    }
+
+    /// Whether it answers a task by its token, whatever the machine.
+    pub fn is_on_tasks(self) -> bool {
+        matches!(self, Self::SendTaskSuccess | Self::SendTaskFailure | Self::SendTaskHeartbeat)
     }
 }
 

@@ -70,7 +70,7 @@ pub async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let api = world.apis.get(&api_of(&object)).with_context(|| format!("there is no RestAPI {}", api_of(&object)))?;
     let (admission, place) = rest_api::place(&world, api).map_err(|problem| anyhow!("{problem}"))?;
     let session = Sessions::new(Arc::new(|_, _, _| {})).get(&admission.account, &place.region).await?;
-    let owner = rest_api::owner(&world, api);
+    let owner = rest_api::owner(&world, &admission.account, api);
     // What a status shows grants nothing: the API is the owner's by its tags.
     let known = api.status.as_ref().and_then(|status| status.rest_api_id.clone());
     let mut apis = observe::rest_apis(&session, &owner, known.as_deref()).await?;

@@ -14,7 +14,7 @@ pub mod state_machine;
 
 use serde::{Deserialize, Serialize};
 
-use crate::identity::{Owner, Ownership, Tags};
+use crate::identity::{Owner, Ownership, RELEASED_FROM, Tags};
 
 /// A step of any room.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -59,14 +59,27 @@ pub struct Conflict {
     pub whose: String,
 }
 
+/// The change that makes an AWS object ours again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claim {
+    /// Tags to write.
+    pub tags: Tags,
+    /// Tags to take off.
+    pub remove: Vec<String>,
+}
+
 /// How a change of owner tags is to be made, where one is.
 ///
 /// # Errors
 /// [`Conflict`] where the tags are another's.
-fn claim(owner: &Owner, tags: &Tags, what: impl FnOnce() -> String) -> Result<Option<Tags>, Conflict> {
+fn claim(owner: &Owner, tags: &Tags, what: impl FnOnce() -> String) -> Result<Option<Claim>, Conflict> {
     match owner.reads(tags) {
         Ownership::Ours => Ok(None),
-        Ownership::Released => Ok(Some(owner.tags())),
+        Ownership::Released => Ok(Some(Claim { tags: owner.tags(), remove: vec![RELEASED_FROM.to_owned()] })),
+        Ownership::Inherited => {
+            let differing = owner.tags().into_iter().filter(|(key, value)| tags.get(key) != Some(value)).collect();
+            Ok(Some(Claim { tags: differing, remove: Vec::new() }))
+        }
         Ownership::Foreign(whose) => Err(Conflict { what: what(), whose }),
     }
 }

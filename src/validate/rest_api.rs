@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use kube::ResourceExt;
 
 use crate::api::conditions::reasons;
-use crate::api::{APIRoute, Authorization, EndpointType, Mapping, RestAPI, RouteGrant};
+use crate::api::{APIRoute, AWSAccount, Authorization, EndpointType, Mapping, RestAPI, RouteGrant};
 use crate::identity::{Key, Owner, joined};
 use crate::mapping::Cors;
 use crate::problem::Problem;
@@ -50,8 +50,8 @@ pub struct ValidStage {
 }
 
 /// The owner of a RestAPI's AWS objects.
-pub fn owner(world: &World, api: &RestAPI) -> Owner {
-    Owner { cluster: world.cluster.clone(), kind: "RestAPI", key: Key::of(api) }
+pub fn owner(world: &World, account: &AWSAccount, api: &RestAPI) -> Owner {
+    world.owner(account, "RestAPI", Key::of(api))
 }
 
 /// Where an API lives.
@@ -101,7 +101,7 @@ pub fn validate(world: &World, api: &RestAPI) -> Result<ValidApi, Problem> {
         super::cors::decorate_errors(&mut gateway_responses, cors);
     }
     Ok(ValidApi {
-        owner: owner(world, api),
+        owner: owner(world, &admission.account, api),
         name: joined(&Key::of(api), 255),
         description: api.spec.description.clone().unwrap_or_default(),
         endpoint,

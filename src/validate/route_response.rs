@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::api::{Action, ResponseHeader, ResponseSpec, RouteResponse};
+use crate::api::{Action, ResponseHeader, ResponseSpec, RouteResponse, Target};
 use crate::mapping;
 use crate::problem::Problem;
 use crate::resources::route::{IntegrationResponse, MethodResponse, response_header};
@@ -37,7 +37,7 @@ pub struct Responses {
 ///
 /// # Errors
 /// The first problem, with its field.
-pub fn responses(action: Action, spec: Option<&ResponseSpec>) -> Result<Responses, Problem> {
+pub fn responses(target: &Target, spec: Option<&ResponseSpec>) -> Result<Responses, Problem> {
     let mut made = Responses::default();
     if let Some(raw) = spec.and_then(|spec| spec.responses.as_ref()) {
         for response in raw {
@@ -49,7 +49,7 @@ pub fn responses(action: Action, spec: Option<&ResponseSpec>) -> Result<Response
         Some(headers) => values("spec.response.headers", headers)?,
         None => BTreeMap::new(),
     };
-    for response in mapping::default_responses(action_of(action)) {
+    for response in own_responses(target)? {
         let mapped = IntegrationResponse {
             selection_pattern: response.selection_pattern,
             headers: headers.clone(),
@@ -119,11 +119,23 @@ fn values(field: &str, headers: &[ResponseHeader]) -> Result<BTreeMap<String, St
     Ok(values)
 }
 
-fn action_of(action: Action) -> mapping::Action {
-    match action {
+/// The action's own.
+fn own_responses(target: &Target) -> Result<Vec<mapping::Response>, Problem> {
+    let action = match target.action {
         Action::StartExecution => mapping::Action::StartExecution,
         Action::StartSyncExecution => mapping::Action::StartSyncExecution,
         Action::DescribeExecution => mapping::Action::DescribeExecution,
         Action::StopExecution => mapping::Action::StopExecution,
-    }
+        Action::GetExecutionHistory => mapping::Action::GetExecutionHistory,
+        Action::ListExecutions => mapping::Action::ListExecutions,
+        Action::SendTaskSuccess | Action::SendTaskFailure | Action::SendTaskHeartbeat => mapping::Action::SendTask,
+        Action::Mock => {
+            let (status, body) =
+                target.mock.as_ref().map_or((200, None), |mock| (mock.status_code, mock.body.as_deref()));
+            let body = serde_json::from_str(body.unwrap_or("{}"));
+            let body = body.map_err(|error| Problem::invalid(format!("spec.target.mock.body is not JSON: {error}")))?;
+            return Ok(vec![mapping::mock_response(status, &body)]);
+        }
+    };
+    Ok(mapping::default_responses(action))
 }

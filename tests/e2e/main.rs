@@ -3,6 +3,7 @@
 //! One testbed serves all tests (`support::suite`), which run beside each other, each in namespaces of its own.
 #![allow(clippy::unwrap_used)]
 
+mod brake;
 mod chart;
 mod cloud;
 mod cors;
@@ -24,5 +25,6 @@ mod schema;
 mod schema_cases;
 mod stages;
 mod support;
+mod takeover;
 mod tenancy;
 mod wrong;

@@ -11,7 +11,7 @@ use crate::identity::{Key, Tags};
 use crate::model::api::{Api, Observed};
 use crate::model::attach::{Attachment, attach};
 use crate::plan::{Plan, Planned};
-use crate::policy::roles::Use;
+use crate::policy::roles::{On, Use};
 use crate::policy::statement::Document;
 use crate::resources::deployment::remote::Found;
 use crate::resources::deployment::{Record, RecordStep, parse_description};
@@ -227,7 +227,7 @@ impl Cloud {
             role::Step::Detach { arn, .. } => {
                 role.managed_policies.remove(arn);
             }
-            role::Step::Claim { tags, .. } => role.tags.extend(tags.clone()),
+            role::Step::Claim { claim, .. } => role.tags.extend(claim.tags.clone()),
             role::Step::Release { remove, tags, .. } => release(&mut role.tags, remove, tags),
             role::Step::Delete { name, .. } => {
                 self.roles.remove(name);
@@ -260,7 +260,7 @@ impl Cloud {
                     }
                 }
             }
-            rest_api::Step::Claim { tags, .. } => self.api.as_mut().unwrap().tags.extend(tags.clone()),
+            rest_api::Step::Claim { claim, .. } => self.api.as_mut().unwrap().tags.extend(claim.tags.clone()),
             rest_api::Step::Release { remove, tags, .. } => release(&mut self.api.as_mut().unwrap().tags, remove, tags),
             rest_api::Step::Delete { .. } => {
                 *self = Cloud { roles: std::mem::take(&mut self.roles), ..Cloud::default() };
@@ -343,11 +343,12 @@ impl Cloud {
             .filter_map(|(name, role)| Some((name, Document::parse(role.policies.get(role::POLICY_NAME)?).unwrap())))
             .collect();
         let allows = |role: &String, wanted: &Use| {
-            let executions = wanted.machine.executions();
+            let On::Machine(machine) = &wanted.on else { panic!("{wanted:?} is on no machine") };
+            let executions = machine.executions();
             policies.get(role).is_some_and(|policy| {
                 policy.statements().iter().any(|statement| {
                     statement.actions.contains(&wanted.action.to_string())
-                        && statement.resources.iter().any(|r| r == wanted.machine.as_str() || *r == executions)
+                        && statement.resources.iter().any(|r| r == machine.as_str() || *r == executions)
                 })
             })
         };
