@@ -185,8 +185,8 @@ pub fn role_path(owner: &Owner, region: &str) -> String {
 pub fn role_name(owner: &Owner, region: &str, purpose: &str, of: &Key) -> String {
     let Owner { cluster, kind, key, .. } = owner;
     let hash = hash(&[&cluster.name, region, kind, &key.namespace, &key.name, purpose, &of.namespace, &of.name], 16);
-    let readable: String = format!("stepgate-{purpose}-{}_{}", of.namespace, of.name)
-        .trim_end_matches('_')
+    let whom = format!("{}_{}", of.namespace, of.name);
+    let readable: String = format!("stepgate-{purpose}-{}", whom.trim_matches('_'))
         .chars()
         .take(64 - 17)
         .map(|c| if c.is_ascii_alphanumeric() || c == '_' || c == '-' { c } else { '-' })

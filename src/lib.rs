@@ -5,6 +5,7 @@ pub mod asl;
 pub mod aws;
 pub mod cli;
 pub mod controller;
+pub mod graph;
 pub mod identity;
 pub mod mapping;
 pub mod model;

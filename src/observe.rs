@@ -15,7 +15,7 @@ use crate::model::machine::{self, Machine};
 use crate::plan::{Plan, Planned};
 use crate::problem::Problem;
 use crate::resources::deployment::Record;
-use crate::resources::{Step, deployment, gateway_response, rest_api, role, route, stage, state_machine};
+use crate::resources::{Step, authorizer, deployment, gateway_response, rest_api, role, route, stage, state_machine};
 use crate::tenancy::Place;
 use crate::validate::rest_api::ValidApi;
 use crate::validate::route::{Refusal, ValidRoute, operation_name};
@@ -106,10 +106,13 @@ pub struct Surveyed {
     pub first_routes_are_coming: bool,
     /// Methods that are kept although their routes do not exist, by operation name.
     pub orphans: BTreeSet<String>,
+    /// Whether an authorizer waits until its role is visible everywhere.
+    pub authorizers_wait: bool,
 }
 
 impl Survey<'_> {
-    /// Looks, and plans. A check that finds nothing to do costs three calls to API Gateway and the roles' reads.
+    /// Looks, and plans. A check that finds nothing to do costs three calls to API Gateway, one more where there are
+    /// authorizers, and the roles' reads.
     ///
     /// # Errors
     /// What AWS or Kubernetes answers, or that an object of our name is another's.
@@ -118,6 +121,12 @@ impl Survey<'_> {
         let mut observed = rest_api(session, &valid.owner, self.known_id.as_deref()).await?;
         let api_id = observed.api.as_ref().map(|api| api.id.clone());
         records.retain(|record| api_id.as_ref() == Some(&record.rest_api_id));
+        // Where neither the manifest nor a method names one, the last record says whether some were left over.
+        let newest = records.iter().max_by_key(|record| record.revision);
+        let had_authorizers = newest.is_some_and(|record| record.authorizers);
+        if let Some(id) = &api_id {
+            authorizers(session, id, &mut observed, !valid.authorizers.is_empty() || had_authorizers).await?;
+        }
         let attachment = attach(candidates, &observed.tree);
         let (mut unreadable, mut orphans) = without_route(&observed.tree, &known_routes, proof).await?;
         if self.keeps_orphans {
@@ -176,6 +185,7 @@ impl Survey<'_> {
         };
         let waiting = model.waiting().into_iter().filter(|key| changes(key)).collect();
         let first_routes_are_coming = model.first_routes_are_coming(&observed);
+        let authorizers_wait = model.authorizers_wait(&observed);
         let (hash, settles_in) = (model.hash(), unsettled.values().max().copied().unwrap_or_default());
         Ok(Surveyed {
             observed,
@@ -184,6 +194,7 @@ impl Survey<'_> {
             waiting,
             settles_in,
             first_routes_are_coming,
+            authorizers_wait,
             attachment: shared_out,
             records,
             orphans,
@@ -211,6 +222,24 @@ async fn rest_api(session: &Session, owner: &Owner, known_id: Option<&str>) -> R
     }
     observed.api = api;
     Ok(observed)
+}
+
+/// Reads an API's authorizers where there are or may be some, and lets the methods name them.
+async fn authorizers(
+    session: &Session,
+    api: &str,
+    observed: &mut api_model::Observed,
+    expected: bool,
+) -> Result<(), AwsError> {
+    let methods = &mut observed.tree.methods;
+    let used: BTreeSet<String> = methods.values().filter_map(|method| method.authorizer.clone()).collect();
+    if expected || !used.is_empty() {
+        observed.authorizers = authorizer::remote::observe(&session.apigateway, api, &used).await?;
+        for id in methods.values_mut().filter_map(|method| method.authorizer.as_mut()) {
+            *id = observed.authorizers.name(id);
+        }
+    }
+    Ok(())
 }
 
 /// The APIs that carry an owner's tags. A known id spares the search where it is the owner's; it grants nothing. Where none

@@ -68,7 +68,7 @@ pub struct APIRouteSpec {
     /// Which web pages' scripts may call; absent: as the RestAPI says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cors: Option<Cors>,
-    /// How long API Gateway waits for Step Functions, 50–300,000 ms; over 29,000 only on REGIONAL APIs whose quota was raised.
+    /// How long API Gateway waits for Step Functions, 50–300,000 ms; over 29,000 only on REGIONAL and PRIVATE APIs whose quota was raised.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 50, max = 300_000))]
     pub timeout_millis: Option<i32>,
@@ -185,14 +185,36 @@ pub enum Authorization {
     /// Callers sign with AWS credentials that allow execute-api:Invoke.
     #[serde(rename = "AWS_IAM")]
     AwsIam,
+    /// A Lambda authorizer of the RestAPI decides.
+    #[serde(rename = "CUSTOM")]
+    Custom,
+    /// Callers send a token of a Cognito user pool, which an authorizer of the RestAPI checks.
+    #[serde(rename = "COGNITO_USER_POOLS")]
+    CognitoUserPools,
 }
 
 /// How callers are authorized.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(
+    validation = Rule::new("(self.type in ['CUSTOM', 'COGNITO_USER_POOLS']) == has(self.authorizer)").message("set `authorizer` exactly when `type` is CUSTOM or COGNITO_USER_POOLS: the name of one in the RestAPI's spec.authorizers"),
+    validation = Rule::new("!has(self.scopes) || self.type == 'COGNITO_USER_POOLS'").message("`scopes` are checked with type COGNITO_USER_POOLS only")
+)]
 pub struct RouteAuthorization {
-    /// NONE or AWS_IAM; the tenant's `exposure` and the RestAPI's grant must admit it.
+    /// NONE, AWS_IAM, CUSTOM or COGNITO_USER_POOLS; the tenant's `exposure` and the RestAPI's grant must admit it.
     #[serde(rename = "type")]
     pub type_: Authorization,
+    /// The name of one of the RestAPI's `authorizers`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 128), regex(pattern = r"^[A-Za-z0-9_-]+$"))]
+    pub authorizer: Option<String>,
+    /// OAuth scopes, one of which an access token must hold; absent: an identity token is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 32), inner(length(min = 1, max = 256)), extend("x-kubernetes-list-type" = "set"))]
+    pub scopes: Option<Vec<String>>,
+    /// Whether callers need an API key as well, in the header `X-API-Key`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub api_key_required: bool,
 }
 
 /// The role that API Gateway calls with.
@@ -286,6 +308,8 @@ impl Authorization {
         match self {
             Self::None => "NONE",
             Self::AwsIam => "AWS_IAM",
+            Self::Custom => "CUSTOM",
+            Self::CognitoUserPools => "COGNITO_USER_POOLS",
         }
     }
 }

@@ -175,6 +175,18 @@ pub struct Exposure {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 3), extend("x-kubernetes-list-type" = "set"))]
     pub endpoint_types: Option<Vec<EndpointType>>,
+    /// Lambda functions and Cognito user pools that may authorize callers; ARNs with wildcards and `${namespace}`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100), inner(length(min = 1, max = 2048)), extend("x-kubernetes-list-type" = "set"))]
+    pub authorizer_arns: Vec<String>,
+    /// Whom resource policies may let in: ARNs, accounts, services, `*`; with wildcards and `${namespace}`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100), inner(length(min = 1, max = 2048)), extend("x-kubernetes-list-type" = "set"))]
+    pub resource_policy_principals: Vec<String>,
+    /// VPC endpoints and VPCs from which calls may be let in, whoever makes them: ids with wildcards.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100), inner(length(min = 1, max = 64)), extend("x-kubernetes-list-type" = "set"))]
+    pub vpc_sources: Vec<String>,
 }
 
 /// What is known of the account.

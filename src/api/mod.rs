@@ -7,10 +7,12 @@
 #![allow(clippy::duplicated_attributes)] // printcolumns repeat `type_` and `name` by design
 
 mod api_route;
+mod authorizer;
 mod aws_account;
 mod common;
 pub mod conditions;
 mod cors;
+mod endpoint;
 mod gateway_response;
 mod rest_api;
 mod route_request;
@@ -19,9 +21,11 @@ mod stage;
 mod state_machine;
 
 pub use api_route::*;
+pub use authorizer::*;
 pub use aws_account::*;
 pub use common::*;
 pub use cors::*;
+pub use endpoint::*;
 pub use gateway_response::*;
 pub use rest_api::*;
 pub use route_request::*;

@@ -5,8 +5,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Action, Authorization, Binding, CommonStatus, Cors, DeletionPolicy, Drift, DriftPolicy, GatewayResponse,
-    LocalReference, Method, Namespaces, Stage,
+    Action, ApiKeySource, Authorization, Authorizer, Binding, CommonStatus, Cors, DeletionPolicy, Drift, DriftPolicy,
+    Endpoint, GatewayResponse, LocalReference, Method, Namespaces, Stage,
 };
 
 /// One API Gateway REST API that many APIRoutes share, from several namespaces.
@@ -36,6 +36,7 @@ use super::{
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = Rule::new("has(self.region) == has(oldSelf.region) && (!has(self.region) || self.region == oldSelf.region)").message("region is immutable: an API cannot move; create another RestAPI"),
+    validation = Rule::new("!has(self.endpoint) || self.endpoint.type != 'PRIVATE' || has(self.resourcePolicy)").message("nobody can call a PRIVATE API without `resourcePolicy`: add one that allows calls from your VPC endpoints"),
 )]
 pub struct RestAPISpec {
     /// The AWSAccount; needed only where several admit this namespace.
@@ -53,6 +54,11 @@ pub struct RestAPISpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 100), extend("x-kubernetes-list-type" = "atomic"))]
     pub allowed_routes: Option<Vec<RouteGrant>>,
+    /// What decides whether callers may, for routes to name in `authorization`; API Gateway takes 10.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 10))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub authorizers: Vec<Authorizer>,
     /// The stages; a stage without `revision` follows the newest.
     #[schemars(length(min = 1, max = 10))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
@@ -68,6 +74,22 @@ pub struct RestAPISpec {
     #[schemars(length(min = 1, max = 21))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub gateway_responses: Option<Vec<GatewayResponse>>,
+    /// Who may call, whatever the routes ask for besides: an IAM policy as text, JSON or YAML; `execute-api:/STAGE/METHOD/PATH` names parts of this API, and the built-ins may stand in it. Whom it lets in is bounded by the tenant's `exposure`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 16384))]
+    pub resource_policy: Option<String>,
+    /// Where the API key of a request is.
+    #[serde(default)]
+    pub api_key_source: ApiKeySource,
+    /// Content types of bodies that are bytes, such as `image/png` or `*/*`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64), inner(length(min = 3, max = 128)), extend("x-kubernetes-list-type" = "set"))]
+    #[x_kube(validation = Rule::new(r##"self.all(x, x.matches(r"^[A-Za-z0-9!#$&^_.+*-]+/[A-Za-z0-9!#$&^_.+*-]+$"))"##).message("write media types without parameters, such as image/png"))]
+    pub binary_media_types: Vec<String>,
+    /// From how many bytes on answers are compressed for clients that ask for it, 0–10,485,760; absent: never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 10_485_760))]
+    pub minimum_compression_size: Option<i32>,
     /// How many revisions are kept besides those that a stage serves.
     #[serde(default = "default_history")]
     #[schemars(range(min = 0, max = 100))]
@@ -123,25 +145,6 @@ pub enum Mapping {
     Structured,
     /// By templates of the user's own, of requests or of answers.
     Raw,
-}
-
-/// The endpoint of an API.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Endpoint {
-    /// REGIONAL or EDGE; the tenant's `exposure.endpointTypes` must admit it.
-    #[serde(rename = "type")]
-    pub type_: EndpointType,
-}
-
-/// API Gateway endpoint types.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "UPPERCASE")]
-pub enum EndpointType {
-    /// Served from the Region.
-    #[default]
-    Regional,
-    /// Served through CloudFront.
-    Edge,
 }
 
 /// What is known of the API in AWS.

@@ -73,6 +73,7 @@ const TOO_STRICT: [(&str, &str); 2] = [
 ];
 
 struct Sample {
+    corpus: &'static str,
     name: String,
     text: String,
     valid: bool,
@@ -93,20 +94,21 @@ fn samples(corpora: &Path) -> Vec<Sample> {
     let mut samples = Vec::new();
     for (name, text) in files("asl-validator/definitions") {
         let valid = name.starts_with("valid-");
-        samples.push(Sample { name, text, valid });
+        samples.push(Sample { corpus: "asl-validator", name, text, valid });
     }
     for (name, text) in files("aws-samples-workflows/definitions") {
-        samples.push(Sample { name, text, valid: true });
+        samples.push(Sample { corpus: "aws-samples-workflows", name, text, valid: true });
     }
     let labels = json("statelint/manifest.json");
     for (name, text) in files("statelint/test") {
         // Two files have no test of their own upstream.
         if let Some(valid) = labels[&name]["valid"].as_bool() {
-            samples.push(Sample { name, text, valid });
+            samples.push(Sample { corpus: "statelint", name, text, valid });
         }
     }
     for case in json("amazon-states-language-service/cases.json").as_array().unwrap() {
         samples.push(Sample {
+            corpus: "amazon-states-language-service",
             name: case["name"].as_str().unwrap().to_owned(),
             text: case["text"].as_str().unwrap().to_owned(),
             valid: case["valid"] == true,
@@ -124,20 +126,33 @@ fn errors(text: &str) -> Vec<Finding> {
     found
 }
 
+/// By corpus: how many samples, and how many that are as they should be.
+type Counts = BTreeMap<&'static str, (usize, usize)>;
+
+fn count(counts: &mut Counts, corpus: &'static str, good: bool) {
+    let (all, fine) = counts.entry(corpus).or_default();
+    *all += 1;
+    *fine += usize::from(good);
+}
+
 #[test]
 fn finds_no_error_in_what_is_valid() {
     let Some(corpora) = corpora() else { return };
     let samples: Vec<Sample> = samples(&corpora).into_iter().filter(|sample| sample.valid).collect();
     let mut wrong = Vec::new();
-    for Sample { name, text, .. } in &samples {
+    let mut counts = Counts::new();
+    for Sample { corpus, name, text, .. } in &samples {
         let errors = errors(text);
+        count(&mut counts, corpus, errors.is_empty());
         if let Some((_, reason)) = WRONG_LABELS.iter().find(|(wrong, _)| wrong == name) {
             assert!(!errors.is_empty(), "{name} is no longer refused: {reason}");
         } else {
             wrong.extend(errors.into_iter().map(|error| format!("{name}: {} {error}", error.code)));
         }
     }
-    println!("{} samples labelled valid", samples.len());
+    for (corpus, (all, good)) in counts {
+        println!("{corpus}: {all} called valid, {good} of them without an error");
+    }
     assert!(samples.len() > 300, "the corpora are there, and nearly empty");
     assert_eq!(wrong, Vec::<String>::new());
 }
@@ -152,15 +167,15 @@ fn finds_in_what_is_invalid_the_error_at_its_place() {
         expected.entry(name).or_default().push(error);
     }
     let (mut differ, mut seen) = (Vec::new(), BTreeSet::new());
-    let (mut refused, mut accepted) = (0, 0);
-    for Sample { name, text, .. } in samples(&corpora).iter().filter(|sample| !sample.valid) {
+    let mut counts = Counts::new();
+    for Sample { corpus, name, text, .. } in samples(&corpora).iter().filter(|sample| !sample.valid) {
         let found: Vec<String> = errors(text).iter().map(|error| format!("{} {}", error.code, error.pointer)).collect();
         if TOO_STRICT.iter().any(|(strict, _)| strict == name) {
-            accepted += 1;
+            count(&mut counts, corpus, false);
             assert_eq!(found, Vec::<String>::new(), "{name}");
             continue;
         }
-        refused += 1;
+        count(&mut counts, corpus, true);
         let wanted = expected.get(name.as_str()).cloned().unwrap_or_default();
         seen.insert(name.clone());
         if found.is_empty() || found != wanted {
@@ -168,7 +183,9 @@ fn finds_in_what_is_invalid_the_error_at_its_place() {
             differ.push(format!("{name} has {} findings, and {} are expected", found.len(), wanted.len()));
         }
     }
-    println!("of those labelled invalid, {refused} are refused at the right place, {accepted} accepted with a reason");
+    for (corpus, (all, good)) in counts {
+        println!("{corpus}: {all} called invalid, {good} of them refused at the right place");
+    }
     assert!(differ.is_empty(), "{}", differ.join("\n"));
     expected.retain(|name, _| !seen.contains(*name));
     assert_eq!(expected, BTreeMap::new(), "samples that are gone");

@@ -7,4 +7,4 @@ mod sessions;
 
 pub use error::{AwsError, Class};
 pub use meter::{CallObserver, Outcome};
-pub use sessions::{Session, SessionError, Sessions, partition};
+pub use sessions::{Session, SessionError, Sessions, https, partition};

@@ -59,8 +59,7 @@ impl Key {
 impl Sessions {
     /// Sessions over the real network.
     pub fn new(observer: CallObserver) -> Self {
-        let http = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
-        Self::with_http_client(http, observer)
+        Self::with_http_client(https(), observer)
     }
 
     /// Sessions over another HTTP client.
@@ -172,6 +171,11 @@ impl Session {
             }),
         }
     }
+}
+
+/// A client for the real network.
+pub fn https() -> SharedHttpClient {
+    Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https()
 }
 
 /// Why there is no session.

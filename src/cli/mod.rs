@@ -1,6 +1,7 @@
-//! The command line: `run`, `lint`, `policy`, `render`, `plan`, `invoke`, `crds`.
+//! The command line: `run`, `lint`, `policy`, `render`, `plan`, `invoke`, `graph`, `crds`.
 
 mod crds;
+mod graph;
 mod invoke;
 mod lint;
 mod live;
@@ -52,6 +53,10 @@ enum Command {
     /// The state machine really runs; nothing in API Gateway is changed. The route is read from the cluster of the current
     /// kubeconfig, AWS is asked with your own credentials. Exit code 1: API Gateway could not carry the method out.
     Invoke(invoke::Args),
+    /// Draw state machines, and the way that an execution took: docs/graph.md.
+    ///
+    /// Takes StateMachines in manifests, and definitions alone. Nothing but `--execution` asks AWS.
+    Graph(graph::Args),
     /// Print the CRDs as YAML.
     Crds(crds::Args),
 }
@@ -75,6 +80,7 @@ pub fn run() -> ExitCode {
         Command::Render(args) => finish(render::run(&args)),
         Command::Invoke(args) => block_on(invoke::run(&args)),
         Command::Plan(args) => block_on(plan::run(&args)),
+        Command::Graph(args) => block_on(graph::run(&args)),
         Command::Crds(args) => crds::run(&args),
     }
 }

@@ -134,7 +134,7 @@ impl Args {
 }
 
 /// `orders` of `dir/orders.asl.json`.
-fn stem(file: &str) -> String {
+pub(super) fn stem(file: &str) -> String {
     let name = Path::new(file).file_name().and_then(|name| name.to_str()).unwrap_or(file);
     name.split('.').next().unwrap_or(name).to_owned()
 }

@@ -201,7 +201,7 @@ impl<'a> Run<'a> {
         if let Some(summary) = drift {
             status.last_drift = Some(Drift { time: Time(publish::now()), summary });
         }
-        if !self.waiting.is_empty() {
+        if !self.waiting.is_empty() || pass.authorizers_wait {
             return Err(Problem::waiting(
                 reasons::WAITING_FOR_ROLE,
                 format!(
@@ -266,12 +266,12 @@ impl<'a> Run<'a> {
         }
         .run()
         .await?;
-        let Surveyed { plan, hash, settles_in, first_routes_are_coming, orphans, .. } = surveyed;
+        let Surveyed { plan, hash, settles_in, first_routes_are_coming, authorizers_wait, orphans, .. } = surveyed;
         self.records = surveyed.records;
         self.attachment = surveyed.attachment;
         self.waiting = surveyed.waiting;
         self.observed = surveyed.observed;
-        Ok(Pass { plan, hash, settles_in, first_routes_are_coming, orphans })
+        Ok(Pass { plan, hash, settles_in, first_routes_are_coming, authorizers_wait, orphans })
     }
 
     /// The routes that can take part: those that hold our finalizer. One that is being deleted takes part while it is
@@ -327,6 +327,7 @@ impl<'a> Run<'a> {
         let known = Known {
             rest_api_id: self.observed.api.as_ref().map(|api| api.id.clone()),
             resources: self.observed.tree.resources.clone(),
+            authorizers: self.observed.authorizers.ids(),
             arn_prefix: format!("arn:{}:apigateway:{}::/restapis/", place.partition, place.region),
             ..Known::default()
         };
@@ -488,6 +489,7 @@ struct Pass {
     settles_in: Duration,
     first_routes_are_coming: bool,
     orphans: BTreeSet<String>,
+    authorizers_wait: bool,
 }
 
 impl Proof for Context {

@@ -13,7 +13,8 @@ use crate::plan::{Plan, StepId};
 use crate::policy::statement::INLINE_LIMIT;
 use crate::policy::trust;
 use crate::problem::Problem;
-use crate::resources::deployment::{self, BesideMethods, Record, RecordStep, RoleNeeds, ServedRoute};
+use crate::resources::authorizer::{self, Authorizer};
+use crate::resources::deployment::{self, Content, Record, RecordStep, RoleNeeds, ServedRoute};
 use crate::resources::gateway_response::{self, GatewayResponses};
 use crate::resources::route::{self, At, Method};
 use crate::resources::{Step, rest_api, role, stage};
@@ -27,6 +28,8 @@ pub struct Observed {
     pub api: Option<rest_api::Observed>,
     /// Resources and methods.
     pub tree: route::Observed,
+    /// Authorizers.
+    pub authorizers: authorizer::Observed,
     /// Stages.
     pub stages: BTreeMap<String, stage::Observed>,
     /// The roles that are needed, and those found under the API's path.
@@ -93,7 +96,32 @@ impl Api<'_> {
         for (name, served) in self.records.iter().filter(counted).flat_map(|record| &record.roles) {
             held.entry(name.clone()).or_default().merge(served);
         }
+        merge(&mut held, self.needs_of_present_authorizers(observed, |_| true));
         held
+    }
+
+    /// What the roles of the authorizers that are there need, until others take their place: no more than they have.
+    fn needs_of_present_authorizers(
+        &self,
+        observed: &Observed,
+        counts: impl Fn(&str) -> bool,
+    ) -> BTreeMap<String, RoleNeeds> {
+        let mut needs: BTreeMap<String, RoleNeeds> = BTreeMap::new();
+        for (_, found) in observed.authorizers.named.iter().filter(|(name, _)| counts(name)) {
+            let Some(role) = self.own_role(found.authorizer.credentials.as_deref()) else { continue };
+            let had = observed.roles.get(role).and_then(Option::as_ref).map(RoleNeeds::read).unwrap_or_default();
+            let functions = found.authorizer.function().map(str::to_owned).into_iter();
+            let functions = functions.filter(|function| had.functions.contains(function)).collect();
+            needs.entry(role.to_owned()).or_default().merge(&RoleNeeds { functions, ..RoleNeeds::default() });
+        }
+        needs
+    }
+
+    /// The name in the ARN of a role that is managed for this API.
+    fn own_role<'r>(&self, arn: Option<&'r str>) -> Option<&'r str> {
+        let place = &self.valid.place;
+        let path = role_path(&self.valid.owner, &place.region);
+        arn?.strip_prefix(&format!("arn:{}:iam::{}:role{path}", place.partition, place.account_id))
     }
 
     /// The same routes, each with the one of its namespace's invoke roles that has room for it.
@@ -116,13 +144,10 @@ impl Api<'_> {
         let refused = refused.iter().filter(|(_, refusal)| !refusal.withdrawn).map(|(key, _)| key);
         let known: BTreeSet<String> =
             attached.keys().chain(refused).map(operation_name).chain(self.unreadable.iter().cloned()).collect();
-        let place = &self.valid.place;
-        let path = role_path(&self.valid.owner, &place.region);
-        let ours = format!("arn:{}:iam::{}:role{path}", place.partition, place.account_id);
         let mut needs: BTreeMap<String, RoleNeeds> = BTreeMap::new();
         for (at, method) in observed.tree.methods.iter().filter(|(at, _)| counts(at)) {
             let as_wanted = attached.values().any(|route| route.at == *at && route.method == *method);
-            let role = method.integration.as_ref().and_then(|found| found.credentials.as_ref()?.strip_prefix(&ours));
+            let role = method.integration.as_ref().and_then(|found| self.own_role(found.credentials.as_deref()));
             let (false, true, Some(role)) = (as_wanted, known.contains(&method.operation_name), role) else { continue };
             let hash = content_hash(method);
             let served = |record: &&Record| record.routes.iter().any(|served| served.at == *at && served.hash == hash);
@@ -140,7 +165,9 @@ impl Api<'_> {
 
     fn wanted_needs(&self) -> BTreeMap<String, RoleNeeds> {
         let mut needs: BTreeMap<String, RoleNeeds> = BTreeMap::new();
-        for (name, wanted) in self.attachment.attached.values().filter_map(|route| route.role.as_ref()) {
+        let authorizers = self.valid.authorizers.values().filter_map(|authorizer| authorizer.role.as_ref());
+        let routes = self.attachment.attached.values().filter_map(|route| route.role.as_ref());
+        for (name, wanted) in routes.chain(authorizers) {
             needs.entry(name.clone()).or_default().merge(wanted);
         }
         needs
@@ -203,9 +230,36 @@ impl Api<'_> {
         observed.stages.is_empty() && !ready && (waiting > 0 || self.young)
     }
 
-    /// Whether a route's role is not settled, and its method would change.
+    /// Whether a route's role, or its authorizer's, is not settled.
     fn waits(&self, valid: &ValidRoute) -> bool {
-        valid.role.as_ref().is_some_and(|(name, _)| self.unsettled.contains_key(name))
+        let authorizer = valid.method.authorizer.as_ref().is_some_and(|name| self.authorizer_waits(name));
+        authorizer || valid.role.as_ref().is_some_and(|(name, _)| self.unsettled.contains_key(name))
+    }
+
+    /// Whether an authorizer's role is not settled.
+    fn authorizer_waits(&self, name: &str) -> bool {
+        let role = self.valid.authorizers.get(name).and_then(|authorizer| authorizer.role.as_ref());
+        role.is_some_and(|(role, _)| self.unsettled.contains_key(role))
+    }
+
+    /// Whether an authorizer is still to be made or changed, once its role is settled.
+    pub fn authorizers_wait(&self, observed: &Observed) -> bool {
+        self.valid.authorizers.iter().any(|(name, valid)| {
+            let found = observed.authorizers.named.get(name).map(|found| &found.authorizer);
+            self.authorizer_waits(name) && found != Some(&valid.authorizer)
+        })
+    }
+
+    /// The authorizers as they should be for now: one whose role is not settled stays as it is.
+    fn authorizers(&self, observed: &Observed) -> BTreeMap<String, Authorizer> {
+        let wanted = self.valid.authorizers.iter().filter_map(|(name, valid)| {
+            let authorizer = match self.authorizer_waits(name) {
+                true => &observed.authorizers.named.get(name)?.authorizer,
+                false => &valid.authorizer,
+            };
+            Some((name.clone(), authorizer.clone()))
+        });
+        wanted.collect()
     }
 
     /// The routes that wait for their role.
@@ -219,20 +273,20 @@ impl Api<'_> {
         let refused: Vec<_> = self.attachment.refused.keys().collect();
         let stages: Vec<_> = self.valid.stages.iter().map(|s| (&s.name, s.revision, &s.variables)).collect();
         let api = rest_api::diff(&self.desired_api(), None).unwrap_or_default();
+        let authorizers: Vec<_> = self.valid.authorizers.iter().map(|(name, it)| (name, &it.authorizer)).collect();
         let needs = (self.wanted_needs(), self.valid.revision_history_limit);
-        content_hash(&(api, methods, refused, stages, needs, self.beside_methods()))
+        content_hash(&(api, authorizers, methods, refused, stages, needs, self.gateway_responses()))
     }
 
-    fn beside_methods(&self) -> BesideMethods<'_> {
-        let gateway_responses = &self.valid.gateway_responses;
-        BesideMethods { gateway_responses: (!gateway_responses.is_empty()).then_some(gateway_responses) }
+    fn gateway_responses(&self) -> Option<&GatewayResponses> {
+        Some(&self.valid.gateway_responses).filter(|responses| !responses.is_empty())
     }
 
     fn desired_api(&self) -> rest_api::Desired {
         rest_api::Desired {
             name: self.valid.name.clone(),
             description: self.valid.description.clone(),
-            endpoint: self.valid.endpoint,
+            settings: self.valid.settings.clone(),
             owner: self.valid.owner.clone(),
         }
     }
@@ -243,19 +297,22 @@ impl Api<'_> {
         self.needs(observed)
             .into_iter()
             .map(|(name, needs)| {
-                let whom = match &needs.of {
-                    Some(of) if of.name.is_empty() => format!("routes of namespace {}", of.namespace),
-                    Some(of) => format!("APIRoute {of}"),
-                    None => "routes".to_owned(),
+                let api = &self.valid.owner.key;
+                let purpose = match &needs.of {
+                    Some(of) if of.namespace.is_empty() => {
+                        format!("Lets API Gateway call authorizer {} of RestAPI {api}", of.name)
+                    }
+                    Some(of) if of.name.is_empty() => {
+                        format!("Lets routes of namespace {} of RestAPI {api} call Step Functions", of.namespace)
+                    }
+                    Some(of) => format!("Lets APIRoute {of} of RestAPI {api} call Step Functions"),
+                    None => format!("Lets routes of RestAPI {api} call Step Functions"),
                 };
                 role::Desired {
                     name,
                     path: role_path(&self.valid.owner, &place.region),
                     owner: self.valid.owner.clone(),
-                    description: format!(
-                        "Lets {whom} of RestAPI {} call Step Functions (stepgate)",
-                        self.valid.owner.key
-                    ),
+                    description: format!("{purpose} (stepgate)"),
                     trust: trust::apigateway(),
                     policy: needs.policy(),
                     managed_policies: needs.managed_policies,
@@ -310,7 +367,25 @@ impl Api<'_> {
         let api = plan.chain(api.into_iter().map(Step::RestApi), &[]);
 
         let tree = self.tree(observed);
+        let authorizers = self.authorizers(observed);
+        // By what is there now, and by what will be.
+        let now = observed.tree.methods.values().filter_map(|method| method.authorizer.as_deref());
+        let result = route::result(&tree, &observed.tree);
+        let then: BTreeSet<&str> = result.values().filter_map(|method| method.authorizer.as_deref()).collect();
+        let used: BTreeSet<&str> = now.chain(then.iter().copied()).collect();
+        let idle = authorizer::removal(&authorizers, &observed.authorizers, &used);
         let mut tree_ids = api.clone();
+        // What no method names makes room for others: API Gateway takes 10.
+        tree_ids.extend(plan.chain(idle.iter().cloned().map(Step::Authorizer), &api));
+        let mut authorizer_ids: BTreeMap<String, StepId> = BTreeMap::new();
+        for step in authorizer::diff(&authorizers, &observed.authorizers)? {
+            let role = self.valid.authorizers.get(step.name()).and_then(|authorizer| authorizer.role.as_ref());
+            let role = role.and_then(|(name, _)| role_ids.get(name.as_str())).into_iter().flatten();
+            let after: Vec<StepId> = tree_ids.iter().chain(role).copied().collect();
+            let name = step.name().to_owned();
+            authorizer_ids.insert(name, plan.add(Step::Authorizer(step), after));
+        }
+        tree_ids.extend(authorizer_ids.values());
         let mut resource_ids: BTreeMap<String, StepId> = BTreeMap::new();
         let mut deleted_ids: Vec<StepId> = Vec::new();
         for step in route::diff(&tree, &observed.tree) {
@@ -326,6 +401,7 @@ impl Api<'_> {
                 }
                 route::Step::Put { at, to, .. } => {
                     after.extend(resource_ids.get(&at.path));
+                    after.extend(to.authorizer.as_ref().and_then(|name| authorizer_ids.get(name)));
                     let role = self
                         .attachment
                         .attached
@@ -348,6 +424,10 @@ impl Api<'_> {
             tree_ids.push(plan.add(Step::GatewayResponse(step), api.iter().copied()));
         }
         self.plan_serving(&mut plan, observed, &tree, &tree_ids, &role_ids)?;
+        let unused = authorizer::removal(&authorizers, &observed.authorizers, &then);
+        let unused = unused.into_iter().filter(|step| !idle.contains(step));
+        let all: Vec<StepId> = (0..plan.len()).collect();
+        plan.chain(unused.map(Step::Authorizer), &all);
         let all: Vec<StepId> = (0..plan.len()).collect();
         plan.chain(roles.removal.into_iter().map(Step::Role), &all);
         Ok(plan)
@@ -363,7 +443,8 @@ impl Api<'_> {
         role_ids: &BTreeMap<&str, Vec<StepId>>,
     ) -> Result<(), Problem> {
         let methods = route::result(tree, &observed.tree);
-        let hash = deployment::hash(&methods, &self.beside_methods());
+        let authorizers = self.authorizers(observed);
+        let hash = self.content(&methods, &authorizers, observed).hash();
         let gone = |record: &&Record| {
             observed
                 .deployments
@@ -381,7 +462,7 @@ impl Api<'_> {
             Some(record) if record.hash == hash => {
                 let id = &record.deployment_id;
                 let anew = self.record(record.revision, &hash, tree, observed, Some(id.clone()));
-                if anew.routes != record.routes {
+                if anew.routes != record.routes || anew.authorizers != record.authorizers {
                     // It was made when less was known, such as while a route could not be resolved.
                     plan.add(Step::Record(RecordStep::Keep { record: anew }), []);
                 }
@@ -442,6 +523,26 @@ impl Api<'_> {
         Ok(())
     }
 
+    /// What a deployment takes a snapshot of: the API's settings, the methods, and the authorizers that they name, whether
+    /// wanted or kept.
+    fn content<'b>(
+        &'b self,
+        methods: &'b BTreeMap<At, Method>,
+        authorizers: &'b BTreeMap<String, Authorizer>,
+        observed: &'b Observed,
+    ) -> Content<'b> {
+        let named = methods.values().filter_map(|method| method.authorizer.as_deref()).filter_map(|name| {
+            let present = || observed.authorizers.named.get(name).map(|found| &found.authorizer);
+            Some((name, authorizers.get(name).or_else(present)?))
+        });
+        Content {
+            settings: &self.valid.settings,
+            authorizers: named.collect(),
+            methods: methods.iter().collect(),
+            gateway_responses: self.gateway_responses(),
+        }
+    }
+
     fn record(
         &self,
         revision: i64,
@@ -475,6 +576,7 @@ impl Api<'_> {
             hash: hash.to_owned(),
             routes,
             roles: self.needs_of_newest(observed, tree),
+            authorizers: !self.valid.authorizers.is_empty() || !observed.authorizers.named.is_empty(),
         }
     }
 
@@ -486,6 +588,11 @@ impl Api<'_> {
     fn needs_of_newest(&self, observed: &Observed, tree: &BTreeMap<At, route::Desired>) -> BTreeMap<String, RoleNeeds> {
         let mut needs = self.wanted_needs();
         merge(&mut needs, self.needs_of_old_forms(observed, |at| tree.get(at) == Some(&route::Desired::Keep)));
+        let named: BTreeSet<String> =
+            route::result(tree, &observed.tree).into_values().filter_map(|method| method.authorizer).collect();
+        let stays = |name: &str| !self.valid.authorizers.contains_key(name) || self.authorizer_waits(name);
+        let kept = self.needs_of_present_authorizers(observed, |name| named.contains(name) && stays(name));
+        merge(&mut needs, kept);
         needs
     }
 }
@@ -539,6 +646,8 @@ fn stub() -> (At, Method) {
         // Without `_`, so that no route can have it.
         operation_name: "stepgate-no-routes".to_owned(),
         authorization: "AWS_IAM".to_owned(),
+        authorizer: None,
+        scopes: BTreeSet::new(),
         api_key_required: false,
         integration: Some(integration),
         responses: BTreeMap::from([("404".to_owned(), route::MethodResponse::default())]),

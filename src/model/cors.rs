@@ -61,6 +61,8 @@ fn method(preflight: Preflight) -> Method {
     Method {
         operation_name: OPERATION_NAME.to_owned(),
         authorization: "NONE".to_owned(),
+        authorizer: None,
+        scopes: BTreeSet::new(),
         api_key_required: false,
         integration: Some(Integration {
             type_: "MOCK".to_owned(),

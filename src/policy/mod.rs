@@ -19,6 +19,7 @@ pub mod glob;
 pub mod indirect;
 pub mod infer;
 pub mod resource;
+pub mod resource_policy;
 pub mod roles;
 pub mod statement;
 pub mod trust;

@@ -242,6 +242,19 @@ pub fn uses(policy: &Document) -> BTreeSet<Use> {
     pairs.filter_map(read).collect()
 }
 
+/// What lets API Gateway call Lambda authorizers: exactly these functions. None, no statement.
+pub fn authorizer_statement(functions: &BTreeSet<String>) -> Option<Statement> {
+    (!functions.is_empty()).then(|| Statement::allow(["lambda:InvokeFunction"], functions.iter().cloned()))
+}
+
+/// The functions that a policy with an [`authorizer_statement`] allows.
+pub fn functions(policy: &Document) -> BTreeSet<String> {
+    let calls = |statement: &&Statement| {
+        statement.effect == Effect::Allow && statement.actions.iter().any(|action| action == "lambda:InvokeFunction")
+    };
+    policy.statements().iter().filter(calls).flat_map(|statement| statement.resources.iter().cloned()).collect()
+}
+
 /// What an execution role needs where `logging` is on. The actions have no resources of their own (AWS.md §3).
 pub fn plumbing_logging() -> Statement {
     Statement::allow(
@@ -383,6 +396,16 @@ mod tests {
         assert_eq!(serde_json::from_value::<Use>(recorded).unwrap(), uses[0]);
         let machine = serde_json::json!({"action": "StartExecution", "machine": A});
         assert_eq!(serde_json::to_value(serde_json::from_value::<Use>(machine.clone()).unwrap()).unwrap(), machine);
+    }
+
+    #[test]
+    fn functions_are_exact_and_read_back() {
+        let function = "arn:aws:lambda:eu-central-1:111122223333:function:auth:live".to_owned();
+        let functions = BTreeSet::from([function.clone()]);
+        let policy = Document::new(authorizer_statement(&functions));
+        assert_eq!(policy.statements(), [Statement::allow(["lambda:InvokeFunction"], [function])]);
+        assert_eq!(super::functions(&policy), functions);
+        assert_eq!(authorizer_statement(&BTreeSet::new()), None);
     }
 
     #[test]

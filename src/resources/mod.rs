@@ -3,6 +3,7 @@
 //!
 //! To add a property of a resource is to open its room and its kind in `src/api/`, nothing else.
 
+pub mod authorizer;
 pub mod deployment;
 pub mod gateway_response;
 pub mod invocation;
@@ -24,6 +25,7 @@ pub enum Step {
     Role(role::Step),
     StateMachine(state_machine::Step),
     RestApi(rest_api::Step),
+    Authorizer(authorizer::Step),
     Route(route::Step),
     GatewayResponse(gateway_response::Step),
     Deployment(deployment::Step),
@@ -38,6 +40,7 @@ impl std::fmt::Display for Step {
             Self::Role(step) => step.fmt(f),
             Self::StateMachine(step) => step.fmt(f),
             Self::RestApi(step) => step.fmt(f),
+            Self::Authorizer(step) => step.fmt(f),
             Self::Route(step) => step.fmt(f),
             Self::GatewayResponse(step) => step.fmt(f),
             Self::Deployment(step) => step.fmt(f),

@@ -1,5 +1,6 @@
 //! From objects and their references to values that everything after can rely on: `build` cannot fail.
 
+pub mod authorizer;
 mod cors;
 pub mod execution_role;
 #[cfg(test)]
@@ -9,6 +10,7 @@ pub mod rest_api;
 pub mod route;
 pub mod route_request;
 pub mod route_response;
+pub mod settings;
 pub mod state_machine;
 #[cfg(test)]
 mod tests;

@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 
 use kube::ResourceExt;
 
+use super::authorizer::{self, ValidAuthorizer};
+use super::settings;
 use crate::api::conditions::reasons;
-use crate::api::{APIRoute, AWSAccount, Authorization, EndpointType, Mapping, RestAPI, RouteGrant};
+use crate::api::{APIRoute, AWSAccount, Authorization, Mapping, RestAPI, RouteGrant};
 use crate::identity::{Key, Owner, joined};
 use crate::mapping::Cors;
 use crate::problem::Problem;
 use crate::resources::gateway_response::GatewayResponses;
+use crate::resources::rest_api::settings::Settings;
 use crate::tenancy::{Admission, Place, admit, includes};
 use crate::world::World;
 
@@ -26,8 +29,10 @@ pub struct ValidApi {
     pub name: String,
     /// Shown in the console.
     pub description: String,
-    /// REGIONAL or EDGE.
-    pub endpoint: EndpointType,
+    /// What callers notice of it as a whole.
+    pub settings: Settings,
+    /// Its authorizers by name.
+    pub authorizers: BTreeMap<String, ValidAuthorizer>,
     /// The stages.
     pub stages: Vec<ValidStage>,
     /// What API Gateway itself answers, by type.
@@ -72,18 +77,7 @@ pub fn place(world: &World, api: &RestAPI) -> Result<(Admission, Place), Problem
 /// The first problem.
 pub fn validate(world: &World, api: &RestAPI) -> Result<ValidApi, Problem> {
     let (admission, place) = place(world, api)?;
-    let endpoint = api.spec.endpoint.unwrap_or_default().type_;
-    if !admission.exposes_endpoint(endpoint) {
-        return Err(Problem::stalled(
-            reasons::OVER_CEILING,
-            format!(
-                "spec.endpoint.type: tenant {} of AWSAccount {} does not admit {}; choose another, or ask the platform admin to add it to exposure.endpointTypes",
-                admission.tenant.name,
-                admission.account.name_any(),
-                crate::resources::rest_api::endpoint_name(endpoint),
-            ),
-        ));
-    }
+    let settings = settings::validate(&admission, &place, &api.spec)?;
     let mut stages = Vec::new();
     for stage in &api.spec.stages {
         let mut variables = BTreeMap::new();
@@ -100,11 +94,17 @@ pub fn validate(world: &World, api: &RestAPI) -> Result<ValidApi, Problem> {
     if let Some(cors) = &cors {
         super::cors::decorate_errors(&mut gateway_responses, cors);
     }
+    let owner = owner(world, &admission.account, api);
+    let mut authorizers = BTreeMap::new();
+    for spec in &api.spec.authorizers {
+        authorizers.insert(spec.name.clone(), authorizer::validate(&owner, &admission, &place, spec)?);
+    }
     Ok(ValidApi {
-        owner: owner(world, &admission.account, api),
+        owner,
+        authorizers,
         name: joined(&Key::of(api), 255),
         description: api.spec.description.clone().unwrap_or_default(),
-        endpoint,
+        settings,
         stages,
         gateway_responses,
         cors,

@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kube::ResourceExt;
 
+use super::authorizer;
 use super::rest_api::{ValidApi, admits};
 use super::route_request::request_templates;
 use super::route_response::{Responses, responses};
 use super::state_machine::arn_in;
 use super::{admitted_arn, target_machine};
 use crate::api::conditions::reasons;
-use crate::api::{APIRoute, Action, EndpointType, MachineType, PAUSED, RestAPI, StateMachine, is_paused};
+use crate::api::{APIRoute, Action, MachineType, PAUSED, RestAPI, StateMachine, is_paused};
 use crate::identity::{Key, invoke_role_name, joined, role_name, role_path};
 use crate::mapping::Machine;
 use crate::policy::ceiling;
@@ -128,10 +129,11 @@ pub fn validate(world: &World, api: &RestAPI, valid: &ValidApi, route: &APIRoute
             ),
         )));
     }
+    let authorizer = authorizer::of_route(valid, &spec.authorization).map_err(Refusal::own)?;
     let timeout_millis = spec.timeout_millis.unwrap_or(DEFAULT_TIMEOUT_MILLIS);
-    if timeout_millis > DEFAULT_TIMEOUT_MILLIS && valid.endpoint == EndpointType::Edge {
+    if timeout_millis > DEFAULT_TIMEOUT_MILLIS && valid.settings.endpoint == "EDGE" {
         return Err(Refusal::own(Problem::invalid(format!(
-            "spec.timeoutMillis: {timeout_millis} is more than {DEFAULT_TIMEOUT_MILLIS}, which only REGIONAL APIs can have; this API is EDGE"
+            "spec.timeoutMillis: {timeout_millis} is more than {DEFAULT_TIMEOUT_MILLIS}, which only REGIONAL and PRIVATE APIs can have; this API is EDGE"
         ))));
     }
     let targets = targets(world, valid, &admission, route)?;
@@ -184,7 +186,9 @@ pub fn validate(world: &World, api: &RestAPI, valid: &ValidApi, route: &APIRoute
         method: Method {
             operation_name: operation_name(&key),
             authorization: spec.authorization.type_.as_str().to_owned(),
-            api_key_required: false,
+            authorizer,
+            scopes: spec.authorization.scopes.iter().flatten().cloned().collect(),
+            api_key_required: spec.authorization.api_key_required,
             integration: Some(integration),
             responses,
             integration_responses,
@@ -364,7 +368,7 @@ fn role(
         .collect::<Result<BTreeSet<_>, _>>()
         .map_err(|error| Problem::invalid(error.to_string()))?;
     let arn = format!("arn:{partition}:iam::{account_id}:role{}{name}", role_path(&valid.owner, region));
-    Ok((arn, Some((name, RoleNeeds { of: Some(of), uses, managed_policies }))))
+    Ok((arn, Some((name, RoleNeeds { of: Some(of), uses, managed_policies, ..RoleNeeds::default() }))))
 }
 
 /// What its role must be able to do; a mock has none.

@@ -1,6 +1,8 @@
 //! The messages that a user reads, and what is admitted.
 
+mod authorizer;
 mod execution_role;
 mod rest_api;
 mod route;
+mod settings;
 mod state_machine;

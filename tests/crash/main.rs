@@ -152,11 +152,23 @@ impl Found {
 #[case::stage_variables("stage-variables")]
 #[tokio::test(start_paused = true)]
 async fn a_crash_at_any_effect_loses_nothing_and_doubles_nothing(#[case] example: &str) {
-    let scene = Scene::example(example);
+    crash_everywhere(example, &Scene::example(example)).await;
+}
+
+/// What no example has.
+#[rstest::rstest]
+#[case::authorization("docs/authorization.md")]
+#[case::endpoints("docs/endpoints.md")]
+#[tokio::test(start_paused = true)]
+async fn the_docs_manifests_too(#[case] page: &str) {
+    crash_everywhere(page, &Scene::page(page)).await;
+}
+
+async fn crash_everywhere(example: &str, scene: &Scene) {
     let mut start = Moment { aws: Memory::new(7, Settings::default()), records: kubernetes::Revisions::default() };
     scene.prepare(&mut start.aws);
     let mut found = Found::default();
-    let made = found.phase("make", &start, &scene, Goal::There).await;
+    let made = found.phase("make", &start, scene, Goal::There).await;
     let changed = scene.changed();
     let after = found.phase("change", &made, &changed, Goal::There).await;
     let gone = found.phase("delete", &after, &changed, Goal::Gone).await;

@@ -183,6 +183,7 @@ impl<'a> Operator<'a> {
             let known = Known {
                 rest_api_id: known_id.clone(),
                 resources: surveyed.observed.tree.resources.clone(),
+                authorizers: surveyed.observed.authorizers.ids(),
                 arn_prefix: format!("arn:{}:apigateway:{}::/restapis/", place.partition, place.region),
                 ..Known::default()
             };

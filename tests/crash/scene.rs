@@ -6,7 +6,7 @@ use std::sync::Arc;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
 use kube::ResourceExt;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Value, json};
 use stepgate::api::{APIRoute, AWSAccount, RestAPI, StateMachine};
 use stepgate::identity::{Cluster, Key};
 use stepgate::resources::state_machine;
@@ -42,6 +42,38 @@ impl Scene {
         Self::read(&examples().join(name), &examples().join(ACCOUNTS))
     }
 
+    /// The manifests of a page of the docs, in the namespace `demo`, whose tenant may expose what they ask for.
+    pub fn page(path: &str) -> Self {
+        let mut world = World::new(Cluster { name: "test".into(), uid: "uid".into() });
+        add(
+            &mut world,
+            json!({
+                "kind": "AWSAccount", "apiVersion": "stepgate.dev/v1alpha1", "metadata": {"name": "docs"},
+                "spec": {
+                    "accountId": ACCOUNT,
+                    "regions": [{"name": "us-east-1"}],
+                    "tenants": [{"name": "docs", "namespaces": {"from": "All"}, "exposure": {
+                        "authorizations": ["NONE", "AWS_IAM", "CUSTOM", "COGNITO_USER_POOLS"],
+                        "endpointTypes": ["REGIONAL", "EDGE", "PRIVATE"],
+                        "authorizerArns": ["arn:aws:lambda:*:*:function:*", "arn:aws:cognito-idp:*:*:userpool/*"],
+                        "resourcePolicyPrincipals": ["*"],
+                        "vpcSources": ["vpce-*"],
+                    }}],
+                },
+            }),
+        );
+        let text = std::fs::read_to_string(stepgate_testbed::repository().join(path)).unwrap();
+        for block in text.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()) {
+            for mut document in serde_saphyr::from_multiple::<Value>(block).unwrap() {
+                document["metadata"]["namespace"] = json!("demo");
+                add(&mut world, document);
+            }
+        }
+        let mut scene = Self { world };
+        scene.machines_are_known();
+        scene
+    }
+
     fn read(dir: &Path, accounts: &Path) -> Self {
         let mut world = World::new(Cluster { name: "test".into(), uid: "uid".into() });
         let files = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
@@ -70,8 +102,8 @@ impl Scene {
         }
     }
 
-    /// The same with every machine traced, the first route of each API gone, the next one elsewhere, the next one slower, and
-    /// another stage.
+    /// The same with every machine traced, the first route of each API gone, the next one elsewhere, the next one slower,
+    /// another stage, authorizers that no route names gone, the others slower to forget, and settings of the API gone.
     pub fn changed(&self) -> Self {
         let mut scene = self.clone();
         for machine in scene.world.machines.values_mut() {
@@ -98,6 +130,18 @@ impl Scene {
             let api = Arc::make_mut(scene.world.apis.get_mut(&key).unwrap());
             api.spec.description = Some("changed".into());
             api.spec.cors = Some(object(serde_json::json!({"origins": ["https://a.example", "https://b.example"]})));
+            let left = scene.world.routes.values().filter(|route| of_api(route));
+            let named: Vec<&str> = left.filter_map(|route| route.spec.authorization.authorizer.as_deref()).collect();
+            api.spec.authorizers.retain(|authorizer| named.contains(&&*authorizer.name));
+            for authorizer in &mut api.spec.authorizers {
+                if let Some(token) = &mut authorizer.token {
+                    token.function.result_ttl_seconds = 7;
+                    token.function.function_arn += "-next";
+                }
+            }
+            api.spec.binary_media_types.pop();
+            api.spec.minimum_compression_size = None;
+            api.spec.resource_policy = api.spec.resource_policy.take().map(|text| text.replace("/POST/", "/*/"));
             let mut stage = api.spec.stages[0].clone();
             stage.name = "another".into();
             stage.variables.insert("added".into(), "1".into());

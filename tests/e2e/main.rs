@@ -3,16 +3,19 @@
 //! One testbed serves all tests (`support::suite`), which run beside each other, each in namespaces of its own.
 #![allow(clippy::unwrap_used)]
 
+mod authorization;
 mod brake;
 mod chart;
 mod cloud;
 mod cors;
 mod deletion;
 mod drift;
+mod endpoints;
 mod escalation;
 mod examples;
 mod faults;
 mod gateway_responses;
+mod graph;
 mod invoke;
 mod mapping;
 mod plan;

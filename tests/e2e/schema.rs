@@ -16,7 +16,8 @@ const NOT_ALL: &str = ", <nil>: Invalid value: null: some validation rules were 
                        correct the existing errors to complete validation]";
 
 /// Lists whose texts are judged together: the list is what is told.
-const LISTS: [&str; 3] = ["managedPolicyArns", "contentTypes", "pathPrefixes"];
+const LISTS: [&str; 6] =
+    ["managedPolicyArns", "contentTypes", "pathPrefixes", "userPoolArns", "vpcEndpointIds", "binaryMediaTypes"];
 
 /// A valid spec of each kind; cases change it by a merge patch.
 fn base(kind: &str) -> Value {
@@ -244,6 +245,45 @@ fn forms() -> Vec<Form> {
             must: r#"write prefixes as whole segments, such as /orders: each begins with `/`, and there is no `/` at its end"#,
             bad: &["a", "/a/", "//"],
             good: &["/", "/a", "/a/{b}"],
+        },
+        Form {
+            kind: API,
+            field: "spec.authorizers[0].token.functionArn",
+            set: |text| json!({"authorizers": [{"name": "a", "token": {"functionArn": text}}]}),
+            must: r#"write the ARN of a function: arn:aws:lambda:REGION:ACCOUNT:function:NAME, perhaps with :ALIAS (the built-ins ${AWS::Partition}, ${AWS::Region} and ${AWS::AccountId} may stand in it)"#,
+            bad: &[
+                "auth",
+                "arn:aws:lambda:us-east-1:1:function:auth",
+                "arn:aws:lambda:us-east-1:111122223333:function:*",
+            ],
+            good: &[
+                "arn:aws:lambda:us-east-1:111122223333:function:auth:live",
+                "arn:${AWS::Partition}:lambda:${AWS::Region}:${AWS::AccountId}:function:auth",
+            ],
+        },
+        Form {
+            kind: API,
+            field: "spec.authorizers[0].cognitoUserPools.userPoolArns",
+            set: |text| json!({"authorizers": [{"name": "a", "cognitoUserPools": {"userPoolArns": [text]}}]}),
+            must: r#"write the ARNs of user pools: arn:aws:cognito-idp:REGION:ACCOUNT:userpool/ID (the built-ins ${AWS::Partition}, ${AWS::Region} and ${AWS::AccountId} may stand in them)"#,
+            bad: &["us-east-1_abc", "arn:aws:cognito-idp:us-east-1:111122223333:userpool/*"],
+            good: &["arn:aws:cognito-idp:us-east-1:111122223333:userpool/us-east-1_abc"],
+        },
+        Form {
+            kind: API,
+            field: "spec.endpoint.vpcEndpointIds",
+            set: |text| json!({"endpoint": {"type": "PRIVATE", "vpcEndpointIds": [text]}, "resourcePolicy": "{}"}),
+            must: r#"write the ids of VPC endpoints: vpce-0123456789abcdef0"#,
+            bad: &["vpc-1", "*"],
+            good: &["vpce-0123456789abcdef0"],
+        },
+        Form {
+            kind: API,
+            field: "spec.binaryMediaTypes",
+            set: |text| json!({"binaryMediaTypes": [text]}),
+            must: r#"write media types without parameters, such as image/png"#,
+            bad: &["png", "image/png; q=1"],
+            good: &["*/*", "image/*", "application/vnd.api+json"],
         },
         Form {
             kind: ACCOUNT,

@@ -29,6 +29,8 @@ fn routes() -> Vec<(&'static str, Value, &'static str)> {
     };
     let role = "spec.invokeRole: Invalid value: set exactly one of `arn` (an existing role) and `managedPolicyArns` (a \
                 managed role of this route's own)";
+    let authorizer = "spec.authorization: Invalid value: set `authorizer` exactly when `type` is CUSTOM or \
+                      COGNITO_USER_POOLS: the name of one in the RestAPI's spec.authorizers";
     let refs = json!({"stateMachineRef": null, "stateMachineRefs": [{"name": "a"}]});
     let stages = json!([{"stage": "prod", "stateMachineRef": {"name": "b"}}]);
     vec![
@@ -58,8 +60,15 @@ fn routes() -> Vec<(&'static str, Value, &'static str)> {
         (json!({"target": {"action": null}}), "spec.target.action: Required value"),
         (json!({"authorization": null}), "spec.authorization: Required value"),
         (
-            json!({"authorization": {"type": "CUSTOM"}}),
-            "spec.authorization.type: Unsupported value: \"CUSTOM\": supported values: \"NONE\", \"AWS_IAM\"",
+            json!({"authorization": {"type": "JWT"}}),
+            "spec.authorization.type: Unsupported value: \"JWT\": supported values: \"NONE\", \"AWS_IAM\", \"CUSTOM\", \
+             \"COGNITO_USER_POOLS\"",
+        ),
+        (json!({"authorization": {"type": "CUSTOM"}}), authorizer),
+        (json!({"authorization": {"type": "AWS_IAM", "authorizer": "a"}}), authorizer),
+        (
+            json!({"authorization": {"type": "CUSTOM", "authorizer": "a", "scopes": ["s"]}}),
+            "spec.authorization: Invalid value: `scopes` are checked with type COGNITO_USER_POOLS only",
         ),
         (
             json!({"timeoutMillis": 49}),
@@ -208,6 +217,9 @@ fn apis() -> Vec<(&'static str, Value, &'static str)> {
     let many: Vec<Value> = (0..11).map(|n| json!({"name": format!("s{n}")})).collect();
     let grant = |grant: Value| json!({"allowedRoutes": [grant]});
     let answers = |answer: Value| json!({"gatewayResponses": [answer]});
+    let authorizers = |list: Value| json!({"authorizers": list});
+    let function = "arn:aws:lambda:us-east-1:111122223333:function:auth";
+    let one_kind = "spec.authorizers[0]: Invalid value: set exactly one of `token`, `request`, `cognitoUserPools`";
     vec![
         (json!({"stages": null}), "spec.stages: Required value"),
         (json!({"stages": []}), "spec.stages: Invalid value: 0: spec.stages in body should have at least 1 items"),
@@ -218,8 +230,51 @@ fn apis() -> Vec<(&'static str, Value, &'static str)> {
             "spec.stages[0].revision: Invalid value: 0: spec.stages[0].revision in body should be greater than or equal to 1",
         ),
         (
+            json!({"endpoint": {"type": "LOCAL"}}),
+            "spec.endpoint.type: Unsupported value: \"LOCAL\": supported values: \"REGIONAL\", \"EDGE\", \"PRIVATE\"",
+        ),
+        (
             json!({"endpoint": {"type": "PRIVATE"}}),
-            "spec.endpoint.type: Unsupported value: \"PRIVATE\": supported values: \"REGIONAL\", \"EDGE\"",
+            "spec: Invalid value: nobody can call a PRIVATE API without `resourcePolicy`: add one that allows calls from \
+             your VPC endpoints",
+        ),
+        (
+            json!({"endpoint": {"type": "PRIVATE", "ipAddressType": "ipv4"}, "resourcePolicy": "{}"}),
+            "spec.endpoint: Invalid value: a PRIVATE API takes ipAddressType dualstack only: leave it out",
+        ),
+        (
+            json!({"endpoint": {"vpcEndpointIds": ["vpce-1"]}}),
+            "spec.endpoint: Invalid value: `vpcEndpointIds` are for type PRIVATE only",
+        ),
+        (
+            json!({"minimumCompressionSize": 10_485_761}),
+            "spec.minimumCompressionSize: Invalid value: 10485761: spec.minimumCompressionSize in body should be less than \
+             or equal to 10485760",
+        ),
+        (
+            json!({"apiKeySource": "QUERY"}),
+            "spec.apiKeySource: Unsupported value: \"QUERY\": supported values: \"HEADER\", \"AUTHORIZER\"",
+        ),
+        (authorizers(json!([{"name": "a"}])), one_kind),
+        (authorizers(json!([{"name": "a", "token": {"functionArn": function}, "request": {"functionArn": function, "resultTtlSeconds": 0}}])), one_kind),
+        (
+            authorizers(json!([{"name": "a", "request": {"functionArn": function}}])),
+            "spec.authorizers[0].request: Invalid value: answers are kept by what `identitySources` name: set them, or \
+             `resultTtlSeconds: 0`",
+        ),
+        (
+            authorizers(json!([{"name": "a", "request": {"functionArn": function, "identitySources": [{"header": "a", "query": "b"}]}}])),
+            "spec.authorizers[0].request.identitySources[0]: Invalid value: set exactly one of `header`, `query`, \
+             `stageVariable`, `context`",
+        ),
+        (
+            authorizers(json!([{"name": "a", "token": {"functionArn": function, "resultTtlSeconds": 3601}}])),
+            "spec.authorizers[0].token.resultTtlSeconds: Invalid value: 3601: spec.authorizers[0].token.resultTtlSeconds in \
+             body should be less than or equal to 3600",
+        ),
+        (
+            authorizers(json!((0..11).map(|n| json!({"name": format!("a{n}"), "token": {"functionArn": function}})).collect::<Vec<_>>())),
+            "spec.authorizers: Too many: 11: must have at most 10 items",
         ),
         (
             answers(json!({"type": "TEAPOT", "statusCode": 418})),
@@ -299,7 +354,8 @@ fn accounts() -> Vec<(&'static str, Value, &'static str)> {
         ),
         (
             tenant(json!({"name": "a", "namespaces": {"from": "All"}, "exposure": {"authorizations": ["ANY"]}})),
-            "spec.tenants[0].exposure.authorizations[0]: Unsupported value: \"ANY\": supported values: \"NONE\", \"AWS_IAM\"",
+            "spec.tenants[0].exposure.authorizations[0]: Unsupported value: \"ANY\": supported values: \"NONE\", \"AWS_IAM\", \
+             \"CUSTOM\", \"COGNITO_USER_POOLS\"",
         ),
     ]
     .into_iter()

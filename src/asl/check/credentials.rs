@@ -19,7 +19,8 @@ impl<'d> Checker<'d> {
             Some(Value::Object(credentials)) => {
                 if !credentials.contains_key("RoleArn") && !credentials.contains_key("RoleArn.$") {
                     let message = format!("The Credentials of state `{name}` have no RoleArn");
-                    self.findings.report(&codes::CREDENTIALS, At::Value(&at), message, None);
+                    let help = "add RoleArn, the ARN of the role that the task assumes".to_owned();
+                    self.findings.report(&codes::CREDENTIALS, At::Value(&at), message, Some(help));
                 }
             }
             // An expression.

@@ -229,7 +229,8 @@ impl<'d> Checker<'d> {
         if !states.is_empty() && !ends && !unclear {
             let whose = whose(&level.level);
             let message = format!("{whose} never ends: no state has End: true, or is of Type Succeed or Fail");
-            self.findings.report(&codes::NO_END, At::Key(&level.level.pointer), message, None);
+            let help = "give a state End: true, or let one go to a state of Type Succeed or Fail".to_owned();
+            self.findings.report(&codes::NO_END, At::Key(&level.level.pointer), message, Some(help));
         }
     }
 

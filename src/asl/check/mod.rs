@@ -15,6 +15,7 @@ mod map;
 mod object;
 mod path;
 mod retry;
+mod sdk_operations;
 mod sdk_services;
 mod task;
 mod template;

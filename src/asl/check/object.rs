@@ -95,7 +95,7 @@ impl<'d> Checker<'d> {
                 &codes::FIELD_NOT_SUPPORTED,
                 At::Key(at),
                 format!("{whose} has {name}, which states of its Type do not have"),
-                Some(format!("only {} have it", types.join(", "))),
+                Some(format!("only states of Type {} have it", types.join(", "))),
             );
             return;
         }

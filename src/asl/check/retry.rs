@@ -116,17 +116,18 @@ impl<'d> Checker<'d> {
                 continue;
             };
             if name == "States.ALL" && (names.len() > 1 || !last) {
-                let message = if names.len() > 1 {
-                    format!("{whose} names States.ALL beside others, and it must stand alone")
+                let (message, help) = if names.len() > 1 {
+                    (
+                        format!("{whose} names States.ALL beside others, and it must stand alone"),
+                        "it holds for every error: remove the others, or give it an element of its own at the end",
+                    )
                 } else {
-                    format!("{whose} names States.ALL and is not the last, so those after it never apply")
+                    (
+                        format!("{whose} names States.ALL and is not the last, so those after it never apply"),
+                        "move it to the end",
+                    )
                 };
-                self.findings.report(
-                    &codes::STATES_ALL,
-                    At::Value(&at),
-                    message,
-                    Some("move it to the end".to_owned()),
-                );
+                self.findings.report(&codes::STATES_ALL, At::Value(&at), message, Some(help.to_owned()));
             } else if name.starts_with("States.")
                 && !ERRORS.contains(&name.as_str())
                 && let Some(near) = self.speller.near(name, ERRORS)

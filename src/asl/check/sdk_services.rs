@@ -430,3 +430,23 @@ pub(super) static SDK_SERVICES: [&str; 425] = [
     "workspacesweb",
     "xray",
 ];
+
+/// What IAM and the command line call a service, and people with them, where its name here has nothing of it.
+pub(super) static OTHERWISE_CALLED: [(&str, &str); 16] = [
+    ("ce", "costexplorer"),
+    ("cognito-idp", "cognitoidentityprovider"),
+    ("cognitoidp", "cognitoidentityprovider"),
+    ("dms", "databasemigrationservice"),
+    ("ds", "directoryservice"),
+    ("elasticfilesystem", "efs"),
+    ("elasticmapreduce", "emr"),
+    ("elb", "elasticloadbalancing"),
+    ("elbv2", "elasticloadbalancingv2"),
+    ("events", "eventbridge"),
+    ("logs", "cloudwatchlogs"),
+    ("monitoring", "cloudwatch"),
+    ("servicecatalog-appregistry", "servicecatalogappregistry"),
+    ("states", "sfn"),
+    ("stepfunctions", "sfn"),
+    ("tagging", "resourcegroupstaggingapi"),
+];

@@ -3,7 +3,8 @@
 use serde_json::{Map, Value};
 
 use super::integrations::{SERVICES, WITHOUT_SYNC, WITHOUT_TOKEN};
-use super::sdk_services::SDK_SERVICES;
+use super::sdk_operations;
+use super::sdk_services::{OTHERWISE_CALLED, SDK_SERVICES};
 use super::{Checker, MachineType, unresolved};
 use crate::asl::codes;
 use crate::asl::finding::At;
@@ -128,7 +129,23 @@ impl<'d> Checker<'d> {
     /// "Value is not a valid resource ARN": measured (cdk-preflight). The specification takes any URI, and public
     /// validators with it.
     fn other_resource(&mut self, name: &str, text: &str, pointer: &Pointer<'_>) {
-        if unresolved(text) || text.starts_with("arn:") {
+        if unresolved(text) {
+            return;
+        }
+        if let ["arn", _, service @ ("states" | "lambda"), region, _, kind, ..] =
+            text.split(':').collect::<Vec<_>>()[..]
+        {
+            let (kinds, help): (&[&str], _) = match (service, region) {
+                ("states", "") => (&[], "an integration is arn:aws:states:::SERVICE:ACTION"),
+                ("states", _) => (&["activity"], "an activity is arn:aws:states:REGION:ACCOUNT:activity:NAME"),
+                _ => (&["function"], "a function is arn:aws:lambda:REGION:ACCOUNT:function:NAME"),
+            };
+            let near = self.speller.near(kind, kinds.iter().copied());
+            let help = near.map_or_else(|| help.to_owned(), |near| format!("did you mean {near}?"));
+            let message = format!("Task state `{name}` has the Resource `{}`, which no task can call", short(text));
+            self.findings.report(&codes::RESOURCE_UNKNOWN, At::Value(pointer), message, Some(help));
+        }
+        if text.starts_with("arn:") {
             return;
         }
         let is_uri = text.split_once(':').is_some_and(|(scheme, rest)| {
@@ -311,7 +328,8 @@ impl<'d> Checker<'d> {
             return;
         };
         if SDK_SERVICES.binary_search(&service).is_err() {
-            let near = self.speller.near(service, SDK_SERVICES);
+            let near = OTHERWISE_CALLED.iter().find(|(name, _)| *name == service).map(|(_, known)| *known);
+            let near = near.or_else(|| self.speller.near(service, SDK_SERVICES));
             self.findings.report(
                 &codes::SDK_SERVICE_UNKNOWN,
                 At::Value(pointer),
@@ -319,6 +337,7 @@ impl<'d> Checker<'d> {
                 near.map(|near| format!("did you mean aws-sdk:{near}?")),
             );
         }
+        self.sdk_action(name, service, action, pointer);
         self.pattern(name, "aws-sdk", integration, pattern, pointer);
         if action.starts_with(|c: char| c.is_ascii_uppercase()) {
             let mut camel = action.to_owned();
@@ -349,6 +368,28 @@ impl<'d> Checker<'d> {
                 }
             }
         }
+    }
+
+    /// CreateStateMachine refuses what the service does not have. But AWS adds actions every week, and the table is of one
+    /// day: an error would stop what AWS takes, so it is a warning.
+    fn sdk_action(&mut self, name: &str, service: &str, action: &str, pointer: &Pointer<'_>) {
+        let Some(operations) = sdk_operations::operations(service) else { return };
+        // The other case has a finding of its own.
+        let Some(first) = action.chars().next().filter(char::is_ascii_lowercase) else { return };
+        let operation = format!("{}{}", first.to_ascii_uppercase(), &action[1..]);
+        if operations.clone().any(|known| known == operation) {
+            return;
+        }
+        let help = match self.speller.near(&operation, operations) {
+            Some(near) => format!("did you mean {}{}?", near[..1].to_ascii_lowercase(), &near[1..]),
+            None => format!("its actions are those of the AWS SDK's {service}, with a small first letter"),
+        };
+        self.findings.report(
+            &codes::SDK_ACTION_UNKNOWN,
+            At::Value(pointer),
+            format!("Task state `{name}` uses aws-sdk:{service}:{}, an action that is not known", short(action)),
+            Some(help),
+        );
     }
 
     /// Specification, "Task State": HeartbeatSeconds is smaller than TimeoutSeconds.

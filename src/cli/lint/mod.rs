@@ -2,7 +2,7 @@
 //! AWS.
 
 mod report;
-mod sources;
+pub(super) mod sources;
 mod yaml;
 
 use std::io::IsTerminal;

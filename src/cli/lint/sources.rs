@@ -1,6 +1,6 @@
 //! The definitions that files hold, and what is found in them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use anyhow::Context;
@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 
 use super::yaml::{Placement, placements};
 use crate::api::{Action, GROUP, StateMachine, Substitution};
-use crate::asl::{self, Finding, MachineType, Position, Severity, Usage, Value};
+use crate::asl::{self, Definition, Finding, MachineType, ParseError, Position, Severity, Usage, Value};
 use crate::cli::manifests::{self, Manifests};
 use crate::identity::Key;
 use crate::validate::state_machine;
@@ -50,14 +50,54 @@ pub struct Report {
 /// # Errors
 /// A path that can't be read, or a manifest that is none.
 pub fn lint(paths: &[PathBuf], machine_type: MachineType) -> anyhow::Result<Linted> {
-    let mut linted = Linted { files: BTreeMap::new(), definitions: 0, reports: Vec::new() };
-    let mut raw = Vec::new();
+    let sources = find(paths)?;
+    let mut linted = Linted { files: BTreeMap::new(), definitions: sources.found.len(), reports: Vec::new() };
+    for found in &sources.found {
+        let findings = match &found.machine {
+            None => alone(&found.text, Usage { machine_type, answers_route: false }),
+            Some(machine) => of_machine(&sources.world, machine, &found.text),
+        };
+        linted.add(found, findings);
+    }
+    linted.files = sources.files;
+    Ok(linted)
+}
+
+/// What files hold.
+pub struct Sources {
+    /// The files' texts, by their names.
+    pub files: BTreeMap<String, String>,
+    /// The definitions: those alone, then those of manifests.
+    pub found: Vec<Found>,
+    world: World,
+}
+
+/// A definition in a file.
+pub struct Found {
+    /// The file that holds the text.
+    pub file: String,
+    /// The Kubernetes object; `None` for a definition alone.
+    pub machine: Option<StateMachine>,
+    text: String,
+    placement: Placement,
+}
+
+/// Finds every definition that the paths hold. What a manifest refers to and the files lack is told on standard error.
+///
+/// # Errors
+/// A path that can't be read, or a manifest that is none.
+pub fn find(paths: &[PathBuf]) -> anyhow::Result<Sources> {
+    let mut files = BTreeMap::new();
+    let mut sources = Vec::new();
     let mut documents = Vec::new();
     let mut manifests = Manifests::default();
     for path in paths {
         for (name, text) in manifests::texts(path)? {
             match read(&name, &text)? {
-                Content::Definition => raw.push(name.clone()),
+                Content::Definition => {
+                    let (file, text) = (name.clone(), text.clone());
+                    sources.push(Found { file, machine: None, text, placement: Placement::Whole });
+                }
                 Content::Manifests(found) => {
                     for (index, document) in found.into_iter().enumerate() {
                         manifests.add(document.clone()).with_context(|| name.clone())?;
@@ -65,16 +105,12 @@ pub fn lint(paths: &[PathBuf], machine_type: MachineType) -> anyhow::Result<Lint
                     }
                 }
             }
-            linted.files.insert(name, text);
+            files.insert(name, text);
         }
     }
-    for name in raw {
-        let usage = Usage { machine_type, answers_route: false };
-        let (findings, placement) = (alone(&linted.files[&name], usage), Placement::Whole);
-        linted.add(&name, None, placement, findings);
-    }
+    let with_manifests: BTreeSet<&String> = documents.iter().map(|(name, ..)| name).collect();
     let places: BTreeMap<String, _> =
-        linted.files.iter().map(|(name, text)| (name.clone(), placements(text))).collect();
+        with_manifests.into_iter().map(|name| (name.clone(), placements(&files[name]))).collect();
     let place = |file: &str, index: usize, pointer: &str| {
         places.get(file).and_then(|documents| documents.get(index)?.get(pointer).copied())
     };
@@ -93,13 +129,13 @@ pub fn lint(paths: &[PathBuf], machine_type: MachineType) -> anyhow::Result<Lint
         let mut machine: StateMachine =
             serde_json::from_value(object.clone()).with_context(|| format!("{file}: StateMachine"))?;
         machine.metadata.namespace.get_or_insert_with(|| "default".to_owned());
-        let name = format!("StateMachine {}", Key::of(&machine));
         let (file, placement, text) = if let Some(text) = &machine.spec.definition {
             (file, place(file, *index, &format!("{pointer}/spec/definition")), text.clone())
         } else if let Some(from) = &machine.spec.definition_from {
             let reference = &from.config_map_key_ref;
             let key = Key::new(machine.namespace().unwrap_or_default(), &reference.name);
             let Some(text) = world.config_maps.get(&key).and_then(|data| data.get(&reference.key)) else {
+                let name = object_name(&machine);
                 eprintln!("{file}: {name}: ConfigMap {key} with {} is not among the files", reference.key);
                 continue;
             };
@@ -110,20 +146,43 @@ pub fn lint(paths: &[PathBuf], machine_type: MachineType) -> anyhow::Result<Lint
         } else {
             continue;
         };
-        let findings = of_machine(&world, &machine, &text);
         let placement = placement.unwrap_or(Placement::Inline { at: Position { line: 1, column: 1 }, counts: false });
-        linted.add(file, Some(&name), placement, findings);
+        sources.push(Found { file: file.clone(), machine: Some(machine), text, placement });
     }
-    Ok(linted)
+    Ok(Sources { files, found: sources, world })
+}
+
+impl Sources {
+    /// A definition with its substitutions, as far as the files know them.
+    ///
+    /// # Errors
+    /// The text can't be read.
+    pub fn definition(&self, found: &Found) -> Result<Definition, ParseError> {
+        let definition = asl::parse(&found.text)?;
+        Ok(match &found.machine {
+            None => definition,
+            Some(machine) => asl::substitute(&definition, &values(&self.world, machine)).0,
+        })
+    }
+}
+
+impl Found {
+    /// `StateMachine namespace/name`; `None` for a definition alone.
+    pub fn object(&self) -> Option<String> {
+        self.machine.as_ref().map(object_name)
+    }
+}
+
+fn object_name(machine: &StateMachine) -> String {
+    format!("StateMachine {}", Key::of(machine))
 }
 
 impl Linted {
-    fn add(&mut self, file: &str, object: Option<&str>, placement: Placement, findings: Vec<Finding>) {
-        self.definitions += 1;
+    fn add(&mut self, found: &Found, findings: Vec<Finding>) {
         self.reports.extend(findings.into_iter().map(|finding| Report {
-            file: file.to_owned(),
-            object: object.map(str::to_owned),
-            position: finding.position.map(|position| placement.of(position)),
+            file: found.file.clone(),
+            object: found.object(),
+            position: finding.position.map(|position| found.placement.of(position)),
             path: finding.pointer,
             severity: finding.severity,
             code: finding.code,

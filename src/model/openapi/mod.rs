@@ -1,6 +1,7 @@
 //! An API as OpenAPI 3.0 with API Gateway's extensions: just what is in AWS; and, in [`clients`], what callers need besides.
 
 pub mod clients;
+mod security;
 
 use std::collections::BTreeMap;
 
@@ -22,25 +23,16 @@ pub fn document(valid: &ValidApi, methods: &BTreeMap<At, Method>) -> Value {
         "openapi": "3.0.1",
         "info": {"title": valid.name, "version": "1"},
         "paths": paths,
-        "x-amazon-apigateway-endpoint-configuration": {
-            "types": [crate::resources::rest_api::endpoint_name(valid.endpoint)],
-        },
+        "x-amazon-apigateway-endpoint-configuration": {"types": [valid.settings.endpoint]},
     });
     if !valid.gateway_responses.is_empty() {
         document["x-amazon-apigateway-gateway-responses"] = gateway_responses(&valid.gateway_responses);
     }
+    security::settings(&mut document, &valid.settings);
     if !valid.description.is_empty() {
         document["info"]["description"] = json!(valid.description);
     }
-    let signed = document["paths"].to_string().contains("\"sigv4\"");
-    if signed {
-        document["components"] = json!({"securitySchemes": {"sigv4": {
-            "type": "apiKey",
-            "name": "Authorization",
-            "in": "header",
-            "x-amazon-apigateway-authtype": "awsSigv4",
-        }}});
-    }
+    security::schemes(&mut document, valid);
     document
 }
 
@@ -78,8 +70,8 @@ fn operation(path: &str, method: &Method) -> Value {
     if !parameters.is_empty() {
         operation["parameters"] = json!(parameters);
     }
-    if method.authorization == "AWS_IAM" {
-        operation["security"] = json!([{"sigv4": []}]);
+    if let Some(security) = security::of(method) {
+        operation["security"] = security;
     }
     if let Some(found) = &method.integration {
         operation["x-amazon-apigateway-integration"] = integration(found, method);

@@ -11,6 +11,7 @@ use crate::identity::{Key, Tags};
 use crate::model::api::{Api, Observed};
 use crate::model::attach::{Attachment, attach};
 use crate::plan::{Plan, Planned};
+use crate::policy::resource_policy::ResourcePolicy;
 use crate::policy::roles::{On, Use};
 use crate::policy::statement::Document;
 use crate::resources::deployment::remote::Found;
@@ -18,7 +19,7 @@ use crate::resources::deployment::{Record, RecordStep, parse_description};
 use crate::resources::gateway_response::{self, GatewayResponses};
 use crate::resources::route::{At, Method, Observed as Tree, parent};
 use crate::resources::stage::Serves;
-use crate::resources::{Patch, PatchOp, Step, deployment, rest_api, role, route, stage};
+use crate::resources::{Patch, PatchOp, Step, authorizer, deployment, rest_api, role, route, stage};
 use crate::validate::fixture::the_api;
 use crate::validate::rest_api::{ValidApi, validate};
 use crate::validate::route::{Refusal, ValidRoute, operation_name, validate as validate_route};
@@ -31,6 +32,7 @@ type Calls = Option<(String, BTreeSet<Use>)>;
 pub struct Cloud {
     pub api: Option<rest_api::Observed>,
     pub tree: Tree,
+    pub authorizers: authorizer::Observed,
     pub roles: BTreeMap<String, role::Observed>,
     pub stages: BTreeMap<String, stage::Observed>,
     pub gateway_responses: GatewayResponses,
@@ -79,6 +81,7 @@ impl Cloud {
         Observed {
             api: self.api.clone(),
             tree: self.tree.clone(),
+            authorizers: self.authorizers.clone(),
             stages: self.stages.clone(),
             roles: names.into_iter().map(|name| (name.clone(), self.roles.get(&name).cloned())).collect(),
             gateway_responses: None,
@@ -155,6 +158,7 @@ impl Cloud {
             Step::Role(step) => self.role(step),
             Step::StateMachine(step) => panic!("{step}"),
             Step::RestApi(step) => self.rest_api(step),
+            Step::Authorizer(step) => self.authorizer(step),
             Step::Route(step) => self.route(step, attachment),
             Step::GatewayResponse(gateway_response::Step::Put { type_, response, exists }) => {
                 let before = self.gateway_responses.insert(type_.clone(), response.clone());
@@ -237,7 +241,7 @@ impl Cloud {
 
     fn rest_api(&mut self, step: &rest_api::Step) {
         match step {
-            rest_api::Step::Create { name, description, endpoint, tags } => {
+            rest_api::Step::Create { name, description, settings, tags } => {
                 let id = self.id("api");
                 let root = self.id("resource");
                 self.tree.resources.insert("/".into(), root);
@@ -245,18 +249,20 @@ impl Cloud {
                     id,
                     name: name.clone(),
                     description: description.clone(),
-                    endpoints: vec![rest_api::endpoint_name(*endpoint).into()],
+                    settings: (**settings).clone(),
                     tags: tags.clone(),
                 });
             }
             rest_api::Step::Update { patches, .. } => {
                 let api = self.api.as_mut().unwrap();
                 for Patch { path, value, .. } in patches {
-                    let value = value.clone().unwrap();
+                    let value = value.clone().unwrap_or_default();
                     match path.as_str() {
                         "/name" => api.name = value,
                         "/description" => api.description = value,
-                        _ => api.endpoints = vec![value],
+                        "/apiKeySource" => api.settings.api_key_source = value,
+                        "/policy" => api.settings.policy = Some(ResourcePolicy::read(&value, &api.id)),
+                        other => panic!("{other}"),
                     }
                 }
             }
@@ -264,6 +270,34 @@ impl Cloud {
             rest_api::Step::Release { remove, tags, .. } => release(&mut self.api.as_mut().unwrap().tags, remove, tags),
             rest_api::Step::Delete { .. } => {
                 *self = Cloud { roles: std::mem::take(&mut self.roles), ..Cloud::default() };
+            }
+        }
+    }
+
+    fn authorizer(&mut self, step: &authorizer::Step) {
+        match step {
+            authorizer::Step::Create { name, authorizer } => {
+                let found = authorizer::Found { id: self.id("authorizer"), authorizer: (**authorizer).clone() };
+                assert!(self.authorizers.named.insert(name.clone(), found).is_none(), "Authorizer name must be unique");
+                assert!(self.authorizers.named.len() <= 10, "Maximum number of authorizers");
+            }
+            authorizer::Step::Update { name, patches, .. } => {
+                let authorizer = &mut self.authorizers.named.get_mut(name).expect("no such authorizer").authorizer;
+                for Patch { path, value, .. } in patches {
+                    match path.as_str() {
+                        "/authorizerUri" => authorizer.uri.clone_from(value),
+                        "/authorizerCredentials" => authorizer.credentials.clone_from(value),
+                        "/authorizerResultTtlInSeconds" => {
+                            authorizer.ttl_seconds = value.as_ref().unwrap().parse().ok()
+                        }
+                        other => panic!("{other}"),
+                    }
+                }
+            }
+            authorizer::Step::Delete { name, .. } => {
+                let named = self.tree.methods.values().any(|method| method.authorizer.as_ref() == Some(name));
+                assert!(!named, "Cannot delete authorizer '{name}', is referenced in method");
+                self.authorizers.named.remove(name);
             }
         }
     }
@@ -285,6 +319,9 @@ impl Cloud {
             route::Step::Put { at, to, from } => {
                 assert!(self.tree.resources.contains_key(&at.path), "no resource for {at}");
                 assert_eq!(self.tree.methods.get(at), from.as_deref());
+                if let Some(name) = &to.authorizer {
+                    assert!(self.authorizers.named.contains_key(name), "Invalid authorizer ID specified");
+                }
                 let route = attachment.attached.values().find(|r| operation_name(&r.key) == to.operation_name);
                 let calls = route.and_then(|route| route.role.clone()).map(|(name, needs)| {
                     assert!(self.roles.contains_key(&name), "{at} is written before its role {name}");

@@ -1,6 +1,7 @@
 //! Plans, held to a model of AWS (`cloud.rs`).
 
 mod attach;
+mod authorizers;
 mod cloud;
 mod cors;
 mod gateway_responses;

@@ -9,10 +9,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::authorizer::Authorizer;
 use super::gateway_response::GatewayResponses;
+use super::rest_api::settings::Settings;
 use super::route::{At, Method};
 use crate::identity::{Key, TAG_PREFIX, content_hash};
-use crate::policy::roles::{Use, deny_owner_tags, invoke_statements, uses};
+use crate::policy::roles::{Use, authorizer_statement, deny_owner_tags, functions, invoke_statements, uses};
 use crate::policy::statement::Document;
 use crate::resources::role;
 
@@ -32,6 +34,9 @@ pub struct Record {
     pub routes: Vec<ServedRoute>,
     /// What each managed role must be able to do while a stage serves it, by the role's name.
     pub roles: BTreeMap<String, RoleNeeds>,
+    /// Whether there were authorizers: where no manifest has any left, this says to look for those to delete.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub authorizers: bool,
 }
 
 /// A route in a snapshot.
@@ -52,10 +57,13 @@ pub struct ServedRoute {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RoleNeeds {
-    /// Whom it serves: a namespace's routes, or one route.
+    /// Whom it serves: a namespace's routes (no name), one route, or an authorizer (no namespace).
     pub of: Option<Key>,
     /// Actions on machines.
     pub uses: BTreeSet<Use>,
+    /// Lambda functions of an authorizer.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub functions: BTreeSet<String>,
     /// Attached managed policies.
     pub managed_policies: BTreeSet<String>,
 }
@@ -69,19 +77,23 @@ impl RoleNeeds {
     /// The policy that allows just that.
     pub fn policy(&self) -> Document {
         let guard = (!self.managed_policies.is_empty()).then(|| deny_owner_tags(TAG_PREFIX));
-        Document::new(invoke_statements(&self.uses).into_iter().chain(guard))
+        let functions = authorizer_statement(&self.functions);
+        Document::new(invoke_statements(&self.uses).into_iter().chain(functions).chain(guard))
     }
 
     /// What a role has, as far as it is of the kind that we give.
     pub fn read(role: &role::Observed) -> Self {
         let document = role.policies.get(role::POLICY_NAME).and_then(|text| Document::parse(text).ok());
-        Self { of: None, uses: uses(&document.unwrap_or_default()), managed_policies: role.managed_policies.clone() }
+        let document = document.unwrap_or_default();
+        let managed_policies = role.managed_policies.clone();
+        Self { of: None, uses: uses(&document), functions: functions(&document), managed_policies }
     }
 
     /// Adds another's needs.
     pub fn merge(&mut self, other: &Self) {
         self.of = self.of.take().or_else(|| other.of.clone());
         self.uses.extend(other.uses.iter().cloned());
+        self.functions.extend(other.functions.iter().cloned());
         self.managed_policies.extend(other.managed_policies.iter().cloned());
     }
 }
@@ -133,20 +145,27 @@ impl std::fmt::Display for RecordStep {
     }
 }
 
-/// What a snapshot holds besides the methods: what an API does not have takes no part in the content's hash, so that a
-/// new kind of content makes no new deployments of APIs without it.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct BesideMethods<'a> {
+/// Everything that a stage serves from a snapshot. What an API does not have takes no part in the hash, so that a new kind
+/// of content makes no new deployments of APIs without it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Content<'a> {
+    /// The API's settings.
+    pub settings: &'a Settings,
+    /// The methods.
+    pub methods: Vec<(&'a At, &'a Method)>,
+    /// Those that the methods name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub authorizers: BTreeMap<&'a str, &'a Authorizer>,
     /// What API Gateway itself answers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gateway_responses: Option<&'a GatewayResponses>,
 }
 
-/// The content's hash: it covers everything that a stage serves from the snapshot.
-pub fn hash(methods: &BTreeMap<At, Method>, beside: &BesideMethods<'_>) -> String {
-    let list: Vec<_> = methods.iter().collect();
-    if *beside == BesideMethods::default() { content_hash(&list) } else { content_hash(&(list, beside)) }
+impl Content<'_> {
+    /// Its hash: a deployment is made exactly where it changes.
+    pub fn hash(&self) -> String {
+        content_hash(self)
+    }
 }
 
 /// A deployment's description.
@@ -183,6 +202,7 @@ mod tests {
             hash: "h".into(),
             routes: vec![],
             roles: BTreeMap::new(),
+            authorizers: false,
         }
     }
 

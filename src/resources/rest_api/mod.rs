@@ -4,16 +4,25 @@
 //! |---|---|---|---|
 //! | name | CreateRestApi `name` | UpdateRestApi `replace /name` | `name` |
 //! | description | `description` | `replace /description` | `description` |
-//! | endpoint type | `endpointConfiguration.types` | `replace /endpointConfiguration/types/<old>` | `endpointConfiguration.types` |
+//! | endpoint type | `endpointConfiguration.types` | `replace /endpointConfiguration/types/0` | `endpointConfiguration.types` |
+//! | VPC endpoints | `endpointConfiguration.vpcEndpointIds` | `add`, `remove /endpointConfiguration/vpcEndpointIds` | `endpointConfiguration.vpcEndpointIds` |
+//! | IP address type | `endpointConfiguration.ipAddressType` | `replace /endpointConfiguration/ipAddressType` | `endpointConfiguration.ipAddressType` |
+//! | default endpoint off | `disableExecuteApiEndpoint` | `replace /disableExecuteApiEndpoint` | `disableExecuteApiEndpoint` |
+//! | API key source | `apiKeySource` | `replace /apiKeySource` | `apiKeySource` |
+//! | binary media types | `binaryMediaTypes` | `add`, `remove /binaryMediaTypes/<type>` | `binaryMediaTypes` |
+//! | compression | `minimumCompressionSize` | `replace /minimumCompressionSize`, without a value for off | `minimumCompressionSize` |
+//! | resource policy | `policy` | `replace /policy` | `policy` |
 //! | owner tags | `tags` | TagResource, UntagResource | `tags` |
 
 pub mod remote;
+pub mod settings;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Claim, Conflict, Patch, claim, foreign};
-use crate::api::EndpointType;
+use super::{Claim, Patch, claim, foreign};
 use crate::identity::{Owner, Ownership, Tags};
+use crate::problem::Problem;
+use settings::Settings;
 
 /// An API as it should be.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,8 +31,8 @@ pub struct Desired {
     pub name: String,
     /// Shown in the console.
     pub description: String,
-    /// REGIONAL or EDGE.
-    pub endpoint: EndpointType,
+    /// What callers notice of it.
+    pub settings: Settings,
     /// Whose it is.
     pub owner: Owner,
 }
@@ -37,8 +46,8 @@ pub struct Observed {
     pub name: String,
     /// Shown in the console.
     pub description: String,
-    /// AWS's words for its endpoint types.
-    pub endpoints: Vec<String>,
+    /// What callers notice of it.
+    pub settings: Settings,
     /// Its tags.
     pub tags: Tags,
 }
@@ -48,7 +57,7 @@ pub struct Observed {
 #[serde(tag = "do", rename_all = "camelCase")]
 #[allow(missing_docs)]
 pub enum Step {
-    Create { name: String, description: String, endpoint: EndpointType, tags: Tags },
+    Create { name: String, description: String, settings: Box<Settings>, tags: Tags },
     Update { id: String, patches: Vec<Patch> },
     Claim { id: String, claim: Claim },
     Release { id: String, remove: Vec<String>, tags: Tags },
@@ -67,24 +76,16 @@ impl std::fmt::Display for Step {
     }
 }
 
-/// AWS's word for an endpoint type.
-pub fn endpoint_name(endpoint: EndpointType) -> &'static str {
-    match endpoint {
-        EndpointType::Regional => "REGIONAL",
-        EndpointType::Edge => "EDGE",
-    }
-}
-
 /// What makes the observed API the desired one.
 ///
 /// # Errors
-/// [`Conflict`] where the API is another's.
-pub fn diff(desired: &Desired, observed: Option<&Observed>) -> Result<Vec<Step>, Conflict> {
+/// The API is another's, or AWS has no patch for the change.
+pub fn diff(desired: &Desired, observed: Option<&Observed>) -> Result<Vec<Step>, Problem> {
     let Some(observed) = observed else {
         return Ok(vec![Step::Create {
             name: desired.name.clone(),
             description: desired.description.clone(),
-            endpoint: desired.endpoint,
+            settings: Box::new(desired.settings.clone()),
             tags: desired.owner.tags(),
         }]);
     };
@@ -98,10 +99,12 @@ pub fn diff(desired: &Desired, observed: Option<&Observed>) -> Result<Vec<Step>,
     if desired.description != observed.description {
         patches.push(Patch::replace("/description", &desired.description));
     }
-    let endpoint = endpoint_name(desired.endpoint);
-    if let Some(old) = observed.endpoints.iter().find(|found| *found != endpoint) {
-        patches.push(Patch::replace(format!("/endpointConfiguration/types/{old}"), endpoint));
+    if (&*observed.settings.endpoint, &*desired.settings.endpoint) == ("PRIVATE", "EDGE") {
+        return Err(Problem::invalid(
+            "spec.endpoint.type: API Gateway can't change a PRIVATE API to EDGE; make it REGIONAL first",
+        ));
     }
+    patches.extend(settings::patches(&observed.settings, &desired.settings));
     if !patches.is_empty() {
         steps.push(Step::Update { id: id(), patches });
     }
@@ -135,7 +138,7 @@ mod tests {
     fn desired() -> Desired {
         let cluster = Cluster { name: "c".into(), uid: "u".into() };
         let owner = Owner::new(cluster, "RestAPI", Key::new("demo", "api"));
-        Desired { name: "demo_api".into(), description: "d".into(), endpoint: EndpointType::Regional, owner }
+        Desired { name: "demo_api".into(), description: "d".into(), settings: Settings::of("REGIONAL"), owner }
     }
 
     fn as_desired(desired: &Desired) -> Observed {
@@ -143,7 +146,7 @@ mod tests {
             id: "a1".into(),
             name: desired.name.clone(),
             description: desired.description.clone(),
-            endpoints: vec![endpoint_name(desired.endpoint).into()],
+            settings: desired.settings.clone(),
             tags: desired.owner.tags(),
         }
     }
@@ -155,15 +158,25 @@ mod tests {
         let observed = Observed {
             name: "renamed".into(),
             description: String::new(),
-            endpoints: vec!["EDGE".into()],
+            settings: Settings::of("EDGE"),
             ..as_desired(&desired)
         };
         let patches = vec![
             Patch::replace("/name", "demo_api"),
             Patch::replace("/description", "d"),
-            Patch::replace("/endpointConfiguration/types/EDGE", "REGIONAL"),
+            Patch::replace("/endpointConfiguration/types/0", "REGIONAL"),
         ];
         assert_eq!(diff(&desired, Some(&observed)), Ok(vec![Step::Update { id: "a1".into(), patches }]));
+    }
+
+    #[test]
+    fn a_private_api_does_not_become_an_edge_api_at_once() {
+        let edge = Desired { settings: Settings::of("EDGE"), ..desired() };
+        let private = Observed { settings: Settings::of("PRIVATE"), ..as_desired(&edge) };
+        assert_eq!(
+            diff(&edge, Some(&private)).unwrap_err().message,
+            "spec.endpoint.type: API Gateway can't change a PRIVATE API to EDGE; make it REGIONAL first"
+        );
     }
 
     #[test]
@@ -172,7 +185,7 @@ mod tests {
         let create = Step::Create {
             name: "demo_api".into(),
             description: "d".into(),
-            endpoint: EndpointType::Regional,
+            settings: Box::new(desired.settings.clone()),
             tags: desired.owner.tags(),
         };
         assert_eq!(diff(&desired, None), Ok(vec![create]));

@@ -1,14 +1,17 @@
 //! API Gateway's calls for REST APIs.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use aws_sdk_apigateway::Client;
 use aws_sdk_apigateway::config::retry::RetryConfig;
-use aws_sdk_apigateway::types::{EndpointConfiguration, EndpointType, RestApi};
+use aws_sdk_apigateway::types::{ApiKeySourceType, EndpointConfiguration, EndpointType, IpAddressType, RestApi};
 
-use super::{Observed, Step, endpoint_name};
+use super::settings::Settings;
+use super::{Observed, Step};
 use crate::aws::{AwsError, Class};
 use crate::identity::{Owner, Ownership, Tags};
+use crate::policy::resource_policy::ResourcePolicy;
 use crate::resources::{Claim, sdk_patches};
 
 /// Reads an API; `None` where it does not exist.
@@ -21,13 +24,19 @@ pub async fn observe(apigateway: &Client, id: &str) -> Result<Option<Observed>, 
         Err(error) if error.class == Class::NotFound => Ok(None),
         answer => {
             let api = answer?;
-            Ok(Some(Observed {
-                id: id.to_owned(),
-                name: api.name.unwrap_or_default(),
-                description: api.description.unwrap_or_default(),
-                endpoints: endpoints(api.endpoint_configuration),
-                tags: api.tags.unwrap_or_default().into_iter().collect(),
-            }))
+            // The answers of GetRestApi and GetRestApis have one form and two types.
+            let one = RestApi::builder()
+                .id(id)
+                .set_name(api.name)
+                .set_description(api.description)
+                .set_endpoint_configuration(api.endpoint_configuration)
+                .disable_execute_api_endpoint(api.disable_execute_api_endpoint)
+                .set_api_key_source(api.api_key_source)
+                .set_binary_media_types(api.binary_media_types)
+                .set_minimum_compression_size(api.minimum_compression_size)
+                .set_policy(api.policy)
+                .set_tags(api.tags);
+            Ok(observed(one.build()))
         }
     }
 }
@@ -57,18 +66,29 @@ pub async fn find(apigateway: &Client, owner: &Owner) -> Result<Vec<Observed>, A
 }
 
 fn observed(api: RestApi) -> Option<Observed> {
+    let id = api.id?;
+    let endpoint = api.endpoint_configuration;
+    let types = endpoint.as_ref().and_then(|configuration| configuration.types().first());
+    let type_ = types.map_or("EDGE", EndpointType::as_str);
+    let ip_address_type = endpoint.as_ref().and_then(|configuration| configuration.ip_address_type());
+    let default = Settings::of(type_);
+    let settings = Settings {
+        ip_address_type: ip_address_type.map_or(default.ip_address_type.clone(), |it| it.as_str().to_owned()),
+        vpc_endpoint_ids: endpoint.and_then(|it| it.vpc_endpoint_ids).into_iter().flatten().collect(),
+        disable_execute_api_endpoint: api.disable_execute_api_endpoint,
+        api_key_source: api.api_key_source.map_or(default.api_key_source.clone(), |it| it.as_str().to_owned()),
+        binary_media_types: api.binary_media_types.into_iter().flatten().collect(),
+        minimum_compression_size: api.minimum_compression_size,
+        policy: api.policy.filter(|text| !text.is_empty()).map(|text| ResourcePolicy::read(&text, &id)),
+        ..default
+    };
     Some(Observed {
-        id: api.id?,
+        id,
         name: api.name.unwrap_or_default(),
         description: api.description.unwrap_or_default(),
-        endpoints: endpoints(api.endpoint_configuration),
+        settings,
         tags: api.tags.unwrap_or_default().into_iter().collect(),
     })
-}
-
-fn endpoints(configuration: Option<EndpointConfiguration>) -> Vec<String> {
-    let types = configuration.and_then(|c| c.types).unwrap_or_default();
-    types.iter().map(|t| t.as_str().to_owned()).collect()
 }
 
 /// Carries out one step; answers with the API's id.
@@ -77,7 +97,7 @@ fn endpoints(configuration: Option<EndpointConfiguration>) -> Vec<String> {
 /// What AWS answers; that an API to be deleted is already gone is no error.
 pub async fn carry_out(apigateway: &Client, step: &Step, arn: impl Fn(&str) -> String) -> Result<String, AwsError> {
     match step {
-        Step::Create { name, description, endpoint, tags } => {
+        Step::Create { name, description, settings, tags } => {
             // It has no client token: a repeat would make a second API, so the SDK must not repeat it by itself.
             let config =
                 aws_sdk_apigateway::config::Config::builder().retry_config(RetryConfig::disabled()).timeout_config(
@@ -89,9 +109,12 @@ pub async fn carry_out(apigateway: &Client, step: &Step, arn: impl Fn(&str) -> S
                 .create_rest_api()
                 .name(name)
                 .set_description((!description.is_empty()).then(|| description.clone()))
-                .endpoint_configuration(
-                    EndpointConfiguration::builder().types(EndpointType::from(endpoint_name(*endpoint))).build(),
-                )
+                .endpoint_configuration(endpoint_configuration(settings))
+                .disable_execute_api_endpoint(settings.disable_execute_api_endpoint)
+                .api_key_source(ApiKeySourceType::from(settings.api_key_source.as_str()))
+                .set_binary_media_types(some(&settings.binary_media_types))
+                .set_minimum_compression_size(settings.minimum_compression_size)
+                .set_policy(settings.policy.as_ref().map(ToString::to_string))
                 .set_tags(Some(tags.clone().into_iter().collect()))
                 .customize()
                 .config_override(config)
@@ -124,6 +147,18 @@ pub async fn carry_out(apigateway: &Client, step: &Step, arn: impl Fn(&str) -> S
             }
         }
     }
+}
+
+fn endpoint_configuration(settings: &Settings) -> EndpointConfiguration {
+    EndpointConfiguration::builder()
+        .types(EndpointType::from(settings.endpoint.as_str()))
+        .ip_address_type(IpAddressType::from(settings.ip_address_type.as_str()))
+        .set_vpc_endpoint_ids(some(&settings.vpc_endpoint_ids))
+        .build()
+}
+
+fn some(set: &BTreeSet<String>) -> Option<Vec<String>> {
+    (!set.is_empty()).then(|| set.iter().cloned().collect())
 }
 
 async fn tag(apigateway: &Client, arn: String, tags: &Tags) -> Result<(), AwsError> {

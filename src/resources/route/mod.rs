@@ -5,6 +5,8 @@
 //! | path | CreateResource `pathPart` | never: another resource | `path` |
 //! | authorization | PutMethod `authorizationType` | UpdateMethod `replace /authorizationType` | `authorizationType` |
 //! | identity of the route | PutMethod `operationName` | UpdateMethod `replace /operationName` | `operationName` |
+//! | authorizer | PutMethod `authorizerId` | UpdateMethod `replace /authorizerId` | `authorizerId` |
+//! | scopes | PutMethod `authorizationScopes` | UpdateMethod `add`, `remove /authorizationScopes` | `authorizationScopes` |
 //! | API key | PutMethod `apiKeyRequired` (false) | UpdateMethod `replace /apiKeyRequired` | `apiKeyRequired` |
 //! | integration type | PutIntegration `type` | PutIntegration | `type` |
 //! | URI | PutIntegration `uri` | UpdateIntegration `replace /uri` | `uri` |
@@ -25,7 +27,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Patch, pointer_segment};
+use super::{Patch, PatchOp, pointer_segment};
 use crate::api;
 
 /// API Gateway's default integration timeout, in milliseconds.
@@ -59,8 +61,14 @@ impl std::fmt::Display for At {
 pub struct Method {
     /// Whose it is: `<namespace>_<name>` of the route.
     pub operation_name: String,
-    /// `NONE` or `AWS_IAM`.
+    /// `NONE`, `AWS_IAM`, `CUSTOM` or `COGNITO_USER_POOLS`.
     pub authorization: String,
+    /// The authorizer's name; [`super::authorizer::Observed::name`] for one that has none of ours.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authorizer: Option<String>,
+    /// OAuth scopes.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub scopes: BTreeSet<String>,
     /// Whether callers need an API key.
     pub api_key_required: bool,
     /// What answers; absent where a crash left the method half made.
@@ -181,13 +189,18 @@ impl std::fmt::Display for Step {
 
 fn changed(from: &Method, to: &Method) -> impl Iterator<Item = &'static str> {
     [
-        ("authorization", from.authorization != to.authorization || from.api_key_required != to.api_key_required),
+        ("authorization", authorization(from) != authorization(to)),
         ("owner", from.operation_name != to.operation_name),
         ("integration", from.integration != to.integration),
         ("responses", from.responses != to.responses || from.integration_responses != to.integration_responses),
     ]
     .into_iter()
     .filter_map(|(name, differs)| differs.then_some(name))
+}
+
+/// How callers are authorized.
+fn authorization(method: &Method) -> impl PartialEq {
+    (&method.authorization, &method.authorizer, &method.scopes, method.api_key_required)
 }
 
 /// What makes the observed tree the desired one: parents before children, methods after their resources; then whatever is
@@ -263,12 +276,23 @@ pub fn parent(path: &str) -> &str {
     }
 }
 
-/// The patches of UpdateMethod.
-fn method_patches(from: &Method, to: &Method) -> Vec<Patch> {
+/// The patches of UpdateMethod; `id` knows the ids of authorizers.
+fn method_patches(from: &Method, to: &Method, id: impl Fn(&str) -> String) -> Vec<Patch> {
     let mut patches = Vec::new();
     if from.authorization != to.authorization {
         patches.push(Patch::replace("/authorizationType", &to.authorization));
     }
+    if let Some(authorizer) = &to.authorizer
+        && from.authorizer != to.authorizer
+    {
+        patches.push(Patch::replace("/authorizerId", id(authorizer)));
+    }
+    patches.extend(to.scopes.difference(&from.scopes).map(|scope| Patch::add("/authorizationScopes", scope)));
+    patches.extend(from.scopes.difference(&to.scopes).map(|scope| Patch {
+        op: PatchOp::Remove,
+        path: "/authorizationScopes".to_owned(),
+        value: Some(scope.clone()),
+    }));
     if from.api_key_required != to.api_key_required {
         patches.push(Patch::replace("/apiKeyRequired", to.api_key_required.to_string()));
     }

@@ -10,9 +10,9 @@ use super::{
     integration_patches, method_patches, method_response_patches, parent,
 };
 use crate::aws::{AwsError, Class};
-use crate::resources::sdk_patches;
+use crate::resources::{authorizer, sdk_patches};
 
-/// Reads the whole tree: one call for every 500 resources (AWS.md §2).
+/// Reads the whole tree: one call for every 500 resources (AWS.md §2). A method's authorizer is its id.
 ///
 /// # Errors
 /// What AWS answers.
@@ -66,9 +66,13 @@ fn observed_method(method: SdkMethod) -> Method {
             },
         }
     });
+    let authorization = method.authorization_type.unwrap_or_else(|| "NONE".to_owned());
     Method {
         operation_name: method.operation_name.unwrap_or_default(),
-        authorization: method.authorization_type.unwrap_or_else(|| "NONE".to_owned()),
+        // AWS keeps the id where the type asks for no authorizer any more.
+        authorizer: method.authorizer_id.filter(|_| ["CUSTOM", "COGNITO_USER_POOLS"].contains(&&*authorization)),
+        authorization,
+        scopes: method.authorization_scopes.unwrap_or_default().into_iter().collect(),
         api_key_required: method.api_key_required.unwrap_or_default(),
         integration,
         responses: method
@@ -85,7 +89,7 @@ fn observed_method(method: SdkMethod) -> Method {
     }
 }
 
-/// Carries out one step. `resources` are the ids by path, and gain those of new resources.
+/// Carries out one step. `resources` are the ids by path, and gain those of new resources; `authorizers` are ids by name.
 ///
 /// # Errors
 /// What AWS answers; that something to be deleted is already gone is no error.
@@ -93,6 +97,7 @@ pub async fn carry_out(
     apigateway: &Client,
     api: &str,
     resources: &mut BTreeMap<String, String>,
+    authorizers: &BTreeMap<String, String>,
     step: &Step,
 ) -> Result<(), AwsError> {
     match step {
@@ -112,7 +117,8 @@ pub async fn carry_out(
             Ok(())
         }
         Step::Put { at, from, to } => {
-            let place = Place { apigateway, api, resource: id(resources, &at.path, "PutMethod")?, verb: &at.method };
+            let resource = id(resources, &at.path, "PutMethod")?;
+            let place = Place { apigateway, api, resource, verb: &at.method, authorizers };
             let Err(error) = place.change(from.as_deref(), to).await else { return Ok(()) };
             if error.class == Class::Terminal {
                 place.restore(from.as_deref()).await?;
@@ -121,7 +127,7 @@ pub async fn carry_out(
         }
         Step::Delete { at } => {
             let Some(resource) = resources.get(&at.path) else { return Ok(()) };
-            Place { apigateway, api, resource, verb: &at.method }.delete().await
+            Place { apigateway, api, resource, verb: &at.method, authorizers }.delete().await
         }
         Step::DeleteResource { id, .. } => {
             let answer = apigateway.delete_resource().rest_api_id(api).resource_id(id).send().await;
@@ -140,6 +146,7 @@ struct Place<'a> {
     api: &'a str,
     resource: &'a str,
     verb: &'a str,
+    authorizers: &'a BTreeMap<String, String>,
 }
 
 impl Place<'_> {
@@ -148,7 +155,7 @@ impl Place<'_> {
         match from {
             None => self.put_method(to).await?,
             Some(from) => {
-                let patches = method_patches(from, to);
+                let patches = method_patches(from, to, |name| self.authorizer(name).unwrap_or_default());
                 if !patches.is_empty() {
                     self.apigateway
                         .update_method()
@@ -255,13 +262,20 @@ impl Place<'_> {
         gone_is_fine(answer.map_err(AwsError::of("DeleteMethod")))
     }
 
+    fn authorizer(&self, name: &str) -> Option<String> {
+        authorizer::id(self.authorizers, name)
+    }
+
     async fn put_method(&self, method: &Method) -> Result<(), AwsError> {
+        let scopes = (!method.scopes.is_empty()).then(|| method.scopes.iter().cloned().collect());
         self.apigateway
             .put_method()
             .rest_api_id(self.api)
             .resource_id(self.resource)
             .http_method(self.verb)
             .authorization_type(&method.authorization)
+            .set_authorizer_id(method.authorizer.as_deref().and_then(|name| self.authorizer(name)))
+            .set_authorization_scopes(scopes)
             .api_key_required(method.api_key_required)
             .operation_name(&method.operation_name)
             .send()

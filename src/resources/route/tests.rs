@@ -4,6 +4,8 @@ fn method(operation: &str) -> Method {
     Method {
         operation_name: operation.into(),
         authorization: "AWS_IAM".into(),
+        authorizer: None,
+        scopes: BTreeSet::new(),
         api_key_required: false,
         integration: Some(Integration {
             type_: "AWS".into(),
@@ -136,14 +138,31 @@ fn each_change_of_a_method_is_patched_on_its_own() {
         ..from.clone()
     };
     assert_eq!(
-        method_patches(&from, &to),
+        method_patches(&from, &to, str::to_owned),
         [
             Patch::replace("/authorizationType", "NONE"),
             Patch::replace("/apiKeyRequired", "true"),
             Patch::replace("/operationName", "demo_b")
         ]
     );
-    assert_eq!(method_patches(&from, &from), []);
+    assert_eq!(method_patches(&from, &from, str::to_owned), []);
+}
+
+#[test]
+fn authorizers_are_named_by_their_ids_and_scopes_change_one_by_one() {
+    let from = Method {
+        authorization: "COGNITO_USER_POOLS".into(),
+        authorizer: Some("old".into()),
+        scopes: BTreeSet::from(["a".into(), "b".into()]),
+        ..method("demo_a")
+    };
+    let to =
+        Method { authorizer: Some("new".into()), scopes: BTreeSet::from(["b".into(), "c".into()]), ..from.clone() };
+    let scope = |op, value: &str| Patch { op, path: "/authorizationScopes".into(), value: Some(value.into()) };
+    assert_eq!(
+        method_patches(&from, &to, |name| format!("id of {name}")),
+        [Patch::replace("/authorizerId", "id of new"), scope(PatchOp::Add, "c"), scope(PatchOp::Remove, "a")]
+    );
 }
 
 #[test]

@@ -336,7 +336,7 @@ fn a_long_timeout_needs_a_regional_api() {
     let valid = crate::validate::rest_api::validate(&world, &api).unwrap();
     assert_eq!(
         validate(&world, &api, &valid, &the_route(&world, "demo/r")).unwrap_err().problem.message,
-        "spec.timeoutMillis: 60000 is more than 29000, which only REGIONAL APIs can have; this API is EDGE"
+        "spec.timeoutMillis: 60000 is more than 29000, which only REGIONAL and PRIVATE APIs can have; this API is EDGE"
     );
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{Account, Api, Machine, Memory, Method, Role, partition};
+use super::{Account, Api, Authorizer, Machine, Memory, Method, Role, partition};
 
 /// What answers a request at a stage.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,6 +15,8 @@ pub struct Served {
     pub method: Method,
     /// What the integration does: actions on ARNs.
     pub calls: Vec<(String, String)>,
+    /// What decides whether a caller may, as it was when it was deployed.
+    pub authorizer: Option<Authorizer>,
     /// Those that the invoke role does not allow now, and why; in AWS such a request is answered with 500 (AWS.md §2).
     pub denied: Vec<String>,
 }
@@ -53,18 +55,22 @@ impl Memory {
         let (_, path, method) = best?;
         let calls = calls(method);
         let role = method.integration.as_ref().and_then(|integration| integration.credentials.as_ref());
-        let denied = match role {
-            None => Vec::new(),
-            Some(arn) => match found.iam.by_arn(partition(region), account, arn) {
+        let authorizer = method.authorizer_id.as_ref().and_then(|id| deployment.authorizers.get(id));
+        let asks = authorizer.and_then(|it| Some((it.authorizer_credentials.as_ref()?, function(it)?)));
+        let asks = asks.map(|(role, function)| (role, vec![("lambda:InvokeFunction".to_owned(), function)]));
+        let roles = role.map(|role| (role, calls.clone())).into_iter().chain(asks);
+        let denied = roles.flat_map(|(arn, calls)| -> Vec<String> {
+            match found.iam.by_arn(partition(region), account, arn) {
                 None => vec![format!("{arn} does not exist")],
                 Some(role) if !role.trusts_apigateway() => vec![format!("{arn} does not trust API Gateway")],
                 Some(role) => {
                     let not_allowed = calls.iter().filter(|(action, on)| !role.may(&found.iam, action, on));
                     not_allowed.map(|(action, on)| format!("{} may not {action} on {on}", role.name)).collect()
                 }
-            },
-        };
-        Some(Served { path: path.clone(), method: method.clone(), calls, denied })
+            }
+        });
+        let denied = denied.collect();
+        Some(Served { path: path.clone(), method: method.clone(), calls, authorizer: authorizer.cloned(), denied })
     }
 }
 
@@ -86,6 +92,12 @@ fn matching(pattern: &str, path: &str) -> Option<Vec<u8>> {
         });
     }
     (pattern.len() == path.len()).then_some(rank)
+}
+
+/// The function that an authorizer calls.
+fn function(authorizer: &Authorizer) -> Option<String> {
+    let (_, function) = authorizer.authorizer_uri.as_ref()?.split_once("/functions/")?;
+    Some(function.trim_end_matches("/invocations").to_owned())
 }
 
 /// What an integration with Step Functions does: its action, on every machine or execution that its templates name.
@@ -171,8 +183,11 @@ fn stripped(mut value: Value) -> Value {
     value
 }
 
-fn of_method(method: &Method) -> Value {
+fn of_method(method: &Method, authorizers: &BTreeMap<String, Authorizer>) -> Value {
     let mut shown = json!(method);
+    if let Some(id) = &method.authorizer_id {
+        shown["authorizerId"] = json!(authorizers.get(id).map(|authorizer| &authorizer.name));
+    }
     if method.integration.is_some() {
         shown["methodIntegration"] = stripped(shown["methodIntegration"].take());
     }
@@ -180,16 +195,27 @@ fn of_method(method: &Method) -> Value {
 }
 
 fn of_api(api: &Api) -> Value {
-    let methods = |methods: &BTreeMap<String, Method>| -> Value {
-        Value::Object(methods.iter().map(|(verb, method)| (verb.clone(), of_method(method))).collect())
+    type Authorizers = BTreeMap<String, Authorizer>;
+    let methods = |methods: &BTreeMap<String, Method>, authorizers: &Authorizers| -> Value {
+        Value::Object(methods.iter().map(|(verb, method)| (verb.clone(), of_method(method, authorizers))).collect())
     };
-    let resources: BTreeMap<String, Value> =
-        api.resources.values().map(|resource| (api.path(resource), methods(&resource.methods))).collect();
+    let by_name = |authorizers: &Authorizers| -> BTreeMap<String, Value> {
+        authorizers.values().map(|authorizer| (authorizer.name.clone(), stripped(json!(authorizer)))).collect()
+    };
+    let resources: BTreeMap<String, Value> = api
+        .resources
+        .values()
+        .map(|resource| (api.path(resource), methods(&resource.methods, &api.authorizers)))
+        .collect();
     let snapshot = |id: &str| {
         let deployment = api.deployments.get(id)?;
-        let paths: BTreeMap<_, _> = deployment.snapshot.iter().map(|(path, one)| (path, methods(one))).collect();
-        let answers = &deployment.gateway_responses;
-        Some(json!({"description": deployment.description, "methods": paths, "gatewayResponses": answers}))
+        let paths: BTreeMap<_, _> =
+            deployment.snapshot.iter().map(|(path, one)| (path, methods(one, &deployment.authorizers))).collect();
+        let (authorizers, answers) = (by_name(&deployment.authorizers), &deployment.gateway_responses);
+        let description = &deployment.description;
+        Some(
+            json!({"description": description, "methods": paths, "authorizers": authorizers, "gatewayResponses": answers}),
+        )
     };
     let mut deployments: Vec<Value> = api.deployments.keys().filter_map(|id| snapshot(id)).collect();
     deployments.sort_by_key(ToString::to_string);
@@ -206,6 +232,11 @@ fn of_api(api: &Api) -> Value {
     let mut shown = stripped(json!(api));
     shown["gatewayResponses"] = json!(api.gateway_responses);
     shown["resources"] = json!(resources);
+    shown["authorizers"] = json!(by_name(&api.authorizers));
+    if let Some(policy) = &api.policy {
+        // Ours names the API by its id.
+        shown["policy"] = document(&policy.replace(&api.id, "ID"));
+    }
     shown["deployments"] = json!(deployments);
     shown["stages"] = json!(stages);
     shown

@@ -37,7 +37,9 @@ use rand::{RngExt, SeedableRng};
 use serde::Serialize;
 use serde_json::Value;
 
-pub use apigateway::{Api, Deployment, Integration, IntegrationResponse, Method, MethodResponse, Resource, Stage};
+pub use apigateway::{
+    Api, Authorizer, Deployment, Integration, IntegrationResponse, Method, MethodResponse, Resource, Stage,
+};
 pub use client::{Attempt, Fault, InProcess, answer, throttled};
 pub use essence::Served;
 pub use iam::Role;

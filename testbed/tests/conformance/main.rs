@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod apigateway;
+mod authorizers;
 mod cloud;
 mod gateway_responses;
 mod iam;
@@ -20,8 +21,8 @@ use stepgate_testbed::Emulator;
 use stepgate_testbed::memory::{InProcess, Memory, Settings};
 
 fn cases() -> impl Iterator<Item = &'static Case> {
-    let all = [iam::CASES, states::CASES, apigateway::CASES, stages::CASES, gateway_responses::CASES];
-    all.into_iter().flatten()
+    let of_apis = [apigateway::CASES, authorizers::CASES, gateway_responses::CASES, stages::CASES];
+    [iam::CASES, states::CASES].into_iter().chain(of_apis).flatten()
 }
 
 /// Runs every case; answers with those that did not go as they should.

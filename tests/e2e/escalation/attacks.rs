@@ -50,6 +50,17 @@ fn of_a_narrow_tenant(scene: &Scene) -> Vec<Attack> {
     let same_only = format!("StateMachine {victim}/pay admits only its own namespace");
     let theirs = json!({"name": "pay", "namespace": victim});
     let only = format!("admits routes of namespace {esc}-hostile only under /hostile, /tenants, not");
+    let api = |name: &str, spec: Value, reason, reads: String| attack(patched(&rest_api(name), &spec), reason, reads);
+    let function = format!("arn:aws:lambda:us-east-1:000000000000:function:{victim}_auth");
+    let pool = "arn:aws:cognito-idp:us-east-1:000000000000:userpool/us-east-1_victim";
+    let foreign =
+        |field: &str, arn: &str, list: &str| format!("spec.{field}: `{arn}` is in none of the `{list}` of {tenant}");
+    let private = |statements: Value| {
+        let policy = json!({"Version": "2012-10-17", "Statement": statements}).to_string();
+        json!({"endpoint": {"type": "PRIVATE"}, "resourcePolicy": policy})
+    };
+    let statement = |effect: &str, condition: Value| json!({"Effect": effect, "Principal": "*", "Action": "execute-api:Invoke", "Resource": "execute-api:/*", "Condition": condition});
+    let from = |vpce: &str| json!({"StringEquals": {"aws:SourceVpce": vpce}});
     let raw = json!({"responses": [{"statusCode": 200, "integration": {"templates": {"application/json": "$context.identity.apiKey"}}}]});
     let callback = json!({
         "target": {"action": "SendTaskSuccess", "stateMachineRef": null}, "request": {"taskToken": {"query": "token"}},
@@ -141,6 +152,74 @@ fn of_a_narrow_tenant(scene: &Scene) -> Vec<Attack> {
         at("greedy", "ANY", "/{proxy+}", &format!("{only} /{{proxy+}}")),
         at("root", "POST", "/{first}", &format!("{only} /{{first}}")),
         at("beside", "POST", "/hostilex", &format!("{only} /hostilex")),
+        api(
+            "function",
+            json!({"authorizers": [{"name": "jwt", "token": {"functionArn": function}}]}),
+            "OverCeiling",
+            foreign("authorizers[jwt].token.functionArn", &function, "exposure.authorizerArns"),
+        ),
+        api(
+            "function-role",
+            json!({"authorizers": [{"name": "jwt", "token": {
+                "functionArn": format!("arn:aws:lambda:us-east-1:000000000000:function:{esc}-hostile_auth"), "roleArn": admin,
+            }}]}),
+            "OverCeiling",
+            foreign("authorizers[jwt].token.roleArn", admin, "invokeRoleArns"),
+        ),
+        api(
+            "user-pool",
+            json!({"authorizers": [{"name": "users", "cognitoUserPools": {"userPoolArns": [pool]}}]}),
+            "OverCeiling",
+            foreign("authorizers[users].cognitoUserPools.userPoolArns", pool, "exposure.authorizerArns"),
+        ),
+        api(
+            "edge",
+            json!({"endpoint": {"type": "EDGE"}}),
+            "OverCeiling",
+            format!("spec.endpoint.type: {} does not admit EDGE", tenant.replace(" in ", " of ")),
+        ),
+        api(
+            "opened",
+            private(json!([statement("Allow", json!({}))])),
+            "InvalidSpec",
+            "spec.resourcePolicy: the Allow statement 1 opens a PRIVATE API to calls from any VPC".into(),
+        ),
+        api(
+            "opened-beside",
+            private(json!([
+                statement("Allow", from("vpce-own")),
+                statement("Allow", json!({"Bool": {"aws:SecureTransport": true}}))
+            ])),
+            "InvalidSpec",
+            "spec.resourcePolicy: the Allow statement 1 opens a PRIVATE API to calls from any VPC".into(),
+        ),
+        api(
+            "vpc",
+            private(json!([statement("Allow", from("vpce-victim"))])),
+            "OverCeiling",
+            format!(
+                "spec.resourcePolicy: the Allow statement 1 lets in calls from `vpce-victim`, which is in none of the `exposure.vpcSources` of {}",
+                tenant.replace(" in ", " of ")
+            ),
+        ),
+        api(
+            "vpc-endpoint",
+            json!({"endpoint": {"type": "PRIVATE", "vpcEndpointIds": ["vpce-victim"]}, "resourcePolicy": "{}"}),
+            "OverCeiling",
+            format!(
+                "spec.endpoint.vpcEndpointIds: `vpce-victim` is in none of the `exposure.vpcSources` of {}",
+                tenant.replace(" in ", " of ")
+            ),
+        ),
+        api(
+            "everybody",
+            json!({"resourcePolicy": json!({"Version": "2012-10-17", "Statement": [statement("Allow", json!({}))]}).to_string()}),
+            "OverCeiling",
+            format!(
+                "spec.resourcePolicy: the Allow statement 1 lets in `*`, which is in none of the `exposure.resourcePolicyPrincipals` of {}",
+                tenant.replace(" in ", " of ")
+            ),
+        ),
         to(
             "answers",
             json!({"apiRef": {"namespace": platform}, "path": "/hostile/answers", "response": raw}),

@@ -2,7 +2,7 @@
 //! AWS is compared before and after, the victims' things bit by bit. SECURITY.md names these tests.
 //!
 //! What is inferred from a definition is tried in `wrong/permissions.rs`. To join with what they try: adoption of a foreign
-//! object by name or forged tag, authorizers, domains, log groups and keys of others, user tags (no kind has a field for them yet).
+//! object by name or forged tag, domains, log groups and keys of others, user tags (no kind has a field for them yet).
 
 mod attacks;
 mod denial;
@@ -87,7 +87,12 @@ impl Scene {
             (
                 &*of("hostile"),
                 json!({
-                    "exposure": open,
+                    "exposure": {
+                        "authorizations": ["NONE", "AWS_IAM", "CUSTOM", "COGNITO_USER_POOLS"],
+                        "endpointTypes": ["REGIONAL", "PRIVATE"],
+                        "authorizerArns": ["arn:aws:lambda:*:*:function:${namespace}_*"],
+                        "vpcSources": ["vpce-own"],
+                    },
                     "ceiling": [{"actions": ["dynamodb:GetItem"], "resources": ["arn:aws:dynamodb:*:*:table/${namespace}_*"]}],
                     "executionRoleArns": ["arn:aws:iam::*:role/${namespace}_*"],
                     "invokeRoleArns": ["arn:aws:iam::*:role/${namespace}_*"],

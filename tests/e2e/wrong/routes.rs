@@ -179,6 +179,29 @@ async fn a_live_route_edited_into_an_invalid_one_keeps_serving() {
 }
 
 #[tokio::test]
+async fn an_edge_api_that_would_wait_longer_than_cloudfront() {
+    let ns = Namespace::labelled("e2e-edge", &[(TENANT, "e2e-edge")]).await;
+    let endpoint = ns.suite.testbed.aws_endpoint();
+    let exposure = "exposure: {authorizations: [NONE, AWS_IAM], endpointTypes: [EDGE]}";
+    ns.apply(&account("e2e-edge", endpoint).replace("exposure: {authorizations: [NONE, AWS_IAM]}", exposure)).await;
+    let edge = rest_api("api").replace("{stages", "{endpoint: {type: EDGE}, stages");
+    let slow = route("slow", "/slow", "work") + "  timeoutMillis: 29001\n";
+    ns.apply(&(machine("work", "done") + &edge + &slow + &route("quick", "/quick", "work"))).await;
+    let message = ns.stalled("apiroute/slow", "InvalidSpec").await;
+    let sentence =
+        "spec.timeoutMillis: 29001 is more than 29000, which only REGIONAL and PRIVATE APIs can have; this API is EDGE";
+    assert_eq!(message, sentence);
+    let shown = ns.suite.testbed.kubectl(["get", "apiroute/slow", "-o", "wide", "-n", &ns.name]).await.unwrap();
+    assert!(shown.contains("InvalidSpec") && shown.contains(sentence), "{shown}");
+    let described = ns.suite.testbed.kubectl(["describe", "apiroute/slow", "-n", &ns.name]).await.unwrap();
+    assert!(described.contains(sentence), "{described}");
+    ns.ready(&["apiroute/quick", "restapi/api"]).await;
+    ns.says("quick", "done").await;
+    ns.patch("apiroute/slow", json!({"spec": {"timeoutMillis": 29_000}})).await;
+    ns.ready(&["apiroute/slow"]).await;
+}
+
+#[tokio::test]
 async fn bad_routes_do_not_stop_a_good_one() {
     let ns = Namespace::new("e2e-beside").await;
     let bad = [

@@ -192,7 +192,10 @@ States:
 fn finds_states_that_nothing_reaches_and_machines_that_never_end() {
     finds(
         "StartAt: A\nStates:\n  A: {Type: Pass, Next: B}\n  B: {Type: Pass, Next: A}\n",
-        &["no-end line 1, column 1: The definition never ends: no state has End: true, or is of Type Succeed or Fail"],
+        &[
+            "no-end line 1, column 1: The definition never ends: no state has End: true, or is of Type Succeed or Fail; give a \
+             state End: true, or let one go to a state of Type Succeed or Fail",
+        ],
     );
     finds(
         "StartAt: A

@@ -20,6 +20,9 @@ fn knows_what_a_resource_can_be() {
     task("arn:aws:lambda:eu-central-1:111122223333:function:f:$*", "", &["lambda-arn"]);
     task("my-function", "", &["resource-syntax"]);
     task("foo:bar", "", &["(resource-not-arn)"]);
+    task("arn:aws:states:eu-central-1:111122223333:activty:a", "", &["(resource-unknown)"]);
+    task("arn:aws:states:eu-central-1:111122223333:stateMachine:a", "", &["(resource-unknown)"]);
+    task("arn:aws:lambda:eu-central-1:111122223333:layer:a", "", &["(resource-unknown)"]);
     task("arn:aws:swf:eu-central-1:111122223333:task:x", "", &[]);
 }
 
@@ -39,6 +42,10 @@ fn knows_the_integrations() {
         ("glue:startCrawler", vec!["(integration-unsure)"]),
         ("aws-sdk:s3:listBuckets", vec![]),
         ("aws-sdk:s3:ListBuckets", vec!["(sdk-action)"]),
+        ("aws-sdk:s3:listBuckts", vec!["(sdk-action-unknown)"]),
+        ("aws-sdk:rds:describeDBInstances", vec![]),
+        ("aws-sdk:rds:describeDbInstances", vec!["(sdk-action-unknown)"]),
+        ("aws-sdk:config:anything", vec![]),
         ("aws-sdk:dynamdb:query", vec!["(sdk-service-unknown)"]),
         ("aws-sdk:s3:listBuckets.sync", vec!["integration-pattern"]),
         ("aws-sdk:s3", vec!["(sdk-action)"]),

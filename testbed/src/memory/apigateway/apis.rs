@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::super::Context;
 use super::super::wire::{Path, Refusal, input};
 use super::checks::{bad, limit};
-use super::{Answer, Api, Apis, Endpoint, Patch, Place, Resource, find, listed, no_api};
+use super::{Answer, Api, Apis, Endpoint, Patch, Place, Resource, find, listed, no_api, policy};
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -43,6 +43,9 @@ fn endpoint(given: Option<Endpoint>) -> Result<Endpoint, Refusal> {
         return Err(bad("Cannot create an api with multiple Endpoint Types."));
     }
     let private = endpoint.types[0] == "PRIVATE";
+    if !private && !endpoint.vpc_endpoint_ids.is_empty() {
+        return Err(bad("VPC Endpoint Ids are only supported for Private APIs."));
+    }
     if private && endpoint.ip_address_type == "ipv4" {
         return Err(bad("Only dualstack ipAddressType is supported for Private APIs."));
     }
@@ -70,6 +73,7 @@ pub(super) fn create(context: &mut Context<'_>, apis: &mut Apis, body: Value) ->
     let mut tags = BTreeMap::new();
     add_tags(&mut tags, given.tags.unwrap_or_default())?;
     let (id, root) = (context.id(10), context.id(10));
+    let policy = policy::kept(context, &id, given.policy.as_deref().unwrap_or_default())?;
     let api = Api {
         id: id.clone(),
         name,
@@ -81,11 +85,12 @@ pub(super) fn create(context: &mut Context<'_>, apis: &mut Apis, body: Value) ->
         api_key_source: given.api_key_source.unwrap_or_else(|| "HEADER".to_owned()),
         endpoint_configuration,
         disable_execute_api_endpoint: given.disable_execute_api_endpoint.unwrap_or_default(),
-        policy: given.policy,
+        policy,
         root_resource_id: root.clone(),
         tags,
         resources: BTreeMap::from([(root.clone(), Resource { id: root, ..Resource::default() })]),
         gateway_responses: BTreeMap::new(),
+        authorizers: BTreeMap::new(),
         deployments: BTreeMap::new(),
         stages: BTreeMap::new(),
     };
@@ -112,7 +117,7 @@ pub(super) fn update(context: &Context<'_>, apis: &mut Apis, at: Place<'_>, patc
     let found = find(context, apis, at.api)?;
     let mut api = found.clone();
     for patch in patches {
-        update_one(&mut api, patch)?;
+        update_one(context, &mut api, patch)?;
     }
     *found = api;
     let mut shown = json!(found);
@@ -123,7 +128,7 @@ pub(super) fn update(context: &Context<'_>, apis: &mut Apis, at: Place<'_>, patc
     Ok((200, shown))
 }
 
-fn update_one(api: &mut Api, patch: &Patch) -> Result<(), Refusal> {
+fn update_one(context: &Context<'_>, api: &mut Api, patch: &Patch) -> Result<(), Refusal> {
     let segments = patch.segments();
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
     match segments[..] {
@@ -133,7 +138,7 @@ fn update_one(api: &mut Api, patch: &Patch) -> Result<(), Refusal> {
         ["description"] => api.description = Some(patch.replaces()?.value()).filter(|text| !text.is_empty()),
         ["apiKeySource"] => api.api_key_source = patch.replaces()?.value(),
         ["disableExecuteApiEndpoint"] => api.disable_execute_api_endpoint = patch.replaces()?.flag(),
-        ["policy"] => api.policy = Some(patch.replaces()?.value()).filter(|text| !text.is_empty()),
+        ["policy"] => api.policy = policy::kept(context, &api.id, &patch.replaces()?.value())?,
         ["minimumCompressionSize"] => {
             let value = patch.replaces()?.value.clone();
             // rec: no value turns it off.
@@ -161,6 +166,18 @@ fn update_one(api: &mut Api, patch: &Patch) -> Result<(), Refusal> {
             }
             api.endpoint_configuration.ip_address_type = value;
         }
+        ["endpointConfiguration", "vpcEndpointIds"] => {
+            let ids = &mut api.endpoint_configuration.vpc_endpoint_ids;
+            ids.retain(|id| *id != patch.value());
+            match patch.op.as_str() {
+                "add" if api.endpoint_configuration.types != ["PRIVATE"] => {
+                    return Err(bad("VPC Endpoint Ids are only supported for Private APIs."));
+                }
+                "add" => ids.push(patch.value()),
+                "remove" => {}
+                _ => return Err(bad("Invalid patch operation specified. Must be one of: [add, remove]")),
+            }
+        }
         ["endpointConfiguration", "types", _] => {
             if patch.op != "replace" {
                 return Err(bad("Invalid patch operation specified. Must be 'add'|'remove'|'replace'"));
@@ -168,6 +185,10 @@ fn update_one(api: &mut Api, patch: &Patch) -> Result<(), Refusal> {
             let value = patch.value();
             if !["EDGE", "REGIONAL", "PRIVATE"].contains(&value.as_str()) {
                 return Err(bad("Invalid EndpointTypes specified. Valid options are REGIONAL,EDGE,PRIVATE"));
+            }
+            if value == "EDGE" && api.endpoint_configuration.types == ["PRIVATE"] {
+                // doc: not in one step.
+                return Err(bad("Cannot update endpoint from PRIVATE to EDGE"));
             }
             if value == "PRIVATE" {
                 "dualstack".clone_into(&mut api.endpoint_configuration.ip_address_type);

@@ -1,4 +1,4 @@
-//! Deployments: snapshots of an API's methods.
+//! Deployments: snapshots of an API's methods and authorizers.
 
 use std::collections::BTreeMap;
 
@@ -40,6 +40,10 @@ pub(super) fn create(context: &mut Context<'_>, apis: &mut Apis, at: Place<'_>, 
     if snapshot.values().flat_map(BTreeMap::values).any(|method| method.integration.is_none()) {
         return Err(bad("No integration defined for method"));
     }
+    let methods = snapshot.values().flat_map(BTreeMap::values);
+    let named: Vec<&String> = methods.filter_map(|method| method.authorizer_id.as_ref()).collect();
+    let mut authorizers = api.authorizers.clone();
+    authorizers.retain(|id, _| named.contains(&id));
     let id = context.id(6);
     let deployment = Deployment {
         id: id.clone(),
@@ -47,6 +51,7 @@ pub(super) fn create(context: &mut Context<'_>, apis: &mut Apis, at: Place<'_>, 
         created_date: context.now,
         snapshot,
         gateway_responses: api.gateway_responses.clone(),
+        authorizers,
     };
     let shown = json!(deployment);
     let mut changed = api.clone();

@@ -1,11 +1,13 @@
 //! Methods of resources.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::super::wire::{Refusal, input};
 use super::checks::{bad, conflict};
 use super::patch::{NO_CONTENT_TYPE, NO_PARAMETER};
-use super::{Answer, Apis, Find, Method, Patch, Place};
+use super::{Answer, Apis, Authorizer, Find, Method, Patch, Place};
 
 const VERBS: &str = "GET,PUT,POST,DELETE,PATCH,OPTIONS,HEAD,ANY";
 
@@ -25,10 +27,14 @@ pub(super) fn model(name: &str) -> Result<(), Refusal> {
     }
 }
 
-/// What AWS refuses of a method (rec). There are no authorizers, validators and models of one's own here.
-fn check(method: &Method) -> Result<(), Refusal> {
+/// What AWS refuses of a method (rec). There are no validators and models of one's own here.
+fn check(method: &mut Method, authorizers: &BTreeMap<String, Authorizer>) -> Result<(), Refusal> {
+    let authorizer = method.authorizer_id.as_ref().and_then(|id| authorizers.get(id));
     match method.authorization_type.as_str() {
-        "NONE" | "AWS_IAM" => {}
+        // An authorizer is ignored where the type has none (rec for UpdateMethod).
+        "NONE" | "AWS_IAM" => method.authorizer_id = None,
+        "CUSTOM" if authorizer.is_some_and(|it| it.r#type != "COGNITO_USER_POOLS") => {}
+        "COGNITO_USER_POOLS" if authorizer.is_some_and(|it| it.r#type == "COGNITO_USER_POOLS") => {}
         "CUSTOM" | "COGNITO_USER_POOLS" => {
             return Err(bad(
                 "Invalid authorizer ID specified. Setting the authorization type to CUSTOM or COGNITO_USER_POOLS requires a valid authorizer.",
@@ -63,15 +69,14 @@ fn check(method: &Method) -> Result<(), Refusal> {
 }
 
 pub(super) fn put(apis: &mut Apis, at: Place<'_>, body: Value) -> Answer {
+    let authorizers = apis.get(at.api).map(|api| api.authorizers.clone()).unwrap_or_default();
     let resource = apis.resource(at)?;
     verb(at.verb)?;
     let mut method: Method = input(body)?;
-    // An authorizer is ignored where the type has none (rec for UpdateMethod).
-    method.authorizer_id = None;
     at.verb.clone_into(&mut method.http_method);
     // rec: of PutMethod with `none`.
     method.authorization_type = method.authorization_type.to_uppercase();
-    check(&method)?;
+    check(&mut method, &authorizers)?;
     if resource.methods.contains_key(at.verb) {
         return Err(conflict("Method already exists for this resource"));
     }
@@ -86,6 +91,7 @@ pub(super) fn delete(apis: &mut Apis, at: Place<'_>) -> Answer {
 }
 
 pub(super) fn update(apis: &mut Apis, at: Place<'_>, patches: &[Patch]) -> Answer {
+    let authorizers = apis.get(at.api).map(|api| api.authorizers.clone()).unwrap_or_default();
     let found = apis.method(at)?;
     let mut method = found.clone();
     for patch in patches {
@@ -96,8 +102,17 @@ pub(super) fn update(apis: &mut Apis, at: Place<'_>, patches: &[Patch]) -> Answe
             ["apiKeyRequired"] => method.api_key_required = patch.replaces()?.flag(),
             ["operationName"] => method.operation_name = Some(patch.replaces()?.value()),
             ["requestValidatorId"] => method.request_validator_id = Some(patch.replaces()?.value()),
-            // rec: ignored where the authorization type has none.
-            ["authorizerId"] => drop(patch.replaces()?),
+            ["authorizerId"] => method.authorizer_id = Some(patch.replaces()?.value()),
+            ["authorizationScopes"] => {
+                let mut scopes = method.authorization_scopes.take().unwrap_or_default();
+                scopes.retain(|scope| *scope != patch.value());
+                match patch.op.as_str() {
+                    "add" => scopes.push(patch.value()),
+                    "remove" => {}
+                    _ => return Err(bad("Invalid patch operation specified. Must be one of: [add, remove]")),
+                }
+                method.authorization_scopes = Some(scopes).filter(|scopes| !scopes.is_empty());
+            }
             ["requestParameters", name] => {
                 patch.entry(&mut method.request_parameters, name, patch.flag(), NO_PARAMETER)?;
             }
@@ -107,7 +122,7 @@ pub(super) fn update(apis: &mut Apis, at: Place<'_>, patches: &[Patch]) -> Answe
             _ => return Err(patch.invalid_path()),
         }
     }
-    check(&method)?;
+    check(&mut method, &authorizers)?;
     *found = method;
     Ok((200, json!(found)))
 }

@@ -1,12 +1,14 @@
 //! API Gateway's REST APIs: the tree of resources and methods, deployments, which are snapshots of it, and stages.
 
 mod apis;
+mod authorizers;
 mod checks;
 mod deployments;
 mod gateway_responses;
 mod integrations;
 mod methods;
 mod patch;
+mod policy;
 mod resources;
 mod responses;
 mod settings;
@@ -20,6 +22,7 @@ use serde_json::{Value, json};
 
 use super::Context;
 use super::wire::{Path, Refusal, Request, marker, page, read_marker};
+pub use authorizers::Authorizer;
 use checks::{bad, not_found};
 use patch::Patch;
 
@@ -60,7 +63,7 @@ pub struct Api {
     /// Whether only custom domains answer.
     pub disable_execute_api_endpoint: bool,
     /// The resource policy, as JSON text.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "policy::escaped")]
     pub policy: Option<String>,
     /// The id of `/`.
     pub root_resource_id: String,
@@ -73,6 +76,9 @@ pub struct Api {
     /// What the gateway itself answers, by type, where that is not AWS's own.
     #[serde(skip)]
     pub gateway_responses: BTreeMap<String, GatewayResponse>,
+    /// Its authorizers by id.
+    #[serde(skip)]
+    pub authorizers: BTreeMap<String, Authorizer>,
     /// Its deployments by id.
     #[serde(skip)]
     pub deployments: BTreeMap<String, Deployment>,
@@ -266,6 +272,9 @@ pub struct Deployment {
     /// What the gateway itself answers.
     #[serde(skip)]
     pub gateway_responses: BTreeMap<String, GatewayResponse>,
+    /// The authorizers that they name, by id.
+    #[serde(skip)]
+    pub authorizers: BTreeMap<String, Authorizer>,
 }
 
 /// A name under which a deployment is served.
@@ -324,7 +333,7 @@ pub(super) struct Place<'a> {
     resource: &'a str,
     verb: &'a str,
     status: &'a str,
-    /// A deployment's id, a stage's name, a gateway response's type, or the ARN of what is tagged.
+    /// An authorizer's or deployment's id, a stage's name, a gateway response's type, or the ARN of what is tagged.
     name: &'a str,
 }
 
@@ -362,6 +371,10 @@ pub(super) fn operation<'a>(verb: &str, path: &[&'a str]) -> Option<(&'static st
                 "DeleteIntegrationResponse",
             ],
         ),
+        ["restapis", api, "authorizers"] => (Place { api, ..none }, ["CreateAuthorizer", "GetAuthorizers", "", "", ""]),
+        ["restapis", api, "authorizers", name] => {
+            (Place { api, name, ..none }, ["", "GetAuthorizer", "", "UpdateAuthorizer", "DeleteAuthorizer"])
+        }
         ["restapis", api, "deployments"] => (Place { api, ..none }, ["CreateDeployment", "GetDeployments", "", "", ""]),
         ["restapis", api, "deployments", name] => {
             (Place { api, name, ..none }, ["", "GetDeployment", "", "UpdateDeployment", "DeleteDeployment"])
@@ -422,6 +435,11 @@ pub(super) fn call(context: &mut Context<'_>, apis: &mut Apis, request: &Request
         "GetGatewayResponse" => gateway_responses::get(context, apis, at),
         "PutGatewayResponse" => gateway_responses::put(context, apis, at, body),
         "DeleteGatewayResponse" => gateway_responses::delete(context, apis, at),
+        "CreateAuthorizer" => authorizers::create(context, apis, at, body),
+        "GetAuthorizers" => authorizers::list(context, apis, at, &path),
+        "GetAuthorizer" => authorizers::get(context, apis, at),
+        "UpdateAuthorizer" => authorizers::update(context, apis, at, &patches),
+        "DeleteAuthorizer" => authorizers::delete(context, apis, at),
         "CreateDeployment" => deployments::create(context, apis, at, body),
         "GetDeployments" => deployments::list(context, apis, at, &path),
         "GetDeployment" => deployments::get(context, apis, at, &path),

@@ -1,0 +1,38 @@
+#!/usr/bin/env python3
+"""Makes sdk_operations.txt.z: the operations of each service that an `aws-sdk:` integration can name.
+
+From PyPI's botocore (Apache-2.0, © Amazon.com) at a pinned version. Step Functions names a service by its SDK's serviceId in
+small letters without blanks and hyphens, and an operation with a small first letter.
+
+    python3 generate.py [DIRECTORY]     # DIRECTORY keeps the download
+
+The output is text under zlib: a line for each service, its name and its operations as the service's model writes them.
+"""
+import json, pathlib, re, subprocess, sys, tempfile, zipfile, zlib
+
+BOTOCORE = "botocore==1.43.11"
+
+
+def main():
+    directory = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else pathlib.Path(tempfile.mkdtemp())
+    directory.mkdir(parents=True, exist_ok=True)
+    if not list(directory.glob("botocore*.whl")):
+        subprocess.run([sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", directory, BOTOCORE], check=True)
+    services = {}
+    with zipfile.ZipFile(next(directory.glob("botocore*.whl"))) as wheel:
+        for name in sorted(wheel.namelist()):
+            if not re.match(r"botocore/data/[^/]+/[^/]+/service-2\.json", name):
+                continue
+            data = wheel.read(name)
+            model = json.loads(zlib.decompress(data, 31) if name.endswith(".gz") else data)
+            service = re.sub(r"[ -]", "", model["metadata"]["serviceId"]).lower()
+            # Of several versions, all that any has.
+            services.setdefault(service, set()).update(model["operations"])
+    text = "".join(f"{service} {' '.join(sorted(names))}\n" for service, names in sorted(services.items()))
+    output = pathlib.Path(__file__).with_name("sdk_operations.txt.z")
+    output.write_bytes(zlib.compress(text.encode(), 9))
+    print(f"{len(services)} services, {sum(map(len, services.values()))} operations, {output.stat().st_size} bytes")
+
+
+if __name__ == "__main__":
+    main()
