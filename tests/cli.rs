@@ -319,7 +319,7 @@ fn a_plan_needs_a_cluster_and_says_so() {
 fn help_lists_the_commands() {
     let run = stepgate(&["--help"], "");
     assert_eq!((run.code, run.err.as_str()), (0, ""));
-    for command in ["run", "policy", "render", "plan", "crds"] {
+    for command in ["run", "policy", "render", "plan", "invoke", "crds"] {
         assert!(run.out.lines().any(|line| line.trim_start().starts_with(&format!("{command} "))), "{}", run.out);
         assert_eq!(stepgate(&[command, "--help"], "").code, 0);
     }

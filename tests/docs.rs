@@ -240,6 +240,8 @@ const OPERATIONS: &[(&str, &[Need])] = &[
     ("get_gateway_responses", &[Read("apigateway:GET", API)]),
     ("put_gateway_response", &[Own("apigateway:PUT", API)]),
     ("delete_gateway_response", &[Own("apigateway:DELETE", API)]),
+    // By `stepgate invoke`, with the caller's own credentials.
+    ("test_invoke_method", &[Own("apigateway:POST", API)]),
     ("create_request_validator", &[Own("apigateway:POST", API)]),
     ("get_request_validators", &[Read("apigateway:GET", API)]),
     ("delete_request_validator", &[Own("apigateway:DELETE", API)]),

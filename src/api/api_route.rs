@@ -4,7 +4,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{CommonStatus, Reference, RequestSpec, ResponseSpec};
+use super::{CommonStatus, Cors, Reference, RequestSpec, ResponseSpec};
 
 /// One HTTP method on one path of a RestAPI, and the state machine that answers it.
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -65,6 +65,9 @@ pub struct APIRouteSpec {
     /// How the answer is made; absent: a default that is right for the action.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub response: Option<ResponseSpec>,
+    /// Which web pages' scripts may call; absent: as the RestAPI says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cors: Option<Cors>,
     /// How long API Gateway waits for Step Functions, 50–300,000 ms; over 29,000 only on REGIONAL and PRIVATE APIs whose quota was raised.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 50, max = 300_000))]

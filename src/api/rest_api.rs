@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Action, ApiKeySource, Authorization, Authorizer, Binding, CommonStatus, DeletionPolicy, Drift, DriftPolicy,
+    Action, ApiKeySource, Authorization, Authorizer, Binding, CommonStatus, Cors, DeletionPolicy, Drift, DriftPolicy,
     Endpoint, GatewayResponse, LocalReference, Method, Namespaces, Stage,
 };
 
@@ -66,6 +66,9 @@ pub struct RestAPISpec {
     /// The kind of endpoint.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<Endpoint>,
+    /// Which web pages' scripts may call; for routes without `cors` of their own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cors: Option<Cors>,
     /// What API Gateway itself answers where a request does not reach a route, or a route can't answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 21))]

@@ -97,11 +97,14 @@ pub async fn records(client: &Client, api: &RestAPI) -> anyhow::Result<Vec<Recor
     Ok(found.iter().filter_map(records::read).collect())
 }
 
-fn namespaced<K: Resource<DynamicType = (), Scope = NamespaceResourceScope>>(client: &Client, key: &Key) -> Api<K> {
+pub(super) fn namespaced<K: Resource<DynamicType = (), Scope = NamespaceResourceScope>>(
+    client: &Client,
+    key: &Key,
+) -> Api<K> {
     Api::namespaced(client.clone(), &key.namespace)
 }
 
-async fn get<K>(api: &Api<K>, name: &str) -> anyhow::Result<Option<K>>
+pub(super) async fn get<K>(api: &Api<K>, name: &str) -> anyhow::Result<Option<K>>
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug,
 {

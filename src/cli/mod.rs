@@ -1,7 +1,8 @@
-//! The command line: `run`, `lint`, `policy`, `render`, `plan`, `graph`, `crds`.
+//! The command line: `run`, `lint`, `policy`, `render`, `plan`, `invoke`, `graph`, `crds`.
 
 mod crds;
 mod graph;
+mod invoke;
 mod lint;
 mod live;
 mod manifests;
@@ -47,6 +48,11 @@ enum Command {
     /// ClusterRole `stepgate-plan`, with `view` in the namespaces concerned, may. Exit code 0: no change; 2: changes; 1: an
     /// object can't be carried out.
     Plan(Inputs),
+    /// Call a route once by API Gateway's own TestInvokeMethod, and show what happens on the way: docs/invoke.md.
+    ///
+    /// The state machine really runs; nothing in API Gateway is changed. The route is read from the cluster of the current
+    /// kubeconfig, AWS is asked with your own credentials. Exit code 1: API Gateway could not carry the method out.
+    Invoke(invoke::Args),
     /// Draw state machines, and the way that an execution took: docs/graph.md.
     ///
     /// Takes StateMachines in manifests, and definitions alone. Nothing but `--execution` asks AWS.
@@ -72,6 +78,7 @@ pub fn run() -> ExitCode {
         Command::Lint(args) => finish(lint::run(&args)),
         Command::Policy(args) => finish(policy::run(&args)),
         Command::Render(args) => finish(render::run(&args)),
+        Command::Invoke(args) => block_on(invoke::run(&args)),
         Command::Plan(args) => block_on(plan::run(&args)),
         Command::Graph(args) => block_on(graph::run(&args)),
         Command::Crds(args) => crds::run(&args),

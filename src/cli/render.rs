@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::bail;
 use serde_json::{Value, json};
@@ -115,8 +116,11 @@ fn openapi_of(args: &Args) -> anyhow::Result<ExitCode> {
     let mut problems = Vec::new();
     let valid = rest_api::validate(&world, api).map_err(|problem| anyhow::anyhow!("{problem}"))?;
     let attachment = attached(&world, api, &valid, &mut problems);
-    let routes: Vec<_> = attachment.attached.iter().map(|(key, route)| (route, &world.routes[key].spec)).collect();
-    println!("{:#}", openapi::clients::document(&valid, routes, !args.no_extensions));
+    let specs = attachment.attached.iter().map(|(key, route)| (route.at.clone(), &world.routes[key].spec)).collect();
+    let (unreadable, unsettled) = (BTreeSet::new(), BTreeMap::new());
+    let model = model_of(&valid, &attachment, &unreadable, &unsettled);
+    let methods = model.methods(&Observed::default());
+    println!("{:#}", openapi::clients::document(&valid, &methods, &specs, !args.no_extensions));
     tell(&problems);
     Ok(if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -145,6 +149,16 @@ fn attached(
         problems.push((format!("APIRoute {route}"), refusal.problem.clone()));
     }
     attachment
+}
+
+/// What is wanted where there is nothing yet.
+fn model_of<'a>(
+    valid: &'a rest_api::ValidApi,
+    attachment: &'a Attachment,
+    unreadable: &'a BTreeSet<String>,
+    unsettled: &'a BTreeMap<String, Duration>,
+) -> Api<'a> {
+    Api { valid, attachment, records: &[], unreadable, unsettled, young: false }
 }
 
 fn render_machine(world: &World, object: &crate::api::StateMachine) -> Result<Vec<Value>, Problem> {
@@ -216,14 +230,7 @@ fn render_api(
     let observed = Observed::default();
     let attachment = attached(world, object, &valid, problems);
     let (unreadable, unsettled) = (BTreeSet::new(), BTreeMap::new());
-    let mut model = Api {
-        valid: &valid,
-        attachment: &attachment,
-        records: &[],
-        unreadable: &unreadable,
-        unsettled: &unsettled,
-        young: false,
-    };
+    let mut model = model_of(&valid, &attachment, &unreadable, &unsettled);
     let attachment = model.shared_out(&observed);
     model.attachment = &attachment;
     let owner = format!("RestAPI {key}");
@@ -233,7 +240,7 @@ fn render_api(
         "object": owner,
         "resource": "REST API",
         "desired": {
-            "openapi": openapi::document(&valid, attachment.attached.values()),
+            "openapi": openapi::document(&valid, &model.methods(&observed)),
             "stages": valid.stages.iter().map(|stage| json!({
                 "name": stage.name,
                 "revision": stage.revision,

@@ -109,6 +109,21 @@ pub(super) fn header_pattern(header: &str) -> Vtl {
     Vtl(format!("'(?i){pattern}'"))
 }
 
+/// A regular expression, as a VTL string literal, that matches an origin with a wildcard for subdomains, such as
+/// `https://*.example.com`: every subdomain at any depth. Validation has refused what is left out here.
+pub(super) fn origin_pattern(origin: &str) -> Vtl {
+    let pattern: String = origin
+        .chars()
+        .filter_map(|c| match c {
+            '.' => Some("[.]".to_owned()),
+            '+' => Some("[+]".to_owned()),
+            '*' => Some("*".to_owned()),
+            c => (c.is_ascii_alphanumeric() || matches!(c, '-' | ':' | '/')).then(|| c.to_string()),
+        })
+        .collect();
+    Vtl(format!("'{}'", pattern.replace("*[.]", "([a-z0-9-]+[.])+").replace('*', "")))
+}
+
 /// The characters of header names in practice; RFC 9110 admits more, which regular expressions and VTL would touch.
 pub(super) fn is_header_character(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')

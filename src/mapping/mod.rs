@@ -4,6 +4,7 @@
 //! and [`default_responses`] cannot fail; [`validate_request`] refuses beforehand what could. The rules that they
 //! follow are AWS.md §3's, and the suite `tests/velocity.rs` holds every form to them on the real Apache Velocity 1.7.
 
+mod cors;
 mod escape;
 mod request;
 mod response;
@@ -15,6 +16,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
+pub use cors::{Cors, Headers, Preflight, preflight};
 pub use request::request_template;
 pub use response::{default_responses, mock_response};
 pub use validate::{MappingError, validate_inputs, validate_request};

@@ -45,6 +45,11 @@ pub(super) fn set_value_from_body(pointer: &str) -> Vtl {
     body(Some(pointer)).value
 }
 
+/// Directives that leave a header's text in `$value`, empty when absent.
+pub(super) fn set_value_from_header(name: &str) -> Vtl {
+    parameter(set_header(name), "header", "$header".into()).value
+}
+
 /// `then`, with the text of a value of the body in `$value`, unless that is absent or empty.
 pub(super) fn when_body_has(pointer: &str, then: Vtl) -> Vtl {
     when_present(body(Some(pointer)), then)

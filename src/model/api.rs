@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::attach::{Attachment, clashes, kept, parameter_names};
-use super::invoke_roles;
+use super::{cors, invoke_roles};
 use crate::identity::{Key, content_hash, role_path};
 use crate::plan::{Plan, StepId};
 use crate::policy::statement::INLINE_LIMIT;
@@ -207,6 +207,7 @@ impl Api<'_> {
         for valid in ready {
             tree.insert(valid.at.clone(), route::Desired::Method(Box::new(valid.method.clone())));
         }
+        tree.extend(cors::preflights(&tree, self.attachment, &observed.tree));
         let serves_something = tree
             .iter()
             .any(|(at, wanted)| matches!(wanted, route::Desired::Method(_)) || observed.tree.methods.contains_key(at));
@@ -215,6 +216,11 @@ impl Api<'_> {
             tree.insert(at, route::Desired::Method(Box::new(stub)));
         }
         tree
+    }
+
+    /// Every method as it should be.
+    pub fn methods(&self, observed: &Observed) -> BTreeMap<At, Method> {
+        route::result(&self.tree(observed), &observed.tree)
     }
 
     /// Whether nothing serves yet and the first routes are on their way: one deployment then, not two.

@@ -6,6 +6,7 @@
 pub mod authorizer;
 pub mod deployment;
 pub mod gateway_response;
+pub mod invocation;
 pub mod managed_policy;
 pub mod rest_api;
 pub mod role;

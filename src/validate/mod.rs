@@ -1,6 +1,7 @@
 //! From objects and their references to values that everything after can rely on: `build` cannot fail.
 
 pub mod authorizer;
+mod cors;
 pub mod execution_role;
 #[cfg(test)]
 pub(crate) mod fixture;

@@ -9,6 +9,7 @@ use super::settings;
 use crate::api::conditions::reasons;
 use crate::api::{APIRoute, AWSAccount, Authorization, Mapping, RestAPI, RouteGrant};
 use crate::identity::{Key, Owner, joined};
+use crate::mapping::Cors;
 use crate::problem::Problem;
 use crate::resources::gateway_response::GatewayResponses;
 use crate::resources::rest_api::settings::Settings;
@@ -36,6 +37,8 @@ pub struct ValidApi {
     pub stages: Vec<ValidStage>,
     /// What API Gateway itself answers, by type.
     pub gateway_responses: GatewayResponses,
+    /// Which web pages' scripts may call routes that do not say it themselves.
+    pub cors: Option<Cors>,
     /// How many unserved revisions are kept.
     pub revision_history_limit: usize,
 }
@@ -85,6 +88,12 @@ pub fn validate(world: &World, api: &RestAPI) -> Result<ValidApi, Problem> {
         }
         stages.push(ValidStage { name: stage.name.clone(), revision: stage.revision, variables });
     }
+    let cors = api.spec.cors.as_ref().map(super::cors::validate);
+    let mut gateway_responses =
+        super::gateway_response::validate(api.spec.gateway_responses.as_deref().unwrap_or_default());
+    if let Some(cors) = &cors {
+        super::cors::decorate_errors(&mut gateway_responses, cors);
+    }
     let owner = owner(world, &admission.account, api);
     let mut authorizers = BTreeMap::new();
     for spec in &api.spec.authorizers {
@@ -97,7 +106,8 @@ pub fn validate(world: &World, api: &RestAPI) -> Result<ValidApi, Problem> {
         description: api.spec.description.clone().unwrap_or_default(),
         settings,
         stages,
-        gateway_responses: super::gateway_response::validate(api.spec.gateway_responses.as_deref().unwrap_or_default()),
+        gateway_responses,
+        cors,
         revision_history_limit: usize::try_from(api.spec.revision_history_limit).unwrap_or_default(),
         place,
         admission,

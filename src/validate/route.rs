@@ -35,6 +35,8 @@ pub struct ValidRoute {
     pub role: Option<(String, RoleNeeds)>,
     /// The StateMachines that it calls.
     pub machines: BTreeSet<Key>,
+    /// Which web pages' scripts may call it.
+    pub cors: Option<crate::mapping::Cors>,
 }
 
 impl ValidRoute {
@@ -137,8 +139,16 @@ pub fn validate(world: &World, api: &RestAPI, valid: &ValidApi, route: &APIRoute
     let targets = targets(world, valid, &admission, route)?;
     let request = spec.request.clone().unwrap_or_default();
     let templates = request_templates(valid, route, &targets.machine, &request).map_err(Refusal::own)?;
-    let Responses { declared: responses, mapped: integration_responses } =
-        responses(&spec.target, spec.response.as_ref()).map_err(Refusal::own)?;
+    // A route's own OPTIONS is its path's preflight: what it answers is its own affair.
+    let cors = match spec.method {
+        crate::api::Method::Options => None,
+        _ => spec.cors.as_ref().map(super::cors::validate).or_else(|| valid.cors.clone()),
+    };
+    let mut responses = responses(&spec.target, spec.response.as_ref()).map_err(Refusal::own)?;
+    if let Some(cors) = &cors {
+        super::cors::decorate(&mut responses, cors);
+    }
+    let Responses { declared: responses, mapped: integration_responses } = responses;
     let own_role = request.templates.is_some() || spec.target.state_machine_refs.is_some();
     let (integration, role) = if let Some(action) = invoke_action(spec.target.action) {
         let (credentials, role) = role(valid, &admission, route, action, &targets, own_role).map_err(Refusal::own)?;
@@ -185,6 +195,7 @@ pub fn validate(world: &World, api: &RestAPI, valid: &ValidApi, route: &APIRoute
         },
         role,
         machines: targets.machines,
+        cors,
         key,
     })
 }

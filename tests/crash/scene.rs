@@ -139,6 +139,7 @@ impl Scene {
             }
             let api = Arc::make_mut(scene.world.apis.get_mut(&key).unwrap());
             api.spec.description = Some("changed".into());
+            api.spec.cors = Some(object(serde_json::json!({"origins": ["https://a.example", "https://b.example"]})));
             let left = scene.world.routes.values().filter(|route| of_api(route));
             let named: Vec<&str> = left.filter_map(|route| route.spec.authorization.authorizer.as_deref()).collect();
             api.spec.authorizers.retain(|authorizer| named.contains(&&*authorizer.name));

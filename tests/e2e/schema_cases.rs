@@ -293,6 +293,22 @@ fn apis() -> Vec<(&'static str, Value, &'static str)> {
             "spec.gatewayResponses[0].type: Unsupported value: \"TEAPOT\": supported values: \"ACCESS_DENIED\", \"API_CONFIGURATION_ERROR\", \"AUTHORIZER_CONFIGURATION_ERROR\", \"AUTHORIZER_FAILURE\", \"BAD_REQUEST_BODY\", \"BAD_REQUEST_PARAMETERS\", \"DEFAULT_4XX\", \"DEFAULT_5XX\", \"EXPIRED_TOKEN\", \"INTEGRATION_FAILURE\", \"INTEGRATION_TIMEOUT\", \"INVALID_API_KEY\", \"INVALID_SIGNATURE\", \"MISSING_AUTHENTICATION_TOKEN\", \"QUOTA_EXCEEDED\", \"REQUEST_TOO_LARGE\", \"RESOURCE_NOT_FOUND\", \"THROTTLED\", \"UNAUTHORIZED\", \"UNSUPPORTED_MEDIA_TYPE\", \"WAF_FILTERED\"",
         ),
         (
+            json!({"cors": {"origins": ["*", "https://a.example"]}}),
+            "spec.cors: Invalid value: `*` is every origin: it stands alone in `origins`",
+        ),
+        (
+            json!({"cors": {"origins": ["*"], "credentials": true}}),
+            "spec.cors: Invalid value: with `credentials` browsers take no `*`: name the origins",
+        ),
+        (
+            json!({"cors": {"origins": ["https://a.example"], "headers": ["*"], "credentials": true}}),
+            "spec.cors: Invalid value: with `credentials` browsers take `*` for a header's name: name the headers",
+        ),
+        (
+            json!({"cors": {"origins": ["https://a.example/"]}}),
+            "spec.cors.origins: Invalid value: write an origin as browsers do, such as https://app.example.com or https://*.example.com: scheme, host in lower case and perhaps a port, without `/` at its end",
+        ),
+        (
             answers(json!({"type": "THROTTLED"})),
             "spec.gatewayResponses[0]: Invalid value: say what differs from AWS's own answer: set `statusCode`, `headers` or `templates`",
         ),

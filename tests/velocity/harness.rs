@@ -110,6 +110,8 @@ pub struct Answer {
     pub output: String,
     /// `$context.responseOverride.status`, when set.
     pub status: Option<u64>,
+    /// `$context.responseOverride.header`: what was set.
+    pub headers: BTreeMap<String, String>,
 }
 
 impl Answer {
@@ -136,7 +138,11 @@ pub fn evaluate(template: &str, call: &Call) -> Result<Answer, String> {
     let answer: Value = serde_json::from_str(&line).expect("the harness answers with JSON");
     match answer["error"].as_str() {
         Some(error) => Err(error.to_owned()),
-        None => Ok(Answer { output: answer["output"].as_str().unwrap().to_owned(), status: answer["status"].as_u64() }),
+        None => Ok(Answer {
+            output: answer["output"].as_str().unwrap().to_owned(),
+            status: answer["status"].as_u64(),
+            headers: serde_json::from_value(answer["headers"].clone()).unwrap(),
+        }),
     }
 }
 

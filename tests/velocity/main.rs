@@ -7,6 +7,7 @@
 // Helpers outside of the tests themselves unwrap too: here, a panic is a failed test.
 #![allow(clippy::unwrap_used)]
 
+mod cors;
 mod examples;
 mod harness;
 mod requests;

@@ -1,31 +1,37 @@
 //! The same document for those who call the API: with the parameters, bodies and answers that the routes' mappings make,
 //! which API Gateway itself does not need to know; and, for readers, without its extensions.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
-use crate::api::{APIRouteSpec, Action, Method, ValueSource};
+use crate::api::{APIRouteSpec, Action, Method as Verb, RequestSpec, ValueSource};
+use crate::resources::route::{At, Method};
 use crate::validate::rest_api::ValidApi;
-use crate::validate::route::ValidRoute;
 
 /// Headers that OpenAPI describes elsewhere: it ignores parameters of these names.
 const DESCRIBED_ELSEWHERE: [&str; 3] = ["accept", "authorization", "content-type"];
 
-/// The document with each route's spec beside it.
+/// The document of these methods, with the specs of those that are routes.
 ///
 /// Without extensions it is plain OpenAPI 3.0: ANY becomes every method that the path does not have, and a greedy
 /// `{name+}` becomes `{name}`, as OpenAPI knows neither.
-pub fn document<'a>(
+pub fn document(
     valid: &ValidApi,
-    routes: impl IntoIterator<Item = (&'a ValidRoute, &'a APIRouteSpec)> + Clone,
+    methods: &BTreeMap<At, Method>,
+    specs: &BTreeMap<At, &APIRouteSpec>,
     extensions: bool,
 ) -> Value {
-    let mut document = super::document(valid, routes.clone().into_iter().map(|(route, _)| route));
+    let mut methods = methods.clone();
+    if !extensions {
+        // What is here for browsers is nobody's to call.
+        methods.retain(|at, _| specs.contains_key(at));
+    }
+    let mut document = super::document(valid, &methods);
     document["servers"] = servers(valid);
     let mut schemas: BTreeSet<&'static str> = BTreeSet::new();
-    for (route, spec) in routes {
-        let operation = &mut document["paths"][&route.at.path][super::verb(&route.at.method)];
+    for (at, spec) in specs.iter().filter(|(at, _)| methods.contains_key(*at)) {
+        let operation = &mut document["paths"][&at.path][super::verb(&at.method)];
         describe(operation, spec, &mut schemas);
     }
     if !schemas.is_empty() {
@@ -65,7 +71,7 @@ fn describe(operation: &mut Value, spec: &APIRouteSpec, schemas: &mut BTreeSet<&
         let content: Map<String, Value> = types.into_iter().map(|type_| (type_, json!({"schema": {}}))).collect();
         operation["requestBody"] = json!({"content": content});
     }
-    if spec.response.is_some() {
+    if spec.response.as_ref().is_some_and(|response| response.responses.is_some()) {
         return;
     }
     for (status, meaning, schema) in answers(spec.target.action) {
@@ -76,24 +82,31 @@ fn describe(operation: &mut Value, spec: &APIRouteSpec, schemas: &mut BTreeSet<&
             }
             None => json!({}),
         };
-        operation["responses"][status] =
-            json!({"description": meaning, "content": {"application/json": {"schema": body}}});
+        operation["responses"][status]["description"] = json!(meaning);
+        operation["responses"][status]["content"] = json!({"application/json": {"schema": body}});
     }
 }
 
 /// Parameters of the query string and headers that the mapping reads. None is asked for: an absent one is null.
 fn parameters(spec: &APIRouteSpec) -> Vec<Value> {
-    let Some(request) = &spec.request else { return Vec::new() };
     let mut named: BTreeSet<(&str, String, bool)> = BTreeSet::new();
-    for entry in request.input.iter().flatten() {
-        named.extend(entry.query.clone().map(|name| ("query", name, false)));
-        named.extend(entry.query_list.clone().map(|name| ("query", name, true)));
-        named.extend(entry.header.clone().map(|name| ("header", name, false)));
+    if let Some(request) = &spec.request {
+        for entry in request.input.iter().flatten() {
+            named.extend(entry.query.clone().map(|name| ("query", name, false)));
+            named.extend(entry.query_list.clone().map(|name| ("query", name, true)));
+            named.extend(entry.header.iter().chain(&entry.header_list).cloned().map(|name| ("header", name, false)));
+        }
+        for ValueSource { query, header, .. } in sources(request) {
+            named.extend(query.clone().map(|name| ("query", name, false)));
+            named.extend(header.clone().map(|name| ("header", name, false)));
+        }
     }
-    if let Some(ValueSource { query, header, .. }) = &request.execution_name {
-        named.extend(query.clone().map(|name| ("query", name, false)));
-        named.extend(header.clone().map(|name| ("header", name, false)));
-    }
+    let of_action: &[&str] = match spec.target.action {
+        Action::GetExecutionHistory => &["maxResults", "nextToken", "reverseOrder"],
+        Action::ListExecutions => &["status", "maxResults", "nextToken"],
+        _ => &[],
+    };
+    named.extend(of_action.iter().map(|name| ("query", (*name).to_owned(), false)));
     // A parameter may be read both as one value and as a list: then it is a list.
     let lists: BTreeSet<String> = named.iter().filter(|(.., list)| *list).map(|(_, name, _)| name.clone()).collect();
     let mut headers: BTreeSet<String> = DESCRIBED_ELSEWHERE.map(str::to_owned).into();
@@ -114,13 +127,13 @@ fn parameters(spec: &APIRouteSpec) -> Vec<Value> {
 
 /// Whether the client's body means something: OpenAPI gives a body to GET, HEAD and DELETE no meaning.
 fn takes_body(spec: &APIRouteSpec) -> bool {
-    if matches!(spec.method, Method::Get | Method::Head | Method::Delete | Method::Options | Method::Any) {
+    if matches!(spec.method, Verb::Get | Verb::Head | Verb::Delete | Verb::Options | Verb::Any) {
         return false;
     }
     let Some(request) = &spec.request else {
         return spec.target.state_machine_refs.is_some() || starts(spec.target.action);
     };
-    let named = request.execution_name.as_ref().is_some_and(|source| source.body.is_some());
+    let named = sources(request).any(|source| source.body.is_some());
     let read = match &request.input {
         Some(entries) => entries.iter().any(|entry| entry.body.is_some()),
         None => starts(spec.target.action),
@@ -128,8 +141,15 @@ fn takes_body(spec: &APIRouteSpec) -> bool {
     named || read || request.templates.is_some() || spec.target.state_machine_refs.is_some()
 }
 
+/// The single values that a mapping takes.
+fn sources(request: &RequestSpec) -> impl Iterator<Item = &ValueSource> {
+    let RequestSpec { execution_name, task_token, error, cause, trace_header, .. } = request;
+    [execution_name, task_token, error, cause, trace_header].into_iter().flatten()
+}
+
+/// Whether the whole body is the input, where the mapping says nothing.
 fn starts(action: Action) -> bool {
-    matches!(action, Action::StartExecution | Action::StartSyncExecution)
+    matches!(action, Action::StartExecution | Action::StartSyncExecution | Action::SendTaskSuccess)
 }
 
 /// An answer: its status, what it means, and the schema of its body.
@@ -139,30 +159,40 @@ type Answer = (&'static str, &'static str, Option<&'static str>);
 /// [`default_responses`](crate::mapping::default_responses).
 fn answers(action: Action) -> Vec<Answer> {
     let (error, failure) = (Some("Error"), Some("Failure"));
-    let success = match action {
-        Action::StartExecution => vec![("202", "Started", Some("Started"))],
+    let not_set_up = ("500", "The route is not set up right", error);
+    let there = ("404", "There is no such execution", error);
+    let of_action: Vec<Answer> = match action {
+        // It has the one that the route says.
+        Action::Mock => return Vec::new(),
+        Action::StartExecution => vec![
+            ("202", "Started", Some("Started")),
+            ("409", "An execution of this name is there already", error),
+            ("413", "The input is too long", error),
+            not_set_up,
+        ],
         Action::StartSyncExecution => vec![
             ("200", "The execution's output", None),
+            ("413", "The input is too long", error),
             ("500", "The execution failed, or the route is not set up right", failure),
             ("504", "The execution timed out", failure),
         ],
-        Action::DescribeExecution => vec![("200", "The execution", Some("Execution"))],
-        Action::StopExecution => vec![("200", "Stopped", Some("Stopped"))],
+        Action::DescribeExecution => vec![("200", "The execution", Some("Execution")), there, not_set_up],
+        Action::StopExecution => vec![("200", "Stopped", Some("Stopped")), there, not_set_up],
+        Action::GetExecutionHistory => vec![("200", "What happened", Some("History")), there, not_set_up],
+        Action::ListExecutions => vec![("200", "Executions", Some("Executions")), not_set_up],
+        Action::SendTaskSuccess | Action::SendTaskFailure | Action::SendTaskHeartbeat => vec![
+            ("200", "Taken", None),
+            ("404", "There is no such task", error),
+            ("410", "The task has ended", error),
+            not_set_up,
+        ],
     };
-    let refusals: [Answer; 6] = [
+    let of_all: [Answer; 3] = [
         ("400", "The request is not valid", error),
-        ("404", "There is no such execution", error),
-        ("409", "An execution of this name is there already", error),
-        ("413", "The input is too long", error),
         ("429", "Too many requests", error),
         ("502", "Step Functions failed", error),
     ];
-    let mut all = success;
-    all.extend(refusals);
-    if action != Action::StartSyncExecution {
-        all.push(("500", "The route is not set up right", error));
-    }
-    all
+    of_action.into_iter().chain(of_all).collect()
 }
 
 fn schema(name: &str) -> Value {
@@ -185,6 +215,37 @@ fn schema(name: &str) -> Value {
                 "output": {},
                 "error": text(),
                 "cause": text(),
+            },
+        }),
+        "History" => json!({
+            "type": "object",
+            "required": ["events"],
+            "properties": {
+                "events": {"type": "array", "items": {
+                    "type": "object",
+                    "required": ["id", "type", "timestamp"],
+                    "properties": {
+                        "id": {"type": "integer", "format": "int64"},
+                        "type": text(),
+                        "timestamp": time(),
+                        "state": text(),
+                        "error": text(),
+                        "cause": text(),
+                    },
+                }},
+                "nextToken": text(),
+            },
+        }),
+        "Executions" => json!({
+            "type": "object",
+            "required": ["executions"],
+            "properties": {
+                "executions": {"type": "array", "items": {
+                    "type": "object",
+                    "required": ["name", "status", "startDate"],
+                    "properties": {"name": text(), "status": text(), "startDate": time(), "stopDate": time()},
+                }},
+                "nextToken": text(),
             },
         }),
         "Stopped" => json!({"type": "object", "required": ["stopDate"], "properties": {"stopDate": time()}}),
@@ -254,9 +315,10 @@ mod tests {
         let api = the_api(&world);
         let valid = rest_api::validate(&world, &api).unwrap();
         let objects: Vec<_> = (0..all.len()).map(|index| the_route(&world, &format!("demo/r{index}"))).collect();
-        let of_routes: Vec<_> =
-            objects.iter().map(|route| routes::validate(&world, &api, &valid, route).unwrap()).collect();
-        document(&valid, of_routes.iter().zip(objects.iter().map(|route| &route.spec)).collect::<Vec<_>>(), extensions)
+        let valid_route = |route| routes::validate(&world, &api, &valid, route).unwrap();
+        let methods = objects.iter().map(|route| valid_route(route)).map(|route| (route.at, route.method)).collect();
+        let specs = objects.iter().map(|route| (At::of(&route.spec), &route.spec)).collect();
+        document(&valid, &methods, &specs, extensions)
     }
 
     #[test]

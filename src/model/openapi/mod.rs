@@ -1,22 +1,22 @@
 //! An API as OpenAPI 3.0 with API Gateway's extensions: just what is in AWS; and, in [`clients`], what callers need besides.
 
 pub mod clients;
-
 mod security;
+
+use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
 use crate::resources::gateway_response::GatewayResponses;
-use crate::resources::route::{Integration, Method, MethodResponse};
+use crate::resources::route::{At, Integration, Method, MethodResponse};
 use crate::validate::rest_api::ValidApi;
-use crate::validate::route::ValidRoute;
 
-/// The document.
-pub fn document<'a>(valid: &ValidApi, routes: impl IntoIterator<Item = &'a ValidRoute>) -> Value {
+/// The document of these methods.
+pub fn document(valid: &ValidApi, methods: &BTreeMap<At, Method>) -> Value {
     let mut paths: Map<String, Value> = Map::new();
-    for route in routes {
-        let path = paths.entry(route.at.path.clone()).or_insert_with(|| json!({}));
-        path[verb(&route.at.method)] = operation(&route.at.path, &route.method);
+    for (at, method) in methods {
+        let path = paths.entry(at.path.clone()).or_insert_with(|| json!({}));
+        path[verb(&at.method)] = operation(&at.path, method);
     }
     paths.sort_keys();
     let mut document = json!({

@@ -3,6 +3,7 @@
 mod attach;
 mod authorizers;
 mod cloud;
+mod cors;
 mod gateway_responses;
 mod invoke_roles;
 mod kept;

@@ -18,7 +18,7 @@ import org.apache.velocity.runtime.log.NullLogChute;
  * Evaluates mapping templates as API Gateway does, one request a line.
  *
  * <p>In: {@code {"template","body","path":{},"query":{"x":["a","b"]},"headers":{},"context":{},"stageVariables":{}}};
- * out: {@code {"output","status"}} (status only when overridden), or {@code {"error"}} where API Gateway would answer
+ * out: {@code {"output","status","headers"}} (status and headers only when overridden), or {@code {"error"}} where API Gateway would answer
  * with an error of its own.
  */
 public final class Harness {
@@ -45,6 +45,8 @@ public final class Harness {
     try {
       Parameters parameters = new Parameters(request);
       Overrides overrides = new Overrides();
+      Overrides headers = new Overrides();
+      overrides.put("header", headers);
       Map<String, Object> context = map(request.path("context"));
       context.put("responseOverride", overrides);
 
@@ -62,6 +64,8 @@ public final class Harness {
       if (status != null) {
         answer.put("status", Integer.parseInt(status.toString()));
       }
+      ObjectNode overridden = answer.putObject("headers");
+      headers.forEach((name, value) -> overridden.put(name, value.toString()));
     } catch (Exception e) {
       answer.put("error", e.toString());
     }
