@@ -8,7 +8,7 @@ use crate::plan::{Plan, StepId};
 use crate::records::{RecordError, Records};
 use crate::resources::deployment::RecordStep;
 use crate::resources::stage::Serves;
-use crate::resources::{Step, authorizer, deployment, rest_api, role, route, stage, state_machine};
+use crate::resources::{Step, authorizer, deployment, gateway_response, rest_api, role, route, stage, state_machine};
 
 /// What steps need of each other: ids that are known only once a step has run.
 #[derive(Clone, Debug, Default)]
@@ -114,6 +114,9 @@ async fn carry_out(
             let api = api(known);
             let Known { resources, authorizers, .. } = known;
             route::remote::carry_out(&session.apigateway, &api, resources, authorizers, step).await?;
+        }
+        Step::GatewayResponse(step) => {
+            gateway_response::remote::carry_out(&session.apigateway, &api(known), step).await?;
         }
         Step::Deployment(step) => {
             let id = deployment::remote::carry_out(&session.apigateway, &api(known), step).await?;

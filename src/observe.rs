@@ -15,7 +15,7 @@ use crate::model::machine::{self, Machine};
 use crate::plan::{Plan, Planned};
 use crate::problem::Problem;
 use crate::resources::deployment::Record;
-use crate::resources::{Step, authorizer, deployment, rest_api, role, route, stage, state_machine};
+use crate::resources::{Step, authorizer, deployment, gateway_response, rest_api, role, route, stage, state_machine};
 use crate::tenancy::Place;
 use crate::validate::rest_api::ValidApi;
 use crate::validate::route::{Refusal, ValidRoute, operation_name};
@@ -66,7 +66,7 @@ pub struct Survey<'a> {
     pub records: Vec<Record>,
     /// The API's id, where it is known.
     pub known_id: Option<String>,
-    /// Whether to look for roles that nobody needs.
+    /// Whether something was changed since all was well: then what nobody needs is looked for, such as roles.
     pub look_for_roles: bool,
     /// Whether its first routes may still be on their way.
     pub young: bool,
@@ -125,6 +125,10 @@ impl Survey<'_> {
         let attachment = attach(candidates, &observed.tree);
         let unreadable = unreadable(&observed.tree, &known_routes, proof).await?;
 
+        let uses_gateway_responses = self.look_for_roles || !valid.gateway_responses.is_empty();
+        if let (Some(id), true) = (&api_id, uses_gateway_responses) {
+            observed.gateway_responses = Some(gateway_response::remote::observe(&session.apigateway, id).await?);
+        }
         if self.look_for_roles {
             let path = role_path(&valid.owner, &valid.place.region);
             observed.roles = roles(session, role::remote::names_under(&session.iam, &path).await?).await?;
@@ -159,6 +163,9 @@ impl Survey<'_> {
         if let (Some(id), true) = (&api_id, plan.steps().iter().any(serves)) {
             // Before a deployment is made or served: which are there, and was one made whose record was lost?
             observed.deployments = Some(deployment::remote::observe(&session.apigateway, id).await?);
+            if observed.gateway_responses.is_none() {
+                observed.gateway_responses = Some(gateway_response::remote::observe(&session.apigateway, id).await?);
+            }
             plan = model.plan(&observed)?;
         }
         // A route waits only while its method still has to change.

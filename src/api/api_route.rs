@@ -1,12 +1,10 @@
 //! `APIRoute`: one method on one path.
 
-use std::collections::BTreeMap;
-
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{CommonStatus, Reference};
+use super::{CommonStatus, Reference, RequestSpec, ResponseSpec};
 
 /// One HTTP method on one path of a RestAPI, and the state machine that answers it.
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -178,132 +176,6 @@ pub struct RouteAuthorization {
     /// Whether callers need an API key as well, in the header `X-API-Key`.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub api_key_required: bool,
-}
-
-/// How the request becomes the machine's input.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("!has(self.templates) || (!has(self.input) && !has(self.executionName) && !has(self.contentTypes))").message("`templates` are the whole mapping: leave `input`, `executionName` and `contentTypes` out"))]
-pub struct RequestSpec {
-    /// The machine's input, part by part.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 64), extend("x-kubernetes-list-type" = "atomic"))]
-    pub input: Option<Vec<InputEntry>>,
-    /// Names the execution: for StartExecution the name of the new one (makes STANDARD machines idempotent), for DescribeExecution and StopExecution which one is meant.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub execution_name: Option<ValueSource>,
-    /// Content types that are accepted; absent: application/json. Any other answers 415.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 8), inner(length(min = 3, max = 128)), extend("x-kubernetes-list-type" = "set"))]
-    #[x_kube(validation = Rule::new(r##"self.all(x, x.matches(r"^[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+$"))"##).message("write media types without parameters, such as application/json"))]
-    pub content_types: Option<Vec<String>>,
-    /// Mapping templates of your own, by content type. `${StateMachineArn}` and the `${AWS::…}` built-ins are filled in.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("minProperties" = 1, "maxProperties" = 8), extend("additionalProperties" = {"type": "string", "maxLength": 300000}))]
-    pub templates: Option<BTreeMap<String, String>>,
-}
-
-/// One part of the machine's input.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("(has(self.body) ? 1 : 0) + (has(self.path) ? 1 : 0) + (has(self.query) ? 1 : 0) + (has(self.queryList) ? 1 : 0) + (has(self.header) ? 1 : 0) + (has(self.context) ? 1 : 0) + (has(self.value) ? 1 : 0) == 1").message("set exactly one of `body`, `path`, `query`, `queryList`, `header`, `context`, `value`"))]
-pub struct InputEntry {
-    /// Where it goes: a JSON pointer such as `/order/id`.
-    #[schemars(length(min = 2, max = 256))]
-    #[x_kube(validation = Rule::new(r##"self.matches(r"^(/([^/~]|~[01])+)+$")"##).message("write a JSON pointer such as /order/id: each step begins with `/`, and `~` and `/` in a key are written ~0 and ~1"))]
-    pub to: String,
-    /// A JSON pointer into the body; empty means the whole body.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 256), regex(pattern = r"^(/([^/~]|~[01])*)*$"))]
-    pub body: Option<String>,
-    /// A path parameter.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 128), regex(pattern = r"^[A-Za-z0-9._-]+$"))]
-    pub path: Option<String>,
-    /// A query-string parameter; absent in the request means null.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 128), regex(pattern = r"^[A-Za-z0-9._~$-]+$"))]
-    pub query: Option<String>,
-    /// Every value of a query-string parameter, as an array.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 128), regex(pattern = r"^[A-Za-z0-9._~$-]+$"))]
-    pub query_list: Option<String>,
-    /// A header, in any case; absent in the request means null.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 128), regex(pattern = r"^[A-Za-z0-9-]+$"))]
-    pub header: Option<String>,
-    /// A `$context` variable such as `identity.sourceIp` or `requestId`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 128), regex(pattern = r"^[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z0-9_-]+)*$"))]
-    pub context: Option<String>,
-    /// A fixed JSON document, written as text: `'"prod"'`, `'{"a": 1}'`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 4096))]
-    pub value: Option<String>,
-}
-
-/// One value of the request.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("(has(self.body) ? 1 : 0) + (has(self.path) ? 1 : 0) + (has(self.query) ? 1 : 0) + (has(self.header) ? 1 : 0) + (has(self.context) ? 1 : 0) == 1").message("set exactly one of `body`, `path`, `query`, `header`, `context`"))]
-pub struct ValueSource {
-    /// A JSON pointer into the body.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 2, max = 256), regex(pattern = r"^(/([^/~]|~[01])*)+$"))]
-    pub body: Option<String>,
-    /// A path parameter.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 128), regex(pattern = r"^[A-Za-z0-9._-]+$"))]
-    pub path: Option<String>,
-    /// A query-string parameter.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 128), regex(pattern = r"^[A-Za-z0-9._~$-]+$"))]
-    pub query: Option<String>,
-    /// A header, in any case.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 128), regex(pattern = r"^[A-Za-z0-9-]+$"))]
-    pub header: Option<String>,
-    /// A `$context` variable such as `requestId`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 128), regex(pattern = r"^[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z0-9_-]+)*$"))]
-    pub context: Option<String>,
-}
-
-/// How the answer is made.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct ResponseSpec {
-    /// The responses; these replace all defaults.
-    #[schemars(length(min = 1, max = 32))]
-    #[x_kube(merge_strategy = ListMerge::Map(vec!["statusCode".into()]))]
-    #[x_kube(validation = Rule::new("self.filter(r, has(r.integration) && !has(r.integration.selectionPattern)).size() == 1").message("exactly one response must have an `integration` without `selectionPattern`: it is the default"))]
-    pub responses: Vec<RouteResponse>,
-}
-
-/// One response of a method, and which answers of the integration become it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct RouteResponse {
-    /// The HTTP status.
-    #[schemars(range(min = 100, max = 599))]
-    pub status_code: i32,
-    /// Which answers of Step Functions become this response; absent: the status is only declared.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub integration: Option<IntegrationResponse>,
-}
-
-/// Which answers of Step Functions become a response, and how.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct IntegrationResponse {
-    /// A regular expression on Step Functions' HTTP status, such as `4\d{2}`; absent: the default.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 256))]
-    pub selection_pattern: Option<String>,
-    /// Mapping templates by content type; absent: the answer passes as it is.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 8), extend("additionalProperties" = {"type": "string", "maxLength": 300000}))]
-    pub templates: BTreeMap<String, String>,
 }
 
 /// The role that API Gateway calls with.

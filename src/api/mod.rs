@@ -12,7 +12,11 @@ mod aws_account;
 mod common;
 pub mod conditions;
 mod endpoint;
+mod gateway_response;
 mod rest_api;
+mod route_request;
+mod route_response;
+mod stage;
 mod state_machine;
 
 pub use api_route::*;
@@ -20,7 +24,11 @@ pub use authorizer::*;
 pub use aws_account::*;
 pub use common::*;
 pub use endpoint::*;
+pub use gateway_response::*;
 pub use rest_api::*;
+pub use route_request::*;
+pub use route_response::*;
+pub use stage::*;
 pub use state_machine::*;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;

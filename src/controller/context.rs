@@ -48,6 +48,29 @@ pub struct Context {
 }
 
 impl Context {
+    /// Of a process that has just begun.
+    pub fn new(
+        client: Client,
+        cluster: Cluster,
+        config: Config,
+        sessions: Arc<Sessions>,
+        stores: Stores,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        Self {
+            reporter: Reporter { controller: "stepgate".to_owned(), instance: std::env::var("HOSTNAME").ok() },
+            client,
+            cluster,
+            config,
+            sessions,
+            stores,
+            backoff: Backoff::default(),
+            changes: Changes::default(),
+            metrics,
+            widened: Mutex::default(),
+        }
+    }
+
     /// Remembers that a role was widened now.
     pub fn role_widened(&self, name: &str) {
         self.widened_map().insert(name.to_owned(), Instant::now());

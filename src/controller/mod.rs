@@ -7,6 +7,7 @@ mod burst;
 mod changes;
 mod context;
 mod finalizer;
+mod passes;
 pub mod publish;
 mod quota;
 pub mod rest_api;
@@ -20,4 +21,4 @@ mod wake;
 
 pub use context::{Config, Context};
 pub use run::run;
-pub use stores::Stores;
+pub use stores::{Stores, Writers};

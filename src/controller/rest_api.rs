@@ -10,6 +10,7 @@ use kube::runtime::controller::Action;
 use kube::{Api, Resource, ResourceExt};
 use tracing::instrument;
 
+use super::passes::Passes;
 use super::publish::{self, State};
 use super::route_status::{self, Serving};
 use super::steps::{
@@ -144,9 +145,9 @@ impl<'a> Run<'a> {
         // 3. AWS.
         let session = session(self.context, &admission.account, &place).await?;
         let mut drift = None;
-        let mut last = None;
+        let mut passes = Passes::at_most(MOST_PASSES);
         let mut look_for_roles = false;
-        for _ in 0..MOST_PASSES {
+        loop {
             let mut pass = self.survey(&session, &valid, status, look_for_roles).await?;
             if pass.plan.is_empty() && status.applied_hash.as_ref() != Some(&pass.hash) && !look_for_roles {
                 // Something was changed since the last time that all was well: are there roles that nobody needs?
@@ -165,11 +166,7 @@ impl<'a> Run<'a> {
                     pass.plan.summary()
                 )));
             }
-            let text = pass.plan.to_string();
-            if last.as_ref() == Some(&text) {
-                return Err(Problem::waiting(reasons::PROGRESSING, "AWS does not show the last change yet"));
-            }
-            last = Some(text);
+            passes.begin(&pass.plan)?;
             if status.applied_hash.as_ref() == Some(&pass.hash) && drift.is_none() {
                 if self.object.spec.drift_policy == DriftPolicy::Report {
                     note_drift(&mut status.last_drift, &pass.plan.summary());
@@ -186,7 +183,6 @@ impl<'a> Run<'a> {
             look_for_roles = true;
             self.run_plan(&session, &pass.plan, &place, status, drift.is_some()).await?;
         }
-        Err(Problem::waiting(reasons::PROGRESSING, "AWS does not show the last change yet"))
     }
 
     /// Nothing is left to do, except what waits.
@@ -493,7 +489,7 @@ async fn delete(context: &Context, world: &World, object: &RestAPI, status: &Res
     let owner = validate::owner(world, object);
     let retain =
         object.spec.deletion_policy == DeletionPolicy::Retain || crd_is_going(context, "restapis.stepgate.dev").await?;
-    let mut last = None;
+    let mut passes = Passes::of_deletion();
     loop {
         let mut observed = Observed {
             api: observe::rest_apis(&session, &owner, status.rest_api_id.as_deref()).await?.pop(),
@@ -505,11 +501,7 @@ async fn delete(context: &Context, world: &World, object: &RestAPI, status: &Res
         if plan.is_empty() {
             return Ok(());
         }
-        let text = plan.to_string();
-        if last.as_ref() == Some(&text) {
-            return Err(Problem::waiting(reasons::DELETING, "AWS does not show the deletion yet"));
-        }
-        last = Some(text);
+        passes.begin(&plan)?;
         let known = Known {
             arn_prefix: format!("arn:{}:apigateway:{}::/restapis/", place.partition, place.region),
             ..Known::default()

@@ -5,6 +5,7 @@
 
 pub mod authorizer;
 pub mod deployment;
+pub mod gateway_response;
 pub mod rest_api;
 pub mod role;
 pub mod route;
@@ -25,6 +26,7 @@ pub enum Step {
     RestApi(rest_api::Step),
     Authorizer(authorizer::Step),
     Route(route::Step),
+    GatewayResponse(gateway_response::Step),
     Deployment(deployment::Step),
     /// Keeps or forgets the record of a revision, in Kubernetes.
     Record(deployment::RecordStep),
@@ -39,6 +41,7 @@ impl std::fmt::Display for Step {
             Self::RestApi(step) => step.fmt(f),
             Self::Authorizer(step) => step.fmt(f),
             Self::Route(step) => step.fmt(f),
+            Self::GatewayResponse(step) => step.fmt(f),
             Self::Deployment(step) => step.fmt(f),
             Self::Record(step) => step.fmt(f),
             Self::Stage(step) => step.fmt(f),

@@ -4,8 +4,10 @@ pub mod authorizer;
 pub mod execution_role;
 #[cfg(test)]
 pub(crate) mod fixture;
+mod gateway_response;
 pub mod rest_api;
 pub mod route;
+pub mod route_response;
 pub mod settings;
 pub mod state_machine;
 #[cfg(test)]

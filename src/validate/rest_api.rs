@@ -10,6 +10,7 @@ use crate::api::conditions::reasons;
 use crate::api::{APIRoute, Authorization, Mapping, RestAPI, RouteGrant};
 use crate::identity::{Key, Owner, joined};
 use crate::problem::Problem;
+use crate::resources::gateway_response::GatewayResponses;
 use crate::resources::rest_api::settings::Settings;
 use crate::tenancy::{Admission, Place, admit, includes};
 use crate::world::World;
@@ -33,6 +34,8 @@ pub struct ValidApi {
     pub authorizers: BTreeMap<String, ValidAuthorizer>,
     /// The stages.
     pub stages: Vec<ValidStage>,
+    /// What API Gateway itself answers, by type.
+    pub gateway_responses: GatewayResponses,
     /// How many unserved revisions are kept.
     pub revision_history_limit: usize,
 }
@@ -94,6 +97,7 @@ pub fn validate(world: &World, api: &RestAPI) -> Result<ValidApi, Problem> {
         description: api.spec.description.clone().unwrap_or_default(),
         settings,
         stages,
+        gateway_responses: super::gateway_response::validate(api.spec.gateway_responses.as_deref().unwrap_or_default()),
         revision_history_limit: usize::try_from(api.spec.revision_history_limit).unwrap_or_default(),
         place,
         admission,
@@ -186,7 +190,7 @@ pub fn admits(world: &World, api: &RestAPI, route: &APIRoute) -> Result<(), Prob
 /// Whether a route brings templates of its own, for requests or for answers: each is a program that reads all of a call.
 fn has_programs(route: &APIRoute) -> bool {
     let request = route.spec.request.as_ref().is_some_and(|request| request.templates.is_some());
-    let responses = route.spec.response.iter().flat_map(|response| &response.responses);
+    let responses = route.spec.response.iter().flat_map(|response| response.responses.iter().flatten());
     request || responses.filter_map(|response| response.integration.as_ref()).any(|it| !it.templates.is_empty())
 }
 

@@ -6,12 +6,12 @@ use kube::ResourceExt;
 
 use super::authorizer;
 use super::rest_api::{ValidApi, admits};
+use super::route_response::{Responses, responses};
 use super::state_machine::arn_in;
 use super::{admitted_arn, target_machine};
 use crate::api::conditions::reasons;
 use crate::api::{
-    APIRoute, Action, InputEntry, MachineType, PAUSED, RequestSpec, ResponseSpec, RestAPI, StateMachine, ValueSource,
-    is_paused,
+    APIRoute, Action, InputEntry, MachineType, PAUSED, RequestSpec, RestAPI, StateMachine, ValueSource, is_paused,
 };
 use crate::identity::{Key, invoke_role_name, joined, role_name, role_path};
 use crate::mapping::{self, Input, Machine, Request, Source};
@@ -19,7 +19,7 @@ use crate::policy::ceiling;
 use crate::policy::roles::{InvokeAction, MachineArn, Use};
 use crate::problem::Problem;
 use crate::resources::deployment::RoleNeeds;
-use crate::resources::route::{At, DEFAULT_TIMEOUT_MILLIS, Integration, IntegrationResponse, Method};
+use crate::resources::route::{At, DEFAULT_TIMEOUT_MILLIS, Integration, Method};
 use crate::tenancy::{Admission, Place, admit};
 use crate::world::World;
 
@@ -122,7 +122,8 @@ pub fn validate(world: &World, api: &RestAPI, valid: &ValidApi, route: &APIRoute
     let targets = targets(world, valid, &admission, route)?;
     let request = spec.request.clone().unwrap_or_default();
     let templates = request_templates(valid, route, &targets, &request).map_err(Refusal::own)?;
-    let (responses, integration_responses) = responses(spec.target.action, spec.response.as_ref());
+    let Responses { declared: responses, mapped: integration_responses } =
+        responses(spec.target.action, spec.response.as_ref()).map_err(Refusal::own)?;
     let own_role = request.templates.is_some() || spec.target.state_machine_refs.is_some();
     let (credentials, role) = role(valid, &admission, route, &targets, own_role).map_err(Refusal::own)?;
     let integration = Integration {
@@ -387,44 +388,6 @@ fn value_source(route: &APIRoute, field: &str, source: &ValueSource) -> Result<S
         .or_else(|| source.header.clone().map(Source::Header))
         .or_else(|| source.context.clone().map(Source::Context));
     other.ok_or_else(|| Problem::invalid(format!("spec.request.{field} names no part of the request")))
-}
-
-type Responses = (BTreeSet<String>, BTreeMap<String, IntegrationResponse>);
-
-fn responses(action: Action, raw: Option<&ResponseSpec>) -> Responses {
-    if let Some(raw) = raw {
-        let statuses = raw.responses.iter().map(|response| response.status_code.to_string()).collect();
-        let mapped = raw
-            .responses
-            .iter()
-            .filter_map(|response| {
-                let integration = response.integration.as_ref()?;
-                let mapped = IntegrationResponse {
-                    selection_pattern: integration.selection_pattern.clone(),
-                    templates: integration.templates.clone(),
-                };
-                Some((response.status_code.to_string(), mapped))
-            })
-            .collect();
-        return (statuses, mapped);
-    }
-    let action = match action {
-        Action::StartExecution => mapping::Action::StartExecution,
-        Action::StartSyncExecution => mapping::Action::StartSyncExecution,
-        Action::DescribeExecution => mapping::Action::DescribeExecution,
-        Action::StopExecution => mapping::Action::StopExecution,
-    };
-    let defaults = mapping::default_responses(action);
-    let statuses = defaults.iter().map(|response| response.status.clone()).collect();
-    let mapped = defaults
-        .into_iter()
-        .map(|response| {
-            let mapped =
-                IntegrationResponse { selection_pattern: response.selection_pattern, templates: response.templates };
-            (response.status, mapped)
-        })
-        .collect();
-    (statuses, mapped)
 }
 
 type Credentials = (String, Option<(String, RoleNeeds)>);

@@ -12,6 +12,8 @@ mod endpoints;
 mod escalation;
 mod examples;
 mod faults;
+mod gateway_responses;
+mod mapping;
 mod plan;
 mod proxy;
 mod quotas;

@@ -16,6 +16,15 @@ fn routes() -> Vec<(&'static str, Value, &'static str)> {
                       `header`, `context`, `value`";
     let default = "spec.response.responses: Invalid value: exactly one response must have an `integration` without \
                    `selectionPattern`: it is the default";
+    let either = "spec.response: Invalid value: set either `headers`, which change the action's own responses, or \
+                  `responses`, which replace them";
+    let one_value = "spec.response.headers[0]: Invalid value: set exactly one of `value`, `header`, `body`, `context`, \
+                     `stageVariable`";
+    let header = |source: Value| {
+        let mut header = json!({"name": "X-A"});
+        header.as_object_mut().unwrap().extend(source.as_object().unwrap().clone());
+        header
+    };
     let role = "spec.invokeRole: Invalid value: set exactly one of `arn` (an existing role) and `managedPolicyArns` (a \
                 managed role of this route's own)";
     let authorizer = "spec.authorization: Invalid value: set `authorizer` exactly when `type` is CUSTOM or \
@@ -100,6 +109,15 @@ fn routes() -> Vec<(&'static str, Value, &'static str)> {
             role,
         ),
         (json!({"invokeRole": {}}), role),
+        (json!({"response": {}}), either),
+        (json!({"response": {"headers": [header(json!({"value": "a"}))], "responses": [{"statusCode": 200, "integration": {}}]}}), either),
+        (json!({"response": {"headers": [header(json!({}))]}}), one_value),
+        (json!({"response": {"headers": [header(json!({"value": "a", "context": "requestId"}))]}}), one_value),
+        (
+            json!({"response": {"headers": [header(json!({"value": "it's"}))]}}),
+            "spec.response.headers[0].value: Invalid value: \"it's\": a header's value holds printable ASCII without \
+             apostrophes: API Gateway has no escape for them",
+        ),
         (json!({"response": {"responses": [{"statusCode": 200}]}}), default),
         (json!({"response": {"responses": [{"statusCode": 200, "integration": {}}, {"statusCode": 201, "integration": {}}]}}), default),
         (
@@ -169,6 +187,7 @@ fn apis() -> Vec<(&'static str, Value, &'static str)> {
     let authorizers = |list: Value| json!({"authorizers": list});
     let function = "arn:aws:lambda:us-east-1:111122223333:function:auth";
     let one_kind = "spec.authorizers[0]: Invalid value: set exactly one of `token`, `request`, `cognitoUserPools`";
+    let answers = |answer: Value| json!({"gatewayResponses": [answer]});
     vec![
         (json!({"stages": null}), "spec.stages: Required value"),
         (json!({"stages": []}), "spec.stages: Invalid value: 0: spec.stages in body should have at least 1 items"),
@@ -224,6 +243,22 @@ fn apis() -> Vec<(&'static str, Value, &'static str)> {
         (
             authorizers(json!((0..11).map(|n| json!({"name": format!("a{n}"), "token": {"functionArn": function}})).collect::<Vec<_>>())),
             "spec.authorizers: Too many: 11: must have at most 10 items",
+        ),
+        (
+            answers(json!({"type": "TEAPOT", "statusCode": 418})),
+            "spec.gatewayResponses[0].type: Unsupported value: \"TEAPOT\": supported values: \"ACCESS_DENIED\", \"API_CONFIGURATION_ERROR\", \"AUTHORIZER_CONFIGURATION_ERROR\", \"AUTHORIZER_FAILURE\", \"BAD_REQUEST_BODY\", \"BAD_REQUEST_PARAMETERS\", \"DEFAULT_4XX\", \"DEFAULT_5XX\", \"EXPIRED_TOKEN\", \"INTEGRATION_FAILURE\", \"INTEGRATION_TIMEOUT\", \"INVALID_API_KEY\", \"INVALID_SIGNATURE\", \"MISSING_AUTHENTICATION_TOKEN\", \"QUOTA_EXCEEDED\", \"REQUEST_TOO_LARGE\", \"RESOURCE_NOT_FOUND\", \"THROTTLED\", \"UNAUTHORIZED\", \"UNSUPPORTED_MEDIA_TYPE\", \"WAF_FILTERED\"",
+        ),
+        (
+            answers(json!({"type": "THROTTLED"})),
+            "spec.gatewayResponses[0]: Invalid value: say what differs from AWS's own answer: set `statusCode`, `headers` or `templates`",
+        ),
+        (
+            answers(json!({"type": "THROTTLED", "headers": [{"name": "A", "value": "it's"}]})),
+            "spec.gatewayResponses[0].headers[0].value: Invalid value: \"it's\": a header's text is printable ASCII without `'`, which API Gateway quotes it with",
+        ),
+        (
+            answers(json!({"type": "THROTTLED", "headers": [{"name": "A", "value": "a", "query": "b"}]})),
+            "spec.gatewayResponses[0].headers[0]: Invalid value: set exactly one of `value`, `path`, `query`, `header`, `context`",
         ),
         (
             json!({"revisionHistoryLimit": 101}),

@@ -16,6 +16,7 @@ use crate::policy::roles::Use;
 use crate::policy::statement::Document;
 use crate::resources::deployment::remote::Found;
 use crate::resources::deployment::{Record, RecordStep, parse_description};
+use crate::resources::gateway_response::{self, GatewayResponses};
 use crate::resources::route::{At, Method, Observed as Tree, parent};
 use crate::resources::stage::Serves;
 use crate::resources::{Patch, PatchOp, Step, authorizer, deployment, rest_api, role, route, stage};
@@ -34,6 +35,7 @@ pub struct Cloud {
     pub authorizers: authorizer::Observed,
     pub roles: BTreeMap<String, role::Observed>,
     pub stages: BTreeMap<String, stage::Observed>,
+    pub gateway_responses: GatewayResponses,
     pub deployments: BTreeMap<i64, Found>,
     pub records: Vec<Record>,
     /// Methods by deployment id.
@@ -82,6 +84,7 @@ impl Cloud {
             authorizers: self.authorizers.clone(),
             stages: self.stages.clone(),
             roles: names.into_iter().map(|name| (name.clone(), self.roles.get(&name).cloned())).collect(),
+            gateway_responses: None,
             deployments: None,
         }
     }
@@ -102,11 +105,13 @@ impl Cloud {
         model.attachment = &attachment;
         let names = model.needs(&self.observed([])).into_keys().chain(self.roles.keys().cloned());
         let mut observed = self.observed(names.collect::<Vec<_>>());
+        observed.gateway_responses = (!valid.gateway_responses.is_empty()).then(|| self.gateway_responses.clone());
         let mut plan = model.plan(&observed).unwrap();
         let serves =
             |planned: &Planned<Step>| matches!(planned.step, Step::Deployment(_) | Step::Stage(_) | Step::Record(_));
         if self.api.is_some() && plan.steps().iter().any(serves) {
             observed.deployments = Some(self.deployments.clone());
+            observed.gateway_responses = Some(self.gateway_responses.clone());
             plan = model.plan(&observed).unwrap();
         }
         Look { plan, waiting: model.waiting(), attachment }
@@ -155,6 +160,13 @@ impl Cloud {
             Step::RestApi(step) => self.rest_api(step),
             Step::Authorizer(step) => self.authorizer(step),
             Step::Route(step) => self.route(step, attachment),
+            Step::GatewayResponse(gateway_response::Step::Put { type_, response, exists }) => {
+                let before = self.gateway_responses.insert(type_.clone(), response.clone());
+                assert_eq!(before.is_some(), *exists, "{type_}");
+            }
+            Step::GatewayResponse(gateway_response::Step::Delete { type_ }) => {
+                assert!(self.gateway_responses.remove(type_).is_some(), "{type_} is not defined");
+            }
             Step::Deployment(deployment::Step::Create { description }) => {
                 assert!(!self.tree.methods.is_empty(), "the REST API doesn't contain any methods");
                 let whole = |method: &Method| method.integration.is_some();

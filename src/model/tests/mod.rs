@@ -3,6 +3,7 @@
 mod attach;
 mod authorizers;
 mod cloud;
+mod gateway_responses;
 mod invoke_roles;
 mod kept;
 mod machine;

@@ -266,12 +266,60 @@ fn content_types_share_a_template_and_raw_ones_are_filled_in() {
 
 #[test]
 fn responses_are_the_action_s_or_just_those_given() {
-    let statuses = |patch: &str| validated(patch).unwrap().method.responses.into_iter().collect::<Vec<_>>();
+    let statuses = |patch: &str| validated(patch).unwrap().method.responses.into_keys().collect::<Vec<_>>();
     assert!(statuses("{}").contains(&"202".to_owned()));
     let given = "{spec: {response: {responses: [{statusCode: 200, integration: {}}, {statusCode: 400}]}}}";
     assert_eq!(statuses(given), ["200", "400"]);
     let mapped = validated(given).unwrap().method.integration_responses;
     assert_eq!(mapped.keys().collect::<Vec<_>>(), ["200"]);
+}
+
+#[test]
+fn headers_are_on_every_response_and_declared() {
+    let headers = "[{name: Cache-Control, value: no-store}, {name: X-Id, context: requestId}, {name: Location, body: /executionArn}, {name: X-Aws, header: x-amzn-RequestId}, {name: X-Stage, stageVariable: color}]";
+    let expected = [
+        ("method.response.header.Cache-Control", "'no-store'"),
+        ("method.response.header.Location", "integration.response.body.executionArn"),
+        ("method.response.header.X-Aws", "integration.response.header.x-amzn-RequestId"),
+        ("method.response.header.X-Id", "context.requestId"),
+        ("method.response.header.X-Stage", "stageVariables.color"),
+    ];
+    let raw = format!(
+        "{{spec: {{response: {{responses: [{{statusCode: 200, integration: {{headers: {headers}}}}}, {{statusCode: 400}}]}}}}}}"
+    );
+    for (patch, with, without) in [
+        (format!("{{spec: {{response: {{headers: {headers}}}}}}}"), vec!["202", "400", "502"], vec![]),
+        (raw, vec!["200"], vec!["400"]),
+    ] {
+        let method = validated(&patch).unwrap().method;
+        for status in with {
+            let mapped = &method.integration_responses[status].headers;
+            assert_eq!(
+                mapped.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect::<Vec<_>>(),
+                expected
+            );
+            assert_eq!(method.responses[status].headers, mapped.keys().cloned().collect());
+        }
+        assert!(without.iter().all(|status| method.responses[*status].headers.is_empty()));
+    }
+}
+
+#[rstest]
+#[case::reserved(
+    "[{name: Content-Length, value: '1'}]",
+    "spec.response.headers[Content-Length]: API Gateway writes this header itself; choose another name"
+)]
+#[case::amazon_s(
+    "[{name: X-Amzn-Trace-Id, value: '1'}]",
+    "spec.response.headers[X-Amzn-Trace-Id]: API Gateway writes this header itself; choose another name"
+)]
+#[case::twice(
+    "[{name: ETag, value: a}, {name: etag, value: b}]",
+    "spec.response.headers[etag]: the header is there twice; names of headers are compared ignoring case"
+)]
+fn no_header_of_a_response(#[case] headers: &str, #[case] message: &str) {
+    let refusal = validated(&format!("{{spec: {{response: {{headers: {headers}}}}}}}")).unwrap_err();
+    assert_eq!(refusal.problem.message, message);
 }
 
 #[test]

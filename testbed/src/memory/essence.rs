@@ -211,8 +211,12 @@ fn of_api(api: &Api) -> Value {
         let deployment = api.deployments.get(id)?;
         let paths: BTreeMap<_, _> =
             deployment.snapshot.iter().map(|(path, one)| (path, methods(one, &deployment.authorizers))).collect();
-        let authorizers = by_name(&deployment.authorizers);
-        Some(json!({"description": deployment.description, "methods": paths, "authorizers": authorizers}))
+        Some(json!({
+            "description": deployment.description,
+            "methods": paths,
+            "authorizers": by_name(&deployment.authorizers),
+            "gatewayResponses": deployment.gateway_responses,
+        }))
     };
     let mut deployments: Vec<Value> = api.deployments.keys().filter_map(|id| snapshot(id)).collect();
     deployments.sort_by_key(ToString::to_string);
@@ -227,6 +231,7 @@ fn of_api(api: &Api) -> Value {
         })
         .collect();
     let mut shown = stripped(json!(api));
+    shown["gatewayResponses"] = json!(api.gateway_responses);
     shown["resources"] = json!(resources);
     shown["authorizers"] = json!(by_name(&api.authorizers));
     if let Some(policy) = &api.policy {

@@ -90,6 +90,7 @@ pub(super) fn create(context: &mut Context<'_>, apis: &mut Apis, body: Value) ->
         tags,
         resources: BTreeMap::from([(root.clone(), Resource { id: root, ..Resource::default() })]),
         authorizers: BTreeMap::new(),
+        gateway_responses: BTreeMap::new(),
         deployments: BTreeMap::new(),
         stages: BTreeMap::new(),
     };

@@ -45,8 +45,14 @@ pub(super) fn create(context: &mut Context<'_>, apis: &mut Apis, at: Place<'_>, 
     let mut authorizers = api.authorizers.clone();
     authorizers.retain(|id, _| named.contains(&id));
     let id = context.id(6);
-    let deployment =
-        Deployment { id: id.clone(), description: given.description, created_date: context.now, snapshot, authorizers };
+    let deployment = Deployment {
+        id: id.clone(),
+        description: given.description,
+        created_date: context.now,
+        snapshot,
+        authorizers,
+        gateway_responses: api.gateway_responses.clone(),
+    };
     let shown = json!(deployment);
     let mut changed = api.clone();
     changed.deployments.insert(id.clone(), deployment);

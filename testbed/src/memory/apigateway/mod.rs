@@ -4,6 +4,7 @@ mod apis;
 mod authorizers;
 mod checks;
 mod deployments;
+mod gateway_responses;
 mod integrations;
 mod methods;
 mod patch;
@@ -75,6 +76,9 @@ pub struct Api {
     /// Its authorizers by id.
     #[serde(skip)]
     pub authorizers: BTreeMap<String, Authorizer>,
+    /// What the gateway itself answers, by type, where that is not AWS's own.
+    #[serde(skip)]
+    pub gateway_responses: BTreeMap<String, GatewayResponse>,
     /// Its deployments by id.
     #[serde(skip)]
     pub deployments: BTreeMap<String, Deployment>,
@@ -235,6 +239,21 @@ pub struct IntegrationResponse {
     pub content_handling: Option<String>,
 }
 
+/// What the gateway itself answers.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct GatewayResponse {
+    /// Its status.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status_code: Option<String>,
+    /// What its headers are set to.
+    #[serde(default)]
+    pub response_parameters: BTreeMap<String, String>,
+    /// Bodies by content type.
+    #[serde(default)]
+    pub response_templates: BTreeMap<String, String>,
+}
+
 /// A snapshot of an API.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -253,6 +272,9 @@ pub struct Deployment {
     /// The authorizers that they name, by id.
     #[serde(skip)]
     pub authorizers: BTreeMap<String, Authorizer>,
+    /// What the gateway itself answers.
+    #[serde(skip)]
+    pub gateway_responses: BTreeMap<String, GatewayResponse>,
 }
 
 /// A name under which a deployment is served.
@@ -311,7 +333,7 @@ pub(super) struct Place<'a> {
     resource: &'a str,
     verb: &'a str,
     status: &'a str,
-    /// An authorizer's or deployment's id, a stage's name, or the ARN of what is tagged.
+    /// An authorizer's or deployment's id, a stage's name, a gateway response's type, or the ARN of what is tagged.
     name: &'a str,
 }
 
@@ -360,6 +382,10 @@ pub(super) fn operation<'a>(verb: &str, path: &[&'a str]) -> Option<(&'static st
         ["restapis", api, "stages"] => (Place { api, ..none }, ["CreateStage", "GetStages", "", "", ""]),
         ["restapis", api, "stages", name] => {
             (Place { api, name, ..none }, ["", "GetStage", "", "UpdateStage", "DeleteStage"])
+        }
+        ["restapis", api, "gatewayresponses"] => (Place { api, ..none }, ["", "GetGatewayResponses", "", "", ""]),
+        ["restapis", api, "gatewayresponses", name] => {
+            (Place { api, name, ..none }, ["", "GetGatewayResponse", "PutGatewayResponse", "", "DeleteGatewayResponse"])
         }
         ["tags", name] => (Place { name, ..none }, ["", "GetTags", "TagResource", "", "UntagResource"]),
         _ => return None,
@@ -410,6 +436,10 @@ pub(super) fn call(context: &mut Context<'_>, apis: &mut Apis, request: &Request
         "GetAuthorizer" => authorizers::get(context, apis, at),
         "UpdateAuthorizer" => authorizers::update(context, apis, at, &patches),
         "DeleteAuthorizer" => authorizers::delete(context, apis, at),
+        "GetGatewayResponses" => gateway_responses::list(context, apis, at),
+        "GetGatewayResponse" => gateway_responses::get(context, apis, at),
+        "PutGatewayResponse" => gateway_responses::put(context, apis, at, body),
+        "DeleteGatewayResponse" => gateway_responses::delete(context, apis, at),
         "CreateDeployment" => deployments::create(context, apis, at, body),
         "GetDeployments" => deployments::list(context, apis, at, &path),
         "GetDeployment" => deployments::get(context, apis, at, &path),
