@@ -88,15 +88,12 @@ async fn settings_are_made_changed_repaired_and_taken_away() {
 
     // A private API becomes a public one in place.
     let (_, private) = manifests.split_once("metadata: {name: internal}").unwrap();
-    let public = private.replace(
-        "{type: PRIVATE, vpcEndpointIds: [vpce-0123456789abcdef0]}",
-        "{type: REGIONAL, ipAddressType: dualstack}",
-    );
+    let public = private.replace("{type: PRIVATE, vpcEndpointIds: [vpce-0123456789abcdef0]}", "{type: REGIONAL}");
     ns.apply(&format!("---\napiVersion: stepgate.dev/v1alpha1\nkind: RestAPI\nmetadata: {{name: internal}}{public}"))
         .await;
     ns.eventually("restapi/internal", "is public", async |_| {
         let now = api(&aws, &internal).await;
-        let public = endpoint(&now) == (EndpointType::Regional, "dualstack".to_owned())
+        let public = endpoint(&now) == (EndpointType::Regional, "ipv4".to_owned())
             && now.endpoint_configuration().unwrap().vpc_endpoint_ids().is_empty();
         if public { Ok(()) } else { Err(format!("{now:?}")) }
     })
