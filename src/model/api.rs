@@ -3,6 +3,8 @@
 //! What is deployed counts, not what is written: a role may do what the routes want **and** what any stage still serves.
 //! So one pass widens roles, deploys and moves stages, and the next, which sees what is served then, narrows them.
 
+mod authorizers;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -13,9 +15,10 @@ use crate::plan::{Plan, StepId};
 use crate::policy::statement::INLINE_LIMIT;
 use crate::policy::trust;
 use crate::problem::Problem;
-use crate::resources::authorizer::{self, Authorizer};
-use crate::resources::deployment::{self, Content, Record, RecordStep, RoleNeeds, ServedRoute};
+use crate::resources::authorizer;
+use crate::resources::deployment::{self, BesideMethods, Record, RecordStep, RoleNeeds, ServedRoute};
 use crate::resources::gateway_response::{self, GatewayResponses};
+use crate::resources::rest_api::settings::Settings;
 use crate::resources::route::{self, At, Method};
 use crate::resources::{Step, rest_api, role, stage};
 use crate::validate::rest_api::{ValidApi, ValidStage};
@@ -98,23 +101,6 @@ impl Api<'_> {
         }
         merge(&mut held, self.needs_of_present_authorizers(observed, |_| true));
         held
-    }
-
-    /// What the roles of the authorizers that are there need, until others take their place: no more than they have.
-    fn needs_of_present_authorizers(
-        &self,
-        observed: &Observed,
-        counts: impl Fn(&str) -> bool,
-    ) -> BTreeMap<String, RoleNeeds> {
-        let mut needs: BTreeMap<String, RoleNeeds> = BTreeMap::new();
-        for (_, found) in observed.authorizers.named.iter().filter(|(name, _)| counts(name)) {
-            let Some(role) = self.own_role(found.authorizer.credentials.as_deref()) else { continue };
-            let had = observed.roles.get(role).and_then(Option::as_ref).map(RoleNeeds::read).unwrap_or_default();
-            let functions = found.authorizer.function().map(str::to_owned).into_iter();
-            let functions = functions.filter(|function| had.functions.contains(function)).collect();
-            needs.entry(role.to_owned()).or_default().merge(&RoleNeeds { functions, ..RoleNeeds::default() });
-        }
-        needs
     }
 
     /// The name in the ARN of a role that is managed for this API.
@@ -236,32 +222,6 @@ impl Api<'_> {
         authorizer || valid.role.as_ref().is_some_and(|(name, _)| self.unsettled.contains_key(name))
     }
 
-    /// Whether an authorizer's role is not settled.
-    fn authorizer_waits(&self, name: &str) -> bool {
-        let role = self.valid.authorizers.get(name).and_then(|authorizer| authorizer.role.as_ref());
-        role.is_some_and(|(role, _)| self.unsettled.contains_key(role))
-    }
-
-    /// Whether an authorizer is still to be made or changed, once its role is settled.
-    pub fn authorizers_wait(&self, observed: &Observed) -> bool {
-        self.valid.authorizers.iter().any(|(name, valid)| {
-            let found = observed.authorizers.named.get(name).map(|found| &found.authorizer);
-            self.authorizer_waits(name) && found != Some(&valid.authorizer)
-        })
-    }
-
-    /// The authorizers as they should be for now: one whose role is not settled stays as it is.
-    fn authorizers(&self, observed: &Observed) -> BTreeMap<String, Authorizer> {
-        let wanted = self.valid.authorizers.iter().filter_map(|(name, valid)| {
-            let authorizer = match self.authorizer_waits(name) {
-                true => &observed.authorizers.named.get(name)?.authorizer,
-                false => &valid.authorizer,
-            };
-            Some((name.clone(), authorizer.clone()))
-        });
-        wanted.collect()
-    }
-
     /// The routes that wait for their role.
     pub fn waiting(&self) -> BTreeSet<Key> {
         self.attachment.attached.values().filter(|route| self.waits(route)).map(|route| route.key.clone()).collect()
@@ -275,11 +235,17 @@ impl Api<'_> {
         let api = rest_api::diff(&self.desired_api(), None).unwrap_or_default();
         let authorizers: Vec<_> = self.valid.authorizers.iter().map(|(name, it)| (name, &it.authorizer)).collect();
         let needs = (self.wanted_needs(), self.valid.revision_history_limit);
-        content_hash(&(api, authorizers, methods, refused, stages, needs, self.gateway_responses()))
+        content_hash(&(api, authorizers, methods, refused, stages, needs, self.beside_methods()))
     }
 
-    fn gateway_responses(&self) -> Option<&GatewayResponses> {
-        Some(&self.valid.gateway_responses).filter(|responses| !responses.is_empty())
+    /// Without the authorizers: which of them count depends on the methods.
+    fn beside_methods(&self) -> BesideMethods<'_> {
+        let ValidApi { gateway_responses, settings, .. } = self.valid;
+        BesideMethods {
+            gateway_responses: (!gateway_responses.is_empty()).then_some(gateway_responses),
+            settings: (*settings != Settings::of("REGIONAL")).then_some(settings),
+            authorizers: BTreeMap::new(),
+        }
     }
 
     fn desired_api(&self) -> rest_api::Desired {
@@ -443,8 +409,8 @@ impl Api<'_> {
         role_ids: &BTreeMap<&str, Vec<StepId>>,
     ) -> Result<(), Problem> {
         let methods = route::result(tree, &observed.tree);
-        let authorizers = self.authorizers(observed);
-        let hash = self.content(&methods, &authorizers, observed).hash();
+        let authorizers = authorizers::named(&methods, &self.authorizers(observed), observed);
+        let hash = deployment::hash(&methods, &BesideMethods { authorizers, ..self.beside_methods() });
         let gone = |record: &&Record| {
             observed
                 .deployments
@@ -521,26 +487,6 @@ impl Api<'_> {
             }
         }
         Ok(())
-    }
-
-    /// What a deployment takes a snapshot of: the API's settings, the methods, and the authorizers that they name, whether
-    /// wanted or kept.
-    fn content<'b>(
-        &'b self,
-        methods: &'b BTreeMap<At, Method>,
-        authorizers: &'b BTreeMap<String, Authorizer>,
-        observed: &'b Observed,
-    ) -> Content<'b> {
-        let named = methods.values().filter_map(|method| method.authorizer.as_deref()).filter_map(|name| {
-            let present = || observed.authorizers.named.get(name).map(|found| &found.authorizer);
-            Some((name, authorizers.get(name).or_else(present)?))
-        });
-        Content {
-            settings: &self.valid.settings,
-            authorizers: named.collect(),
-            methods: methods.iter().collect(),
-            gateway_responses: self.gateway_responses(),
-        }
     }
 
     fn record(

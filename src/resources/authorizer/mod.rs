@@ -13,6 +13,7 @@
 
 pub mod remote;
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
@@ -85,10 +86,11 @@ impl Observed {
         all.sort_by_key(|(id, ..)| (!used.contains(id), id.clone()));
         let mut observed = Self::default();
         for (id, name, authorizer) in all {
-            if observed.named.contains_key(&name) {
-                observed.others.insert(id, name);
-            } else {
-                observed.named.insert(name, Found { id, authorizer });
+            match observed.named.entry(name) {
+                Entry::Occupied(taken) => drop(observed.others.insert(id, taken.key().clone())),
+                Entry::Vacant(free) => {
+                    free.insert(Found { id, authorizer });
+                }
             }
         }
         observed

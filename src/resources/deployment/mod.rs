@@ -145,27 +145,26 @@ impl std::fmt::Display for RecordStep {
     }
 }
 
-/// Everything that a stage serves from a snapshot. What an API does not have takes no part in the hash, so that a new kind
-/// of content makes no new deployments of APIs without it.
-#[derive(Clone, Debug, Serialize)]
-pub struct Content<'a> {
-    /// The API's settings.
-    pub settings: &'a Settings,
-    /// The methods.
-    pub methods: Vec<(&'a At, &'a Method)>,
-    /// Those that the methods name.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub authorizers: BTreeMap<&'a str, &'a Authorizer>,
+/// What a snapshot holds besides the methods: what an API does not have takes no part in the content's hash, so that a
+/// new kind of content makes no new deployments of APIs without it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BesideMethods<'a> {
     /// What API Gateway itself answers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gateway_responses: Option<&'a GatewayResponses>,
+    /// The API's settings, where they are not AWS's defaults.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub settings: Option<&'a Settings>,
+    /// The authorizers that the methods name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub authorizers: BTreeMap<String, Authorizer>,
 }
 
-impl Content<'_> {
-    /// Its hash: a deployment is made exactly where it changes.
-    pub fn hash(&self) -> String {
-        content_hash(self)
-    }
+/// The content's hash: it covers everything that a stage serves from the snapshot.
+pub fn hash(methods: &BTreeMap<At, Method>, beside: &BesideMethods<'_>) -> String {
+    let list: Vec<_> = methods.iter().collect();
+    if *beside == BesideMethods::default() { content_hash(&list) } else { content_hash(&(list, beside)) }
 }
 
 /// A deployment's description.

@@ -104,7 +104,14 @@ pub fn diff(desired: &Desired, observed: Option<&Observed>) -> Result<Vec<Step>,
             "spec.endpoint.type: API Gateway can't change a PRIVATE API to EDGE; make it REGIONAL first",
         ));
     }
-    patches.extend(settings::patches(&observed.settings, &desired.settings));
+    let mut from = observed.settings.clone();
+    if observed.settings.endpoint == "PRIVATE" && desired.settings.endpoint != "PRIVATE" {
+        // Of its own: only what is no longer private may have another IP address type.
+        from.endpoint.clone_from(&desired.settings.endpoint);
+        from.vpc_endpoint_ids.clear();
+        steps.push(Step::Update { id: id(), patches: settings::patches(&observed.settings, &from) });
+    }
+    patches.extend(settings::patches(&from, &desired.settings));
     if !patches.is_empty() {
         steps.push(Step::Update { id: id(), patches });
     }

@@ -232,11 +232,12 @@ fn of_api(api: &Api) -> Value {
         let deployment = api.deployments.get(id)?;
         let paths: BTreeMap<_, _> =
             deployment.snapshot.iter().map(|(path, one)| (path, methods(one, &deployment.authorizers))).collect();
-        let (authorizers, answers) = (by_name(&deployment.authorizers), &deployment.gateway_responses);
-        let description = &deployment.description;
-        Some(
-            json!({"description": description, "methods": paths, "authorizers": authorizers, "gatewayResponses": answers}),
-        )
+        Some(json!({
+            "description": deployment.description,
+            "methods": paths,
+            "authorizers": by_name(&deployment.authorizers),
+            "gatewayResponses": deployment.gateway_responses,
+        }))
     };
     let mut deployments: Vec<Value> = api.deployments.keys().filter_map(|id| snapshot(id)).collect();
     deployments.sort_by_key(ToString::to_string);

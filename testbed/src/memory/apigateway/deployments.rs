@@ -50,6 +50,7 @@ pub(super) fn create(context: &mut Context<'_>, apis: &mut Apis, at: Place<'_>, 
         description: given.description,
         created_date: context.now,
         snapshot,
+        authorizers,
         gateway_responses: api.gateway_responses.clone(),
         authorizers,
     };
