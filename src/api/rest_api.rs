@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Action, Authorization, Binding, CommonStatus, DeletionPolicy, Drift, DriftPolicy, LocalReference, Method,
-    Namespaces, Stage,
+    Namespaces, Outputs, Stage, StageStatus,
 };
 
 /// One API Gateway REST API that many APIRoutes share, from several namespaces.
@@ -60,6 +60,9 @@ pub struct RestAPISpec {
     /// The kind of endpoint.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<Endpoint>,
+    /// Where pods can read what became of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outputs: Option<Outputs>,
     /// How many revisions are kept besides those that a stage serves.
     #[serde(default = "default_history")]
     #[schemars(range(min = 0, max = 100))]
@@ -166,17 +169,4 @@ pub struct RestAPIStatus {
     /// The last change in AWS that no manifest asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_drift: Option<Drift>,
-}
-
-/// A stage that exists.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct StageStatus {
-    /// Its name.
-    pub name: String,
-    /// The URL below which the routes answer.
-    pub invoke_url: String,
-    /// The revision that it serves; absent where it serves a deployment that is none of ours.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub revision: Option<i64>,
 }

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Binding, CommonStatus, ConfigMapKeyRef, DeletionPolicy, Drift, DriftPolicy, LocalReference, Namespaces,
+    Binding, CommonStatus, ConfigMapKeyRef, DeletionPolicy, Drift, DriftPolicy, LocalReference, Namespaces, Outputs,
     PolicyStatement, Reference,
 };
 
@@ -74,6 +74,9 @@ pub struct StateMachineSpec {
     /// X-Ray tracing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tracing: Option<Tracing>,
+    /// Where pods can read what became of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outputs: Option<Outputs>,
     /// What is done about a change in AWS that no manifest asked for.
     #[serde(default)]
     pub drift_policy: DriftPolicy,

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use aws_config::sts::AssumeRoleProvider;
@@ -19,7 +20,7 @@ use super::meter::{CallObserver, Meter};
 use crate::api::{AWSAccount, AWSAccountSpec};
 
 /// The clients for one account and Region.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Session {
     /// Step Functions.
     pub sfn: aws_sdk_sfn::Client,
@@ -27,6 +28,10 @@ pub struct Session {
     pub apigateway: aws_sdk_apigateway::Client,
     /// IAM.
     pub iam: aws_sdk_iam::Client,
+    /// CloudWatch Logs.
+    pub logs: aws_sdk_cloudwatchlogs::Client,
+    /// Whether API Gateway was seen to have a role to write logs with: it is one for the account and Region.
+    pub has_log_role: AtomicBool,
     sts: aws_sdk_sts::Client,
 }
 
@@ -156,6 +161,8 @@ impl Sessions {
             sfn: client!(aws_sdk_sfn, Family::StepFunctions),
             apigateway: client!(aws_sdk_apigateway, Family::ApiGateway),
             iam: client!(aws_sdk_iam, Family::Iam),
+            logs: client!(aws_sdk_cloudwatchlogs, Family::Logs),
+            has_log_role: AtomicBool::default(),
             sts: client!(aws_sdk_sts, Family::Sts),
         }
     }

@@ -12,7 +12,9 @@ use crate::model::attach::attach;
 use crate::model::{machine, openapi};
 use crate::problem::Problem;
 use crate::resources::role;
+use crate::resources::stage::Settings;
 use crate::tenancy::Place;
+use crate::validate::stage::ValidStage;
 use crate::validate::{rest_api, route, state_machine};
 use crate::world::World;
 
@@ -97,6 +99,27 @@ fn render_role(owner: &str, role: &role::Desired, place: &Place) -> Value {
     })
 }
 
+/// A stage, without what it does not have.
+fn render_stage(stage: &ValidStage) -> Value {
+    let mut shown = json!({"name": stage.name, "revision": stage.revision, "variables": stage.settings.variables});
+    let none = json!(Settings::default());
+    let Value::Object(settings) = json!(stage.settings) else { return shown };
+    for (key, value) in settings.into_iter().filter(|(key, value)| none[key] != *value) {
+        shown[key] = value;
+    }
+    if stage.manual {
+        shown["deploy"] = json!("Manual");
+    }
+    if let Some(canary) = &stage.canary {
+        shown["canary"] = json!(canary);
+    }
+    if let Some(group) = &stage.log_group {
+        shown["logGroup"] =
+            json!({"name": group.name, "retentionDays": group.retention_days, "tags": group.owner.tags()});
+    }
+    shown
+}
+
 fn render_api(
     world: &World,
     object: &crate::api::RestAPI,
@@ -133,11 +156,7 @@ fn render_api(
         "resource": "REST API",
         "desired": {
             "openapi": openapi::document(&valid, attachment.attached.values()),
-            "stages": valid.stages.iter().map(|stage| json!({
-                "name": stage.name,
-                "revision": stage.revision,
-                "variables": stage.variables,
-            })).collect::<Vec<_>>(),
+            "stages": valid.stages.iter().map(render_stage).collect::<Vec<_>>(),
             "tags": valid.owner.tags(),
         },
     }));

@@ -7,6 +7,7 @@ mod burst;
 mod changes;
 mod context;
 mod finalizer;
+mod outputs;
 pub mod publish;
 mod quota;
 pub mod rest_api;

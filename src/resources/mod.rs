@@ -3,7 +3,9 @@
 //!
 //! To add a property of a resource is to open its room and its kind in `src/api/`, nothing else.
 
+pub mod account;
 pub mod deployment;
+pub mod log_group;
 pub mod rest_api;
 pub mod role;
 pub mod route;
@@ -27,6 +29,8 @@ pub enum Step {
     /// Keeps or forgets the record of a revision, in Kubernetes.
     Record(deployment::RecordStep),
     Stage(stage::Step),
+    LogGroup(log_group::Step),
+    Account(account::Step),
 }
 
 impl std::fmt::Display for Step {
@@ -39,6 +43,8 @@ impl std::fmt::Display for Step {
             Self::Deployment(step) => step.fmt(f),
             Self::Record(step) => step.fmt(f),
             Self::Stage(step) => step.fmt(f),
+            Self::LogGroup(step) => step.fmt(f),
+            Self::Account(step) => step.fmt(f),
         }
     }
 }

@@ -5,6 +5,7 @@ pub mod execution_role;
 pub(crate) mod fixture;
 pub mod rest_api;
 pub mod route;
+pub mod stage;
 pub mod state_machine;
 #[cfg(test)]
 mod tests;

@@ -1,13 +1,13 @@
 //! Validates a RestAPI on its own, and which routes it admits.
 
-use std::collections::BTreeMap;
-
 use kube::ResourceExt;
 
+use super::stage::{self, ValidStage};
 use crate::api::conditions::reasons;
-use crate::api::{APIRoute, Authorization, EndpointType, Mapping, RestAPI, RouteGrant};
+use crate::api::{APIRoute, Authorization, DeletionPolicy, EndpointType, Mapping, RestAPI, RouteGrant};
 use crate::identity::{Key, Owner, joined};
 use crate::problem::Problem;
+use crate::resources::account::LogRole;
 use crate::tenancy::{Admission, Place, admit, includes};
 use crate::world::World;
 
@@ -28,19 +28,24 @@ pub struct ValidApi {
     pub endpoint: EndpointType,
     /// The stages.
     pub stages: Vec<ValidStage>,
+    /// The role that API Gateway may be given to write logs with, where it has none in the account.
+    pub log_role: Option<String>,
     /// How many unserved revisions are kept.
     pub revision_history_limit: usize,
+    /// Whether what is no longer needed is let go rather than deleted.
+    pub retains: bool,
 }
 
-/// A stage that can be built.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ValidStage {
-    /// Its name.
-    pub name: String,
-    /// The revision that it is pinned to; absent: the newest.
-    pub revision: Option<i64>,
-    /// Its variables, built-ins filled in.
-    pub variables: BTreeMap<String, String>,
+impl ValidApi {
+    /// Whether stages may log: API Gateway has a role for it, or is given one. Nobody looks where nothing logs.
+    pub fn may_log(&self, role: LogRole) -> bool {
+        role != LogRole::Missing || self.log_role.is_some()
+    }
+
+    /// Whether a log group is made for a stage.
+    pub fn makes_log_groups(&self) -> bool {
+        self.stages.iter().any(|stage| stage.log_group.is_some())
+    }
 }
 
 /// The owner of a RestAPI's AWS objects.
@@ -78,43 +83,20 @@ pub fn validate(world: &World, api: &RestAPI) -> Result<ValidApi, Problem> {
             ),
         ));
     }
-    let mut stages = Vec::new();
-    for stage in &api.spec.stages {
-        let mut variables = BTreeMap::new();
-        for (name, value) in &stage.variables {
-            let value = place.fill(value);
-            check_variable(&stage.name, name, &value)?;
-            variables.insert(name.clone(), value);
-        }
-        stages.push(ValidStage { name: stage.name.clone(), revision: stage.revision, variables });
-    }
+    let owner = owner(world, api);
+    let stages = stage::validate(api, &owner, &admission, &place)?;
     Ok(ValidApi {
-        owner: owner(world, api),
+        owner,
         name: joined(&Key::of(api), 255),
         description: api.spec.description.clone().unwrap_or_default(),
         endpoint,
         stages,
+        log_role: admission.account.spec.api_gateway_log_role.as_ref().map(|role| role.arn.clone()),
         revision_history_limit: usize::try_from(api.spec.revision_history_limit).unwrap_or_default(),
+        retains: api.spec.deletion_policy == DeletionPolicy::Retain,
         place,
         admission,
     })
-}
-
-/// Names `[A-Za-z0-9_]+`, 64 characters; values `[A-Za-z0-9-._~:/?#&=,]+`, 512 characters (AWS.md §1 and §3).
-fn check_variable(stage: &str, name: &str, value: &str) -> Result<(), Problem> {
-    let field = format!("spec.stages[{stage}].variables");
-    if name.is_empty() || name.len() > 64 || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
-        return Err(Problem::invalid(format!(
-            "{field}: `{name}` is no name for a stage variable; use up to 64 letters, digits and `_`"
-        )));
-    }
-    let fits = |c: char| c.is_ascii_alphanumeric() || "-._~:/?#&=,".contains(c);
-    if value.is_empty() || value.len() > 512 || !value.chars().all(fits) {
-        return Err(Problem::invalid(format!(
-            "{field}.{name}: API Gateway takes 1 to 512 letters, digits and `-._~:/?#&=,` in a stage variable's value, not `{value}`"
-        )));
-    }
-    Ok(())
 }
 
 /// Whether the API admits a route: by its grants, or, without any, routes of its own namespace.

@@ -3,4 +3,5 @@
 mod execution_role;
 mod rest_api;
 mod route;
+mod stage;
 mod state_machine;

@@ -3,6 +3,7 @@
 //! One testbed serves all tests (`support::suite`), which run beside each other, each in namespaces of its own.
 #![allow(clippy::unwrap_used)]
 
+mod canary;
 mod chart;
 mod cloud;
 mod deletion;
@@ -10,6 +11,7 @@ mod drift;
 mod escalation;
 mod examples;
 mod faults;
+mod outputs;
 mod plan;
 mod proxy;
 mod quotas;
@@ -18,6 +20,7 @@ mod record;
 mod rows;
 mod schema;
 mod schema_cases;
+mod stage_settings;
 mod stages;
 mod support;
 mod tenancy;

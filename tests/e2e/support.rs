@@ -73,7 +73,7 @@ spec:
     invokeRoleArns: ["arn:aws:iam::*:role/e2e-*"]
     managedPolicyArns: ["arn:aws:iam::aws:policy/AWSStepFunctionsFullAccess"]
     namePatterns: ["${{namespace}}-*"]
-    exposure: {{authorizations: [NONE, AWS_IAM]}}
+    exposure: {{authorizations: [NONE, AWS_IAM], cacheClusterSizes: ["0.5"]}}
 "#
     )
 }
@@ -469,4 +469,11 @@ fn full(object: &str) -> String {
         "statemachine" | "restapi" | "apiroute" | "awsaccount" => format!("{kind}.stepgate.dev/{name}"),
         _ => object.to_owned(),
     }
+}
+
+/// The manifests of a page of the docs: its YAML blocks, in order.
+pub fn page(path: &str) -> String {
+    let text = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{path}: {error}"));
+    let blocks = text.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next());
+    blocks.map(|block| format!("---\n{block}")).collect()
 }

@@ -9,6 +9,7 @@
 mod apigateway;
 mod cloud;
 mod iam;
+mod settings;
 mod stages;
 mod states;
 
@@ -19,7 +20,7 @@ use stepgate_testbed::Emulator;
 use stepgate_testbed::memory::{InProcess, Memory, Settings};
 
 fn cases() -> impl Iterator<Item = &'static Case> {
-    [iam::CASES, states::CASES, apigateway::CASES, stages::CASES].into_iter().flatten()
+    [iam::CASES, states::CASES, apigateway::CASES, stages::CASES, settings::CASES].into_iter().flatten()
 }
 
 /// Runs every case; answers with those that did not go as they should.

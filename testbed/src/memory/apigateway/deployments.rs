@@ -107,7 +107,9 @@ pub(super) fn delete(context: &Context<'_>, apis: &mut Apis, at: Place<'_>) -> A
         return Err(no_deployment());
     }
     // rec
-    if api.stages.values().any(|stage| stage.deployment_id == at.name) {
+    let canary =
+        |stage: &super::Stage| stage.canary_settings.as_ref().is_some_and(|canary| canary.deployment_id == at.name);
+    if api.stages.values().any(|stage| stage.deployment_id == at.name || canary(stage)) {
         return Err(bad("Active stages pointing to this deployment must be moved or deleted"));
     }
     api.deployments.remove(at.name);
