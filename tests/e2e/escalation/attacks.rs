@@ -80,7 +80,7 @@ fn of_a_narrow_tenant(scene: &Scene) -> Vec<Attack> {
         attack(
             patched(&rest_api("cache"), &json!({"stages": [{"name": "prod", "cache": {"clusterSize": "237"}}]})),
             "OverCeiling",
-            format!("spec.stages[prod].cache.clusterSize: {tenant} does not admit 237"),
+            format!("spec.stages[prod].cache.clusterSize: tenant {esc}-hostile of AWSAccount {esc} does not admit 237"),
         ),
         beyond("their-table", "dynamodb:GetItem", &format!("arn:aws:dynamodb:us-east-1:000000000000:table/{victim}_x")),
         beyond("any-table", "dynamodb:GetItem", "*"),
