@@ -8,7 +8,9 @@ use crate::plan::{Plan, StepId};
 use crate::records::{RecordError, Records};
 use crate::resources::deployment::RecordStep;
 use crate::resources::stage::Serves;
-use crate::resources::{Step, account, deployment, log_group, rest_api, role, route, stage, state_machine};
+use crate::resources::{
+    Step, account, deployment, gateway_response, log_group, rest_api, role, route, stage, state_machine,
+};
 use crate::tenancy::Place;
 
 /// What steps need of each other: ids that are known only once a step has run.
@@ -122,6 +124,9 @@ async fn carry_out(
         Step::Route(step) => {
             let api = api(known);
             route::remote::carry_out(&session.apigateway, &api, &mut known.resources, step).await?;
+        }
+        Step::GatewayResponse(step) => {
+            gateway_response::remote::carry_out(&session.apigateway, &api(known), step).await?;
         }
         Step::Deployment(step) => {
             let id = deployment::remote::carry_out(&session.apigateway, &api(known), step).await?;

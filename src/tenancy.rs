@@ -109,6 +109,11 @@ impl Admission {
         }
     }
 
+    /// Whether the tenant's routes may answer tasks by their tokens.
+    pub fn exposes_task_callbacks(&self) -> bool {
+        self.tenant.exposure.as_ref().is_some_and(|exposure| exposure.task_callbacks)
+    }
+
     /// Whether the tenant may have APIs of this endpoint type; absent lists mean REGIONAL.
     pub fn exposes_endpoint(&self, endpoint: EndpointType) -> bool {
         match self.tenant.exposure.as_ref().and_then(|exposure| exposure.endpoint_types.as_ref()) {

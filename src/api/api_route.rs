@@ -1,12 +1,10 @@
 //! `APIRoute`: one method on one path.
 
-use std::collections::BTreeMap;
-
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{CommonStatus, Outputs, Reference};
+use super::{CommonStatus, Outputs, Reference, RequestSpec, ResponseSpec};
 
 /// One HTTP method on one path of a RestAPI, and the state machine that answers it.
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -37,9 +35,15 @@ use super::{CommonStatus, Outputs, Reference};
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = Rule::new("self.apiRef == oldSelf.apiRef").message("apiRef is immutable: a route cannot move to another API; create another APIRoute"),
-    validation = Rule::new("!has(self.target.stateMachineRefs) || !has(self.request) || (!has(self.request.input) && !has(self.request.executionName))").message("with target.stateMachineRefs the client's body is the whole request: leave request.input and request.executionName out"),
-    validation = Rule::new("!(self.target.action in ['DescribeExecution', 'StopExecution']) || has(self.target.stateMachineRefs) || (has(self.request) && (has(self.request.executionName) || has(self.request.templates)))").message("DescribeExecution and StopExecution need request.executionName: which part of the request names the execution"),
-    validation = Rule::new("!(self.target.action in ['DescribeExecution', 'StopExecution']) || !has(self.request) || !has(self.request.input)").message("DescribeExecution and StopExecution take no request.input")
+    validation = Rule::new("!has(self.target.stateMachineRefs) || !has(self.request) || (!has(self.request.input) && !has(self.request.executionName) && !has(self.request.error) && !has(self.request.cause) && !has(self.request.traceHeader))").message("with target.stateMachineRefs the client's body is the whole request: leave request.input, executionName, error, cause and traceHeader out"),
+    validation = Rule::new("!(self.target.action in ['DescribeExecution', 'StopExecution', 'GetExecutionHistory']) || has(self.target.stateMachineRefs) || (has(self.request) && (has(self.request.executionName) || has(self.request.templates)))").message("DescribeExecution, StopExecution and GetExecutionHistory need request.executionName: which part of the request names the execution"),
+    validation = Rule::new("self.target.action in ['StartExecution', 'StartSyncExecution', 'SendTaskSuccess'] || !has(self.request) || !has(self.request.input)").message("only StartExecution, StartSyncExecution and SendTaskSuccess take request.input"),
+    validation = Rule::new("self.target.action in ['StartExecution', 'StartSyncExecution', 'DescribeExecution', 'StopExecution', 'GetExecutionHistory'] || !has(self.request) || !has(self.request.executionName)").message("ListExecutions, SendTask… and Mock take no request.executionName"),
+    validation = Rule::new("!self.target.action.startsWith('SendTask') || (has(self.request) && (has(self.request.taskToken) || has(self.request.templates)))").message("SendTaskSuccess, SendTaskFailure and SendTaskHeartbeat need request.taskToken: which part of the request is the task's token"),
+    validation = Rule::new("self.target.action.startsWith('SendTask') || !has(self.request) || !has(self.request.taskToken)").message("only SendTaskSuccess, SendTaskFailure and SendTaskHeartbeat take request.taskToken"),
+    validation = Rule::new("self.target.action in ['StopExecution', 'SendTaskFailure'] || !has(self.request) || (!has(self.request.error) && !has(self.request.cause))").message("only StopExecution and SendTaskFailure take request.error and request.cause"),
+    validation = Rule::new("self.target.action in ['StartExecution', 'StartSyncExecution'] || !has(self.request) || !has(self.request.traceHeader)").message("only StartExecution and StartSyncExecution take request.traceHeader"),
+    validation = Rule::new("self.target.action != 'Mock' || (!has(self.invokeRole) && (!has(self.request) || (!has(self.request.templates) && !has(self.request.contentTypes))))").message("a mock calls nothing: leave invokeRole, request.templates and request.contentTypes out"),
 )]
 pub struct APIRouteSpec {
     /// The RestAPI that it is attached to.
@@ -99,17 +103,31 @@ pub enum Action {
     DescribeExecution,
     /// Stops an execution of a STANDARD machine.
     StopExecution,
+    /// Answers with what happened in an execution of a STANDARD machine.
+    GetExecutionHistory,
+    /// Lists the executions of a STANDARD machine.
+    ListExecutions,
+    /// Ends a task that waits for its token.
+    SendTaskSuccess,
+    /// Fails a task that waits for its token.
+    SendTaskFailure,
+    /// Keeps a task that waits for its token alive.
+    SendTaskHeartbeat,
+    /// Calls nothing and answers with a fixed answer.
+    Mock,
 }
 
 /// What answers a route.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = Rule::new("(has(self.stateMachineRef) ? 1 : 0) + (has(self.arn) ? 1 : 0) + (has(self.stateMachineRefs) ? 1 : 0) == 1 || (has(self.stages) && !has(self.stateMachineRef) && !has(self.arn) && !has(self.stateMachineRefs))").message("set exactly one of `stateMachineRef`, `arn`, `stateMachineRefs` (or only `stages`)"),
+    validation = Rule::new("self.action.startsWith('SendTask') || self.action == 'Mock' || (has(self.stateMachineRef) ? 1 : 0) + (has(self.arn) ? 1 : 0) + (has(self.stateMachineRefs) ? 1 : 0) == 1 || (has(self.stages) && !has(self.stateMachineRef) && !has(self.arn) && !has(self.stateMachineRefs))").message("set exactly one of `stateMachineRef`, `arn`, `stateMachineRefs` (or only `stages`)"),
+    validation = Rule::new("!(self.action.startsWith('SendTask') || self.action == 'Mock') || !(has(self.stateMachineRef) || has(self.arn) || has(self.stateMachineRefs) || has(self.stages))").message("a task's token says which task is meant, and a mock calls nothing: leave `stateMachineRef`, `arn`, `stateMachineRefs` and `stages` out"),
+    validation = Rule::new("has(self.mock) == (self.action == 'Mock')").message("set `mock` exactly when `action` is Mock"),
     validation = Rule::new("!(has(self.stages) && has(self.stateMachineRefs))").message("`stages` chooses the machine per stage and `stateMachineRefs` lets the client choose: use one of them")
 )]
 pub struct Target {
-    /// StartExecution, StartSyncExecution, DescribeExecution or StopExecution.
+    /// What is done with the machine, or Mock: nothing is, and the answer is fixed.
     pub action: Action,
     /// The StateMachine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -128,6 +146,22 @@ pub struct Target {
     #[schemars(length(min = 1, max = 10))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["stage".into()]))]
     pub stages: Option<Vec<StageTarget>>,
+    /// The answer of a Mock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mock: Option<Mock>,
+}
+
+/// A fixed answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Mock {
+    /// The HTTP status.
+    #[schemars(range(min = 100, max = 599))]
+    pub status_code: u16,
+    /// The body, JSON written as text; absent: `{}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 65536))]
+    pub body: Option<String>,
 }
 
 /// The machine that answers on one stage.
@@ -159,132 +193,6 @@ pub struct RouteAuthorization {
     /// NONE or AWS_IAM; the tenant's `exposure` and the RestAPI's grant must admit it.
     #[serde(rename = "type")]
     pub type_: Authorization,
-}
-
-/// How the request becomes the machine's input.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("!has(self.templates) || (!has(self.input) && !has(self.executionName) && !has(self.contentTypes))").message("`templates` are the whole mapping: leave `input`, `executionName` and `contentTypes` out"))]
-pub struct RequestSpec {
-    /// The machine's input, part by part.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 64), extend("x-kubernetes-list-type" = "atomic"))]
-    pub input: Option<Vec<InputEntry>>,
-    /// Names the execution: for StartExecution the name of the new one (makes STANDARD machines idempotent), for DescribeExecution and StopExecution which one is meant.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub execution_name: Option<ValueSource>,
-    /// Content types that are accepted; absent: application/json. Any other answers 415.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 8), inner(length(min = 3, max = 128)), extend("x-kubernetes-list-type" = "set"))]
-    #[x_kube(validation = Rule::new(r##"self.all(x, x.matches(r"^[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+$"))"##).message("write media types without parameters, such as application/json"))]
-    pub content_types: Option<Vec<String>>,
-    /// Mapping templates of your own, by content type. `${StateMachineArn}` and the `${AWS::…}` built-ins are filled in.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(extend("minProperties" = 1, "maxProperties" = 8), extend("additionalProperties" = {"type": "string", "maxLength": 300000}))]
-    pub templates: Option<BTreeMap<String, String>>,
-}
-
-/// One part of the machine's input.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("(has(self.body) ? 1 : 0) + (has(self.path) ? 1 : 0) + (has(self.query) ? 1 : 0) + (has(self.queryList) ? 1 : 0) + (has(self.header) ? 1 : 0) + (has(self.context) ? 1 : 0) + (has(self.value) ? 1 : 0) == 1").message("set exactly one of `body`, `path`, `query`, `queryList`, `header`, `context`, `value`"))]
-pub struct InputEntry {
-    /// Where it goes: a JSON pointer such as `/order/id`.
-    #[schemars(length(min = 2, max = 256))]
-    #[x_kube(validation = Rule::new(r##"self.matches(r"^(/([^/~]|~[01])+)+$")"##).message("write a JSON pointer such as /order/id: each step begins with `/`, and `~` and `/` in a key are written ~0 and ~1"))]
-    pub to: String,
-    /// A JSON pointer into the body; empty means the whole body.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 256), regex(pattern = r"^(/([^/~]|~[01])*)*$"))]
-    pub body: Option<String>,
-    /// A path parameter.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 128), regex(pattern = r"^[A-Za-z0-9._-]+$"))]
-    pub path: Option<String>,
-    /// A query-string parameter; absent in the request means null.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 128), regex(pattern = r"^[A-Za-z0-9._~$-]+$"))]
-    pub query: Option<String>,
-    /// Every value of a query-string parameter, as an array.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 128), regex(pattern = r"^[A-Za-z0-9._~$-]+$"))]
-    pub query_list: Option<String>,
-    /// A header, in any case; absent in the request means null.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 128), regex(pattern = r"^[A-Za-z0-9-]+$"))]
-    pub header: Option<String>,
-    /// A `$context` variable such as `identity.sourceIp` or `requestId`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 128), regex(pattern = r"^[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z0-9_-]+)*$"))]
-    pub context: Option<String>,
-    /// A fixed JSON document, written as text: `'"prod"'`, `'{"a": 1}'`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 4096))]
-    pub value: Option<String>,
-}
-
-/// One value of the request.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("(has(self.body) ? 1 : 0) + (has(self.path) ? 1 : 0) + (has(self.query) ? 1 : 0) + (has(self.header) ? 1 : 0) + (has(self.context) ? 1 : 0) == 1").message("set exactly one of `body`, `path`, `query`, `header`, `context`"))]
-pub struct ValueSource {
-    /// A JSON pointer into the body.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 2, max = 256), regex(pattern = r"^(/([^/~]|~[01])*)+$"))]
-    pub body: Option<String>,
-    /// A path parameter.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 128), regex(pattern = r"^[A-Za-z0-9._-]+$"))]
-    pub path: Option<String>,
-    /// A query-string parameter.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 128), regex(pattern = r"^[A-Za-z0-9._~$-]+$"))]
-    pub query: Option<String>,
-    /// A header, in any case.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 128), regex(pattern = r"^[A-Za-z0-9-]+$"))]
-    pub header: Option<String>,
-    /// A `$context` variable such as `requestId`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 128), regex(pattern = r"^[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z0-9_-]+)*$"))]
-    pub context: Option<String>,
-}
-
-/// How the answer is made.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct ResponseSpec {
-    /// The responses; these replace all defaults.
-    #[schemars(length(min = 1, max = 32))]
-    #[x_kube(merge_strategy = ListMerge::Map(vec!["statusCode".into()]))]
-    #[x_kube(validation = Rule::new("self.filter(r, has(r.integration) && !has(r.integration.selectionPattern)).size() == 1").message("exactly one response must have an `integration` without `selectionPattern`: it is the default"))]
-    pub responses: Vec<RouteResponse>,
-}
-
-/// One response of a method, and which answers of the integration become it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct RouteResponse {
-    /// The HTTP status.
-    #[schemars(range(min = 100, max = 599))]
-    pub status_code: i32,
-    /// Which answers of Step Functions become this response; absent: the status is only declared.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub integration: Option<IntegrationResponse>,
-}
-
-/// Which answers of Step Functions become a response, and how.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct IntegrationResponse {
-    /// A regular expression on Step Functions' HTTP status, such as `4\d{2}`; absent: the default.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(min = 1, max = 256))]
-    pub selection_pattern: Option<String>,
-    /// Mapping templates by content type; absent: the answer passes as it is.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 8), extend("additionalProperties" = {"type": "string", "maxLength": 300000}))]
-    pub templates: BTreeMap<String, String>,
 }
 
 /// The role that API Gateway calls with.
@@ -360,7 +268,18 @@ impl Action {
             Self::StartSyncExecution => "StartSyncExecution",
             Self::DescribeExecution => "DescribeExecution",
             Self::StopExecution => "StopExecution",
+            Self::GetExecutionHistory => "GetExecutionHistory",
+            Self::ListExecutions => "ListExecutions",
+            Self::SendTaskSuccess => "SendTaskSuccess",
+            Self::SendTaskFailure => "SendTaskFailure",
+            Self::SendTaskHeartbeat => "SendTaskHeartbeat",
+            Self::Mock => "Mock",
         }
+    }
+
+    /// Whether it answers a task by its token, whatever the machine.
+    pub fn is_on_tasks(self) -> bool {
+        matches!(self, Self::SendTaskSuccess | Self::SendTaskFailure | Self::SendTaskHeartbeat)
     }
 }
 

@@ -5,8 +5,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Action, Authorization, Binding, CommonStatus, DeletionPolicy, Drift, DriftPolicy, LocalReference, Method,
-    Namespaces, Outputs, Stage, StageStatus,
+    Action, Authorization, Binding, CommonStatus, DeletionPolicy, Drift, DriftPolicy, GatewayResponse, LocalReference,
+    Method, Namespaces, Outputs, Stage, StageStatus,
 };
 
 /// One API Gateway REST API that many APIRoutes share, from several namespaces.
@@ -60,6 +60,11 @@ pub struct RestAPISpec {
     /// The kind of endpoint.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<Endpoint>,
+    /// What API Gateway itself answers where a request does not reach a route, or a route can't answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 21))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    pub gateway_responses: Option<Vec<GatewayResponse>>,
     /// Where pods can read what became of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outputs: Option<Outputs>,

@@ -14,7 +14,9 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::stores::Stores;
 use crate::api::conditions::READY;
-use crate::api::{ABANDON, APIRoute, AWSAccount, CHECK, PAUSED, RestAPI, StageStatus, StateMachine};
+use crate::api::{
+    ABANDON, APIRoute, AWSAccount, CHECK, DELETIONS_RELEASED, PAUSED, RestAPI, StageStatus, StateMachine,
+};
 use crate::identity::Key;
 use crate::resolve::api_of;
 use crate::validate::{route, state_machine};
@@ -81,6 +83,7 @@ fn own_digest<K: ResourceExt>(object: &K) -> impl Hash + use<K> {
         annotation(PAUSED),
         annotation(ABANDON),
         annotation(CHECK),
+        annotation(DELETIONS_RELEASED),
     )
 }
 

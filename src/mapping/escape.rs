@@ -114,15 +114,26 @@ pub(super) fn is_header_character(c: char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')
 }
 
-/// `$context.identity.sourceIp`, without its `$`.
+/// `$context.identity.sourceIp`, without its `$`; a step that is no identifier, such as the claim `cognito:groups`, stands in
+/// brackets.
 pub(super) fn context(property: &str) -> Vtl {
-    let property: String = property.chars().filter(|c| is_context_character(*c)).collect();
-    Vtl(format!("context.{property}"))
+    let step = |step: &str| {
+        let step: String = step.chars().filter(|c| is_context_character(*c)).collect();
+        if step.contains(':') { format!("['{step}']") } else { format!(".{step}") }
+    };
+    let steps: String = property.split('.').map(step).collect();
+    Vtl(format!("context{steps}"))
 }
 
 /// The characters of a path into `$context`.
 pub(super) fn is_context_character(c: char) -> bool {
-    c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')
+    c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':')
+}
+
+/// `$stageVariables.color`, without its `$`.
+pub(super) fn stage_variable(name: &str) -> Vtl {
+    let name: String = name.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+    Vtl(format!("stageVariables.{name}"))
 }
 
 /// The JSONPath of nested keys as a VTL string literal: `'$.a.b'`, or `"$['a-b']"` where a key is no identifier.

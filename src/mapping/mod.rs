@@ -16,7 +16,7 @@ mod tests;
 use std::collections::BTreeMap;
 
 pub use request::request_template;
-pub use response::default_responses;
+pub use response::{default_responses, mock_response};
 pub use validate::{MappingError, validate_inputs, validate_request};
 
 /// Where a value of the request comes from.
@@ -39,8 +39,14 @@ pub enum Source {
     QueryList(String),
     /// A header; its name is compared ignoring case.
     Header(String),
-    /// A property of `$context`, such as `identity.sourceIp` or `requestId`, as a string; an empty one is `null`.
+    /// All values of a header as an array of strings, by `$method.request.multivalueheader` as [`QueryList`](Self::QueryList)
+    /// is by its map.
+    HeaderList(String),
+    /// A property of `$context`, such as `identity.sourceIp`, `requestId` or `authorizer.claims.cognito:groups`, as a string;
+    /// an empty one is `null`.
     Context(String),
+    /// A stage variable as a string; `null` on a stage that has none of the name.
+    StageVariable(String),
     /// A constant.
     Value(serde_json::Value),
 }
@@ -64,9 +70,9 @@ pub struct Machine {
     pub stages: BTreeMap<String, String>,
 }
 
-/// What StopExecution is told besides the execution; each is left out when absent or empty.
+/// Why an execution is stopped or a task failed; each is left out when absent or empty.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct StopFields {
+pub struct Failure {
     /// The error code.
     pub error: Option<Source>,
     /// The description of the cause.
@@ -84,19 +90,58 @@ pub enum Request {
         input: Vec<Input>,
         /// The execution's name; left out when absent or empty.
         execution_name: Option<Source>,
+        /// The X-Ray trace to go on with; left out when absent or empty.
+        trace_header: Option<Source>,
     },
-    /// DescribeExecution, or StopExecution with `stop`.
+    /// ListExecutions; the client pages by the query parameters `maxResults` and `nextToken`, and picks by `status`.
+    List {
+        /// The machine whose executions are listed.
+        machine: Machine,
+    },
+    /// DescribeExecution, StopExecution or GetExecutionHistory.
     Execution {
         /// The execution's machine: the template builds the execution's ARN from it, so a client can't name another's.
         machine: Machine,
         /// The execution's **name**.
         execution: Source,
-        /// What StopExecution is told; `None` for DescribeExecution.
-        stop: Option<StopFields>,
+        /// What is asked of it.
+        ask: Ask,
     },
+    /// SendTaskSuccess, SendTaskFailure or SendTaskHeartbeat.
+    Task {
+        /// The task's token.
+        token: Source,
+        /// What is told of the task.
+        report: Report,
+    },
+    /// A MOCK integration that answers with this HTTP status.
+    Mock(u16),
     /// The client's body is AWS's own request: it is passed on as written, `{}` when empty. Only the integration's role
     /// bounds what it may name.
     Client,
+}
+
+/// What is asked of an execution.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Ask {
+    /// DescribeExecution.
+    Describe,
+    /// StopExecution.
+    Stop(Failure),
+    /// GetExecutionHistory; the client pages by the query parameters `maxResults`, `nextToken` and `reverseOrder`. Without the
+    /// inputs and outputs of states.
+    History,
+}
+
+/// What is told of a task that waits for its token.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Report {
+    /// SendTaskSuccess with the task's output; none for the whole body as written, `{}` when that is empty.
+    Success(Vec<Input>),
+    /// SendTaskFailure.
+    Failure(Failure),
+    /// SendTaskHeartbeat.
+    Heartbeat,
 }
 
 /// What a route does.
@@ -110,6 +155,12 @@ pub enum Action {
     DescribeExecution,
     /// Stops an execution of a STANDARD machine.
     StopExecution,
+    /// Tells what happened in an execution of a STANDARD machine.
+    GetExecutionHistory,
+    /// Lists the executions of a STANDARD machine.
+    ListExecutions,
+    /// Reports on a task that waits for its token.
+    SendTask,
 }
 
 /// One integration response with its method response.

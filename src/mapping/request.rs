@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::escape::{self, Level, Vtl, join};
-use super::source::{as_characters, as_json, optional_member};
-use super::{Input, Machine, Request, Source, StopFields, pointer_keys};
+use super::source::{Bare, as_characters, as_json, optional_bare, optional_member};
+use super::{Ask, Failure, Input, Machine, Report, Request, Source, pointer_keys};
 
 /// The request template, the same for every content type that a route accepts.
 ///
@@ -15,27 +15,54 @@ use super::{Input, Machine, Request, Source, StopFields, pointer_keys};
 #[must_use]
 pub fn request_template(request: &Request) -> String {
     match request {
-        Request::Start { machine, input, execution_name } => start(machine, input, execution_name.as_ref()),
-        Request::Execution { machine, execution, stop } => self::execution(machine, execution, stop.as_ref()),
+        Request::Start { machine, input, execution_name, trace_header } => join([
+            state_machine(machine),
+            ",\n\"input\":\"".into(),
+            document(input),
+            "\"".into(),
+            member("name", execution_name.as_ref()),
+            member("traceHeader", trace_header.as_ref()),
+            "}".into(),
+        ]),
+        Request::List { machine } => join([
+            state_machine(machine),
+            member("statusFilter", Some(&query("status"))),
+            optional_bare("maxResults", &query("maxResults"), Bare::Count),
+            member("nextToken", Some(&query("nextToken"))),
+            "}".into(),
+        ]),
+        Request::Execution { machine, execution, ask } => execution_request(machine, execution, ask),
+        Request::Task { token, report } => task(token, report),
+        Request::Mock(status) => {
+            join(["{\"statusCode\":".into(), escape::json(Level::Outer, &(*status).into()), "}".into()])
+        }
         Request::Client => "#set($body = \"$!input.body\")\n#if($body == ''){}#{else}$body#end".into(),
     }
     .into_template()
 }
 
-fn start(machine: &Machine, input: &[Input], execution_name: Option<&Source>) -> Vtl {
+/// The names are API Gateway's clients' to send: a convention of ours, documented in docs/actions.md.
+fn query(name: &str) -> Source {
+    Source::Query(name.to_owned())
+}
+
+fn member(key: &'static str, source: Option<&Source>) -> Vtl {
+    source.map_or_else(Vtl::default, |source| optional_member(key, source))
+}
+
+fn failure(failure: &Failure) -> Vtl {
+    join([member("error", failure.error.as_ref()), member("cause", failure.cause.as_ref())])
+}
+
+fn state_machine(machine: &Machine) -> Vtl {
     join([
         "{\"stateMachineArn\":\"".into(),
         per_stage(machine, Vtl::default(), |arn| escape::characters(Level::Outer, arn)),
-        "\",\n\"input\":\"".into(),
-        document(input),
         "\"".into(),
-        execution_name.map_or_else(Vtl::default, |source| optional_member("name", source)),
-        "}".into(),
     ])
 }
 
-fn execution(machine: &Machine, execution: &Source, stop: Option<&StopFields>) -> Vtl {
-    let field = |key, source: Option<&Source>| source.map_or_else(Vtl::default, |source| optional_member(key, source));
+fn execution_request(machine: &Machine, execution: &Source, ask: &Ask) -> Vtl {
     join([
         "{\"executionArn\":\"".into(),
         per_stage(
@@ -46,8 +73,30 @@ fn execution(machine: &Machine, execution: &Source, stop: Option<&StopFields>) -
         ),
         as_characters(execution),
         "\"".into(),
-        field("error", stop.and_then(|stop| stop.error.as_ref())),
-        field("cause", stop.and_then(|stop| stop.cause.as_ref())),
+        match ask {
+            Ask::Describe => Vtl::default(),
+            Ask::Stop(why) => failure(why),
+            Ask::History => join([
+                ",\"includeExecutionData\":false".into(),
+                optional_bare("reverseOrder", &query("reverseOrder"), Bare::Flag),
+                optional_bare("maxResults", &query("maxResults"), Bare::Count),
+                member("nextToken", Some(&query("nextToken"))),
+            ]),
+        },
+        "}".into(),
+    ])
+}
+
+fn task(token: &Source, report: &Report) -> Vtl {
+    join([
+        "{\"taskToken\":\"".into(),
+        as_characters(token),
+        "\"".into(),
+        match report {
+            Report::Success(output) => join([",\n\"output\":\"".into(), document(output), "\"".into()]),
+            Report::Failure(why) => failure(why),
+            Report::Heartbeat => Vtl::default(),
+        },
         "}".into(),
     ])
 }
@@ -82,7 +131,7 @@ fn executions_of(arn: &str) -> String {
     }
 }
 
-/// The characters of the `input` string.
+/// The characters of the `input` string, or of a task's `output`.
 fn document(input: &[Input]) -> Vtl {
     let tree = input.iter().fold(Tree::default(), |mut tree, input| {
         tree.put(&pointer_keys(&input.to), &input.source);

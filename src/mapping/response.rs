@@ -2,16 +2,30 @@
 
 use std::collections::BTreeMap;
 
+use serde_json::Value;
+
 use super::escape::{self, Level, Vtl, join};
 use super::source::{body_json, body_string, set_value_from_body, when_body_has};
 use super::{Action, Response};
 
 /// What Step Functions' errors (HTTP 4xx with the error's name in `__type`) are to the client, with their message.
 /// Every other one is the operator's or AWS's doing: 500, without the message, which names roles and ARNs (AWS.md §3).
-const CLIENT_ERRORS: [(u16, &[&str]); 4] = [
-    (400, &["InvalidExecutionInput", "InvalidName", "SerializationException", "ValidationException"]),
-    (404, &["ExecutionDoesNotExist"]),
+const CLIENT_ERRORS: [(u16, &[&str]); 5] = [
+    (
+        400,
+        &[
+            "InvalidExecutionInput",
+            "InvalidName",
+            "InvalidOutput",
+            "InvalidToken",
+            "SerializationException",
+            "ValidationException",
+        ],
+    ),
+    (404, &["ExecutionDoesNotExist", "TaskDoesNotExist"]),
     (409, &["ExecutionAlreadyExists"]),
+    // Answered before, or too late.
+    (410, &["TaskTimedOut"]),
     (
         429,
         &[
@@ -34,7 +48,10 @@ const CLIENT_ERRORS: [(u16, &[&str]); 4] = [
 /// | StartSyncExecution | 200 and the output; 504 when it timed out and 500 for any other end, `{error, cause}` |
 /// | DescribeExecution | 200 `{name, status, startDate, output}`, `output` parsed or null; `stopDate`, `error`, `cause` when present |
 /// | StopExecution | 200 `{stopDate}` |
-/// | Step Functions' own 4xx | 400, 404, 409, 413 or 429 `{error, message}`, else 500 `{error}` |
+/// | GetExecutionHistory | 200 `{events: [{id, type, timestamp, state, error, cause}], nextToken}`, the last four when present |
+/// | ListExecutions | 200 `{executions: [{name, status, startDate, stopDate}], nextToken}`, the last two when present |
+/// | SendTask… | 200 `{}` |
+/// | Step Functions' own 4xx | 400, 404, 409, 410, 413 or 429 `{error, message}`, else 500 `{error}` |
 /// | its 5xx | 502 `{error}`: what is behind the gateway failed, while 500 says that the route is not set up right |
 #[must_use]
 pub fn default_responses(action: Action) -> Vec<Response> {
@@ -43,6 +60,9 @@ pub fn default_responses(action: Action) -> Vec<Response> {
         Action::StartSyncExecution => response("200", None, finished()),
         Action::DescribeExecution => response("200", None, described()),
         Action::StopExecution => response("200", None, stopped()),
+        Action::GetExecutionHistory => response("200", None, history()),
+        Action::ListExecutions => response("200", None, executions()),
+        Action::SendTask => response("200", None, "{}".into()),
     };
     vec![
         success,
@@ -50,6 +70,12 @@ pub fn default_responses(action: Action) -> Vec<Response> {
         // The body is not looked at: it need not be JSON.
         response("502", Some(r"5\d{2}"), "{\"error\":\"ServiceUnavailable\"}".into()),
     ]
+}
+
+/// The one response of a [`Request::Mock`](super::Request::Mock), with a fixed body.
+#[must_use]
+pub fn mock_response(status: u16, body: &Value) -> Response {
+    response(&status.to_string(), None, escape::json(Level::Outer, body))
 }
 
 fn response(status: &str, selection_pattern: Option<&str>, template: Vtl) -> Response {
@@ -116,6 +142,59 @@ fn described() -> Vtl {
 
 fn stopped() -> Vtl {
     join(["{\"stopDate\":".into(), body_json(Some("/stopDate")), "}".into()])
+}
+
+/// What happened, without the details: they name the machine's resources, and hold the states' inputs and outputs. A state's
+/// name is in one of two members, a failure in one of three.
+fn history() -> Vtl {
+    let first_of = |key: &'static str, references: &'static str| {
+        join([
+            "#set($value = \"".into(),
+            references.into(),
+            "\")#if($value != ''),\"".into(),
+            key.into(),
+            "\":\"".into(),
+            escape::escaped_text(Level::Outer, "$value".into()),
+            "\"#end".into(),
+        ])
+    };
+    join([
+        "{\"events\":[#foreach($event in $input.path('$.events')){\"id\":$event.id,\"type\":\"".into(),
+        escape::escaped_text(Level::Outer, "$event.type".into()),
+        "\",\"timestamp\":$event.timestamp".into(),
+        first_of("state", "$!event.stateEnteredEventDetails.name$!event.stateExitedEventDetails.name"),
+        first_of(
+            "error",
+            "$!event.executionFailedEventDetails.error$!event.executionTimedOutEventDetails.error$!event.executionAbortedEventDetails.error",
+        ),
+        first_of(
+            "cause",
+            "$!event.executionFailedEventDetails.cause$!event.executionTimedOutEventDetails.cause$!event.executionAbortedEventDetails.cause",
+        ),
+        "}#if($foreach.hasNext),\n#end#end]".into(),
+        next_token(),
+        "}".into(),
+    ])
+}
+
+fn executions() -> Vtl {
+    join([
+        "{\"executions\":[#foreach($execution in $input.path('$.executions')){\"name\":\"".into(),
+        escape::escaped_text(Level::Outer, "$execution.name".into()),
+        "\",\"status\":\"".into(),
+        escape::escaped_text(Level::Outer, "$execution.status".into()),
+        "\",\"startDate\":$execution.startDate\
+         #set($value = \"$!execution.stopDate\")#if($value != ''),\"stopDate\":$value#end}\
+         #if($foreach.hasNext),\n#end#end]"
+            .into(),
+        next_token(),
+        "}".into(),
+    ])
+}
+
+fn next_token() -> Vtl {
+    let token = escape::escaped_text(Level::Outer, "$value".into());
+    when_body_has("/nextToken", join([",\"nextToken\":\"".into(), token, "\"".into()]))
 }
 
 /// The execution's output, which Step Functions hands over as JSON in a string: that string as it is.

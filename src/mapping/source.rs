@@ -18,9 +18,16 @@ struct Reading {
 pub(super) fn as_json(level: Level, source: &Source) -> Vtl {
     let present = match source {
         Source::Value(value) => return escape::json(level, value),
-        Source::QueryList(name) => return list(level, name),
+        Source::QueryList(name) => {
+            return list(level, "multivaluequerystring", Vtl::default(), escape::name(name), query(name));
+        }
+        Source::HeaderList(name) => {
+            return list(level, "multivalueheader", set_header(name), "$header".into(), header(name));
+        }
         Source::Body(pointer) => escape::escaped_json(level, body_json(pointer.as_deref())),
-        Source::Path(_) | Source::Query(_) | Source::Header(_) | Source::Context(_) => value_string(level),
+        Source::Path(_) | Source::Query(_) | Source::Header(_) | Source::Context(_) | Source::StageVariable(_) => {
+            value_string(level)
+        }
     };
     match read(source) {
         Some(reading) => choose(reading, present, empty_string(level)),
@@ -61,6 +68,37 @@ pub(super) fn optional_member(key: &'static str, source: &Source) -> Vtl {
     }
 }
 
+/// What an optional member may be without quotation marks.
+#[derive(Clone, Copy)]
+pub(super) enum Bare {
+    /// A number from 1 to 9999.
+    Count,
+    /// `true` or `false`.
+    Flag,
+}
+
+/// As [`optional_member`], without quotation marks where the text is such a value. Where it is not, Step Functions refuses
+/// the string.
+pub(super) fn optional_bare(key: &'static str, source: &Source, bare: Bare) -> Vtl {
+    let Some(reading) = read(source) else { return Vtl::default() };
+    let pattern: &'static str = match bare {
+        Bare::Count => "'[1-9][0-9]?[0-9]?[0-9]?'",
+        Bare::Flag => "'true|false'",
+    };
+    when_present(
+        reading,
+        join([
+            ",\"".into(),
+            key.into(),
+            "\":#if($value.matches(".into(),
+            pattern.into(),
+            "))$value#{else}".into(),
+            value_string(Level::Outer),
+            "#end".into(),
+        ]),
+    )
+}
+
 /// A constant's text.
 fn constant(source: &Source) -> String {
     match source {
@@ -76,11 +114,9 @@ fn read(source: &Source) -> Option<Reading> {
     Some(match source {
         Source::Path(name) => path(name),
         Source::Query(name) | Source::QueryList(name) => query(name),
-        Source::Header(name) => parameter(set_header(name), "header", "$header".into()),
-        Source::Context(property) => Reading {
-            value: join(["#set($value = \"$!".into(), escape::context(property), "\")".into()]),
-            reference: None,
-        },
+        Source::Header(name) | Source::HeaderList(name) => header(name),
+        Source::Context(property) => variable(escape::context(property)),
+        Source::StageVariable(name) => variable(escape::stage_variable(name)),
         Source::Body(pointer) => body(pointer.as_deref()),
         Source::Value(_) => return None,
     })
@@ -96,6 +132,15 @@ fn path(name: &str) -> Reading {
 
 fn query(name: &str) -> Reading {
     parameter(Vtl::default(), "querystring", escape::name(name))
+}
+
+fn header(name: &str) -> Reading {
+    parameter(set_header(name), "header", "$header".into())
+}
+
+/// A reference that is a string, without its `$`.
+fn variable(reference: Vtl) -> Reading {
+    Reading { value: join(["#set($value = \"$!".into(), reference, "\")".into()]), reference: None }
 }
 
 /// A value of one of `$input.params()`'s three maps.
@@ -146,8 +191,9 @@ pub(super) fn body_json(pointer: Option<&str>) -> Vtl {
     join(["$input.json(".into(), escape::json_path(&pointer_keys(pointer.unwrap_or_default())), ")".into()])
 }
 
-fn list(level: Level, name: &str) -> Vtl {
-    let values = join(["$method.request.multivaluequerystring.get(".into(), escape::name(name), ")".into()]);
+/// All values under a key of one of `$method.request`'s maps, else the `single` one, as an array.
+fn list(level: Level, map: &'static str, before: Vtl, key: Vtl, single: Reading) -> Vtl {
+    let values = join(["$method.request.".into(), map.into(), ".get(".into(), key, ")".into()]);
     let item = join([
         "#set($value = \"$!item\")#if($value != '')".into(),
         value_string(level),
@@ -157,6 +203,7 @@ fn list(level: Level, name: &str) -> Vtl {
     ]);
     let in_array = |value| join(["[".into(), value, "]".into()]);
     join([
+        before,
         "#if(".into(),
         values.clone(),
         ")[#foreach($item in ".into(),
@@ -164,7 +211,7 @@ fn list(level: Level, name: &str) -> Vtl {
         ")".into(),
         item,
         "#if($foreach.hasNext),#end#end]#{else}".into(),
-        choose(query(name), in_array(value_string(level)), in_array(empty_string(level))),
+        choose(single, in_array(value_string(level)), in_array(empty_string(level))),
         "#end".into(),
     ])
 }

@@ -9,7 +9,7 @@ fn machine() -> Machine {
 }
 
 fn start(input: Vec<Input>) -> Request {
-    Request::Start { machine: machine(), input, execution_name: None }
+    Request::Start { machine: machine(), input, execution_name: None, trace_header: None }
 }
 
 fn input(to: &str, source: Source) -> Input {
@@ -58,7 +58,7 @@ fn an_alias_is_no_part_of_an_executions_arn() {
         request_template(&Request::Execution {
             machine: Machine { default: Some(arn.to_owned()), ..Machine::default() },
             execution: Source::Path("name".into()),
-            stop: None,
+            ask: Ask::Describe,
         })
     };
     assert_eq!(request(&format!("{ARN}:PROD")), request(ARN));
@@ -67,8 +67,15 @@ fn an_alias_is_no_part_of_an_executions_arn() {
 
 #[test]
 fn every_action_answers_step_functions_errors() {
-    for action in [Action::StartExecution, Action::StartSyncExecution, Action::DescribeExecution, Action::StopExecution]
-    {
+    for action in [
+        Action::StartExecution,
+        Action::StartSyncExecution,
+        Action::DescribeExecution,
+        Action::StopExecution,
+        Action::GetExecutionHistory,
+        Action::ListExecutions,
+        Action::SendTask,
+    ] {
         let patterns: Vec<_> = default_responses(action)
             .into_iter()
             .map(|response| (response.status, response.selection_pattern))
@@ -86,7 +93,9 @@ fn inputs_that_make_a_document_are_accepted() {
         input("/a/c~1d~0", Source::Query("filter[name]".into())),
         input("/ab", Source::QueryList("id".into())),
         input("/h", Source::Header("X-Request-Id".into())),
-        input("/c", Source::Context("authorizer.claims.sub".into())),
+        input("/c", Source::Context("authorizer.claims.cognito:groups".into())),
+        input("/l", Source::HeaderList("X-Forwarded-For".into())),
+        input("/s", Source::StageVariable("color".into())),
         input("/p", Source::Path("proxy".into())),
         input("/it's $x", Source::Value(json!({"it's": "\u{1}"}))),
     ];
@@ -134,6 +143,9 @@ fn a_name_that_could_leave_its_place_is_refused() {
         (Source::Context("identity['x']".into()), "input[0].context"),
         (Source::Context("identity.".into()), "input[0].context"),
         (Source::Context("1".into()), "input[0].context"),
+        (Source::HeaderList("a b".into()), "input[0].headerList"),
+        (Source::StageVariable("1a".into()), "input[0].stageVariable"),
+        (Source::StageVariable("a-b".into()), "input[0].stageVariable"),
         (body("/it's"), "input[0].body"),
         (body("/"), "input[0].body"),
     ] {
@@ -150,6 +162,8 @@ fn what_validation_refuses_still_can_not_leave_its_place() {
         Source::Query(evil.into()),
         Source::Header(evil.into()),
         Source::Context(evil.into()),
+        Source::HeaderList(evil.into()),
+        Source::StageVariable(evil.into()),
         body(&format!("/{evil}/{evil}")),
     ] {
         let template = request_template(&start(vec![input("/a", source)]));
@@ -159,7 +173,8 @@ fn what_validation_refuses_still_can_not_leave_its_place() {
 
 #[test]
 fn a_name_must_be_text() {
-    let named = |source| Request::Start { machine: machine(), input: vec![], execution_name: Some(source) };
+    let named =
+        |source| Request::Start { machine: machine(), input: vec![], execution_name: Some(source), trace_header: None };
     for source in [Source::QueryList("id".into()), Source::Value(json!(1))] {
         assert_eq!(
             validate_request(&named(source)).expect_err("refused").to_string(),
@@ -171,8 +186,9 @@ fn a_name_must_be_text() {
 
 #[test]
 fn a_machine_must_be_named() {
-    let describe =
-        |machine| validate_request(&Request::Execution { machine, execution: Source::Path("name".into()), stop: None });
+    let describe = |machine| {
+        validate_request(&Request::Execution { machine, execution: Source::Path("name".into()), ask: Ask::Describe })
+    };
     assert_eq!(describe(machine()), Ok(()));
     assert_eq!(describe(Machine::default()), Err(MappingError::NoMachine));
     let stage = |stage: &str, arn: &str| Machine { default: None, stages: [(stage.to_owned(), arn.to_owned())].into() };

@@ -1,6 +1,6 @@
 //! What [`request_template`](super::request_template) can't give a meaning to.
 
-use super::{Input, Machine, Request, Source, StopFields, escape, pointer_keys};
+use super::{Ask, Failure, Input, Machine, Report, Request, Source, escape, pointer_keys};
 
 /// Why a request can't be made into a template. The text names the field, what is wrong and how to mend it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -89,24 +89,40 @@ pub enum MappingError {
 /// The first thing found.
 pub fn validate_request(request: &Request) -> Result<(), MappingError> {
     match request {
-        Request::Start { machine, input, execution_name } => {
+        Request::Start { machine, input, execution_name, trace_header } => {
             validate_machine(machine)?;
             validate_inputs(input)?;
-            validate_text("executionName", execution_name.as_ref())
+            validate_text("executionName", execution_name.as_ref())?;
+            validate_text("traceHeader", trace_header.as_ref())
         }
-        Request::Execution { machine, execution, stop } => {
+        Request::List { machine } => validate_machine(machine),
+        Request::Task { token, report } => {
+            validate_text("taskToken", Some(token))?;
+            match report {
+                Report::Success(output) => validate_inputs(output),
+                Report::Failure(why) => validate_failure(why),
+                Report::Heartbeat => Ok(()),
+            }
+        }
+        Request::Execution { machine, execution, ask } => {
             validate_machine(machine)?;
             let mut arns = machine.default.iter().chain(machine.stages.values());
             if let Some(arn) = arns.find(|arn| !arn.contains(":stateMachine:")) {
                 return Err(MappingError::NotAMachine { arn: arn.clone() });
             }
-            let StopFields { error, cause } = stop.clone().unwrap_or_default();
-            validate_text("execution", Some(execution))?;
-            validate_text("error", error.as_ref())?;
-            validate_text("cause", cause.as_ref())
+            validate_text("executionName", Some(execution))?;
+            match ask {
+                Ask::Stop(why) => validate_failure(why),
+                Ask::Describe | Ask::History => Ok(()),
+            }
         }
-        Request::Client => Ok(()),
+        Request::Mock(_) | Request::Client => Ok(()),
     }
+}
+
+fn validate_failure(Failure { error, cause }: &Failure) -> Result<(), MappingError> {
+    validate_text("error", error.as_ref())?;
+    validate_text("cause", cause.as_ref())
 }
 
 /// Whether the inputs make one document: sources that can be read, pointers that don't overlap.
@@ -154,7 +170,7 @@ fn validate_machine(machine: &Machine) -> Result<(), MappingError> {
 fn validate_text(field: &str, source: Option<&Source>) -> Result<(), MappingError> {
     match source {
         None => Ok(()),
-        Some(Source::QueryList(_)) => Err(MappingError::NotText { field: field.to_owned() }),
+        Some(Source::QueryList(_) | Source::HeaderList(_)) => Err(MappingError::NotText { field: field.to_owned() }),
         Some(Source::Value(value)) if !value.is_string() => Err(MappingError::NotText { field: field.to_owned() }),
         Some(source) => validate_source(field, source),
     }
@@ -194,11 +210,25 @@ fn validate_source(field: &str, source: &Source) -> Result<(), MappingError> {
             "letters, digits, - _ and .",
             all(text, escape::is_header_character),
         ),
+        Source::HeaderList(text) => name(
+            "headerList",
+            text,
+            "a header's name",
+            "letters, digits, - _ and .",
+            all(text, escape::is_header_character),
+        ),
+        Source::StageVariable(text) => name(
+            "stageVariable",
+            text,
+            "a stage variable that a template can name",
+            "letters, digits and _, a letter first",
+            all(text, |c| c.is_ascii_alphanumeric() || c == '_') && text.starts_with(|c: char| c.is_ascii_alphabetic()),
+        ),
         Source::Context(text) => name(
             "context",
             text,
             "a property of $context",
-            "names like identity.sourceIp, each of letters, digits, - and _ and beginning with a letter",
+            "names like identity.sourceIp, each of letters, digits, - _ and : and beginning with a letter",
             all(text, escape::is_context_character)
                 && text.split('.').all(|part| part.starts_with(|c: char| c.is_ascii_alphabetic())),
         ),

@@ -13,7 +13,8 @@ use crate::plan::{Plan, StepId};
 use crate::policy::statement::INLINE_LIMIT;
 use crate::policy::trust;
 use crate::problem::Problem;
-use crate::resources::deployment::{self, Record, RecordStep, RoleNeeds, ServedRoute};
+use crate::resources::deployment::{self, BesideMethods, Record, RecordStep, RoleNeeds, ServedRoute};
+use crate::resources::gateway_response::{self, GatewayResponses};
 use crate::resources::route::{self, At, Method};
 use crate::resources::{Step, account, log_group, rest_api, role, stage};
 use crate::validate::rest_api::ValidApi;
@@ -35,6 +36,8 @@ pub struct Observed {
     pub log_groups: Option<log_group::Groups>,
     /// Whether API Gateway can write logs.
     pub log_role: account::LogRole,
+    /// Gateway responses, where there was a reason to read them.
+    pub gateway_responses: Option<GatewayResponses>,
     /// Our deployments, where there was a reason to read them.
     pub deployments: Option<BTreeMap<i64, deployment::remote::Found>>,
 }
@@ -216,7 +219,13 @@ impl Api<'_> {
         let refused: Vec<_> = self.attachment.refused.keys().collect();
         let stages = (&self.valid.stages, self.valid.may_log(observed.log_role));
         let api = rest_api::diff(&self.desired_api(), None).unwrap_or_default();
-        content_hash(&(api, methods, refused, stages, self.wanted_needs(), self.valid.revision_history_limit))
+        let needs = (self.wanted_needs(), self.valid.revision_history_limit);
+        content_hash(&(api, methods, refused, stages, needs, self.beside_methods()))
+    }
+
+    fn beside_methods(&self) -> BesideMethods<'_> {
+        let gateway_responses = &self.valid.gateway_responses;
+        BesideMethods { gateway_responses: (!gateway_responses.is_empty()).then_some(gateway_responses) }
     }
 
     fn desired_api(&self) -> rest_api::Desired {
@@ -334,6 +343,10 @@ impl Api<'_> {
             deleted_ids.extend(deletes.then_some(id));
             tree_ids.push(id);
         }
+        let responses = gateway_response::diff(&self.valid.gateway_responses, observed.gateway_responses.as_ref());
+        for step in responses {
+            tree_ids.push(plan.add(Step::GatewayResponse(step), api.iter().copied()));
+        }
         self.plan_serving(&mut plan, observed, &tree, &tree_ids, &role_ids)?;
         let all: Vec<StepId> = (0..plan.len()).collect();
         plan.chain(roles.removal.into_iter().map(Step::Role), &all);
@@ -350,7 +363,7 @@ impl Api<'_> {
         role_ids: &BTreeMap<&str, Vec<StepId>>,
     ) -> Result<(), Problem> {
         let methods = route::result(tree, &observed.tree);
-        let hash = deployment::hash(&methods);
+        let hash = deployment::hash(&methods, &self.beside_methods());
         let gone = |record: &&Record| {
             observed
                 .deployments
@@ -586,15 +599,14 @@ fn stub() -> (At, Method) {
         passthrough: "NEVER".to_owned(),
         timeout_millis: route::DEFAULT_TIMEOUT_MILLIS,
     };
-    let response = route::IntegrationResponse { selection_pattern: None, templates: BTreeMap::new() };
     let method = Method {
         // Without `_`, so that no route can have it.
         operation_name: "stepgate-no-routes".to_owned(),
         authorization: "AWS_IAM".to_owned(),
         api_key_required: false,
         integration: Some(integration),
-        responses: BTreeSet::from(["404".to_owned()]),
-        integration_responses: BTreeMap::from([("404".to_owned(), response)]),
+        responses: BTreeMap::from([("404".to_owned(), route::MethodResponse::default())]),
+        integration_responses: BTreeMap::from([("404".to_owned(), route::IntegrationResponse::default())]),
     };
     (At { path: "/".to_owned(), method: "OPTIONS".to_owned() }, method)
 }

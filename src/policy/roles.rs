@@ -26,11 +26,17 @@ pub enum InvokeAction {
     GetExecutionHistory,
     /// Runs a failed execution again; STANDARD only.
     RedriveExecution,
+    /// Ends a task that waits for its token.
+    SendTaskSuccess,
+    /// Fails a task that waits for its token.
+    SendTaskFailure,
+    /// Keeps a task that waits for its token alive.
+    SendTaskHeartbeat,
 }
 
 impl InvokeAction {
     /// Every action.
-    pub const ALL: [InvokeAction; 7] = [
+    pub const ALL: [InvokeAction; 10] = [
         InvokeAction::StartExecution,
         InvokeAction::StartSyncExecution,
         InvokeAction::ListExecutions,
@@ -38,6 +44,9 @@ impl InvokeAction {
         InvokeAction::StopExecution,
         InvokeAction::GetExecutionHistory,
         InvokeAction::RedriveExecution,
+        InvokeAction::SendTaskSuccess,
+        InvokeAction::SendTaskFailure,
+        InvokeAction::SendTaskHeartbeat,
     ];
 
     /// Its name in the API of Step Functions; in IAM, `states:` stands before it.
@@ -50,17 +59,26 @@ impl InvokeAction {
             InvokeAction::StopExecution => "StopExecution",
             InvokeAction::GetExecutionHistory => "GetExecutionHistory",
             InvokeAction::RedriveExecution => "RedriveExecution",
+            InvokeAction::SendTaskSuccess => "SendTaskSuccess",
+            InvokeAction::SendTaskFailure => "SendTaskFailure",
+            InvokeAction::SendTaskHeartbeat => "SendTaskHeartbeat",
         }
     }
 
     fn is_on_executions(self) -> bool {
-        match self {
-            InvokeAction::StartExecution | InvokeAction::StartSyncExecution | InvokeAction::ListExecutions => false,
+        matches!(
+            self,
             InvokeAction::DescribeExecution
-            | InvokeAction::StopExecution
-            | InvokeAction::GetExecutionHistory
-            | InvokeAction::RedriveExecution => true,
-        }
+                | InvokeAction::StopExecution
+                | InvokeAction::GetExecutionHistory
+                | InvokeAction::RedriveExecution
+        )
+    }
+
+    /// Whether a task's token says which task is meant. AWS's service authorization reference knows no resource for these
+    /// actions: a role may answer whichever task's token its caller holds.
+    pub fn is_on_tasks(self) -> bool {
+        matches!(self, InvokeAction::SendTaskSuccess | InvokeAction::SendTaskFailure | InvokeAction::SendTaskHeartbeat)
     }
 }
 
@@ -145,23 +163,53 @@ impl MachineArn {
     }
 }
 
-/// One thing that one route does: an action on a machine.
+/// One thing that one route does.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Use {
     /// What is done.
     pub action: InvokeAction,
-    /// To which machine, or the executions of which.
-    pub machine: MachineArn,
+    /// To what.
+    #[serde(flatten)]
+    pub on: On,
 }
+
+/// What an action is on.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum On {
+    /// A machine, or its executions.
+    Machine(MachineArn),
+    /// Any waiting task of the account in this Region, by its token.
+    TasksIn(String),
+}
+
+/// The condition key by which a statement without a resource is held to a Region.
+const REQUESTED_REGION: &str = "aws:RequestedRegion";
 
 /// The statements of an invoke role for these uses and nothing else: Start and List on the machine, the others on its executions. Resources with the
 /// same actions share a statement; the result does not depend on the order of the uses. No uses, no statements.
 pub fn invoke_statements<'a>(uses: impl IntoIterator<Item = &'a Use>) -> Vec<Statement> {
     let mut actions_by_resource: BTreeMap<String, BTreeSet<InvokeAction>> = BTreeMap::new();
-    for Use { action, machine } in uses {
-        let resource = if action.is_on_executions() { machine.executions() } else { machine.as_str().to_owned() };
-        actions_by_resource.entry(resource).or_default().insert(*action);
+    let mut actions_by_region: BTreeMap<&str, BTreeSet<InvokeAction>> = BTreeMap::new();
+    for Use { action, on } in uses {
+        match on {
+            On::Machine(machine) => {
+                let resource =
+                    if action.is_on_executions() { machine.executions() } else { machine.as_str().to_owned() };
+                actions_by_resource.entry(resource).or_default().insert(*action);
+            }
+            On::TasksIn(region) => {
+                actions_by_region.entry(region).or_default().insert(*action);
+            }
+        }
     }
+    let on_tasks = actions_by_region.into_iter().map(|(region, actions)| {
+        let here = BTreeMap::from([(REQUESTED_REGION.to_owned(), vec![region.to_owned()])]);
+        Statement {
+            conditions: Conditions::from([("StringEquals".to_owned(), here)]),
+            ..Statement::allow(actions.iter().map(ToString::to_string), ["*"])
+        }
+    });
     let mut resources_by_actions: BTreeMap<BTreeSet<InvokeAction>, BTreeSet<String>> = BTreeMap::new();
     for (resource, actions) in actions_by_resource {
         resources_by_actions.entry(actions).or_default().insert(resource);
@@ -169,6 +217,7 @@ pub fn invoke_statements<'a>(uses: impl IntoIterator<Item = &'a Use>) -> Vec<Sta
     resources_by_actions
         .into_iter()
         .map(|(actions, resources)| Statement::allow(actions.iter().map(ToString::to_string), resources))
+        .chain(on_tasks)
         .collect()
 }
 
@@ -176,13 +225,19 @@ pub fn invoke_statements<'a>(uses: impl IntoIterator<Item = &'a Use>) -> Vec<Sta
 pub fn uses(policy: &Document) -> BTreeSet<Use> {
     let allowing = policy.statements().iter().filter(|statement| statement.effect == Effect::Allow);
     let pairs = allowing.flat_map(|statement| {
-        statement.actions.iter().flat_map(|action| statement.resources.iter().map(move |resource| (action, resource)))
+        let region = statement.conditions.get("StringEquals").and_then(|keys| keys.get(REQUESTED_REGION)?.first());
+        let on = move |action| statement.resources.iter().map(move |resource| (action, resource, region));
+        statement.actions.iter().flat_map(on)
     });
-    let read = |(action, resource): (&String, &String)| {
+    let read = |(action, resource, region): (&String, &String, Option<&String>)| {
+        let action: InvokeAction = action.parse().ok()?;
+        if action.is_on_tasks() {
+            return Some(Use { action, on: On::TasksIn(region?.clone()) });
+        }
         let machine = resource
             .strip_suffix(":*")
             .map_or_else(|| resource.clone(), |arn| arn.replacen(":execution:", ":stateMachine:", 1));
-        Some(Use { action: action.parse().ok()?, machine: MachineArn::parse(&machine).ok()? })
+        Some(Use { action, on: On::Machine(MachineArn::parse(&machine).ok()?) })
     };
     pairs.filter_map(read).collect()
 }
@@ -237,7 +292,7 @@ mod tests {
         list.iter()
             .map(|(action, machine)| Use {
                 action: action.parse().unwrap(),
-                machine: MachineArn::parse(machine).unwrap(),
+                on: On::Machine(MachineArn::parse(machine).unwrap()),
             })
             .collect()
     }
@@ -308,12 +363,38 @@ mod tests {
     }
 
     #[test]
+    fn a_task_s_token_is_answered_in_the_own_region_only() {
+        let on = On::TasksIn("eu-central-1".to_owned());
+        let uses = [
+            Use { action: InvokeAction::SendTaskSuccess, on: on.clone() },
+            Use { action: InvokeAction::SendTaskHeartbeat, on },
+        ];
+        assert_eq!(
+            super::super::statement::Document::new(invoke_statements(&uses)).to_value()["Statement"],
+            serde_json::json!([{
+                "Effect": "Allow",
+                "Action": ["states:SendTaskHeartbeat", "states:SendTaskSuccess"],
+                "Resource": "*",
+                "Condition": {"StringEquals": {"aws:RequestedRegion": "eu-central-1"}},
+            }])
+        );
+        let recorded = serde_json::to_value(&uses[0]).unwrap();
+        assert_eq!(recorded, serde_json::json!({"action": "SendTaskSuccess", "tasksIn": "eu-central-1"}));
+        assert_eq!(serde_json::from_value::<Use>(recorded).unwrap(), uses[0]);
+        let machine = serde_json::json!({"action": "StartExecution", "machine": A});
+        assert_eq!(serde_json::to_value(serde_json::from_value::<Use>(machine.clone()).unwrap()).unwrap(), machine);
+    }
+
+    #[test]
     fn uses_are_read_back() {
-        let machine = |arn: &str| MachineArn::parse(arn).unwrap();
+        let machine = |arn: &str| On::Machine(MachineArn::parse(arn).unwrap());
+        let tasks = On::TasksIn("eu-central-1".to_owned());
         let uses = BTreeSet::from([
-            Use { action: InvokeAction::StartExecution, machine: machine(A) },
-            Use { action: InvokeAction::DescribeExecution, machine: machine(A) },
-            Use { action: InvokeAction::StartSyncExecution, machine: machine(B) },
+            Use { action: InvokeAction::StartExecution, on: machine(A) },
+            Use { action: InvokeAction::DescribeExecution, on: machine(A) },
+            Use { action: InvokeAction::StartSyncExecution, on: machine(B) },
+            Use { action: InvokeAction::SendTaskFailure, on: tasks.clone() },
+            Use { action: InvokeAction::SendTaskSuccess, on: tasks },
         ]);
         let guard = deny_owner_tags("stepgate.dev/");
         let policy = Document::new(invoke_statements(&uses).into_iter().chain([guard]));

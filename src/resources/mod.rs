@@ -5,6 +5,7 @@
 
 pub mod account;
 pub mod deployment;
+pub mod gateway_response;
 pub mod log_group;
 pub mod rest_api;
 pub mod role;
@@ -14,7 +15,7 @@ pub mod state_machine;
 
 use serde::{Deserialize, Serialize};
 
-use crate::identity::{Owner, Ownership, Tags};
+use crate::identity::{Owner, Ownership, RELEASED_FROM, Tags};
 
 /// A step of any room.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -25,6 +26,7 @@ pub enum Step {
     StateMachine(state_machine::Step),
     RestApi(rest_api::Step),
     Route(route::Step),
+    GatewayResponse(gateway_response::Step),
     Deployment(deployment::Step),
     /// Keeps or forgets the record of a revision, in Kubernetes.
     Record(deployment::RecordStep),
@@ -40,6 +42,7 @@ impl std::fmt::Display for Step {
             Self::StateMachine(step) => step.fmt(f),
             Self::RestApi(step) => step.fmt(f),
             Self::Route(step) => step.fmt(f),
+            Self::GatewayResponse(step) => step.fmt(f),
             Self::Deployment(step) => step.fmt(f),
             Self::Record(step) => step.fmt(f),
             Self::Stage(step) => step.fmt(f),
@@ -61,14 +64,27 @@ pub struct Conflict {
     pub whose: String,
 }
 
+/// The change that makes an AWS object ours again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claim {
+    /// Tags to write.
+    pub tags: Tags,
+    /// Tags to take off.
+    pub remove: Vec<String>,
+}
+
 /// How a change of owner tags is to be made, where one is.
 ///
 /// # Errors
 /// [`Conflict`] where the tags are another's.
-fn claim(owner: &Owner, tags: &Tags, what: impl FnOnce() -> String) -> Result<Option<Tags>, Conflict> {
+fn claim(owner: &Owner, tags: &Tags, what: impl FnOnce() -> String) -> Result<Option<Claim>, Conflict> {
     match owner.reads(tags) {
         Ownership::Ours => Ok(None),
-        Ownership::Released => Ok(Some(owner.tags())),
+        Ownership::Released => Ok(Some(Claim { tags: owner.tags(), remove: vec![RELEASED_FROM.to_owned()] })),
+        Ownership::Inherited => {
+            let differing = owner.tags().into_iter().filter(|(key, value)| tags.get(key) != Some(value)).collect();
+            Ok(Some(Claim { tags: differing, remove: Vec::new() }))
+        }
         Ownership::Foreign(whose) => Err(Conflict { what: what(), whose }),
     }
 }

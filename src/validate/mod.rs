@@ -3,8 +3,11 @@
 pub mod execution_role;
 #[cfg(test)]
 pub(crate) mod fixture;
+mod gateway_response;
 pub mod rest_api;
 pub mod route;
+pub mod route_request;
+pub mod route_response;
 pub mod stage;
 pub mod state_machine;
 #[cfg(test)]

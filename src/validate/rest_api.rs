@@ -4,10 +4,11 @@ use kube::ResourceExt;
 
 use super::stage::{self, ValidStage};
 use crate::api::conditions::reasons;
-use crate::api::{APIRoute, Authorization, DeletionPolicy, EndpointType, Mapping, RestAPI, RouteGrant};
+use crate::api::{APIRoute, AWSAccount, Authorization, DeletionPolicy, EndpointType, Mapping, RestAPI, RouteGrant};
 use crate::identity::{Key, Owner, joined};
 use crate::problem::Problem;
 use crate::resources::account::LogRole;
+use crate::resources::gateway_response::GatewayResponses;
 use crate::tenancy::{Admission, Place, admit, includes};
 use crate::world::World;
 
@@ -30,6 +31,8 @@ pub struct ValidApi {
     pub stages: Vec<ValidStage>,
     /// The role that API Gateway may be given to write logs with, where it has none in the account.
     pub log_role: Option<String>,
+    /// What API Gateway itself answers, by type.
+    pub gateway_responses: GatewayResponses,
     /// How many unserved revisions are kept.
     pub revision_history_limit: usize,
     /// Whether what is no longer needed is let go rather than deleted.
@@ -49,8 +52,8 @@ impl ValidApi {
 }
 
 /// The owner of a RestAPI's AWS objects.
-pub fn owner(world: &World, api: &RestAPI) -> Owner {
-    Owner { cluster: world.cluster.clone(), kind: "RestAPI", key: Key::of(api) }
+pub fn owner(world: &World, account: &AWSAccount, api: &RestAPI) -> Owner {
+    world.owner(account, "RestAPI", Key::of(api))
 }
 
 /// Where an API lives.
@@ -83,7 +86,7 @@ pub fn validate(world: &World, api: &RestAPI) -> Result<ValidApi, Problem> {
             ),
         ));
     }
-    let owner = owner(world, api);
+    let owner = owner(world, &admission.account, api);
     let stages = stage::validate(api, &owner, &admission, &place)?;
     Ok(ValidApi {
         owner,
@@ -92,6 +95,7 @@ pub fn validate(world: &World, api: &RestAPI) -> Result<ValidApi, Problem> {
         endpoint,
         stages,
         log_role: admission.account.spec.api_gateway_log_role.as_ref().map(|role| role.arn.clone()),
+        gateway_responses: super::gateway_response::validate(api.spec.gateway_responses.as_deref().unwrap_or_default()),
         revision_history_limit: usize::try_from(api.spec.revision_history_limit).unwrap_or_default(),
         retains: api.spec.deletion_policy == DeletionPolicy::Retain,
         place,
@@ -168,7 +172,7 @@ pub fn admits(world: &World, api: &RestAPI, route: &APIRoute) -> Result<(), Prob
 /// Whether a route brings templates of its own, for requests or for answers: each is a program that reads all of a call.
 fn has_programs(route: &APIRoute) -> bool {
     let request = route.spec.request.as_ref().is_some_and(|request| request.templates.is_some());
-    let responses = route.spec.response.iter().flat_map(|response| &response.responses);
+    let responses = route.spec.response.iter().flat_map(|response| response.responses.iter().flatten());
     request || responses.filter_map(|response| response.integration.as_ref()).any(|it| !it.templates.is_empty())
 }
 

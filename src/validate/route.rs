@@ -5,20 +5,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use kube::ResourceExt;
 
 use super::rest_api::{ValidApi, admits};
+use super::route_request::request_templates;
+use super::route_response::{Responses, responses};
 use super::state_machine::arn_in;
 use super::{admitted_arn, target_machine};
 use crate::api::conditions::reasons;
-use crate::api::{
-    APIRoute, Action, EndpointType, InputEntry, MachineType, PAUSED, RequestSpec, ResponseSpec, RestAPI, StateMachine,
-    ValueSource, is_paused,
-};
+use crate::api::{APIRoute, Action, EndpointType, MachineType, PAUSED, RestAPI, StateMachine, is_paused};
 use crate::identity::{Key, invoke_role_name, joined, role_name, role_path};
-use crate::mapping::{self, Input, Machine, Request, Source};
+use crate::mapping::Machine;
 use crate::policy::ceiling;
-use crate::policy::roles::{InvokeAction, MachineArn, Use};
+use crate::policy::roles::{InvokeAction, MachineArn, On, Use};
 use crate::problem::Problem;
 use crate::resources::deployment::RoleNeeds;
-use crate::resources::route::{At, DEFAULT_TIMEOUT_MILLIS, Integration, IntegrationResponse, Method};
+use crate::resources::route::{At, DEFAULT_TIMEOUT_MILLIS, Integration, Method};
 use crate::tenancy::{Admission, Place, admit};
 use crate::world::World;
 
@@ -60,6 +59,11 @@ pub struct Refusal {
 }
 
 impl Refusal {
+    /// What serves is left as it is.
+    pub fn kept(problem: Problem) -> Self {
+        Self { problem, refs: false, withdrawn: false }
+    }
+
     fn own(problem: Problem) -> Self {
         let withdrawn = problem.reason == reasons::NOT_ALLOWED;
         Self { problem, refs: false, withdrawn }
@@ -82,8 +86,7 @@ pub fn operation_name(route: &Key) -> String {
 /// That it is paused, or the first problem.
 pub fn candidate(world: &World, api: &RestAPI, valid: &ValidApi, route: &APIRoute) -> Result<ValidRoute, Refusal> {
     if is_paused(route) {
-        let problem = Problem::waiting(reasons::PAUSED, format!("Paused by annotation {PAUSED}"));
-        return Err(Refusal { problem, refs: false, withdrawn: false });
+        return Err(Refusal::kept(Problem::waiting(reasons::PAUSED, format!("Paused by annotation {PAUSED}"))));
     }
     validate(world, api, valid, route)
 }
@@ -111,6 +114,18 @@ pub fn validate(world: &World, api: &RestAPI, valid: &ValidApi, route: &APIRoute
             )));
         }
     }
+    if spec.target.action.is_on_tasks()
+        && !(admission.exposes_task_callbacks() && valid.admission.exposes_task_callbacks())
+    {
+        return Err(Refusal::own(Problem::stalled(
+            reasons::NOT_ALLOWED,
+            format!(
+                "spec.target.action: {} needs exposure.taskCallbacks in the tenants of the namespace and of the RestAPI, because its role may answer any task of the account whose token a caller holds; ask the platform admin to set it in AWSAccount {}",
+                spec.target.action.as_str(),
+                admission.account.name_any(),
+            ),
+        )));
+    }
     let timeout_millis = spec.timeout_millis.unwrap_or(DEFAULT_TIMEOUT_MILLIS);
     if timeout_millis > DEFAULT_TIMEOUT_MILLIS && valid.endpoint == EndpointType::Edge {
         return Err(Refusal::own(Problem::invalid(format!(
@@ -119,28 +134,40 @@ pub fn validate(world: &World, api: &RestAPI, valid: &ValidApi, route: &APIRoute
     }
     let targets = targets(world, valid, &admission, route)?;
     let request = spec.request.clone().unwrap_or_default();
-    let templates = request_templates(valid, route, &targets, &request).map_err(Refusal::own)?;
-    let (responses, integration_responses) = responses(spec.target.action, spec.response.as_ref());
+    let templates = request_templates(valid, route, &targets.machine, &request).map_err(Refusal::own)?;
+    let Responses { declared: responses, mapped: integration_responses } =
+        responses(&spec.target, spec.response.as_ref()).map_err(Refusal::own)?;
     let own_role = request.templates.is_some() || spec.target.state_machine_refs.is_some();
-    let (credentials, role) = role(valid, &admission, route, &targets, own_role).map_err(Refusal::own)?;
-    let integration = Integration {
-        type_: "AWS".to_owned(),
-        http_method: Some("POST".to_owned()),
-        uri: Some(format!(
-            "arn:{}:apigateway:{}:states:action/{}",
-            valid.place.partition,
-            valid.place.region,
-            spec.target.action.as_str()
-        )),
-        credentials: Some(credentials),
-        // Whatever type the client's body has, Step Functions gets its own.
-        parameters: BTreeMap::from([(
-            "integration.request.header.Content-Type".to_owned(),
-            "'application/x-amz-json-1.0'".to_owned(),
-        )]),
-        templates,
-        passthrough: "NEVER".to_owned(),
-        timeout_millis,
+    let (integration, role) = if let Some(action) = invoke_action(spec.target.action) {
+        let (credentials, role) = role(valid, &admission, route, action, &targets, own_role).map_err(Refusal::own)?;
+        let Place { partition, region, .. } = &valid.place;
+        let integration = Integration {
+            type_: "AWS".to_owned(),
+            http_method: Some("POST".to_owned()),
+            uri: Some(format!("arn:{partition}:apigateway:{region}:states:action/{}", action.name())),
+            credentials: Some(credentials),
+            // Whatever type the client's body has, Step Functions gets its own.
+            parameters: BTreeMap::from([(
+                "integration.request.header.Content-Type".to_owned(),
+                "'application/x-amz-json-1.0'".to_owned(),
+            )]),
+            templates,
+            passthrough: "NEVER".to_owned(),
+            timeout_millis,
+        };
+        (integration, role)
+    } else {
+        let integration = Integration {
+            type_: "MOCK".to_owned(),
+            http_method: None,
+            uri: None,
+            credentials: None,
+            parameters: BTreeMap::new(),
+            templates,
+            passthrough: "NEVER".to_owned(),
+            timeout_millis,
+        };
+        (integration, None)
     };
     Ok(ValidRoute {
         at: At::of(spec),
@@ -262,12 +289,18 @@ fn managed_as(world: &World, place: &Place, arn: &str) -> Option<Key> {
     world.machines.iter().find(|(_, machine)| is(machine)).map(|(key, _)| key.clone())
 }
 
-/// StartSyncExecution is for EXPRESS only, DescribeExecution and StopExecution for STANDARD only (AWS.md §3).
+/// StartSyncExecution is for EXPRESS only, what is done with executions for STANDARD only (AWS.md §3).
 fn check_type(field: &str, action: Action, key: &Key, machine: &StateMachine) -> Result<(), Problem> {
     let needed = match action {
         Action::StartSyncExecution => MachineType::Express,
-        Action::DescribeExecution | Action::StopExecution => MachineType::Standard,
-        Action::StartExecution => return Ok(()),
+        Action::DescribeExecution | Action::StopExecution | Action::GetExecutionHistory | Action::ListExecutions => {
+            MachineType::Standard
+        }
+        Action::StartExecution
+        | Action::SendTaskSuccess
+        | Action::SendTaskFailure
+        | Action::SendTaskHeartbeat
+        | Action::Mock => return Ok(()),
     };
     if machine.spec.type_ == needed {
         return Ok(());
@@ -281,158 +314,16 @@ fn check_type(field: &str, action: Action, key: &Key, machine: &StateMachine) ->
     )))
 }
 
-fn request_templates(
-    valid: &ValidApi,
-    route: &APIRoute,
-    targets: &Targets,
-    request: &RequestSpec,
-) -> Result<BTreeMap<String, String>, Problem> {
-    if let Some(raw) = &request.templates {
-        return raw
-            .iter()
-            .map(|(content_type, text)| {
-                let filled = valid.place.fill(text);
-                let filled = match (&targets.machine.default, filled.contains("${StateMachineArn}")) {
-                    (_, false) => filled,
-                    (Some(arn), true) => filled.replace("${StateMachineArn}", arn),
-                    (None, true) => {
-                        return Err(Problem::invalid(format!(
-                            "spec.request.templates[{content_type}]: ${{StateMachineArn}} needs target.stateMachineRef or target.arn"
-                        )));
-                    }
-                };
-                Ok((content_type.clone(), filled))
-            })
-            .collect();
-    }
-    let mapped = match route.spec.target.action {
-        _ if route.spec.target.state_machine_refs.is_some() => Request::Client,
-        Action::StartExecution | Action::StartSyncExecution => Request::Start {
-            machine: targets.machine.clone(),
-            input: inputs(route, request.input.as_deref().unwrap_or_default())?,
-            execution_name: request
-                .execution_name
-                .as_ref()
-                .map(|name| value_source(route, "executionName", name))
-                .transpose()?,
-        },
-        action => Request::Execution {
-            machine: targets.machine.clone(),
-            execution: match &request.execution_name {
-                Some(name) => value_source(route, "executionName", name)?,
-                None => {
-                    return Err(Problem::invalid(format!(
-                        "spec.request.executionName: {} must know which execution is meant",
-                        action.as_str()
-                    )));
-                }
-            },
-            stop: (action == Action::StopExecution).then(Default::default),
-        },
-    };
-    mapping::validate_request(&mapped).map_err(|error| Problem::invalid(format!("spec.request.{error}")))?;
-    let template = mapping::request_template(&mapped);
-    let content_types = request.content_types.clone().unwrap_or_else(|| vec!["application/json".to_owned()]);
-    Ok(content_types.into_iter().map(|content_type| (content_type, template.clone())).collect())
-}
-
-fn inputs(route: &APIRoute, entries: &[InputEntry]) -> Result<Vec<Input>, Problem> {
-    let mut inputs = Vec::new();
-    for (index, entry) in entries.iter().enumerate() {
-        let field = format!("input[{index}]");
-        let source = if let Some(pointer) = &entry.body {
-            Source::Body((!pointer.is_empty()).then(|| pointer.clone()))
-        } else if let Some(text) = &entry.value {
-            Source::Value(serde_json::from_str(text).map_err(|error| {
-                Problem::invalid(format!(
-                    "spec.request.{field}.value is not JSON: {error}; quote a text twice, as '\"text\"'"
-                ))
-            })?)
-        } else if let Some(name) = &entry.query_list {
-            Source::QueryList(name.clone())
-        } else {
-            let plain = ValueSource {
-                body: None,
-                path: entry.path.clone(),
-                query: entry.query.clone(),
-                header: entry.header.clone(),
-                context: entry.context.clone(),
-            };
-            value_source(route, &field, &plain)?
-        };
-        inputs.push(Input { to: entry.to.clone(), source });
-    }
-    Ok(inputs)
-}
-
-fn value_source(route: &APIRoute, field: &str, source: &ValueSource) -> Result<Source, Problem> {
-    if let Some(name) = &source.path {
-        let path = &route.spec.path;
-        if !path.contains(&format!("{{{name}}}")) && !path.contains(&format!("{{{name}+}}")) {
-            return Err(Problem::invalid(format!(
-                "spec.request.{field}.path: the path {path} has no parameter {{{name}}}"
-            )));
-        }
-        return Ok(Source::Path(name.clone()));
-    }
-    let other = source
-        .body
-        .clone()
-        .map(|pointer| Source::Body(Some(pointer)))
-        .or_else(|| source.query.clone().map(Source::Query))
-        .or_else(|| source.header.clone().map(Source::Header))
-        .or_else(|| source.context.clone().map(Source::Context));
-    other.ok_or_else(|| Problem::invalid(format!("spec.request.{field} names no part of the request")))
-}
-
-type Responses = (BTreeSet<String>, BTreeMap<String, IntegrationResponse>);
-
-fn responses(action: Action, raw: Option<&ResponseSpec>) -> Responses {
-    if let Some(raw) = raw {
-        let statuses = raw.responses.iter().map(|response| response.status_code.to_string()).collect();
-        let mapped = raw
-            .responses
-            .iter()
-            .filter_map(|response| {
-                let integration = response.integration.as_ref()?;
-                let mapped = IntegrationResponse {
-                    selection_pattern: integration.selection_pattern.clone(),
-                    templates: integration.templates.clone(),
-                };
-                Some((response.status_code.to_string(), mapped))
-            })
-            .collect();
-        return (statuses, mapped);
-    }
-    let action = match action {
-        Action::StartExecution => mapping::Action::StartExecution,
-        Action::StartSyncExecution => mapping::Action::StartSyncExecution,
-        Action::DescribeExecution => mapping::Action::DescribeExecution,
-        Action::StopExecution => mapping::Action::StopExecution,
-    };
-    let defaults = mapping::default_responses(action);
-    let statuses = defaults.iter().map(|response| response.status.clone()).collect();
-    let mapped = defaults
-        .into_iter()
-        .map(|response| {
-            let mapped =
-                IntegrationResponse { selection_pattern: response.selection_pattern, templates: response.templates };
-            (response.status, mapped)
-        })
-        .collect();
-    (statuses, mapped)
-}
-
 type Credentials = (String, Option<(String, RoleNeeds)>);
 
 fn role(
     valid: &ValidApi,
     admission: &Admission,
     route: &APIRoute,
+    action: InvokeAction,
     targets: &Targets,
     own_role: bool,
 ) -> Result<Credentials, Problem> {
-    let action = invoke_action(route.spec.target.action);
     let asked = route.spec.invoke_role.as_ref();
     if let Some(arn) = asked.and_then(|role| role.arn.as_ref()) {
         let list = &admission.tenant.invoke_role_arns;
@@ -457,20 +348,28 @@ fn role(
     let uses = targets
         .arns
         .iter()
-        .map(|arn| MachineArn::parse(arn).map(|machine| Use { action, machine }))
+        .map(|arn| MachineArn::parse(arn).map(|machine| Use { action, on: On::Machine(machine) }))
+        .chain(action.is_on_tasks().then(|| Ok(Use { action, on: On::TasksIn(region.clone()) })))
         .collect::<Result<BTreeSet<_>, _>>()
         .map_err(|error| Problem::invalid(error.to_string()))?;
     let arn = format!("arn:{partition}:iam::{account_id}:role{}{name}", role_path(&valid.owner, region));
     Ok((arn, Some((name, RoleNeeds { of: Some(of), uses, managed_policies }))))
 }
 
-fn invoke_action(action: Action) -> InvokeAction {
-    match action {
+/// What its role must be able to do; a mock has none.
+fn invoke_action(action: Action) -> Option<InvokeAction> {
+    Some(match action {
         Action::StartExecution => InvokeAction::StartExecution,
         Action::StartSyncExecution => InvokeAction::StartSyncExecution,
         Action::DescribeExecution => InvokeAction::DescribeExecution,
         Action::StopExecution => InvokeAction::StopExecution,
-    }
+        Action::GetExecutionHistory => InvokeAction::GetExecutionHistory,
+        Action::ListExecutions => InvokeAction::ListExecutions,
+        Action::SendTaskSuccess => InvokeAction::SendTaskSuccess,
+        Action::SendTaskFailure => InvokeAction::SendTaskFailure,
+        Action::SendTaskHeartbeat => InvokeAction::SendTaskHeartbeat,
+        Action::Mock => return None,
+    })
 }
 
 /// The StateMachines that it refers to.

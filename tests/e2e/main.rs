@@ -3,6 +3,7 @@
 //! One testbed serves all tests (`support::suite`), which run beside each other, each in namespaces of its own.
 #![allow(clippy::unwrap_used)]
 
+mod brake;
 mod canary;
 mod chart;
 mod cloud;
@@ -11,6 +12,8 @@ mod drift;
 mod escalation;
 mod examples;
 mod faults;
+mod gateway_responses;
+mod mapping;
 mod outputs;
 mod plan;
 mod proxy;
@@ -23,5 +26,6 @@ mod schema_cases;
 mod stage_settings;
 mod stages;
 mod support;
+mod takeover;
 mod tenancy;
 mod wrong;

@@ -13,9 +13,20 @@ fn routes() -> Vec<(&'static str, Value, &'static str)> {
     let parameter = |path: &str| json!({"path": path});
     let source = |entry: Value| json!({"request": {"input": [entry]}});
     let one_source = "spec.request.input[0]: Invalid value: set exactly one of `body`, `path`, `query`, `queryList`, \
-                      `header`, `context`, `value`";
+                      `header`, `headerList`, `context`, `stageVariable`, `value`";
     let default = "spec.response.responses: Invalid value: exactly one response must have an `integration` without \
                    `selectionPattern`: it is the default";
+    let no_machine = "spec.target: Invalid value: a task's token says which task is meant, and a mock calls nothing: leave \
+                      `stateMachineRef`, `arn`, `stateMachineRefs` and `stages` out";
+    let either = "spec.response: Invalid value: set either `headers`, which change the action's own responses, or \
+                  `responses`, which replace them";
+    let one_value = "spec.response.headers[0]: Invalid value: set exactly one of `value`, `header`, `body`, `context`, \
+                     `stageVariable`";
+    let header = |source: Value| {
+        let mut header = json!({"name": "X-A"});
+        header.as_object_mut().unwrap().extend(source.as_object().unwrap().clone());
+        header
+    };
     let role = "spec.invokeRole: Invalid value: set exactly one of `arn` (an existing role) and `managedPolicyArns` (a \
                 managed role of this route's own)";
     let refs = json!({"stateMachineRef": null, "stateMachineRefs": [{"name": "a"}]});
@@ -41,7 +52,8 @@ fn routes() -> Vec<(&'static str, Value, &'static str)> {
         (
             json!({"target": {"action": "StartExecutions"}}),
             "spec.target.action: Unsupported value: \"StartExecutions\": supported values: \"StartExecution\", \
-             \"StartSyncExecution\", \"DescribeExecution\", \"StopExecution\"",
+             \"StartSyncExecution\", \"DescribeExecution\", \"StopExecution\", \"GetExecutionHistory\", \
+             \"ListExecutions\", \"SendTaskSuccess\", \"SendTaskFailure\", \"SendTaskHeartbeat\", \"Mock\"",
         ),
         (json!({"target": {"action": null}}), "spec.target.action: Required value"),
         (json!({"authorization": null}), "spec.authorization: Required value"),
@@ -59,22 +71,22 @@ fn routes() -> Vec<(&'static str, Value, &'static str)> {
         ),
         (
             json!({"target": {"action": "DescribeExecution"}}),
-            "spec: Invalid value: DescribeExecution and StopExecution need request.executionName: which part of the \
-             request names the execution",
+            "spec: Invalid value: DescribeExecution, StopExecution and GetExecutionHistory need request.executionName: which \
+             part of the request names the execution",
         ),
         (
             json!({"target": {"action": "StopExecution"}, "request": {"executionName": {"query": "n"}, "input": [{"to": "/a", "query": "a"}]}}),
-            "spec: Invalid value: DescribeExecution and StopExecution take no request.input",
+            "spec: Invalid value: only StartExecution, StartSyncExecution and SendTaskSuccess take request.input",
         ),
         (
             json!({"request": {"templates": {"application/json": "{}"}, "input": [{"to": "/a", "query": "a"}]}}),
-            "spec.request: Invalid value: `templates` are the whole mapping: leave `input`, `executionName` and \
-             `contentTypes` out",
+            "spec.request: Invalid value: `templates` are the whole mapping: leave `input`, `executionName`, `taskToken`, \
+             `error`, `cause`, `traceHeader` and `contentTypes` out",
         ),
         (
             json!({"target": refs, "request": {"input": [{"to": "/a", "query": "a"}]}}),
-            "spec: Invalid value: with target.stateMachineRefs the client's body is the whole request: leave request.input \
-             and request.executionName out",
+            "spec: Invalid value: with target.stateMachineRefs the client's body is the whole request: leave request.input, \
+             executionName, error, cause and traceHeader out",
         ),
         (source(json!({"to": "/a"})), one_source),
         (source(json!({"to": "/a", "query": "a", "header": "b"})), one_source),
@@ -84,13 +96,51 @@ fn routes() -> Vec<(&'static str, Value, &'static str)> {
         ),
         (
             json!({"request": {"executionName": {}}}),
-            "spec.request.executionName: Invalid value: set exactly one of `body`, `path`, `query`, `header`, `context`",
+            "spec.request.executionName: Invalid value: set exactly one of `body`, `path`, `query`, `header`, \
+             `context`, `stageVariable`, `value`",
         ),
         (
             json!({"invokeRole": {"arn": "arn:aws:iam::111122223333:role/r", "managedPolicyArns": ["arn:aws:iam::aws:policy/p"]}}),
             role,
         ),
         (json!({"invokeRole": {}}), role),
+        (json!({"target": {"action": "SendTaskSuccess"}, "request": {"taskToken": {"query": "t"}}}), no_machine),
+        (json!({"target": {"action": "Mock", "mock": {"statusCode": 200}}}), no_machine),
+        (json!({"target": {"mock": {"statusCode": 200}}}), "spec.target: Invalid value: set `mock` exactly when `action` is Mock"),
+        (
+            json!({"target": {"action": "SendTaskSuccess", "stateMachineRef": null}}),
+            "spec: Invalid value: SendTaskSuccess, SendTaskFailure and SendTaskHeartbeat need request.taskToken: which part \
+             of the request is the task's token",
+        ),
+        (
+            json!({"request": {"taskToken": {"query": "t"}}}),
+            "spec: Invalid value: only SendTaskSuccess, SendTaskFailure and SendTaskHeartbeat take request.taskToken",
+        ),
+        (
+            json!({"request": {"cause": {"query": "t"}}}),
+            "spec: Invalid value: only StopExecution and SendTaskFailure take request.error and request.cause",
+        ),
+        (
+            json!({"target": {"action": "ListExecutions"}, "request": {"traceHeader": {"header": "X-Amzn-Trace-Id"}}}),
+            "spec: Invalid value: only StartExecution and StartSyncExecution take request.traceHeader",
+        ),
+        (
+            json!({"target": {"action": "ListExecutions"}, "request": {"executionName": {"query": "n"}}}),
+            "spec: Invalid value: ListExecutions, SendTask… and Mock take no request.executionName",
+        ),
+        (
+            json!({"target": {"action": "Mock", "mock": {"statusCode": 200}, "stateMachineRef": null}, "invokeRole": {"arn": "arn:aws:iam::111122223333:role/r"}}),
+            "spec: Invalid value: a mock calls nothing: leave invokeRole, request.templates and request.contentTypes out",
+        ),
+        (json!({"response": {}}), either),
+        (json!({"response": {"headers": [header(json!({"value": "a"}))], "responses": [{"statusCode": 200, "integration": {}}]}}), either),
+        (json!({"response": {"headers": [header(json!({}))]}}), one_value),
+        (json!({"response": {"headers": [header(json!({"value": "a", "context": "requestId"}))]}}), one_value),
+        (
+            json!({"response": {"headers": [header(json!({"value": "it's"}))]}}),
+            "spec.response.headers[0].value: Invalid value: \"it's\": a header's value holds printable ASCII without \
+             apostrophes: API Gateway has no escape for them",
+        ),
         (json!({"response": {"responses": [{"statusCode": 200}]}}), default),
         (json!({"response": {"responses": [{"statusCode": 200, "integration": {}}, {"statusCode": 201, "integration": {}}]}}), default),
         (
@@ -157,6 +207,7 @@ fn machines() -> Vec<(&'static str, Value, &'static str)> {
 fn apis() -> Vec<(&'static str, Value, &'static str)> {
     let many: Vec<Value> = (0..11).map(|n| json!({"name": format!("s{n}")})).collect();
     let grant = |grant: Value| json!({"allowedRoutes": [grant]});
+    let answers = |answer: Value| json!({"gatewayResponses": [answer]});
     vec![
         (json!({"stages": null}), "spec.stages: Required value"),
         (json!({"stages": []}), "spec.stages: Invalid value: 0: spec.stages in body should have at least 1 items"),
@@ -195,6 +246,22 @@ fn apis() -> Vec<(&'static str, Value, &'static str)> {
         (
             json!({"endpoint": {"type": "PRIVATE"}}),
             "spec.endpoint.type: Unsupported value: \"PRIVATE\": supported values: \"REGIONAL\", \"EDGE\"",
+        ),
+        (
+            answers(json!({"type": "TEAPOT", "statusCode": 418})),
+            "spec.gatewayResponses[0].type: Unsupported value: \"TEAPOT\": supported values: \"ACCESS_DENIED\", \"API_CONFIGURATION_ERROR\", \"AUTHORIZER_CONFIGURATION_ERROR\", \"AUTHORIZER_FAILURE\", \"BAD_REQUEST_BODY\", \"BAD_REQUEST_PARAMETERS\", \"DEFAULT_4XX\", \"DEFAULT_5XX\", \"EXPIRED_TOKEN\", \"INTEGRATION_FAILURE\", \"INTEGRATION_TIMEOUT\", \"INVALID_API_KEY\", \"INVALID_SIGNATURE\", \"MISSING_AUTHENTICATION_TOKEN\", \"QUOTA_EXCEEDED\", \"REQUEST_TOO_LARGE\", \"RESOURCE_NOT_FOUND\", \"THROTTLED\", \"UNAUTHORIZED\", \"UNSUPPORTED_MEDIA_TYPE\", \"WAF_FILTERED\"",
+        ),
+        (
+            answers(json!({"type": "THROTTLED"})),
+            "spec.gatewayResponses[0]: Invalid value: say what differs from AWS's own answer: set `statusCode`, `headers` or `templates`",
+        ),
+        (
+            answers(json!({"type": "THROTTLED", "headers": [{"name": "A", "value": "it's"}]})),
+            "spec.gatewayResponses[0].headers[0].value: Invalid value: \"it's\": a header's text is printable ASCII without `'`, which API Gateway quotes it with",
+        ),
+        (
+            answers(json!({"type": "THROTTLED", "headers": [{"name": "A", "value": "a", "query": "b"}]})),
+            "spec.gatewayResponses[0].headers[0]: Invalid value: set exactly one of `value`, `path`, `query`, `header`, `context`",
         ),
         (
             json!({"revisionHistoryLimit": 101}),

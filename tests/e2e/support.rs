@@ -63,6 +63,7 @@ spec:
   accountId: "000000000000"
   regions: [{{name: us-east-1}}]
   endpointUrl: {endpoint}
+  maxDeletionsPerHour: 100000
   tenants:
   - name: {name}
     namespaces: {{from: Selector, selector: {{matchLabels: {{{TENANT}: {name}}}}}}}
@@ -73,7 +74,7 @@ spec:
     invokeRoleArns: ["arn:aws:iam::*:role/e2e-*"]
     managedPolicyArns: ["arn:aws:iam::aws:policy/AWSStepFunctionsFullAccess"]
     namePatterns: ["${{namespace}}-*"]
-    exposure: {{authorizations: [NONE, AWS_IAM], cacheClusterSizes: ["0.5"]}}
+    exposure: {{authorizations: [NONE, AWS_IAM], taskCallbacks: true, cacheClusterSizes: ["0.5"]}}
 "#
     )
 }

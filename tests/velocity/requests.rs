@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use stepgate::mapping::{Input, Machine, Request, Source, StopFields, request_template, validate_request};
+use stepgate::mapping::{Ask, Failure, Input, Machine, Report, Request, Source, request_template, validate_request};
 
 use crate::harness::{Call, assert_safe_request, evaluate, hostile_calls, hostile_cases, needs_velocity, velocity};
 
@@ -24,7 +24,7 @@ fn body(pointer: &str) -> Source {
 }
 
 fn start(input: Vec<Input>) -> Request {
-    Request::Start { machine: machine(), input, execution_name: None }
+    Request::Start { machine: machine(), input, execution_name: None, trace_header: None }
 }
 
 /// The request that a form makes of a call, and its input.
@@ -229,7 +229,8 @@ fn one_source_can_be_the_whole_input() {
 #[test]
 fn an_execution_name_is_sent_only_when_there_is_one() {
     needs_velocity!();
-    let named = |source| Request::Start { machine: machine(), input: vec![], execution_name: Some(source) };
+    let named =
+        |source| Request::Start { machine: machine(), input: vec![], execution_name: Some(source), trace_header: None };
     for value in hostile_cases() {
         let call = Call::body(json!({"n": value}).to_string())
             .path("n", &value)
@@ -262,7 +263,8 @@ fn each_stage_calls_its_own_machine() {
     let stages = ["dev", "prod"].map(|stage| (stage.to_owned(), arn(stage)));
     let mut machine = Machine { default: Some(MACHINE.to_owned()), stages: stages.into() };
     let sent = |machine: &Machine, stage: &str| {
-        let request = Request::Start { machine: machine.clone(), input: vec![], execution_name: None };
+        let request =
+            Request::Start { machine: machine.clone(), input: vec![], execution_name: None, trace_header: None };
         let call = Call::body("{\"stage\":\"dev\"}").context(json!({"stage": stage})).query("stage", &["dev"]);
         let answer = evaluate(&request_template(&request), &call).unwrap();
         answer.json()["stateMachineArn"].clone()
@@ -274,7 +276,7 @@ fn each_stage_calls_its_own_machine() {
     assert_eq!(sent(&machine, "prod"), arn("prod"));
     assert_eq!(sent(&machine, "test"), "");
 
-    let request = Request::Execution { machine, execution: Source::Path("name".into()), stop: None };
+    let request = Request::Execution { machine, execution: Source::Path("name".into()), ask: Ask::Describe };
     let call = Call::default().path("name", "n").context(json!({"stage": "prod"}));
     let answer = evaluate(&request_template(&request), &call).unwrap();
     let expected = EXECUTION.replace("demo_hello:", "demo_hello-prod:n");
@@ -289,18 +291,91 @@ fn each_stage_calls_its_own_machine() {
 #[test]
 fn an_execution_is_always_one_of_the_machines() {
     needs_velocity!();
-    let request = |stop| Request::Execution { machine: machine(), execution: Source::Path("name".into()), stop };
-    let stop = StopFields { error: Some(Source::Value(json!("Client's.Wish"))), cause: Some(body("/cause")) };
+    let request = |ask| Request::Execution { machine: machine(), execution: Source::Path("name".into()), ask };
+    let stop = Failure { error: Some(Source::Value(json!("Client's.Wish"))), cause: Some(body("/cause")) };
     for value in hostile_cases() {
         let call = Call::body(json!({"cause": value, "executionArn": "evil"}).to_string()).path("name", &value);
         let arn = format!("{EXECUTION}{value}");
-        assert_eq!(run(&request(None), &call), json!({"executionArn": arn}));
+        assert_eq!(run(&request(Ask::Describe), &call), json!({"executionArn": arn}));
 
         let mut expected = json!({"executionArn": arn, "error": "Client's.Wish"});
         if !value.is_empty() {
             expected["cause"] = json!(value);
         }
-        assert_eq!(run(&request(Some(stop.clone())), &call), expected);
+        assert_eq!(run(&request(Ask::Stop(stop.clone())), &call), expected);
+    }
+}
+
+#[test]
+fn lists_and_histories_are_paged_by_the_query() {
+    needs_velocity!();
+    let list = Request::List { machine: machine() };
+    let execution = Source::Path("name".into());
+    let history = Request::Execution { machine: machine(), execution, ask: Ask::History };
+    assert_eq!(run(&list, &Call::default()), json!({"stateMachineArn": MACHINE}));
+    let call = Call::default().query("maxResults", &["20"]).query("nextToken", &["t'1"]).query("status", &["RUNNING"]);
+    let expected = json!({"stateMachineArn": MACHINE, "statusFilter": "RUNNING", "maxResults": 20, "nextToken": "t'1"});
+    assert_eq!(run(&list, &call), expected);
+    let call = call.path("name", "n").query("reverseOrder", &["true"]);
+    let expected = json!({
+        "executionArn": format!("{EXECUTION}n"), "includeExecutionData": false, "reverseOrder": true, "maxResults": 20,
+        "nextToken": "t'1",
+    });
+    assert_eq!(run(&history, &call), expected);
+    // Step Functions refuses a text where it wants a number; nothing else gets in by it.
+    for value in hostile_cases().into_iter().filter(|value| !value.is_empty()) {
+        let call = ["maxResults", "nextToken", "reverseOrder", "status"]
+            .into_iter()
+            .fold(Call::default().path("name", "n"), |call, name| call.query(name, &[&value]));
+        let listed = run(&list, &call);
+        assert_eq!((&listed["maxResults"], &listed["statusFilter"]), (&json!(value), &json!(value)));
+        let told = run(&history, &call);
+        assert_eq!((&told["reverseOrder"], &told["nextToken"]), (&json!(value), &json!(value)));
+    }
+}
+
+#[test]
+fn a_task_is_told_of_by_its_token() {
+    needs_velocity!();
+    let request = |report| Request::Task { token: body("/token"), report };
+    for value in hostile_cases() {
+        let call = Call::body(json!({"token": value, "why": value, "n": 10}).to_string());
+        let output = |report| -> Value {
+            let told = run(&request(report), &call);
+            assert_eq!((&told["taskToken"], told.as_object().unwrap().len()), (&json!(value), 2));
+            serde_json::from_str(told["output"].as_str().unwrap()).unwrap()
+        };
+        assert_eq!(output(Report::Success(vec![])), json!({"token": value, "why": value, "n": 10}));
+        assert_eq!(output(Report::Success(vec![input("/a/b", body("/why"))])), json!({"a": {"b": value}}));
+        assert_eq!(run(&request(Report::Heartbeat), &call), json!({"taskToken": value}));
+        let why = Failure { error: Some(Source::Value(json!("Rejected"))), cause: Some(body("/why")) };
+        let mut expected = json!({"taskToken": value, "error": "Rejected"});
+        if !value.is_empty() {
+            expected["cause"] = json!(value);
+        }
+        assert_eq!(run(&request(Report::Failure(why)), &call), expected);
+    }
+}
+
+#[test]
+fn claims_stage_variables_and_lists_of_headers_are_inputs() {
+    needs_velocity!();
+    let inputs = vec![
+        input("/groups", Source::Context("authorizer.claims.cognito:groups".into())),
+        input("/sub", Source::Context("authorizer.claims.sub".into())),
+        input("/color", Source::StageVariable("color".into())),
+        input("/none", Source::StageVariable("none".into())),
+        input("/via", Source::HeaderList("x-via".into())),
+        input("/no-via", Source::HeaderList("x-no-via".into())),
+    ];
+    for value in hostile_cases() {
+        let claims = json!({"sub": value, "cognito:groups": value});
+        let mut call = Call::default().header("X-Via", &value).context(json!({"authorizer": {"claims": claims}}));
+        call.stage_variables.insert("color".into(), value.clone());
+        let text = if value.is_empty() { Value::Null } else { json!(value) };
+        let expected =
+            json!({"groups": text, "sub": text, "color": text, "none": null, "via": [value], "no-via": null});
+        assert_eq!(run_input(&start(inputs.clone()), &call), expected);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use stepgate::mapping::{Action, Response, default_responses};
+use stepgate::mapping::{Action, Response, default_responses, mock_response};
 
 use crate::harness::{Call, evaluate, hostile_cases, needs_velocity, velocity};
 
@@ -184,5 +184,83 @@ proptest! {
             prop_assert_eq!(status, 500);
             prop_assert_eq!(body, json!({"error": error, "cause": cause}));
         }
+    }
+}
+
+#[test]
+fn executions_are_listed_by_their_names() {
+    needs_velocity!();
+    for value in hostile_cases() {
+        let one = json!({
+            "executionArn": EXECUTION, "stateMachineArn": MACHINE, "name": value, "status": "FAILED", "startDate": 1.48e9,
+            "stopDate": 1.5e9,
+        });
+        let two = json!({"executionArn": EXECUTION, "name": "b", "status": "RUNNING", "startDate": 1.6e9});
+        let (status, body) =
+            respond(Action::ListExecutions, 200, &json!({"executions": [one, two], "nextToken": value}));
+        let mut expected = json!({"executions": [
+            {"name": value, "status": "FAILED", "startDate": 1.48e9, "stopDate": 1.5e9},
+            {"name": "b", "status": "RUNNING", "startDate": 1.6e9},
+        ]});
+        if !value.is_empty() {
+            expected["nextToken"] = json!(value);
+        }
+        assert_eq!((status, body), (200, expected));
+    }
+    assert_eq!(respond(Action::ListExecutions, 200, &json!({"executions": []})).1, json!({"executions": []}));
+}
+
+#[test]
+fn a_history_tells_what_happened_and_nobody_s_arn() {
+    needs_velocity!();
+    for value in hostile_cases() {
+        let event =
+            |id: u64, type_: &str| json!({"id": id, "previousEventId": id - 1, "type": type_, "timestamp": 1.48e9});
+        let with = |mut event: Value, key: &str, details: Value| {
+            event[key] = details;
+            event
+        };
+        let events = json!({"events": [
+            with(event(1, "ExecutionStarted"), "executionStartedEventDetails", json!({"roleArn": "arn:aws:iam::1:role/r", "input": value})),
+            with(event(2, "TaskStateEntered"), "stateEnteredEventDetails", json!({"name": value, "input": "secret"})),
+            with(event(3, "TaskScheduled"), "taskScheduledEventDetails", json!({"parameters": "secret"})),
+            with(event(4, "TaskStateExited"), "stateExitedEventDetails", json!({"name": "A", "output": "secret"})),
+            with(event(5, "ExecutionFailed"), "executionFailedEventDetails", json!({"error": "E", "cause": value})),
+        ]});
+        let (_, body) = respond(Action::GetExecutionHistory, 200, &events);
+        let told = |id: u64, type_: &str| json!({"id": id, "type": type_, "timestamp": 1.48e9});
+        let some =
+            |event: Value, key: &str, text: &str| if text.is_empty() { event } else { with(event, key, json!(text)) };
+        let expected = json!({"events": [
+            told(1, "ExecutionStarted"),
+            some(told(2, "TaskStateEntered"), "state", &value),
+            told(3, "TaskScheduled"),
+            with(told(4, "TaskStateExited"), "state", json!("A")),
+            some(with(told(5, "ExecutionFailed"), "error", json!("E")), "cause", &value),
+        ]});
+        assert_eq!(body, expected);
+    }
+}
+
+#[test]
+fn a_task_s_end_is_told() {
+    needs_velocity!();
+    assert_eq!(respond(Action::SendTask, 200, &json!({})), (200, json!({})));
+    for (type_, status) in
+        [("InvalidToken", 400), ("InvalidOutput", 400), ("TaskDoesNotExist", 404), ("TaskTimedOut", 410)]
+    {
+        let told = respond(Action::SendTask, 400, &json!({"__type": type_, "message": "no"}));
+        assert_eq!(told, (status, json!({"error": type_, "message": "no"})));
+    }
+}
+
+#[test]
+fn a_mock_answers_with_what_was_given() {
+    needs_velocity!();
+    for value in hostile_cases() {
+        let body = json!({"a": value, "list": [1, null, {"b": value}]});
+        let response = mock_response(418, &body);
+        let answer = evaluate(&response.templates["application/json"], &Call::body("{}")).unwrap();
+        assert_eq!((response.status.as_str(), answer.json(), answer.status), ("418", body, None));
     }
 }

@@ -11,10 +11,11 @@ use crate::identity::{Key, Tags};
 use crate::model::api::{Api, Observed};
 use crate::model::attach::{Attachment, attach};
 use crate::plan::{Plan, Planned};
-use crate::policy::roles::Use;
+use crate::policy::roles::{On, Use};
 use crate::policy::statement::Document;
 use crate::resources::deployment::remote::Found;
 use crate::resources::deployment::{Record, RecordStep, parse_description};
+use crate::resources::gateway_response::{self, GatewayResponses};
 use crate::resources::route::{At, Method, Observed as Tree, parent};
 use crate::resources::stage::Serves;
 use crate::resources::{Patch, PatchOp, Step, deployment, log_group, rest_api, role, route, stage};
@@ -33,6 +34,7 @@ pub struct Cloud {
     pub roles: BTreeMap<String, role::Observed>,
     pub stages: BTreeMap<String, stage::Observed>,
     pub log_groups: log_group::Groups,
+    pub gateway_responses: GatewayResponses,
     pub deployments: BTreeMap<i64, Found>,
     pub records: Vec<Record>,
     /// Methods by deployment id.
@@ -101,11 +103,13 @@ impl Cloud {
         model.attachment = &attachment;
         let names = model.needs(&self.observed([])).into_keys().chain(self.roles.keys().cloned());
         let mut observed = self.observed(names.collect::<Vec<_>>());
+        observed.gateway_responses = (!valid.gateway_responses.is_empty()).then(|| self.gateway_responses.clone());
         let mut plan = model.plan(&observed).unwrap();
         let serves =
             |planned: &Planned<Step>| matches!(planned.step, Step::Deployment(_) | Step::Stage(_) | Step::Record(_));
         if self.api.is_some() && plan.steps().iter().any(serves) {
             observed.deployments = Some(self.deployments.clone());
+            observed.gateway_responses = Some(self.gateway_responses.clone());
             plan = model.plan(&observed).unwrap();
         }
         Look { plan, waiting: model.waiting(), attachment }
@@ -153,6 +157,13 @@ impl Cloud {
             Step::StateMachine(step) => panic!("{step}"),
             Step::RestApi(step) => self.rest_api(step),
             Step::Route(step) => self.route(step, attachment),
+            Step::GatewayResponse(gateway_response::Step::Put { type_, response, exists }) => {
+                let before = self.gateway_responses.insert(type_.clone(), response.clone());
+                assert_eq!(before.is_some(), *exists, "{type_}");
+            }
+            Step::GatewayResponse(gateway_response::Step::Delete { type_ }) => {
+                assert!(self.gateway_responses.remove(type_).is_some(), "{type_} is not defined");
+            }
             Step::Deployment(deployment::Step::Create { description }) => {
                 assert!(!self.tree.methods.is_empty(), "the REST API doesn't contain any methods");
                 let whole = |method: &Method| method.integration.is_some();
@@ -227,7 +238,7 @@ impl Cloud {
             role::Step::Detach { arn, .. } => {
                 role.managed_policies.remove(arn);
             }
-            role::Step::Claim { tags, .. } => role.tags.extend(tags.clone()),
+            role::Step::Claim { claim, .. } => role.tags.extend(claim.tags.clone()),
             role::Step::Release { remove, tags, .. } => release(&mut role.tags, remove, tags),
             role::Step::Delete { name, .. } => {
                 self.roles.remove(name);
@@ -260,7 +271,7 @@ impl Cloud {
                     }
                 }
             }
-            rest_api::Step::Claim { tags, .. } => self.api.as_mut().unwrap().tags.extend(tags.clone()),
+            rest_api::Step::Claim { claim, .. } => self.api.as_mut().unwrap().tags.extend(claim.tags.clone()),
             rest_api::Step::Release { remove, tags, .. } => release(&mut self.api.as_mut().unwrap().tags, remove, tags),
             rest_api::Step::Delete { .. } => {
                 *self = Cloud { roles: std::mem::take(&mut self.roles), ..Cloud::default() };
@@ -357,11 +368,12 @@ impl Cloud {
             .filter_map(|(name, role)| Some((name, Document::parse(role.policies.get(role::POLICY_NAME)?).unwrap())))
             .collect();
         let allows = |role: &String, wanted: &Use| {
-            let executions = wanted.machine.executions();
+            let On::Machine(machine) = &wanted.on else { panic!("{wanted:?} is on no machine") };
+            let executions = machine.executions();
             policies.get(role).is_some_and(|policy| {
                 policy.statements().iter().any(|statement| {
                     statement.actions.contains(&wanted.action.to_string())
-                        && statement.resources.iter().any(|r| r == wanted.machine.as_str() || *r == executions)
+                        && statement.resources.iter().any(|r| r == machine.as_str() || *r == executions)
                 })
             })
         };

@@ -2,6 +2,7 @@
 
 mod attach;
 mod cloud;
+mod gateway_responses;
 mod invoke_roles;
 mod kept;
 mod machine;

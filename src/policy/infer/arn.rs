@@ -118,7 +118,12 @@ impl Machine<'_> {
 
     /// The ARN of a bucket, given by name or ARN.
     pub(super) fn bucket(&self, bucket: &str) -> String {
-        if bucket.starts_with("arn:") { bucket.to_owned() } else { format!("arn:{}:s3:::{bucket}", self.partition) }
+        match bucket {
+            arn if arn.starts_with("arn:") => arn.to_owned(),
+            // AWS refuses the call, and an ARN without its last part is none.
+            "" => format!("arn:{}:s3:::*", self.partition),
+            name => format!("arn:{}:s3:::{name}", self.partition),
+        }
     }
 
     /// The ARN of objects in a bucket, given by name or ARN; those of an access point are below `/object`.

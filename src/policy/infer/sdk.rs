@@ -325,6 +325,8 @@ fn own_members(operation: &str, kind: &ResourceType, variable: &str, last: Optio
 fn value(prefix: &str, kind: &ResourceType, text: &Text) -> String {
     let glob = text.glob();
     match (prefix, kind.name) {
+        // AWS refuses the call, and an ARN without its last part is none.
+        _ if glob.is_empty() => "*".to_owned(),
         ("sqs", _) if glob.contains('/') => {
             glob.rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or("*").to_owned()
         }
@@ -333,7 +335,7 @@ fn value(prefix: &str, kind: &ResourceType, text: &Text) -> String {
         ("s3", _) => glob,
         ("ssm", "parameter") if !glob.contains(':') => glob.trim_start_matches('/').to_owned(),
         ("kms", _) if glob.starts_with("alias/") => "*".to_owned(),
-        _ if glob.contains(':') || glob.is_empty() => "*".to_owned(),
+        _ if glob.contains(':') => "*".to_owned(),
         _ => glob,
     }
 }

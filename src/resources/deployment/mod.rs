@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::gateway_response::GatewayResponses;
 use super::route::{At, Method};
 use crate::identity::{Key, TAG_PREFIX, content_hash};
 use crate::policy::roles::{Use, deny_owner_tags, invoke_statements, uses};
@@ -132,10 +133,20 @@ impl std::fmt::Display for RecordStep {
     }
 }
 
+/// What a snapshot holds besides the methods: what an API does not have takes no part in the content's hash, so that a
+/// new kind of content makes no new deployments of APIs without it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BesideMethods<'a> {
+    /// What API Gateway itself answers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gateway_responses: Option<&'a GatewayResponses>,
+}
+
 /// The content's hash: it covers everything that a stage serves from the snapshot.
-pub fn hash(methods: &BTreeMap<At, Method>) -> String {
+pub fn hash(methods: &BTreeMap<At, Method>, beside: &BesideMethods<'_>) -> String {
     let list: Vec<_> = methods.iter().collect();
-    content_hash(&list)
+    if *beside == BesideMethods::default() { content_hash(&list) } else { content_hash(&(list, beside)) }
 }
 
 /// A deployment's description.

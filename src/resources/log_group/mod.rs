@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Conflict, claim};
+use super::{Claim, Conflict, claim};
 use crate::identity::{Owner, Ownership, Tags};
 
 /// All of ours begin with this.
@@ -57,7 +57,7 @@ pub enum Step {
     },
     Claim {
         name: String,
-        tags: Tags,
+        claim: Claim,
     },
     Release {
         name: String,
@@ -99,8 +99,8 @@ pub fn diff(desired: &Desired, observed: Option<&Observed>) -> Result<Vec<Step>,
         }
         Some(observed) => {
             if let Some(tags) = &observed.tags {
-                let tags = claim(&desired.owner, tags, || format!("log group `{}`", desired.name))?;
-                steps.extend(tags.map(|tags| Step::Claim { name: name(), tags }));
+                let claim = claim(&desired.owner, tags, || format!("log group `{}`", desired.name))?;
+                steps.extend(claim.map(|claim| Step::Claim { name: name(), claim }));
             }
             observed.retention_days
         }
@@ -111,15 +111,19 @@ pub fn diff(desired: &Desired, observed: Option<&Observed>) -> Result<Vec<Step>,
     Ok(steps)
 }
 
+fn is_ours(owner: &Owner, tags: &Tags) -> bool {
+    matches!(owner.reads(tags), Ownership::Ours | Ownership::Inherited)
+}
+
 /// What removes it: nothing where it is not ours.
 pub fn removal(name: &str, owner: &Owner, observed: &Observed) -> Option<Step> {
-    let ours = observed.tags.as_ref().is_none_or(|tags| owner.reads(tags) == Ownership::Ours);
+    let ours = observed.tags.as_ref().is_none_or(|tags| is_ours(owner, tags));
     ours.then(|| Step::Delete { name: name.to_owned() })
 }
 
 /// What lets it go under `deletionPolicy: Retain`.
 pub fn release(name: &str, owner: &Owner, observed: &Observed) -> Option<Step> {
-    let ours = observed.tags.as_ref().is_none_or(|tags| owner.reads(tags) == Ownership::Ours);
+    let ours = observed.tags.as_ref().is_none_or(|tags| is_ours(owner, tags));
     let (remove, tags) = (owner.tags().into_keys().collect(), owner.released_tag());
     ours.then(|| Step::Release { name: name.to_owned(), remove, tags })
 }
@@ -131,7 +135,7 @@ mod tests {
 
     fn desired(retention_days: Option<i32>) -> Desired {
         let cluster = Cluster { name: "c".into(), uid: "u".into() };
-        let owner = Owner { cluster, kind: "RestAPI", key: Key::new("demo", "api") };
+        let owner = Owner { cluster, kind: "RestAPI", key: Key::new("demo", "api"), takes_over: vec![] };
         Desired { name: "/stepgate/x".into(), retention_days, owner }
     }
 

@@ -4,7 +4,7 @@ use aws_sdk_cloudwatchlogs::Client;
 
 use super::{Groups, Observed, Step};
 use crate::aws::{AwsError, Class};
-use crate::identity::{RELEASED_FROM, Tags};
+use crate::identity::Tags;
 
 /// The log groups under a prefix, without their tags: one call.
 ///
@@ -53,9 +53,12 @@ pub async fn carry_out(logs: &Client, step: &Step, arn: impl Fn(&str) -> String)
             let delete = logs.delete_retention_policy().log_group_name(name);
             delete.send().await.map(drop).map_err(AwsError::of("DeleteRetentionPolicy"))
         }
-        Step::Claim { name, tags } => {
-            tag(logs, arn(name), tags).await?;
-            untag(logs, arn(name), vec![RELEASED_FROM.to_owned()]).await
+        Step::Claim { name, claim } => {
+            tag(logs, arn(name), &claim.tags).await?;
+            if claim.remove.is_empty() {
+                return Ok(());
+            }
+            untag(logs, arn(name), claim.remove.clone()).await
         }
         Step::Release { name, remove, tags } => {
             tag(logs, arn(name), tags).await?;

@@ -14,7 +14,10 @@
 //! | passthrough | PutIntegration `passthroughBehavior` | UpdateIntegration `replace /passthroughBehavior` | `passthroughBehavior` |
 //! | timeout | PutIntegration `timeoutInMillis` | UpdateIntegration `replace /timeoutInMillis` | `timeoutInMillis` |
 //! | method responses | PutMethodResponse | DeleteMethodResponse, PutMethodResponse | `methodResponses` |
+//! | their headers | PutMethodResponse `responseParameters` | UpdateMethodResponse `add`, `remove /responseParameters/<name>` | `responseParameters` |
+//! | their models | PutMethodResponse `responseModels` | UpdateMethodResponse `add`, `replace`, `remove /responseModels/<type>` | `responseModels` |
 //! | integration responses | PutIntegrationResponse | PutIntegrationResponse, DeleteIntegrationResponse | `integrationResponses` |
+//! | their headers' values | PutIntegrationResponse `responseParameters` | PutIntegrationResponse | `responseParameters` |
 
 pub mod remote;
 
@@ -63,7 +66,7 @@ pub struct Method {
     /// What answers; absent where a crash left the method half made.
     pub integration: Option<Integration>,
     /// Declared responses, by status.
-    pub responses: BTreeSet<String>,
+    pub responses: BTreeMap<String, MethodResponse>,
     /// Which answers of the integration become which response, by status.
     pub integration_responses: BTreeMap<String, IntegrationResponse>,
 }
@@ -90,14 +93,33 @@ pub struct Integration {
     pub timeout_millis: i32,
 }
 
+/// A declared response of a method.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MethodResponse {
+    /// The headers that it may have, as `method.response.header.<name>`.
+    pub headers: BTreeSet<String>,
+    /// Names of models by content type: what its bodies look like, for generated clients.
+    pub models: BTreeMap<String, String>,
+}
+
 /// Which answers of the integration become a response, and how.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct IntegrationResponse {
     /// A regular expression on the backend's status; absent for the default.
     pub selection_pattern: Option<String>,
+    /// What the response's headers are set to: `method.response.header.<name>` to `'a literal'`,
+    /// `integration.response.header.<name>`, `integration.response.body.<JSONPath>`, `context.<name>` or
+    /// `stageVariables.<name>`. The method response must declare each.
+    pub headers: BTreeMap<String, String>,
     /// Mapping templates by content type.
     pub templates: BTreeMap<String, String>,
+}
+
+/// A response header's name in API Gateway's mappings.
+pub fn response_header(name: &str) -> String {
+    format!("method.response.header.{name}")
 }
 
 /// What is wanted at one place.
@@ -254,6 +276,17 @@ fn method_patches(from: &Method, to: &Method) -> Vec<Patch> {
         patches.push(Patch::replace("/operationName", &to.operation_name));
     }
     patches
+}
+
+/// The patches of UpdateMethodResponse that add, and those that remove: a header is declared before a value is mapped to
+/// it, and goes after.
+fn method_response_patches(from: &MethodResponse, to: &MethodResponse) -> (Vec<Patch>, Vec<Patch>) {
+    let path = |name: &str| format!("/responseParameters/{}", pointer_segment(name));
+    // No method response is required to have a header: the value says nothing.
+    let mut first: Vec<_> = to.headers.difference(&from.headers).map(|name| Patch::add(path(name), "false")).collect();
+    map_patches(&mut first, "/responseModels", &from.models, &to.models);
+    let last = from.headers.difference(&to.headers).map(|name| Patch::remove(path(name))).collect();
+    (first, last)
 }
 
 /// The patches of UpdateIntegration; `None` where only PutIntegration will do.

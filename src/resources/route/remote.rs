@@ -1,12 +1,14 @@
 //! API Gateway's calls for resources, methods, integrations and responses.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use aws_sdk_apigateway::Client;
 use aws_sdk_apigateway::types::{IntegrationType, Method as SdkMethod};
 
-use super::{At, DEFAULT_TIMEOUT_MILLIS, Integration, IntegrationResponse, Method, Observed, Step, parent};
-use super::{integration_patches, method_patches};
+use super::{
+    At, DEFAULT_TIMEOUT_MILLIS, Integration, IntegrationResponse, Method, MethodResponse, Observed, Patch, Step,
+    integration_patches, method_patches, method_response_patches, parent,
+};
 use crate::aws::{AwsError, Class};
 use crate::resources::sdk_patches;
 
@@ -45,6 +47,7 @@ fn observed_method(method: SdkMethod) -> Method {
                 status,
                 IntegrationResponse {
                     selection_pattern: response.selection_pattern.filter(|pattern| !pattern.is_empty()),
+                    headers: response.response_parameters.unwrap_or_default().into_iter().collect(),
                     templates: response.response_templates.unwrap_or_default().into_iter().collect(),
                 },
             );
@@ -68,7 +71,16 @@ fn observed_method(method: SdkMethod) -> Method {
         authorization: method.authorization_type.unwrap_or_else(|| "NONE".to_owned()),
         api_key_required: method.api_key_required.unwrap_or_default(),
         integration,
-        responses: method.method_responses.unwrap_or_default().into_keys().collect(),
+        responses: method
+            .method_responses
+            .unwrap_or_default()
+            .into_iter()
+            .map(|(status, response)| {
+                let headers = response.response_parameters.unwrap_or_default().into_keys().collect();
+                let models = response.response_models.unwrap_or_default().into_iter().collect();
+                (status, MethodResponse { headers, models })
+            })
+            .collect(),
         integration_responses,
     }
 }
@@ -150,10 +162,17 @@ impl Place<'_> {
                 }
             }
         }
-        let none = BTreeSet::new();
+        let none = BTreeMap::new();
         let had = from.map_or(&none, |from| &from.responses);
-        for status in to.responses.difference(had) {
-            self.put_method_response(status).await?;
+        let mut last = Vec::new();
+        for (status, response) in &to.responses {
+            let Some(old) = had.get(status) else {
+                self.put_method_response(status, response).await?;
+                continue;
+            };
+            let (first, then) = method_response_patches(old, response);
+            self.update_method_response(status, &first).await?;
+            last.push((status, then));
         }
         let mut had_integration_responses = from.map(|from| from.integration_responses.clone()).unwrap_or_default();
         let from_integration = from.and_then(|from| from.integration.as_ref());
@@ -197,7 +216,10 @@ impl Place<'_> {
                 .await;
             gone_is_fine(answer.map_err(AwsError::of("DeleteIntegrationResponse")))?;
         }
-        for status in had.difference(&to.responses) {
+        for (status, patches) in last {
+            self.update_method_response(status, &patches).await?;
+        }
+        for status in had.keys().filter(|status| !to.responses.contains_key(*status)) {
             let answer = self
                 .apigateway
                 .delete_method_response()
@@ -248,17 +270,36 @@ impl Place<'_> {
             .map_err(AwsError::of("PutMethod"))
     }
 
-    async fn put_method_response(&self, status: &str) -> Result<(), AwsError> {
+    async fn put_method_response(&self, status: &str, response: &MethodResponse) -> Result<(), AwsError> {
         self.apigateway
             .put_method_response()
             .rest_api_id(self.api)
             .resource_id(self.resource)
             .http_method(self.verb)
             .status_code(status)
+            .set_response_parameters(Some(response.headers.iter().map(|name| (name.clone(), false)).collect()))
+            .set_response_models(Some(response.models.clone().into_iter().collect()))
             .send()
             .await
             .map(drop)
             .map_err(AwsError::of("PutMethodResponse"))
+    }
+
+    async fn update_method_response(&self, status: &str, patches: &[Patch]) -> Result<(), AwsError> {
+        if patches.is_empty() {
+            return Ok(());
+        }
+        self.apigateway
+            .update_method_response()
+            .rest_api_id(self.api)
+            .resource_id(self.resource)
+            .http_method(self.verb)
+            .status_code(status)
+            .set_patch_operations(sdk_patches(patches))
+            .send()
+            .await
+            .map(drop)
+            .map_err(AwsError::of("UpdateMethodResponse"))
     }
 
     async fn put_integration(&self, integration: &Integration) -> Result<(), AwsError> {
@@ -289,6 +330,7 @@ impl Place<'_> {
             .http_method(self.verb)
             .status_code(status)
             .set_selection_pattern(response.selection_pattern.clone())
+            .set_response_parameters(Some(response.headers.clone().into_iter().collect()))
             .set_response_templates(Some(response.templates.clone().into_iter().collect()))
             .send()
             .await

@@ -15,11 +15,8 @@ fn method(operation: &str) -> Method {
             passthrough: "NEVER".into(),
             timeout_millis: DEFAULT_TIMEOUT_MILLIS,
         }),
-        responses: BTreeSet::from(["202".into()]),
-        integration_responses: BTreeMap::from([(
-            "202".into(),
-            IntegrationResponse { selection_pattern: None, templates: BTreeMap::new() },
-        )]),
+        responses: BTreeMap::from([("202".into(), MethodResponse::default())]),
+        integration_responses: BTreeMap::from([("202".into(), IntegrationResponse::default())]),
     }
 }
 
@@ -168,4 +165,25 @@ fn what_can_not_be_patched_away_is_put_anew() {
             Patch::add("/requestParameters/integration.request.header.A", "'b'"),
         ])
     );
+}
+
+#[test]
+fn a_response_s_header_is_declared_first_and_taken_back_last() {
+    let header = |name: &str| response_header(name);
+    let from = MethodResponse {
+        headers: BTreeSet::from([header("A"), header("B")]),
+        models: BTreeMap::from([("application/json".into(), "Empty".into())]),
+    };
+    let to = MethodResponse { headers: BTreeSet::from([header("B"), header("C")]), models: BTreeMap::new() };
+    assert_eq!(
+        method_response_patches(&from, &to),
+        (
+            vec![
+                Patch::add("/responseParameters/method.response.header.C", "false"),
+                Patch::remove("/responseModels/application~1json"),
+            ],
+            vec![Patch::remove("/responseParameters/method.response.header.A")],
+        )
+    );
+    assert_eq!(method_response_patches(&from, &from), (vec![], vec![]));
 }

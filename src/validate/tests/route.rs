@@ -3,6 +3,7 @@ use std::collections::BTreeSet;
 use rstest::rstest;
 
 use crate::identity::Key;
+use crate::policy::roles::{MachineArn, On};
 use crate::problem::Kind;
 use crate::resources::route::At;
 use crate::validate::fixture::{ACCOUNT, api, arn, machine, route, the_api, the_route, with, world};
@@ -241,7 +242,8 @@ fn the_method_is_what_was_asked_for() {
     let role = integration.credentials.unwrap();
     let (name, needs) = valid.role.unwrap();
     assert!(role.starts_with("arn:aws:iam::111122223333:role/stepgate/") && role.ends_with(&name), "{role}");
-    assert_eq!(needs.uses.iter().map(|u| u.machine.as_str().to_owned()).collect::<Vec<_>>(), [arn("demo/m")]);
+    let on = On::Machine(MachineArn::parse(&arn("demo/m")).unwrap());
+    assert_eq!(needs.uses.iter().map(|it| it.on.clone()).collect::<Vec<_>>(), [on]);
     assert_eq!(valid.method.operation_name, "demo_r");
 
     let get = with(
@@ -266,12 +268,60 @@ fn content_types_share_a_template_and_raw_ones_are_filled_in() {
 
 #[test]
 fn responses_are_the_action_s_or_just_those_given() {
-    let statuses = |patch: &str| validated(patch).unwrap().method.responses.into_iter().collect::<Vec<_>>();
+    let statuses = |patch: &str| validated(patch).unwrap().method.responses.into_keys().collect::<Vec<_>>();
     assert!(statuses("{}").contains(&"202".to_owned()));
     let given = "{spec: {response: {responses: [{statusCode: 200, integration: {}}, {statusCode: 400}]}}}";
     assert_eq!(statuses(given), ["200", "400"]);
     let mapped = validated(given).unwrap().method.integration_responses;
     assert_eq!(mapped.keys().collect::<Vec<_>>(), ["200"]);
+}
+
+#[test]
+fn headers_are_on_every_response_and_declared() {
+    let headers = "[{name: Cache-Control, value: no-store}, {name: X-Id, context: requestId}, {name: Location, body: /executionArn}, {name: X-Aws, header: x-amzn-RequestId}, {name: X-Stage, stageVariable: color}]";
+    let expected = [
+        ("method.response.header.Cache-Control", "'no-store'"),
+        ("method.response.header.Location", "integration.response.body.executionArn"),
+        ("method.response.header.X-Aws", "integration.response.header.x-amzn-RequestId"),
+        ("method.response.header.X-Id", "context.requestId"),
+        ("method.response.header.X-Stage", "stageVariables.color"),
+    ];
+    let raw = format!(
+        "{{spec: {{response: {{responses: [{{statusCode: 200, integration: {{headers: {headers}}}}}, {{statusCode: 400}}]}}}}}}"
+    );
+    for (patch, with, without) in [
+        (format!("{{spec: {{response: {{headers: {headers}}}}}}}"), vec!["202", "400", "502"], vec![]),
+        (raw, vec!["200"], vec!["400"]),
+    ] {
+        let method = validated(&patch).unwrap().method;
+        for status in with {
+            let mapped = &method.integration_responses[status].headers;
+            assert_eq!(
+                mapped.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect::<Vec<_>>(),
+                expected
+            );
+            assert_eq!(method.responses[status].headers, mapped.keys().cloned().collect());
+        }
+        assert!(without.iter().all(|status| method.responses[*status].headers.is_empty()));
+    }
+}
+
+#[rstest]
+#[case::reserved(
+    "[{name: Content-Length, value: '1'}]",
+    "spec.response.headers[Content-Length]: API Gateway writes this header itself; choose another name"
+)]
+#[case::amazon_s(
+    "[{name: X-Amzn-Trace-Id, value: '1'}]",
+    "spec.response.headers[X-Amzn-Trace-Id]: API Gateway writes this header itself; choose another name"
+)]
+#[case::twice(
+    "[{name: ETag, value: a}, {name: etag, value: b}]",
+    "spec.response.headers[etag]: the header is there twice; names of headers are compared ignoring case"
+)]
+fn no_header_of_a_response(#[case] headers: &str, #[case] message: &str) {
+    let refusal = validated(&format!("{{spec: {{response: {{headers: {headers}}}}}}}")).unwrap_err();
+    assert_eq!(refusal.problem.message, message);
 }
 
 #[test]
@@ -295,4 +345,48 @@ fn references_are_every_machine_named() {
     let patch = "{spec: {target: {stages: [{stage: dev, stateMachineRef: {namespace: shop, name: open}}]}}}";
     let world = around(&with(&route("demo/r", "POST /x", "m"), patch), OPEN);
     assert_eq!(references(&the_route(&world, "demo/r")), [Key::new("demo", "m"), Key::new("shop", "open")]);
+}
+
+const CALLBACK: &str = "{spec: {target: {action: SendTaskFailure, stateMachineRef: null}, request: {taskToken: {query: token}, cause: {header: X-Why}, error: {value: Rejected}}}}";
+
+#[test]
+fn who_may_not_answer_tasks_has_no_route_for_it() {
+    let refusal = validated(CALLBACK).unwrap_err();
+    assert!(refusal.withdrawn);
+    assert_eq!(
+        refusal.problem.message,
+        "spec.target.action: SendTaskFailure needs exposure.taskCallbacks in the tenants of the namespace and of the RestAPI, because its role may answer any task of the account whose token a caller holds; ask the platform admin to set it in AWSAccount dev"
+    );
+    let account = ACCOUNT.replace("[NONE, AWS_IAM]}", "[NONE, AWS_IAM], taskCallbacks: true}");
+    let route = with(&route("demo/r", "POST /x", "m"), CALLBACK);
+    let world = world(&[&*account, &*route, &*api(OPEN)].concat());
+    let api = the_api(&world);
+    let valid = crate::validate::rest_api::validate(&world, &api).unwrap();
+    let valid = validate(&world, &api, &valid, &the_route(&world, "demo/r")).unwrap();
+    let (_, needs) = valid.role.unwrap();
+    let statement = &needs.policy().to_value()["Statement"][0];
+    assert_eq!(statement["Action"], "states:SendTaskFailure");
+    assert_eq!(statement["Condition"]["StringEquals"]["aws:RequestedRegion"], "eu-central-1");
+    assert_eq!(valid.machines, BTreeSet::new());
+    assert!(valid.method.integration.unwrap().uri.unwrap().ends_with(":states:action/SendTaskFailure"));
+}
+
+#[test]
+fn a_mock_has_no_role_and_its_own_answer() {
+    let mock = |body: &str| {
+        validated(&format!(
+            "{{spec: {{target: {{action: Mock, stateMachineRef: null, mock: {{statusCode: 418, body: '{body}'}}}}, response: {{headers: [{{name: X-A, value: b}}]}}}}}}"
+        ))
+    };
+    let valid = mock(r#"{"it": "$x"}"#).unwrap();
+    assert!(valid.role.is_none());
+    let integration = valid.method.integration.unwrap();
+    assert_eq!((integration.type_.as_str(), &integration.uri, &integration.credentials), ("MOCK", &None, &None));
+    assert_eq!(integration.templates["application/json"], "{\"statusCode\":418}");
+    let responses = &valid.method.integration_responses;
+    assert_eq!(responses.keys().collect::<Vec<_>>(), ["418"]);
+    assert_eq!(responses["418"].templates["application/json"], r#"{"it":"\u0024x"}"#);
+    assert_eq!(responses["418"].headers["method.response.header.X-A"], "'b'");
+    let message = mock("{").unwrap_err().problem.message;
+    assert!(message.starts_with("spec.target.mock.body is not JSON: "), "{message}");
 }

@@ -52,7 +52,11 @@ fn of_a_narrow_tenant(scene: &Scene) -> Vec<Attack> {
     let theirs = json!({"name": "pay", "namespace": victim});
     let only = format!("admits routes of namespace {esc}-hostile only under /hostile, /tenants, not");
     let raw = json!({"responses": [{"statusCode": 200, "integration": {"templates": {"application/json": "$context.identity.apiKey"}}}]});
+    let callback = json!({
+        "target": {"action": "SendTaskSuccess", "stateMachineRef": null}, "request": {"taskToken": {"query": "token"}},
+    });
     vec![
+        to("callback", callback, "spec.target.action: SendTaskSuccess needs exposure.taskCallbacks".into()),
         attack(
             machine_with("role", &json!({"executionRole": {"arn": admin}})),
             "OverCeiling",

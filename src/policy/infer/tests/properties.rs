@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::HERE;
 use super::corpus::assert_least;
+use super::{HERE, machine};
 use crate::policy::infer::infer;
 
 /// Texts made of what expressions and ARNs are made of.
@@ -134,6 +134,20 @@ fn resource() -> impl Strategy<Value = String> {
         "aws-sdk:x:y",
     ]);
     prop_oneof![9 => call.prop_map(|call| format!("arn:aws:states:::{call}")), 1 => text()]
+}
+
+#[test]
+fn an_empty_name_is_any() {
+    for resource in ["aws-sdk:s3:listObjectsV2", "aws-sdk:s3:getObject", "aws-sdk:dynamodb:getItem"] {
+        let arguments = json!({"Bucket": [""], "Key": "", "TableName": ""});
+        let inferred = infer(&machine(&format!("arn:aws:states:::{resource}"), &arguments, false), &HERE);
+        for need in &inferred.needs {
+            for resource in &need.statement.resources {
+                assert!(crate::policy::resource::Resource::parse(resource).is_ok(), "{resource}");
+                assert!(resource.ends_with('*'), "{resource}");
+            }
+        }
+    }
 }
 
 proptest! {

@@ -85,6 +85,7 @@ pub(super) fn create(context: &mut Context<'_>, apis: &mut Apis, body: Value) ->
         root_resource_id: root.clone(),
         tags,
         resources: BTreeMap::from([(root.clone(), Resource { id: root, ..Resource::default() })]),
+        gateway_responses: BTreeMap::new(),
         deployments: BTreeMap::new(),
         stages: BTreeMap::new(),
     };

@@ -1,8 +1,11 @@
-//! An API as OpenAPI 3.0 with API Gateway's extensions, for people and their tools.
+//! An API as OpenAPI 3.0 with API Gateway's extensions: just what is in AWS; and, in [`clients`], what callers need besides.
+
+pub mod clients;
 
 use serde_json::{Map, Value, json};
 
-use crate::resources::route::{Integration, Method};
+use crate::resources::gateway_response::GatewayResponses;
+use crate::resources::route::{Integration, Method, MethodResponse};
 use crate::validate::rest_api::ValidApi;
 use crate::validate::route::ValidRoute;
 
@@ -10,12 +13,8 @@ use crate::validate::route::ValidRoute;
 pub fn document<'a>(valid: &ValidApi, routes: impl IntoIterator<Item = &'a ValidRoute>) -> Value {
     let mut paths: Map<String, Value> = Map::new();
     for route in routes {
-        let verb = match route.at.method.as_str() {
-            "ANY" => "x-amazon-apigateway-any-method".to_owned(),
-            method => method.to_lowercase(),
-        };
         let path = paths.entry(route.at.path.clone()).or_insert_with(|| json!({}));
-        path[verb] = operation(&route.at.path, &route.method);
+        path[verb(&route.at.method)] = operation(&route.at.path, &route.method);
     }
     paths.sort_keys();
     let mut document = json!({
@@ -26,6 +25,9 @@ pub fn document<'a>(valid: &ValidApi, routes: impl IntoIterator<Item = &'a Valid
             "types": [crate::resources::rest_api::endpoint_name(valid.endpoint)],
         },
     });
+    if !valid.gateway_responses.is_empty() {
+        document["x-amazon-apigateway-gateway-responses"] = gateway_responses(&valid.gateway_responses);
+    }
     if !valid.description.is_empty() {
         document["info"]["description"] = json!(valid.description);
     }
@@ -41,6 +43,25 @@ pub fn document<'a>(valid: &ValidApi, routes: impl IntoIterator<Item = &'a Valid
     document
 }
 
+/// A method's name in OpenAPI; there is none for ANY.
+fn verb(method: &str) -> String {
+    match method {
+        "ANY" => "x-amazon-apigateway-any-method".to_owned(),
+        method => method.to_lowercase(),
+    }
+}
+
+fn gateway_responses(responses: &GatewayResponses) -> Value {
+    let shown = responses.iter().map(|(type_, response)| {
+        let mut shown = json!({"responseParameters": response.parameters, "responseTemplates": response.templates});
+        if let Some(status) = &response.status {
+            shown["statusCode"] = json!(status);
+        }
+        (type_.clone(), shown)
+    });
+    Value::Object(shown.collect())
+}
+
 fn operation(path: &str, method: &Method) -> Value {
     let parameters: Vec<Value> = path
         .split('/')
@@ -50,11 +71,8 @@ fn operation(path: &str, method: &Method) -> Value {
             json!({"name": name, "in": "path", "required": true, "schema": {"type": "string"}})
         })
         .collect();
-    let responses: Map<String, Value> = method
-        .responses
-        .iter()
-        .map(|status| (status.clone(), json!({"description": format!("{status} response")})))
-        .collect();
+    let responses: Map<String, Value> =
+        method.responses.iter().map(|(status, response)| (status.clone(), declared(status, response))).collect();
     let mut operation = json!({"operationId": method.operation_name, "responses": responses});
     if !parameters.is_empty() {
         operation["parameters"] = json!(parameters);
@@ -68,13 +86,26 @@ fn operation(path: &str, method: &Method) -> Value {
     operation
 }
 
+fn declared(status: &str, response: &MethodResponse) -> Value {
+    let mut declared = json!({"description": format!("{status} response")});
+    for header in &response.headers {
+        let name = header.trim_start_matches("method.response.header.");
+        declared["headers"][name] = json!({"schema": {"type": "string"}});
+    }
+    declared
+}
+
 fn integration(integration: &Integration, method: &Method) -> Value {
     let responses: Map<String, Value> = method
         .integration_responses
         .iter()
         .map(|(status, response)| {
             let pattern = response.selection_pattern.clone().unwrap_or_else(|| "default".to_owned());
-            (pattern, json!({"statusCode": status, "responseTemplates": response.templates}))
+            let mut mapped = json!({"statusCode": status, "responseTemplates": response.templates});
+            if !response.headers.is_empty() {
+                mapped["responseParameters"] = json!(response.headers);
+            }
+            (pattern, mapped)
         })
         .collect();
     let mut value = json!({
