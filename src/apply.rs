@@ -9,8 +9,10 @@ use crate::records::{RecordError, Records};
 use crate::resources::deployment::RecordStep;
 use crate::resources::stage::Serves;
 use crate::resources::{
-    Step, authorizer, deployment, gateway_response, managed_policy, rest_api, role, route, stage, state_machine,
+    Step, account, authorizer, deployment, gateway_response, log_group, managed_policy, rest_api, role, route, stage,
+    state_machine,
 };
+use crate::tenancy::Place;
 
 /// What steps need of each other: ids that are known only once a step has run.
 #[derive(Clone, Debug, Default)]
@@ -25,8 +27,22 @@ pub struct Known {
     pub deployment_id: Option<String>,
     /// ARN prefix for tagging an API: `arn:<partition>:apigateway:<region>::/restapis/`.
     pub arn_prefix: String,
+    /// ARN prefix of log groups: `arn:<partition>:logs:<region>:<account>:log-group:`.
+    pub log_group_prefix: String,
     /// Records that this plan kept.
     pub records: Vec<deployment::Record>,
+}
+
+impl Known {
+    /// What is known of where objects live.
+    pub fn of(place: &Place) -> Self {
+        let Place { partition, region, account_id, .. } = place;
+        Self {
+            arn_prefix: format!("arn:{partition}:apigateway:{region}::/restapis/"),
+            log_group_prefix: format!("arn:{partition}:logs:{region}:{account_id}:log-group:"),
+            ..Self::default()
+        }
+    }
 }
 
 /// Why a step failed.
@@ -155,8 +171,14 @@ async fn carry_out(
                     made.clone().ok_or_else(|| AwsError::incomplete("CreateDeployment", "id"))
                 }
             };
-            stage::remote::carry_out(&session.apigateway, &api(known), step, deployment).await?;
+            let (api, arn) = (api(known), format!("{}{}", known.arn_prefix, api(known)));
+            stage::remote::carry_out(&session.apigateway, &api, &arn, step, deployment).await?;
         }
+        Step::LogGroup(step) => {
+            let prefix = &known.log_group_prefix;
+            log_group::remote::carry_out(&session.logs, step, |name| format!("{prefix}{name}")).await?;
+        }
+        Step::Account(step) => account::remote::carry_out(&session.apigateway, step).await?,
     }
     Ok(())
 }

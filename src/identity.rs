@@ -200,6 +200,18 @@ pub fn invoke_role_name(owner: &Owner, region: &str, namespace: &str, number: us
     role_name(owner, region, &purpose, &Key::new(namespace, ""))
 }
 
+/// Under which the log groups of an object are: DescribeLogGroups finds them by it.
+pub fn log_group_prefix(owner: &Owner) -> String {
+    let Owner { cluster, kind, key, .. } = owner;
+    format!("/stepgate/{}/", hash(&[&cluster.name, kind, &key.namespace, &key.name], 16))
+}
+
+/// The name of the log group of an API's stage: at most 512 letters, digits and `_-/.#` (CloudWatch Logs), which 63 of a
+/// namespace, 253 of a name and 128 of a stage leave room for.
+pub fn log_group_name(owner: &Owner, stage: &str) -> String {
+    format!("{}{}/{}/{stage}", log_group_prefix(owner), owner.key.namespace, owner.key.name)
+}
+
 /// The first `digits` hexadecimal digits of the parts' SHA-256; lengths keep the parts apart.
 fn hash(parts: &[&str], digits: usize) -> String {
     let mut hasher = Sha256::new();

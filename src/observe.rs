@@ -9,8 +9,9 @@ use k8s_openapi::jiff::Timestamp;
 
 use crate::api::conditions::{POLICY_NARROWING_PENDING, reasons};
 use crate::api::{APIRoute, StateMachineStatus};
-use crate::aws::{AwsError, Session};
-use crate::identity::{Key, Owner, Ownership, role_path};
+use crate::apply::Known;
+use crate::aws::{AwsError, Class, Session};
+use crate::identity::{Key, Owner, Ownership, log_group_prefix, role_path};
 use crate::model::api as api_model;
 use crate::model::attach::{Attachment, attach};
 use crate::model::execution_role::{self, Mark};
@@ -19,11 +20,13 @@ use crate::plan::{Plan, Planned};
 use crate::problem::Problem;
 use crate::resources::deployment::Record;
 use crate::resources::{
-    Step, authorizer, deployment, gateway_response, managed_policy, rest_api, role, route, stage, state_machine,
+    Step, account, authorizer, deployment, gateway_response, log_group, managed_policy, rest_api, role, route, stage,
+    state_machine,
 };
 use crate::tenancy::Place;
 use crate::validate::rest_api::ValidApi;
 use crate::validate::route::{Refusal, ValidRoute, operation_name};
+use crate::validate::stage::ValidStage;
 
 /// A StateMachine's AWS objects as they are, and the plan from there. A check that finds nothing to do costs one
 /// Describe and the managed role's reads; the machine's tags are read before every change, and once at the beginning. Running executions
@@ -193,6 +196,13 @@ impl Survey<'_> {
             orphans.clear();
         }
 
+        if valid.makes_log_groups() || name_log_groups(&observed.stages, &valid.owner) {
+            let prefix = log_group_prefix(&valid.owner);
+            observed.log_groups = Some(log_group::remote::observe(&session.logs, &prefix).await?);
+        }
+        if valid.stages.iter().any(ValidStage::logs) {
+            observed.log_role = account::remote::log_role(&session.apigateway, &session.has_log_role).await?;
+        }
         let uses_gateway_responses = self.look_for_roles || !valid.gateway_responses.is_empty();
         if let (Some(id), true) = (&api_id, uses_gateway_responses) {
             observed.gateway_responses = Some(gateway_response::remote::observe(&session.apigateway, id).await?);
@@ -236,6 +246,10 @@ impl Survey<'_> {
             }
             plan = model.plan(&observed)?;
         }
+        if plan.steps().iter().any(|planned| matches!(planned.step, Step::LogGroup(_) | Step::Stage(_))) {
+            log_group_tags(session, &valid.place, observed.log_groups.as_mut()).await?;
+            plan = model.plan(&observed)?;
+        }
         // A route waits only while its method still has to change.
         let changes = |key: &Key| {
             let route = shared_out.attached.get(key);
@@ -244,7 +258,7 @@ impl Survey<'_> {
         let waiting = model.waiting().into_iter().filter(|key| changes(key)).collect();
         let first_routes_are_coming = model.first_routes_are_coming(&observed);
         let authorizers_wait = model.authorizers_wait(&observed);
-        let (hash, settles_in) = (model.hash(), unsettled.values().max().copied().unwrap_or_default());
+        let (hash, settles_in) = (model.hash(&observed), unsettled.values().max().copied().unwrap_or_default());
         Ok(Surveyed {
             observed,
             plan,
@@ -258,6 +272,56 @@ impl Survey<'_> {
             orphans,
         })
     }
+}
+
+/// Whether a stage names a log group of ours: one has to be looked after, even if no manifest asks for it any more. Each is
+/// deleted before its stage forgets it.
+pub fn name_log_groups(stages: &BTreeMap<String, stage::Observed>, owner: &Owner) -> bool {
+    let prefix = format!(":log-group:{}", log_group_prefix(owner));
+    stages
+        .values()
+        .filter_map(|stage| stage.settings.access_log.as_ref())
+        .any(|log| log.destination_arn.contains(&prefix))
+}
+
+/// Reads the tags of log groups, before they are changed.
+async fn log_group_tags(
+    session: &Session,
+    place: &Place,
+    groups: Option<&mut log_group::Groups>,
+) -> Result<(), AwsError> {
+    let prefix = Known::of(place).log_group_prefix;
+    for (name, group) in groups.into_iter().flatten() {
+        group.tags = Some(log_group::remote::tags(&session.logs, &format!("{prefix}{name}")).await?);
+    }
+    Ok(())
+}
+
+/// An owner's log groups with their tags, before they are deleted. It is a call of its own only where the manifest has
+/// asked for one, or a stage names one.
+///
+/// # Errors
+/// What AWS answers.
+pub async fn log_groups(
+    session: &Session,
+    owner: &Owner,
+    place: &Place,
+    asked_for: bool,
+    api: Option<&rest_api::Observed>,
+) -> Result<Option<log_group::Groups>, AwsError> {
+    let named = match api {
+        Some(api) if !asked_for => match stage::remote::observe(&session.apigateway, &api.id).await {
+            Err(AwsError { class: Class::NotFound, .. }) => false,
+            stages => name_log_groups(&stages?, owner),
+        },
+        _ => false,
+    };
+    if !asked_for && !named {
+        return Ok(None);
+    }
+    let mut groups = log_group::remote::observe(&session.logs, &log_group_prefix(owner)).await?;
+    log_group_tags(session, place, Some(&mut groups)).await?;
+    Ok(Some(groups))
 }
 
 /// Reads an API with its tree and stages: three calls. Without an id that AWS knows, it is looked for by tag.

@@ -471,6 +471,7 @@ fn the_operator_may_do_just_this() {
     assert_eq!(
         rules(one(&documents, "ClusterRole", "stepgate")),
         [
+            "/configmaps: create,patch".to_owned(),
             "/configmaps: get,list,watch".to_owned(),
             "/namespaces: get,list,watch".to_owned(),
             format!("apiextensions.k8s.io/customresourcedefinitions{crds}: get"),
@@ -519,6 +520,8 @@ fn the_operator_may_do_just_this() {
 /// What each right is for: a place in the code.
 const USES: &[(&str, &[&str], &str, &str)] = &[
     ("/configmaps", &["get"], "src/resolve.rs", "let api: Api<ConfigMap>"),
+    ("/configmaps", &["create"], "src/controller/outputs.rs", "api.create(&PostParams::default(), &empty)"),
+    ("/configmaps", &["patch"], "src/controller/outputs.rs", "Patch::Apply(&wanted)"),
     ("/configmaps", &["list", "watch"], "src/controller/run.rs", "config_maps_writer, &stores"),
     ("/namespaces", &["get"], "src/runtime/mod.rs", "let namespaces: Api<Namespace>"),
     ("/namespaces", &["list", "watch"], "src/controller/run.rs", "namespaces_writer, &stores"),
@@ -658,6 +661,7 @@ fn values_reach_their_place() {
 
     let off = helm.template(&[
         r#"deletionProtection={"enabled":false}"#,
+        r#"configMapProtection={"enabled":false}"#,
         r#"statusProtection={"enabled":false}"#,
         r#"serviceAccount={"create":false,"name":"mine"}"#,
         r#"metrics={"service":{"enabled":false}}"#,

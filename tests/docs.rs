@@ -82,6 +82,12 @@ const APIS: &str = "arn:aws:apigateway:eu-central-1::/restapis";
 const API_TAGS: &str =
     "arn:aws:apigateway:eu-central-1::/tags/arn%3Aaws%3Aapigateway%3Aeu-central-1%3A%3A%2Frestapis%2Fa1b2c3";
 
+const STAGE_TAGS: &str = "arn:aws:apigateway:eu-central-1::/tags/arn%3Aaws%3Aapigateway%3Aeu-central-1%3A%3A%2Frestapis%2Fa1b2c3%2Fstages%2Fprod";
+const API_ACCOUNT: &str = "arn:aws:apigateway:eu-central-1::/account";
+const LOG_ROLE: &str = "arn:aws:iam::111122223333:role/service-role/APIGatewayLogs";
+const LOG_GROUP: &str = "arn:aws:logs:eu-central-1:111122223333:log-group:/stepgate/0123456789abcdef/shop/orders/prod";
+const LOG_GROUPS: &str = "arn:aws:logs:eu-central-1:111122223333:log-group::log-stream:";
+
 /// What a call needs in IAM.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Need {
@@ -111,7 +117,6 @@ const OPERATIONS: &[(&str, &[Need])] = &[
     // Step Functions
     ("describe_state_machine", &[Read("states:DescribeStateMachine", MACHINE)]),
     ("list_executions", &[Read("states:ListExecutions", MACHINE)]),
-    ("list_tags_for_resource", &[Read("states:ListTagsForResource", MACHINE)]),
     (
         "create_state_machine",
         &[
@@ -139,12 +144,31 @@ const OPERATIONS: &[(&str, &[Need])] = &[
             Own("apigateway:PATCH", API),
             Released("apigateway:PATCH"),
             ApiTags("apigateway:PUT"),
+            Read("apigateway:PUT", STAGE_TAGS),
+            Own("logs:TagResource", LOG_GROUP),
+            New("logs:TagResource", LOG_GROUP),
         ],
     ),
     (
         "untag_resource",
-        &[Own("states:UntagResource", MACHINE), Own("apigateway:PATCH", API), ApiTags("apigateway:DELETE")],
+        &[
+            Own("states:UntagResource", MACHINE),
+            Own("apigateway:PATCH", API),
+            ApiTags("apigateway:DELETE"),
+            Read("apigateway:DELETE", STAGE_TAGS),
+            Own("logs:UntagResource", LOG_GROUP),
+        ],
     ),
+    // CloudWatch Logs
+    ("describe_log_groups", &[Read("logs:DescribeLogGroups", LOG_GROUPS)]),
+    (
+        "list_tags_for_resource",
+        &[Read("states:ListTagsForResource", MACHINE), Read("logs:ListTagsForResource", LOG_GROUP)],
+    ),
+    ("create_log_group", &[New("logs:CreateLogGroup", LOG_GROUP), New("logs:TagResource", LOG_GROUP)]),
+    ("put_retention_policy", &[Own("logs:PutRetentionPolicy", LOG_GROUP)]),
+    ("delete_retention_policy", &[Own("logs:DeleteRetentionPolicy", LOG_GROUP)]),
+    ("delete_log_group", &[Own("logs:DeleteLogGroup", LOG_GROUP)]),
     // IAM
     ("list_roles", &[Read("iam:ListRoles", "*")]),
     ("get_role", &[Read("iam:GetRole", ROLE), Read("iam:GetRole", MISSING_ROLE)]),
@@ -248,7 +272,9 @@ const OPERATIONS: &[(&str, &[Need])] = &[
     ("create_deployment", &[Own("apigateway:POST", API)]),
     ("update_deployment", &[Own("apigateway:PATCH", API)]),
     ("delete_deployment", &[Own("apigateway:DELETE", API)]),
-    ("create_stage", &[Own("apigateway:POST", API)]),
+    ("create_stage", &[Own("apigateway:POST", API), Read("apigateway:PUT", STAGE_TAGS)]),
+    ("get_account", &[Read("apigateway:GET", API_ACCOUNT)]),
+    ("update_account", &[Read("apigateway:PATCH", API_ACCOUNT), Pass(LOG_ROLE, "apigateway.amazonaws.com")]),
     ("update_stage", &[Own("apigateway:PATCH", API)]),
     ("delete_stage", &[Own("apigateway:DELETE", API)]),
 ];
@@ -468,7 +494,8 @@ fn the_policy_refuses_what_is_not_ours() {
         ("iam:GetRole", "arn:aws:iam::111122223333:role/admin"),
         ("states:UpdateStateMachine", "arn:aws:states:eu-central-1:444455556666:stateMachine:a"),
         ("states:StartExecution", MACHINE),
-        ("apigateway:PATCH", "arn:aws:apigateway:eu-central-1::/account"),
+        ("apigateway:PATCH", "arn:aws:apigateway:eu-central-1::/domainnames/api.example.com"),
+        ("logs:DeleteLogGroup", "arn:aws:logs:eu-central-1:111122223333:log-group:/aws/lambda/f"),
     ] {
         assert!(
             allowed_by(&policy, Own(action, resource), &Own(action, resource).context()).is_empty(),

@@ -4,7 +4,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{CommonStatus, Cors, Reference, RequestSpec, ResponseSpec};
+use super::{CommonStatus, Cors, Outputs, Reference, RequestSpec, ResponseSpec};
 
 /// One HTTP method on one path of a RestAPI, and the state machine that answers it.
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -75,6 +75,9 @@ pub struct APIRouteSpec {
     /// The role that API Gateway calls with; absent: one managed here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub invoke_role: Option<InvokeRole>,
+    /// Where pods can read what became of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outputs: Option<Outputs>,
 }
 
 /// HTTP methods of API Gateway.
@@ -258,9 +261,12 @@ pub struct RouteStageStatus {
     pub name: String,
     /// The URL.
     pub url: String,
-    /// The revision that the stage serves.
+    /// The revision that the stage serves; absent where only its canary serves the route.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<i64>,
+    /// The revision that the stage's canary serves, where that holds the route.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canary_revision: Option<i64>,
 }
 
 impl Method {

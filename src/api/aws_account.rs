@@ -5,7 +5,7 @@ use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Authorization, CommonStatus, EndpointType, Namespaces};
+use super::{Authorization, CacheClusterSize, CommonStatus, EndpointType, Namespaces};
 
 /// An AWS account, its Regions, and what each tenant (a set of namespaces) may do in it.
 #[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
@@ -48,6 +48,10 @@ pub struct AWSAccountSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 2048), regex(pattern = r"^https?://"))]
     pub endpoint_url: Option<String>,
+    /// The role that API Gateway writes logs with. It is one for the account and Region: where AWS has none, this one is set when
+    /// a stage first logs; another one stays, and it is never taken away.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api_gateway_log_role: Option<LogRole>,
     /// UIDs of the namespace kube-system of lost clusters that had this one's `--cluster-name`: what their objects of the
     /// same kind, namespace and name made in this account is taken over.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -94,6 +98,16 @@ pub struct AssumeRole {
     #[schemars(length(max = 2048))]
     #[x_kube(validation = Rule::new(r##"self.matches(r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/.+$")"##).message("write the ARN of a role: arn:aws:iam::ACCOUNT:role/NAME"))]
     pub role_arn: String,
+}
+
+/// A role that a service writes logs with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LogRole {
+    /// The ARN of an existing role that apigateway.amazonaws.com may assume and that may write to CloudWatch Logs.
+    #[schemars(length(max = 2048))]
+    #[x_kube(validation = Rule::new(r##"self.matches(r"^arn:aws[a-z-]*:iam::[0-9]{12}:role/.+$")"##).message("write the ARN of a role: arn:aws:iam::ACCOUNT:role/NAME"))]
+    pub arn: String,
 }
 
 /// What a set of namespaces may do in the account. Every list is empty unless filled.
@@ -191,6 +205,10 @@ pub struct Exposure {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 100), inner(length(min = 1, max = 2048)), extend("x-kubernetes-list-type" = "set"))]
     pub log_group_arns: Vec<String>,
+    /// Sizes of caches, in GB, that a stage may have.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8), extend("x-kubernetes-list-type" = "set"))]
+    pub cache_cluster_sizes: Vec<CacheClusterSize>,
 }
 
 /// What is known of the account.

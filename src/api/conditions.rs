@@ -76,6 +76,8 @@ pub mod reasons {
         BINDING_CHANGED = "BindingChanged";
         /// A stage is pinned to a revision that does not exist.
         REVISION_NOT_FOUND = "RevisionNotFound";
+        /// A stage is to log, and API Gateway has no role for it.
+        LOG_ROLE_MISSING = "LogRoleMissing";
         /// AWS said no; the message is AWS's.
         REFUSED_BY_AWS = "RefusedByAWS";
         /// The route is accepted.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Action, ApiKeySource, Authorization, Authorizer, Binding, CommonStatus, Cors, DeletionPolicy, Drift, DriftPolicy,
-    Endpoint, GatewayResponse, LocalReference, Method, Namespaces, Stage,
+    Endpoint, GatewayResponse, LocalReference, Method, Namespaces, Outputs, Stage, StageStatus,
 };
 
 /// One API Gateway REST API that many APIRoutes share, from several namespaces.
@@ -90,6 +90,9 @@ pub struct RestAPISpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 10_485_760))]
     pub minimum_compression_size: Option<i32>,
+    /// Where pods can read what became of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outputs: Option<Outputs>,
     /// How many revisions are kept besides those that a stage serves.
     #[serde(default = "default_history")]
     #[schemars(range(min = 0, max = 100))]
@@ -177,17 +180,4 @@ pub struct RestAPIStatus {
     /// The last change in AWS that no manifest asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_drift: Option<Drift>,
-}
-
-/// A stage that exists.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct StageStatus {
-    /// Its name.
-    pub name: String,
-    /// The URL below which the routes answer.
-    pub invoke_url: String,
-    /// The revision that it serves; absent where it serves a deployment that is none of ours.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub revision: Option<i64>,
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Binding, CommonStatus, ConfigMapKeyRef, DeletionPolicy, Drift, DriftPolicy, LocalReference, Logging, Namespaces,
-    PolicyStatement, Reference,
+    Outputs, PolicyStatement, Reference,
 };
 
 /// One AWS Step Functions state machine and its execution role.
@@ -77,6 +77,9 @@ pub struct StateMachineSpec {
     /// X-Ray tracing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tracing: Option<Tracing>,
+    /// Where pods can read what became of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outputs: Option<Outputs>,
     /// What is done about a change in AWS that no manifest asked for.
     #[serde(default)]
     pub drift_policy: DriftPolicy,

@@ -157,20 +157,28 @@ fn classify(operation: &str, status: u16, code: &str, message: &str, retry_after
         | "IncompleteSignature"
         | "OptInRequired" => Class::Credentials,
         "LimitExceeded" if message.contains("RolesPerAccount") => Class::RoleQuota,
-        "StateMachineDoesNotExist" | "NoSuchEntity" | "NotFoundException" | "ResourceNotFound" => Class::NotFound,
+        "StateMachineDoesNotExist"
+        | "NoSuchEntity"
+        | "NotFoundException"
+        | "ResourceNotFound"
+        | "ResourceNotFoundException" => Class::NotFound,
         // What was not there at the last look may be ours, made by a call whose answer was lost: the next look tells.
-        "EntityAlreadyExists" | "StateMachineAlreadyExists" => Class::Retryable,
+        "EntityAlreadyExists" | "StateMachineAlreadyExists" | "ResourceAlreadyExistsException" => Class::Retryable,
         "StateMachineDeleting"
         | "ConcurrentModification"
         | "ConcurrentModificationException"
         | "ConflictException"
+        | "OperationAbortedException"
         | "DeleteConflict"
         | "ServiceUnavailable"
         | "ServiceFailure"
         | "InternalFailure"
         | "EntityTemporarilyUnmodifiable" => Class::Retryable,
         "BadRequestException"
-            if message.contains("concurrent modification") || message.contains("already an update") =>
+            if message.contains("concurrent modification")
+                || message.contains("already an update")
+                // A repeated UpdateStage, the answer to whose first try was lost: the next look tells what is left.
+                || message.contains("because there is no method setting for this method") =>
         {
             Class::Retryable
         }

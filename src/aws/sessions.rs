@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use aws_config::sts::AssumeRoleProvider;
@@ -20,7 +21,7 @@ use super::role_room::RoleRoom;
 use crate::api::{AWSAccount, AWSAccountSpec};
 
 /// The clients for one account and Region.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Session {
     /// Step Functions.
     pub sfn: aws_sdk_sfn::Client,
@@ -30,6 +31,10 @@ pub struct Session {
     pub iam: aws_sdk_iam::Client,
     /// Whether the account has room for another role.
     pub roles: Arc<RoleRoom>,
+    /// CloudWatch Logs.
+    pub logs: aws_sdk_cloudwatchlogs::Client,
+    /// Whether API Gateway was seen to have a role to write logs with: it is one for the account and Region.
+    pub has_log_role: AtomicBool,
     sts: aws_sdk_sts::Client,
 }
 
@@ -159,6 +164,8 @@ impl Sessions {
             apigateway: client!(aws_sdk_apigateway, Family::ApiGateway),
             iam: client!(aws_sdk_iam, Family::Iam),
             roles: Arc::default(),
+            logs: client!(aws_sdk_cloudwatchlogs, Family::Logs),
+            has_log_role: AtomicBool::default(),
             sts: client!(aws_sdk_sts, Family::Sts),
         }
     }

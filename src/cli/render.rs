@@ -14,8 +14,10 @@ use crate::model::api::{Api, Observed};
 use crate::model::attach::{Attachment, attach};
 use crate::model::{machine, openapi};
 use crate::problem::Problem;
+use crate::resources::stage::Settings;
 use crate::resources::{managed_policy, role};
 use crate::tenancy::Place;
+use crate::validate::stage::ValidStage;
 use crate::validate::{rest_api, route, state_machine};
 use crate::world::World;
 
@@ -220,6 +222,27 @@ fn render_policy(owner: &str, policy: &managed_policy::Desired) -> Value {
     })
 }
 
+/// A stage, without what it does not have.
+fn render_stage(stage: &ValidStage) -> Value {
+    let mut shown = json!({"name": stage.name, "revision": stage.revision, "variables": stage.settings.variables});
+    let none = json!(Settings::default());
+    let Value::Object(settings) = json!(stage.settings) else { return shown };
+    for (key, value) in settings.into_iter().filter(|(key, value)| none[key] != *value) {
+        shown[key] = value;
+    }
+    if stage.manual {
+        shown["deploy"] = json!("Manual");
+    }
+    if let Some(canary) = &stage.canary {
+        shown["canary"] = json!(canary);
+    }
+    if let Some(group) = &stage.log_group {
+        shown["logGroup"] =
+            json!({"name": group.name, "retentionDays": group.retention_days, "tags": group.owner.tags()});
+    }
+    shown
+}
+
 fn render_api(
     world: &World,
     object: &crate::api::RestAPI,
@@ -241,11 +264,7 @@ fn render_api(
         "resource": "REST API",
         "desired": {
             "openapi": openapi::document(&valid, &model.methods(&observed)),
-            "stages": valid.stages.iter().map(|stage| json!({
-                "name": stage.name,
-                "revision": stage.revision,
-                "variables": stage.variables,
-            })).collect::<Vec<_>>(),
+            "stages": valid.stages.iter().map(render_stage).collect::<Vec<_>>(),
             "tags": valid.owner.tags(),
         },
     }));

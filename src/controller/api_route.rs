@@ -11,7 +11,7 @@ use super::publish::{self, State};
 use super::steps::next;
 use super::{Context, Stores, finalizer};
 use crate::api::conditions::{ACCEPTED, PROGRAMMED, STALLED, reasons};
-use crate::api::{ABANDON, APIRoute, PAUSED, RestAPI, is_paused};
+use crate::api::{ABANDON, APIRoute, PAUSED, RestAPI, StageStatus, is_paused};
 use crate::identity::Key;
 use crate::problem::Problem;
 use crate::resolve::{self, api_of};
@@ -124,16 +124,19 @@ fn braked(context: &Context, rest_api: &RestAPI, route: &APIRoute) -> Option<Pro
 }
 
 fn serving_stage<'a>(rest_api: &'a RestAPI, records: &[Record], route: &Key) -> Option<&'a str> {
-    let pinned = |name: &str| rest_api.spec.stages.iter().any(|stage| stage.name == name && stage.revision.is_some());
+    let serves = |revision: Option<i64>| {
+        let record = records.iter().find(|record| Some(record.revision) == revision);
+        record.is_some_and(|record| record.routes.iter().any(|served| served.route == *route))
+    };
     let stages = &rest_api.status.as_ref()?.stages;
-    stages
-        .iter()
-        .filter(|stage| !pinned(&stage.name))
-        .find(|stage| {
-            records
-                .iter()
-                .find(|record| Some(record.revision) == stage.revision)
-                .is_some_and(|record| record.routes.iter().any(|served| served.route == *route))
-        })
-        .map(|stage| stage.name.as_str())
+    let holds = |shown: &&StageStatus| {
+        // One that no manifest names goes.
+        let Some(stage) = rest_api.spec.stages.iter().find(|stage| stage.name == shown.name) else {
+            return serves(shown.revision);
+        };
+        let follows = stage.canary.as_ref().is_none_or(|canary| canary.revision.is_none());
+        let canary = shown.canary.as_ref().filter(|_| follows);
+        (stage.follows() && serves(shown.revision)) || canary.is_some_and(|canary| serves(canary.revision))
+    };
+    stages.iter().find(holds).map(|stage| stage.name.as_str())
 }

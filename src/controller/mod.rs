@@ -9,6 +9,7 @@ mod changes;
 mod context;
 mod finalizer;
 mod narrowing;
+mod outputs;
 mod passes;
 pub mod publish;
 mod quota;

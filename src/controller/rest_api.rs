@@ -16,11 +16,11 @@ use super::route_status::{self, Serving};
 use super::steps::{
     apply_problem, bound, crd_is_going, drifted, next, note_drift, recorded, report, session, takes_bindings,
 };
-use super::{Context, finalizer};
+use super::{Context, finalizer, outputs};
 use crate::api::conditions::reasons;
 use crate::api::{
-    ABANDON, APIRoute, Authorization, DeletionPolicy, Drift, DriftPolicy, PAUSED, RestAPI, RestAPIStatus, StageStatus,
-    is_paused,
+    ABANDON, APIRoute, Authorization, CanaryStatus, DeletionPolicy, Drift, DriftPolicy, PAUSED, RestAPI, RestAPIStatus,
+    StageStatus, is_paused,
 };
 use crate::apply::{ApplyError, Known, Outcome, apply};
 use crate::aws::{AwsError, Class, Session};
@@ -33,7 +33,7 @@ use crate::problem::{Kind, Problem};
 use crate::records::Records;
 use crate::resolve;
 use crate::resources::deployment::Record;
-use crate::resources::{Step, deployment, role, route, stage};
+use crate::resources::{Step, deployment, role, route};
 use crate::tenancy::Place;
 use crate::validate::rest_api::{self as validate, ValidApi};
 use crate::validate::route::{self as validate_route, Refusal, ValidRoute, operation_name};
@@ -89,6 +89,8 @@ pub async fn reconcile(object: Arc<RestAPI>, context: Arc<Context>) -> Result<Ac
     };
     run.show(&mut status);
     let routes = run.route_states(&state);
+    let data = outputs::of_rest_api(&status, run.place.as_ref());
+    let state = outputs::publish(&context.client, &*object, object.spec.outputs.as_ref(), data, state).await;
     let action = finish(&context, &api, &object, status.clone(), state).await?;
     route_status::publish(&context, &world, &status, &run.serving(&status), routes).await?;
     Ok(action)
@@ -223,21 +225,46 @@ impl<'a> Run<'a> {
             return Err(Problem::waiting(reasons::PROGRESSING, message));
         }
         status.applied_hash = Some(pass.hash);
-        if let Some((stage, revision)) = model::unknown_pins(valid, &self.records).first() {
+        if let Some((field, revision)) = model::unknown_pins(valid, &self.records).first() {
             let known: Vec<_> = self.records.iter().map(|record| record.revision.to_string()).collect();
             return Err(Problem::stalled(
                 reasons::REVISION_NOT_FOUND,
                 format!(
-                    "spec.stages[{stage}].revision: there is no revision {revision}; there are {}; the stage is left as it is",
+                    "{field}: there is no revision {revision}; there are {}; the stage is left as it is",
                     if known.is_empty() { "none yet".to_owned() } else { known.join(", ") }
                 ),
             ));
         }
-        Ok(State::Ready(format!(
+        if let (false, Some(stage)) =
+            (valid.may_log(self.observed.log_role), valid.stages.iter().find(|stage| stage.logs()))
+        {
+            return Err(Problem::stalled(
+                reasons::LOG_ROLE_MISSING,
+                format!(
+                    "spec.stages[{}]: API Gateway has no role to write logs with in account {}, Region {}, so nothing is logged; the platform admin must name one in apiGatewayLogRole.arn of AWSAccount {}, or set it in AWS",
+                    stage.name, valid.place.account_id, valid.place.region, valid.place.account
+                ),
+            ));
+        }
+        let served = format!(
             "{} of {} routes are served.",
             self.attachment.attached.len(),
             self.attachment.attached.len() + self.attachment.refused.len()
-        )))
+        );
+        Ok(State::Ready(self.behind(valid).into_iter().fold(served, |text, stage| publish::sentences(&text, &stage))))
+    }
+
+    /// Which stages stay at an older revision because they are deployed by hand.
+    fn behind(&self, valid: &ValidApi) -> Vec<String> {
+        let Some(newest) = self.records.iter().map(|record| record.revision).max() else { return Vec::new() };
+        let manual = valid.stages.iter().filter(|stage| stage.manual && stage.revision.is_none());
+        let stays = manual.filter_map(|stage| {
+            let serves = self.record_of(&self.observed.stages.get(&stage.name)?.deployment_id)?.revision;
+            (serves != newest).then(|| {
+                format!("Stage {} stays at revision {serves} (deploy: Manual); the newest is {newest}.", stage.name)
+            })
+        });
+        stays.collect()
     }
 
     /// Observes, builds and plans.
@@ -328,8 +355,7 @@ impl<'a> Run<'a> {
             rest_api_id: self.observed.api.as_ref().map(|api| api.id.clone()),
             resources: self.observed.tree.resources.clone(),
             authorizers: self.observed.authorizers.ids(),
-            arn_prefix: format!("arn:{}:apigateway:{}::/restapis/", place.partition, place.region),
-            ..Known::default()
+            ..Known::of(place)
         };
         let records = Records::new(self.context.client.clone(), self.object);
         let outcome = apply(plan, session, Some(&records), known).await;
@@ -388,7 +414,11 @@ impl<'a> Run<'a> {
             .map(|(name, stage)| StageStatus {
                 name: name.clone(),
                 invoke_url: place.invoke_url(&api.id, name),
-                revision: self.record_of(stage).map(|record| record.revision),
+                revision: self.record_of(&stage.deployment_id).map(|record| record.revision),
+                canary: stage.canary.as_ref().map(|canary| CanaryStatus {
+                    percent: canary.percent,
+                    revision: self.record_of(&canary.serves).map(|record| record.revision),
+                }),
             })
             .collect();
         stages.sort_by_key(|stage| order.iter().position(|name| *name == stage.name));
@@ -399,19 +429,23 @@ impl<'a> Run<'a> {
         status.attached_routes = i64::try_from(self.attachment.attached.len()).ok();
     }
 
-    fn record_of(&self, stage: &stage::Observed) -> Option<&Record> {
-        self.records.iter().find(|record| record.deployment_id == stage.deployment_id)
+    fn record_of(&self, deployment_id: &str) -> Option<&Record> {
+        self.records.iter().find(|record| record.deployment_id == deployment_id)
     }
 
     /// What each stage of the manifest serves: as AWS shows it, or, where this reconcile did not get so far, as it showed
     /// it last. One that is not there yet serves nothing.
     fn serving(&self, status: &RestAPIStatus) -> Vec<Serving<'_>> {
-        let revision = |name: &str| status.stages.iter().find(|stage| stage.name == name)?.revision;
         let record = |revision: i64| self.records.iter().find(|record| record.revision == revision);
-        let serving = |stage: &'a crate::api::Stage| Serving {
-            stage: &stage.name,
-            follows: stage.revision.is_none(),
-            record: revision(&stage.name).and_then(record),
+        let serving = |stage: &'a crate::api::Stage| {
+            let shown = status.stages.iter().find(|shown| shown.name == stage.name);
+            let canary = shown.and_then(|shown| shown.canary.as_ref()?.revision);
+            Serving {
+                stage: &stage.name,
+                follows: stage.follows(),
+                record: shown.and_then(|shown| shown.revision).and_then(record),
+                canary: canary.and_then(record),
+            }
         };
         self.object.spec.stages.iter().map(serving).collect()
     }
@@ -420,7 +454,7 @@ impl<'a> Run<'a> {
     fn route_states(&self, state: &State) -> BTreeMap<Key, route_status::RouteState> {
         use route_status::RouteState;
         let api_problem = match state {
-            State::Not { problem, .. } if self.observed.api.is_none() || !self.is_about_pins(problem) => {
+            State::Not { problem, .. } if self.observed.api.is_none() || !self.is_about_stages(problem) => {
                 // The fields that it names are the RestAPI's.
                 let message = format!("RestAPI {}: {}", Key::of(&**self.object), problem.message);
                 Some(Problem { message, ..problem.clone() })
@@ -477,8 +511,9 @@ impl<'a> Run<'a> {
             .then_some("What is in AWS was changed by someone else meanwhile.")
     }
 
-    fn is_about_pins(&self, problem: &Problem) -> bool {
-        problem.reason == reasons::REVISION_NOT_FOUND
+    /// Whether a problem is about the settings of a stage, so that routes are served all the same.
+    fn is_about_stages(&self, problem: &Problem) -> bool {
+        [reasons::REVISION_NOT_FOUND, reasons::LOG_ROLE_MISSING].contains(&problem.reason)
     }
 }
 
@@ -526,6 +561,9 @@ async fn delete(context: &Context, world: &World, object: &RestAPI, status: &Res
             api: observe::rest_apis(&session, &owner, status.rest_api_id.as_deref()).await?.pop(),
             ..Observed::default()
         };
+        let mut asked_for = object.spec.stages.iter().filter_map(|stage| stage.access_log.as_ref());
+        let asked_for = asked_for.any(|log| log.log_group_arn.is_none());
+        observed.log_groups = observe::log_groups(&session, &owner, &place, asked_for, observed.api.as_ref()).await?;
         let names = role::remote::names_under(&session.iam, &role_path(&owner, &place.region)).await?;
         observed.roles = observe::roles(&session, names).await?;
         let plan = if retain { model::release(&owner, &observed) } else { model::removal(&owner, &observed) };
@@ -533,11 +571,7 @@ async fn delete(context: &Context, world: &World, object: &RestAPI, status: &Res
             return Ok(());
         }
         passes.begin(&plan)?;
-        let known = Known {
-            arn_prefix: format!("arn:{}:apigateway:{}::/restapis/", place.partition, place.region),
-            ..Known::default()
-        };
-        let outcome = apply(&plan, &session, None, known).await;
+        let outcome = apply(&plan, &session, None, Known::of(&place)).await;
         report(context, object, &outcome.summary(), false).await;
         if let Some((_, error)) = outcome.failed.first() {
             return Err(apply_problem(error));

@@ -6,6 +6,7 @@ use kube::runtime::events::EventType;
 use kube::{Api, Resource};
 
 use super::Context;
+use super::outputs;
 use super::publish::{self, State};
 use crate::api::conditions::{ACCEPTED, PROGRAMMED, READY, RESOLVED_REFS, reasons};
 use crate::api::{APIRoute, APIRouteStatus, RestAPIStatus, RouteStageStatus};
@@ -23,12 +24,18 @@ pub struct Serving<'a> {
     pub follows: bool,
     /// The revision, where it is on record.
     pub record: Option<&'a Record>,
+    /// The revision that its canary serves, where there is one and it is on record.
+    pub canary: Option<&'a Record>,
 }
 
 impl<'a> Serving<'a> {
     fn route(&self, key: &Key) -> Option<&'a ServedRoute> {
-        self.record?.routes.iter().find(|route| route.route == *key)
+        route_in(self.record, key)
     }
+}
+
+fn route_in<'a>(record: Option<&'a Record>, key: &Key) -> Option<&'a ServedRoute> {
+    record?.routes.iter().find(|route| route.route == *key)
 }
 
 /// How a route stands after a reconcile of its RestAPI.
@@ -72,7 +79,11 @@ pub async fn publish(
         if matches!(state, RouteState::Terminating) {
             continue;
         }
-        let status = status(route, api_status, serving, &state);
+        let mut status = status(route, api_status, serving, &state);
+        let data = outputs::of_route(route, &status.status);
+        let outputs = route.spec.outputs.as_ref();
+        status.state = outputs::publish(&context.client, &**route, outputs, data, status.state).await;
+        publish::set_state(&mut status.status.common, route.meta().generation, &status.state);
         let before = route.status.as_ref().map(|status| status.common.conditions.clone()).unwrap_or_default();
         let api: Api<APIRoute> = Api::namespaced(context.client.clone(), &key.namespace);
         publish::write(&api, &key.name, route.status.as_ref(), &status.status).await?;
@@ -99,12 +110,14 @@ fn status(route: &APIRoute, api_status: &RestAPIStatus, serving: &[Serving<'_>],
     status.stages = serving
         .iter()
         .filter_map(|serving| {
-            let served = serving.route(&key)?;
+            let canary = route_in(serving.canary, &key);
+            let served = serving.route(&key).or(canary)?;
             let stage = api_status.stages.iter().find(|stage| stage.name == serving.stage)?;
             Some(RouteStageStatus {
                 name: stage.name.clone(),
                 url: format!("{}{}", stage.invoke_url, served.at.path),
-                revision: stage.revision,
+                revision: serving.route(&key).and(stage.revision),
+                canary_revision: canary.and(stage.canary.as_ref()).and_then(|canary| canary.revision),
             })
         })
         .collect();
@@ -134,6 +147,9 @@ fn status(route: &APIRoute, api_status: &RestAPIStatus, serving: &[Serving<'_>],
             if serves(Some(hash)) && (!counted.is_empty() || problem.is_none()) {
                 set(PROGRAMMED, true, reasons::PROGRAMMED, "The stages serve it.", generation);
                 State::Ready(match &status.url {
+                    Some(url) if status.stages.iter().all(|stage| stage.revision.is_none()) => {
+                        format!("Served at {url}, to the canary's part of the requests.")
+                    }
                     Some(url) => format!("Served at {url}"),
                     None => "Part of the newest revision; every stage is pinned to another.".to_owned(),
                 })
@@ -183,7 +199,6 @@ fn status(route: &APIRoute, api_status: &RestAPIStatus, serving: &[Serving<'_>],
         }
         RouteState::Terminating => State::Deleting(Problem::waiting(reasons::DELETING, "being deleted")),
     };
-    publish::set_state(&mut status.common, generation, &state);
     Computed { status, state }
 }
 

@@ -16,7 +16,7 @@ use super::publish::{self, State};
 use super::steps::{
     apply_problem, bound, crd_is_going, drifted, next, note_drift, recorded, report, session, takes_bindings,
 };
-use super::{Context, finalizer, narrowing};
+use super::{Context, finalizer, narrowing, outputs};
 use crate::api::conditions::{POLICY_COMPLETE, reasons};
 use crate::api::{
     ABANDON, DeletionPolicy, Drift, DriftPolicy, MachineType, PAUSED, StateMachine, StateMachineStatus, is_paused,
@@ -78,6 +78,8 @@ pub async fn reconcile(object: Arc<StateMachine>, context: Arc<Context>) -> Resu
             State::Not { problem, serving: status.applied_hash.is_some() }
         }
     };
+    let data = outputs::of_state_machine(&status);
+    let state = outputs::publish(&context.client, &*object, object.spec.outputs.as_ref(), data, state).await;
     let action = finish(&context, &api, &object, status, state).await?;
     Ok(again.map_or(action, |again| Action::requeue(jittered(again))))
 }
@@ -295,9 +297,8 @@ async fn blocked_by_stages(context: &Context, machine: &Key, session: &Session) 
                 answer => answer?,
             };
             for (name, stage) in &stages {
-                let Some(record) = naming.iter().find(|record| record.deployment_id == stage.deployment_id) else {
-                    continue;
-                };
+                let serves = |id: &str| naming.iter().find(|record| record.deployment_id == id);
+                let Some(record) = stage.deployments().find_map(serves) else { continue };
                 let routes: Vec<_> = record
                     .routes
                     .iter()

@@ -14,7 +14,9 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::stores::Stores;
 use crate::api::conditions::READY;
-use crate::api::{ABANDON, APIRoute, AWSAccount, CHECK, DELETIONS_RELEASED, PAUSED, RestAPI, StateMachine};
+use crate::api::{
+    ABANDON, APIRoute, AWSAccount, CHECK, DELETIONS_RELEASED, PAUSED, RestAPI, StageStatus, StateMachine,
+};
 use crate::identity::Key;
 use crate::resolve::api_of;
 use crate::validate::{route, state_machine};
@@ -161,8 +163,9 @@ impl Wakes for RestAPI {
         {
             queues.account(&binding.account);
         }
+        let canary = |stage: &StageStatus| stage.canary.as_ref().map(|canary| canary.revision);
         let stages: Vec<_> = status
-            .map(|s| s.stages.iter().map(|stage| (stage.name.clone(), stage.revision)).collect())
+            .map(|s| s.stages.iter().map(|stage| (stage.name.clone(), stage.revision, canary(stage))).collect())
             .unwrap_or_default();
         let stalled = status.map(|s| {
             s.common.conditions.iter().any(|c| c.type_ == crate::api::conditions::STALLED && c.status == "True")

@@ -20,9 +20,10 @@ use crate::resources::deployment::{self, BesideMethods, Record, RecordStep, Role
 use crate::resources::gateway_response::{self, GatewayResponses};
 use crate::resources::rest_api::settings::Settings;
 use crate::resources::route::{self, At, Method};
-use crate::resources::{Step, rest_api, role, stage};
-use crate::validate::rest_api::{ValidApi, ValidStage};
+use crate::resources::{Step, account, log_group, rest_api, role, stage};
+use crate::validate::rest_api::ValidApi;
 use crate::validate::route::{ValidRoute, operation_name};
+use crate::validate::stage::ValidStage;
 
 /// A RestAPI's AWS objects as AWS has them.
 #[derive(Clone, Debug, Default)]
@@ -37,6 +38,10 @@ pub struct Observed {
     pub stages: BTreeMap<String, stage::Observed>,
     /// The roles that are needed, and those found under the API's path.
     pub roles: BTreeMap<String, Option<role::Observed>>,
+    /// Its log groups, where there was a reason to read them.
+    pub log_groups: Option<log_group::Groups>,
+    /// Whether API Gateway can write logs.
+    pub log_role: account::LogRole,
     /// Gateway responses, where there was a reason to read them.
     pub gateway_responses: Option<GatewayResponses>,
     /// Our deployments, where there was a reason to read them.
@@ -65,8 +70,8 @@ impl Api<'_> {
     fn in_use(&self, observed: &Observed) -> (BTreeSet<i64>, bool) {
         let mut unknown = false;
         let mut used = BTreeSet::new();
-        for stage in observed.stages.values() {
-            match self.records.iter().find(|record| record.deployment_id == stage.deployment_id) {
+        for id in observed.stages.values().flat_map(stage::Observed::deployments) {
+            match self.records.iter().find(|record| record.deployment_id == id) {
                 Some(record) => {
                     used.insert(record.revision);
                 }
@@ -74,6 +79,7 @@ impl Api<'_> {
             }
         }
         used.extend(self.valid.stages.iter().filter_map(|stage| stage.revision));
+        used.extend(self.valid.stages.iter().filter_map(|stage| stage.canary.as_ref()?.revision));
         (used, unknown)
     }
 
@@ -228,10 +234,10 @@ impl Api<'_> {
     }
 
     /// Hash of everything that is wanted, to tell drift from a change of the manifests.
-    pub fn hash(&self) -> String {
+    pub fn hash(&self, observed: &Observed) -> String {
         let methods: Vec<_> = self.attachment.attached.values().map(|route| (&route.at, &route.method)).collect();
         let refused: Vec<_> = self.attachment.refused.keys().collect();
-        let stages: Vec<_> = self.valid.stages.iter().map(|s| (&s.name, s.revision, &s.variables)).collect();
+        let stages = (&self.valid.stages, self.valid.may_log(observed.log_role));
         let api = rest_api::diff(&self.desired_api(), None).unwrap_or_default();
         let authorizers: Vec<_> = self.valid.authorizers.iter().map(|(name, it)| (name, &it.authorizer)).collect();
         let needs = (self.wanted_needs(), self.valid.revision_history_limit);
@@ -461,12 +467,25 @@ impl Api<'_> {
                 serves
             }
         };
-        let desired: Vec<stage::Desired> =
-            self.valid.stages.iter().map(|stage| desired_stage(stage, &records, &follow)).collect();
+        let log_ids = self.plan_logs(plan, observed)?;
+        let may_log = self.valid.may_log(observed.log_role);
+        let desired_stage = |stage: &ValidStage| {
+            let stays = observed.stages.contains_key(&stage.name);
+            desired_stage(stage, &records, &follow, stays, may_log)
+        };
+        let desired: Vec<stage::Desired> = self.valid.stages.iter().map(desired_stage).collect();
         let mut stage_ids = Vec::new();
-        for step in stage::diff(&desired, &observed.stages) {
-            let after = if matches!(step, stage::Step::Delete { .. }) { Vec::new() } else { serving_ids.clone() };
-            stage_ids.push(plan.add(Step::Stage(step), after));
+        for steps in stage::diff(&desired, &observed.stages) {
+            let deletes = matches!(steps[..], [stage::Step::Delete { .. }]);
+            let mut after = if deletes { Vec::new() } else { serving_ids.clone() };
+            let of = |name: &str| steps.iter().any(|step| step.stage() == name);
+            let logged = observed.stages.iter().filter(|(_, stage)| stage.settings.access_log.is_some());
+            let logs = self.valid.stages.iter().filter(|stage| stage.logs());
+            // What has no part in logging goes on, whatever becomes of that.
+            if logged.map(|(name, _)| name).chain(logs.map(|stage| &stage.name)).any(|name| of(name)) {
+                after.extend(&log_ids);
+            }
+            stage_ids.extend(plan.chain(steps.into_iter().map(Step::Stage), &after));
         }
         if observed.deployments.is_some() {
             for record in self.records.iter().filter(gone) {
@@ -487,6 +506,28 @@ impl Api<'_> {
             }
         }
         Ok(())
+    }
+
+    /// What has to be there before stages log. What no stage needs goes first, too: as long as a stage names a log group, it
+    /// is looked for.
+    fn plan_logs(&self, plan: &mut Plan<Step>, observed: &Observed) -> Result<Vec<StepId>, Problem> {
+        let ValidApi { stages, owner, log_role, .. } = self.valid;
+        let mut ids = Vec::new();
+        if let (account::LogRole::Missing, Some(arn)) = (observed.log_role, log_role) {
+            ids.push(plan.add(Step::Account(account::Step::SetLogRole { arn: arn.clone() }), []));
+        }
+        let wanted: Vec<_> = stages.iter().filter_map(|stage| stage.log_group.as_ref()).collect();
+        for group in &wanted {
+            let found = observed.log_groups.as_ref().and_then(|found| found.get(&group.name));
+            ids.extend(plan.chain(log_group::diff(group, found)?.into_iter().map(Step::LogGroup), &[]));
+        }
+        let let_go = if self.valid.retains { log_group::release } else { log_group::removal };
+        for (name, found) in observed.log_groups.iter().flatten() {
+            if wanted.iter().all(|group| group.name != *name) {
+                ids.extend(let_go(name, owner, found).map(|step| plan.add(Step::LogGroup(step), [])));
+            }
+        }
+        Ok(ids)
     }
 
     fn record(
@@ -549,9 +590,14 @@ fn merge(needs: &mut BTreeMap<String, RoleNeeds>, others: BTreeMap<String, RoleN
     }
 }
 
-/// Stages that are pinned to a revision that does not exist.
-pub fn unknown_pins<'a>(valid: &'a ValidApi, records: &[Record]) -> Vec<(&'a str, i64)> {
-    let pins = valid.stages.iter().filter_map(|stage| Some((stage.name.as_str(), stage.revision?)));
+/// The fields that name a revision that does not exist.
+pub fn unknown_pins(valid: &ValidApi, records: &[Record]) -> Vec<(String, i64)> {
+    let pins = valid.stages.iter().flat_map(|stage| {
+        let field = |field: &str| format!("spec.stages[{}].{field}", stage.name);
+        let canary = stage.canary.as_ref().and_then(|canary| canary.revision);
+        let own = stage.revision.map(|revision| (field("revision"), revision));
+        own.into_iter().chain(canary.map(|revision| (field("canary.revision"), revision)))
+    });
     pins.filter(|(_, revision)| records.iter().all(|record| record.revision != *revision)).collect()
 }
 
@@ -564,15 +610,39 @@ pub struct RoleSteps {
     pub removal: Vec<role::Step>,
 }
 
-fn desired_stage(stage: &ValidStage, records: &[&Record], follow: &stage::Serves) -> stage::Desired {
-    let serves = match stage.revision {
+/// A stage as it should be. `exists`: it is there, so that it can stay at what it serves. Where nothing may log, the rest of
+/// it goes on.
+fn desired_stage(
+    stage: &ValidStage,
+    records: &[&Record],
+    follow: &stage::Serves,
+    exists: bool,
+    may_log: bool,
+) -> stage::Desired {
+    let serves = |revision: Option<i64>| match revision {
         None => follow.clone(),
         Some(revision) => match records.iter().find(|record| record.revision == revision) {
             Some(record) => stage::Serves::Deployment(record.deployment_id.clone()),
             None => stage::Serves::Unchanged,
         },
     };
-    stage::Desired { name: stage.name.clone(), variables: stage.variables.clone(), serves }
+    let stays = stage.manual && stage.revision.is_none() && exists;
+    let mut settings = stage.settings.clone();
+    if !may_log {
+        settings.access_log = None;
+        settings.methods.values_mut().for_each(|method| "OFF".clone_into(&mut method.log_level));
+    }
+    stage::Desired {
+        name: stage.name.clone(),
+        serves: if stays { stage::Serves::Unchanged } else { serves(stage.revision) },
+        canary: stage.canary.as_ref().map(|canary| stage::Canary {
+            serves: serves(canary.revision),
+            percent: canary.percent,
+            variables: canary.variables.clone(),
+            use_stage_cache: canary.use_stage_cache,
+        }),
+        settings,
+    }
 }
 
 /// AWS refuses a deployment without methods, so that the last deleted route would stay live: an API without routes has
@@ -606,8 +676,12 @@ fn stub() -> (At, Method) {
 /// reason to keep the rest.
 pub fn removal(owner: &crate::identity::Owner, observed: &Observed) -> Plan<Step> {
     let mut plan = Plan::default();
+    // First, because they are found by the stages.
+    let groups = observed.log_groups.iter().flatten();
+    let groups = groups.filter_map(|(name, found)| log_group::removal(name, owner, found));
+    let groups: Vec<StepId> = groups.map(|step| plan.add(Step::LogGroup(step), [])).collect();
     let api = rest_api::removal(owner, observed.api.as_ref());
-    let api = plan.chain(api.into_iter().map(Step::RestApi), &[]);
+    let api = plan.chain(api.into_iter().map(Step::RestApi), &groups);
     for (name, found) in &observed.roles {
         plan.chain(role::removal(name, owner, found.as_ref()).into_iter().map(Step::Role), &api);
     }
@@ -617,6 +691,10 @@ pub fn removal(owner: &crate::identity::Owner, observed: &Observed) -> Plan<Step
 /// The plan that lets everything go under `deletionPolicy: Retain`.
 pub fn release(owner: &crate::identity::Owner, observed: &Observed) -> Plan<Step> {
     let mut plan = Plan::default();
+    let groups = observed.log_groups.iter().flatten();
+    for step in groups.filter_map(|(name, found)| log_group::release(name, owner, found)) {
+        plan.add(Step::LogGroup(step), []);
+    }
     plan.chain(rest_api::release(owner, observed.api.as_ref()).into_iter().map(Step::RestApi), &[]);
     for (name, found) in &observed.roles {
         plan.chain(role::release(name, owner, found.as_ref()).into_iter().map(Step::Role), &[]);

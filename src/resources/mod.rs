@@ -3,10 +3,12 @@
 //!
 //! To add a property of a resource is to open its room and its kind in `src/api/`, nothing else.
 
+pub mod account;
 pub mod authorizer;
 pub mod deployment;
 pub mod gateway_response;
 pub mod invocation;
+pub mod log_group;
 pub mod managed_policy;
 pub mod rest_api;
 pub mod role;
@@ -34,6 +36,8 @@ pub enum Step {
     /// Keeps or forgets the record of a revision, in Kubernetes.
     Record(deployment::RecordStep),
     Stage(stage::Step),
+    LogGroup(log_group::Step),
+    Account(account::Step),
 }
 
 impl std::fmt::Display for Step {
@@ -49,6 +53,8 @@ impl std::fmt::Display for Step {
             Self::Deployment(step) => step.fmt(f),
             Self::Record(step) => step.fmt(f),
             Self::Stage(step) => step.fmt(f),
+            Self::LogGroup(step) => step.fmt(f),
+            Self::Account(step) => step.fmt(f),
         }
     }
 }

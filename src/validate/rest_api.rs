@@ -6,11 +6,13 @@ use kube::ResourceExt;
 
 use super::authorizer::{self, ValidAuthorizer};
 use super::settings;
+use super::stage::{self, ValidStage};
 use crate::api::conditions::reasons;
-use crate::api::{APIRoute, AWSAccount, Authorization, Mapping, RestAPI, RouteGrant};
+use crate::api::{APIRoute, AWSAccount, Authorization, DeletionPolicy, Mapping, RestAPI, RouteGrant};
 use crate::identity::{Key, Owner, joined};
 use crate::mapping::Cors;
 use crate::problem::Problem;
+use crate::resources::account::LogRole;
 use crate::resources::gateway_response::GatewayResponses;
 use crate::resources::rest_api::settings::Settings;
 use crate::tenancy::{Admission, Place, admit, includes};
@@ -35,23 +37,28 @@ pub struct ValidApi {
     pub authorizers: BTreeMap<String, ValidAuthorizer>,
     /// The stages.
     pub stages: Vec<ValidStage>,
+    /// The role that API Gateway may be given to write logs with, where it has none in the account.
+    pub log_role: Option<String>,
     /// What API Gateway itself answers, by type.
     pub gateway_responses: GatewayResponses,
     /// Which web pages' scripts may call routes that do not say it themselves.
     pub cors: Option<Cors>,
     /// How many unserved revisions are kept.
     pub revision_history_limit: usize,
+    /// Whether what is no longer needed is let go rather than deleted.
+    pub retains: bool,
 }
 
-/// A stage that can be built.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ValidStage {
-    /// Its name.
-    pub name: String,
-    /// The revision that it is pinned to; absent: the newest.
-    pub revision: Option<i64>,
-    /// Its variables, built-ins filled in.
-    pub variables: BTreeMap<String, String>,
+impl ValidApi {
+    /// Whether stages may log: API Gateway has a role for it, or is given one. Nobody looks where nothing logs.
+    pub fn may_log(&self, role: LogRole) -> bool {
+        role != LogRole::Missing || self.log_role.is_some()
+    }
+
+    /// Whether a log group is made for a stage.
+    pub fn makes_log_groups(&self) -> bool {
+        self.stages.iter().any(|stage| stage.log_group.is_some())
+    }
 }
 
 /// The owner of a RestAPI's AWS objects.
@@ -78,16 +85,6 @@ pub fn place(world: &World, api: &RestAPI) -> Result<(Admission, Place), Problem
 pub fn validate(world: &World, api: &RestAPI) -> Result<ValidApi, Problem> {
     let (admission, place) = place(world, api)?;
     let settings = settings::validate(&admission, &place, &api.spec)?;
-    let mut stages = Vec::new();
-    for stage in &api.spec.stages {
-        let mut variables = BTreeMap::new();
-        for (name, value) in &stage.variables {
-            let value = place.fill(value);
-            check_variable(&stage.name, name, &value)?;
-            variables.insert(name.clone(), value);
-        }
-        stages.push(ValidStage { name: stage.name.clone(), revision: stage.revision, variables });
-    }
     let cors = api.spec.cors.as_ref().map(super::cors::validate);
     let mut gateway_responses =
         super::gateway_response::validate(api.spec.gateway_responses.as_deref().unwrap_or_default());
@@ -95,6 +92,7 @@ pub fn validate(world: &World, api: &RestAPI) -> Result<ValidApi, Problem> {
         super::cors::decorate_errors(&mut gateway_responses, cors);
     }
     let owner = owner(world, &admission.account, api);
+    let stages = stage::validate(api, &owner, &admission, &place)?;
     let mut authorizers = BTreeMap::new();
     for spec in &api.spec.authorizers {
         authorizers.insert(spec.name.clone(), authorizer::validate(&owner, &admission, &place, spec)?);
@@ -106,29 +104,14 @@ pub fn validate(world: &World, api: &RestAPI) -> Result<ValidApi, Problem> {
         description: api.spec.description.clone().unwrap_or_default(),
         settings,
         stages,
+        log_role: admission.account.spec.api_gateway_log_role.as_ref().map(|role| role.arn.clone()),
         gateway_responses,
         cors,
         revision_history_limit: usize::try_from(api.spec.revision_history_limit).unwrap_or_default(),
+        retains: api.spec.deletion_policy == DeletionPolicy::Retain,
         place,
         admission,
     })
-}
-
-/// Names `[A-Za-z0-9_]+`, 64 characters; values `[A-Za-z0-9-._~:/?#&=,]+`, 512 characters (AWS.md §1 and §3).
-fn check_variable(stage: &str, name: &str, value: &str) -> Result<(), Problem> {
-    let field = format!("spec.stages[{stage}].variables");
-    if name.is_empty() || name.len() > 64 || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
-        return Err(Problem::invalid(format!(
-            "{field}: `{name}` is no name for a stage variable; use up to 64 letters, digits and `_`"
-        )));
-    }
-    let fits = |c: char| c.is_ascii_alphanumeric() || "-._~:/?#&=,".contains(c);
-    if value.is_empty() || value.len() > 512 || !value.chars().all(fits) {
-        return Err(Problem::invalid(format!(
-            "{field}.{name}: API Gateway takes 1 to 512 letters, digits and `-._~:/?#&=,` in a stage variable's value, not `{value}`"
-        )));
-    }
-    Ok(())
 }
 
 /// Whether the API admits a route: by its grants, or, without any, routes of its own namespace.

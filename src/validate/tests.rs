@@ -5,4 +5,5 @@ mod execution_role;
 mod rest_api;
 mod route;
 mod settings;
+mod stage;
 mod state_machine;

@@ -212,13 +212,16 @@ def put_method(fn, self, context, rest_api_id, resource_id, http_method, **kwarg
 
 
 def _tags_of(context, resource_arn):
-    """The tags that GetRestApi shows; LocalStack keeps those of TagResource elsewhere, so that a change of tags is never seen (model)."""
-    _, found, rest_api_id = resource_arn.partition("::/restapis/")
+    """The tags that GetRestApi and GetStages show; LocalStack keeps those of TagResource elsewhere, so that a change of tags is never seen (model)."""
+    _, found, path = resource_arn.partition("::/restapis/")
+    rest_api_id, _, stage = path.partition("/stages/")
     if not found or "/" in rest_api_id:
         return None
-    rest_api = get_moto_rest_api(context, rest_api_id)
-    rest_api.tags = rest_api.tags or {}
-    return rest_api.tags
+    tagged = get_moto_rest_api(context, rest_api_id)
+    if stage:
+        tagged = tagged.stages[stage]
+    tagged.tags = tagged.tags or {}
+    return tagged.tags
 
 
 @patch(ApigatewayProvider.tag_resource)
@@ -298,13 +301,25 @@ def create_stage(fn, self, context, request, **kwargs):
 
 @patch(ApigatewayNextGenProvider.update_stage)
 def update_stage(fn, self, context, patch_operations=None, **kwargs):
-    """`add /variables/x` sets a variable as `replace` does (TESTBED §2: here it was a 500)."""
-    operations = [
-        operation | {"op": "replace"}
-        if operation["op"] == "add" and operation["path"].startswith("/variables/")
-        else operation
-        for operation in patch_operations or []
-    ]
+    """`add /variables/x` sets a variable as `replace` does (TESTBED §2: here it was a 500). `remove /<path>/<method>` takes a
+    method's settings off (recorded for all methods), among other operations: here only `/*/*` could be removed, and then
+    nothing else of the request was done. A canary's variable can be removed (doc, Update a canary release)."""
+    stage = get_moto_rest_api(context, kwargs["rest_api_id"]).stages.get(kwargs["stage_name"])
+    operations = []
+    for operation in patch_operations or []:
+        segments = operation["path"].split("/")[1:]
+        removes = stage and operation["op"] == "remove"
+        if operation["op"] == "add" and segments[0] == "variables":
+            operations.append(operation | {"op": "replace"})
+        elif removes and segments[:2] == ["canarySettings", "stageVariableOverrides"] and len(segments) == 3:
+            stage.canary_settings["stageVariableOverrides"].pop(segments[2])
+        elif removes and len(segments) == 2 and segments[0] != "variables":
+            if stage.method_settings.pop("/".join(segments), None) is None:
+                raise BadRequestException(
+                    f"Cannot remove method setting {'/'.join(segments)} because there is no method setting for this method "
+                )
+        else:
+            operations.append(operation)
     return fn(self, context, patch_operations=operations, **kwargs)
 
 

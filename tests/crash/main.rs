@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex};
 use operator::{Goal, Operator};
 use scene::Scene;
 use serde_json::Value;
-use stepgate_testbed::memory::{Fault, InProcess, Memory, Settings};
+use stepgate_testbed::memory::{ACCOUNT, Fault, InProcess, Memory, Service, Settings};
 
 /// AWS and the records, at one moment.
 #[derive(Clone)]
@@ -183,6 +183,72 @@ async fn crash_everywhere(example: &str, scene: &Scene) {
         found.points,
         found.wrong.join("\n")
     );
+}
+
+/// All that a stage can have, with the log role of an account that has none.
+#[tokio::test(start_paused = true)]
+async fn a_crash_while_stages_are_set_up_loses_nothing_and_doubles_nothing() {
+    let account = r#"{kind: AWSAccount, metadata: {name: dev}, spec: {accountId: "111122223333", regions: [{name: us-east-1}],
+        apiGatewayLogRole: {arn: "arn:aws:iam::111122223333:role/logs"},
+        tenants: [{name: all, namespaces: {from: All}, exposure: {authorizations: [NONE], cacheClusterSizes: ["0.5"]}}]}}"#;
+    let scene = Scene::page("docs/stages.md", account);
+    let mut start = Moment { aws: Memory::new(7, Settings::default()), records: kubernetes::Revisions::default() };
+    scene.prepare(&mut start.aws);
+    let mut found = Found::default();
+    let made = found.phase("make", &start, &scene, Goal::There).await;
+    let region = made.aws.region(ACCOUNT, "us-east-1").unwrap();
+    assert_eq!(region.log_role.as_deref(), Some("arn:aws:iam::111122223333:role/logs"));
+    assert_eq!(region.log_groups.len(), 1);
+    // `prod` pinned with a canary, and without the rest; a stage beside it.
+    let mut canary = scene.changed();
+    let api = std::sync::Arc::make_mut(canary.world.apis.values_mut().next().unwrap());
+    api.spec.stages[1] = serde_json::from_value(serde_json::json!(
+        {"name": "prod", "revision": 1, "canary": {"percent": 10.5, "variables": {"color": "green"}}}
+    ))
+    .unwrap();
+    let with_canary = found.phase("canary", &made, &canary, Goal::There).await;
+    let mut promoted = canary.clone();
+    let api = std::sync::Arc::make_mut(promoted.world.apis.values_mut().next().unwrap());
+    api.spec.stages[1] = serde_json::from_value(serde_json::json!({"name": "prod", "revision": 2})).unwrap();
+    let after = found.phase("promote", &with_canary, &promoted, Goal::There).await;
+    let gone = found.phase("delete", &after, &promoted, Goal::Gone).await;
+    let region = gone.aws.region(ACCOUNT, "us-east-1").unwrap();
+    assert!(region.log_groups.is_empty() && region.apis.is_empty() && region.machines.is_empty(), "{region:?}");
+    assert!(region.log_role.is_some(), "it is never taken away");
+    println!("stages: {} crash points", found.points);
+    assert!(found.wrong.is_empty(), "{} of {}:\n{}", found.wrong.len(), found.points, found.wrong.join("\n"));
+}
+
+/// Without a role for logs, the rest of the stage is as asked, and what has a role is not asked about again.
+#[tokio::test(start_paused = true)]
+async fn without_a_log_role_all_but_logging_is_as_asked() {
+    let account = r#"{kind: AWSAccount, metadata: {name: dev}, spec: {accountId: "111122223333", regions: [{name: us-east-1}],
+        tenants: [{name: all, namespaces: {from: All}, exposure: {authorizations: [NONE], cacheClusterSizes: ["0.5"]}}]}}"#;
+    let scene = Scene::page("docs/stages.md", account);
+    let start = Moment { aws: Memory::new(7, Settings::default()), records: kubernetes::Revisions::default() };
+    let run = drive(&start, &scene, Goal::There, None).await.unwrap();
+    let prod = |aws: &Memory| {
+        let api = aws.region(ACCOUNT, "us-east-1").unwrap().apis.values().next().unwrap().clone();
+        api.stages["prod"].clone()
+    };
+    let stage = prod(&run.end.aws);
+    assert!(stage.access_log_settings.is_empty() && stage.tracing_enabled, "{stage:?}");
+    assert!(stage.method_settings.values().all(|settings| settings.logging_level.as_deref() != Some("ERROR")));
+    assert!(stage.method_settings["*/*"].metrics_enabled);
+    // Somebody sets one: the next look goes on with it, and asks once.
+    let mut set = run.end.clone();
+    set.aws.settings.log_role = Some("arn:aws:iam::111122223333:role/theirs".into());
+    let run = drive(&set, &scene, Goal::There, None).await.unwrap();
+    let stage = prod(&run.end.aws);
+    assert_eq!(stage.access_log_settings.len(), 2);
+    assert_eq!(stage.method_settings["*/*"].logging_level.as_deref(), Some("ERROR"));
+    let asked = |service, operation: &str| {
+        let count = |aws: &Memory| aws.counts().get(&(service, operation.to_owned())).map_or(0, |count| count.done);
+        count(&run.end.aws) - count(&set.aws)
+    };
+    // Two processes, several looks each.
+    assert_eq!(asked(Service::ApiGateway, "GetAccount"), 2);
+    assert_eq!(asked(Service::ApiGateway, "UpdateAccount"), 0);
 }
 
 #[test]

@@ -189,8 +189,7 @@ impl<'a> Operator<'a> {
                 rest_api_id: known_id.clone(),
                 resources: surveyed.observed.tree.resources.clone(),
                 authorizers: surveyed.observed.authorizers.ids(),
-                arn_prefix: format!("arn:{}:apigateway:{}::/restapis/", place.partition, place.region),
-                ..Known::default()
+                ..Known::of(&place)
             };
             if let Some(ended) = self.apply(&surveyed.plan, &session, Some(&kept), known, &mut last).await? {
                 return Ok(ended);
@@ -213,7 +212,10 @@ impl<'a> Operator<'a> {
                 let api = rest_api::remote::find(&session.apigateway, &owner).await?.pop();
                 let names = role::remote::names_under(&session.iam, &role_path(&owner, &place.region)).await?;
                 let roles = observe::roles(&session, names).await?;
-                Ok::<_, Problem>(api_model::Observed { api, roles, ..api_model::Observed::default() })
+                let mut asked_for = object.spec.stages.iter().filter_map(|stage| stage.access_log.as_ref());
+                let asked_for = asked_for.any(|log| log.log_group_arn.is_none());
+                let log_groups = observe::log_groups(&session, &owner, &place, asked_for, api.as_ref()).await?;
+                Ok::<_, Problem>(api_model::Observed { api, roles, log_groups, ..api_model::Observed::default() })
             };
             let observed = match observed.await {
                 Err(problem) => return passing(&problem),

@@ -100,6 +100,22 @@ impl Scene {
         scene
     }
 
+    /// The manifests of a page of the docs, in an account that admits all of them.
+    pub fn page(path: &str, account: &str) -> Self {
+        let text = std::fs::read_to_string(stepgate_testbed::repository().join(path)).unwrap();
+        let blocks = text.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next());
+        let mut scene = Self { world: World::new(Cluster { name: "test".into(), uid: "uid".into() }) };
+        for block in blocks.chain([account]) {
+            let mut document: Value = serde_saphyr::from_str(block).unwrap();
+            if document["kind"] != "AWSAccount" {
+                document["metadata"]["namespace"] = "page".into();
+            }
+            add(&mut scene.world, document);
+        }
+        scene.machines_are_known();
+        scene
+    }
+
     /// A machine's reconcile writes its ARN, for which its routes wait; here it is there from the beginning.
     fn machines_are_known(&mut self) {
         for (key, machine) in self.world.machines.clone() {
@@ -178,6 +194,8 @@ impl Scene {
                 names.push(rest.split('"').next().unwrap().to_owned());
             }
         }
+        let roles = self.world.accounts.iter().filter_map(|account| account.spec.api_gateway_log_role.as_ref());
+        names.extend(roles.map(|role| role.arn.split(":role").nth(1).unwrap().to_owned()));
         names.sort();
         names.dedup();
         for name in names {

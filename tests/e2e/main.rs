@@ -5,6 +5,7 @@
 
 mod authorization;
 mod brake;
+mod canary;
 mod chart;
 mod cloud;
 mod cors;
@@ -18,6 +19,7 @@ mod gateway_responses;
 mod graph;
 mod invoke;
 mod mapping;
+mod outputs;
 mod plan;
 mod proxy;
 mod quotas;
@@ -27,6 +29,7 @@ mod roles;
 mod rows;
 mod schema;
 mod schema_cases;
+mod stage_settings;
 mod stages;
 mod support;
 mod takeover;

@@ -98,6 +98,32 @@ struct Form {
 fn forms() -> Vec<Form> {
     vec![
         Form {
+            kind: API,
+            field: "spec.stages[0].accessLog.logGroupArn",
+            set: |text| json!({"stages": [{"name": "prod", "accessLog": {"logGroupArn": text}}]}),
+            must: "write the ARN of a log group without `:*` at its end: arn:aws:logs:REGION:ACCOUNT:log-group:NAME (the built-ins ${AWS::Partition}, ${AWS::Region} and ${AWS::AccountId} may stand in it)",
+            bad: &[
+                "",
+                "g",
+                "arn:aws:logs:us-east-1:111122223333:log-group:",
+                "arn:aws:logs:us-east-1:111122223333:log-group:g:*",
+                "arn:aws:logs:us-east-1:1:log-group:g",
+                "arn:aws:firehose:us-east-1:111122223333:deliverystream/amazon-apigateway-x",
+            ],
+            good: &[
+                "arn:aws:logs:us-east-1:111122223333:log-group:/aws/api_gateway/a.b-c#1",
+                "arn:${AWS::Partition}:logs:${AWS::Region}:${AWS::AccountId}:log-group:g",
+            ],
+        },
+        Form {
+            kind: ACCOUNT,
+            field: "spec.apiGatewayLogRole.arn",
+            set: |text| json!({"apiGatewayLogRole": {"arn": text}}),
+            must: "write the ARN of a role: arn:aws:iam::ACCOUNT:role/NAME",
+            bad: &["", "logs", "arn:aws:iam::111122223333:user/logs", "arn:aws:iam::1:role/logs"],
+            good: &["arn:aws:iam::111122223333:role/service-role/logs"],
+        },
+        Form {
             kind: ROUTE,
             field: "spec.path",
             set: |text| json!({"path": text}),

@@ -238,6 +238,32 @@ fn apis() -> Vec<(&'static str, Value, &'static str)> {
         (json!({"stages": [{"name": "a"}, {"name": "a"}]}), "spec.stages[1]: Duplicate value: {\"name\":\"a\"}"),
         (json!({"stages": many}), "spec.stages: Too many: 11: must have at most 10 items"),
         (
+            json!({"stages": [{"name": "a", "canary": {"percent": 10}}]}),
+            "spec.stages[0]: Invalid value: a canary needs a stage that stays: set `revision` to what the stage serves now, or \
+             `deploy: Manual`",
+        ),
+        (
+            json!({"stages": [{"name": "a", "revision": 1, "canary": {"percent": 100.5}}]}),
+            "spec.stages[0].canary.percent: Invalid value: 100.5: spec.stages[0].canary.percent in body should be less than \
+             or equal to 100",
+        ),
+        (
+            json!({"stages": [{"name": "a", "accessLog": {"retentionDays": 2}}]}),
+            "spec.stages[0].accessLog.retentionDays: Invalid value: 2: CloudWatch Logs keeps lines for 1, 3, 5, 7, 14, 30, 60, \
+             90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288 or 3653 days",
+        ),
+        (
+            json!({"stages": [{"name": "a", "accessLog":
+                {"retentionDays": 1, "logGroupArn": "arn:aws:logs:us-east-1:111122223333:log-group:a"}}]}),
+            "spec.stages[0].accessLog: Invalid value: `logGroupArn` names a log group of your own, whose retention is yours to \
+             set: leave `retentionDays` out",
+        ),
+        (
+            json!({"stages": [{"name": "a", "cache": {"clusterSize": "1"}}]}),
+            "spec.stages[0].cache.clusterSize: Unsupported value: \"1\": supported values: \"0.5\", \"1.6\", \"6.1\", \
+             \"13.5\", \"28.4\", \"58.2\", \"118\", \"237\"",
+        ),
+        (
             json!({"stages": [{"name": "a", "revision": 0}]}),
             "spec.stages[0].revision: Invalid value: 0: spec.stages[0].revision in body should be greater than or equal to 1",
         ),

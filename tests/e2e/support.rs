@@ -77,6 +77,7 @@ spec:
     exposure:
       authorizations: [NONE, AWS_IAM]
       taskCallbacks: true
+      cacheClusterSizes: ["0.5"]
       logGroupArns: ["arn:aws:logs:*:*:log-group:/aws/vendedlogs/states/${{namespace}}/*"]
 "#
     )

@@ -11,6 +11,8 @@ pub enum Family {
     StepFunctions,
     /// IAM, per account.
     Iam,
+    /// CloudWatch Logs, per account and Region.
+    Logs,
     /// STS, per account and Region.
     Sts,
 }
@@ -22,6 +24,7 @@ impl Family {
             Self::ApiGateway => "API Gateway",
             Self::StepFunctions => "Step Functions",
             Self::Iam => "IAM",
+            Self::Logs => "CloudWatch Logs",
             Self::Sts => "STS",
         }
     }
@@ -38,6 +41,8 @@ impl Family {
             Self::StepFunctions => None,
             // Unpublished: a modest assumption, which throttling lowers further.
             Self::Iam => Some(Quota::new(10, 1, 20)),
+            // Of the operations that are used, those with the least have 5 a second.
+            Self::Logs => Some(Quota::new(5, 1, 5)),
             // 600 a second are documented; nothing here comes near it.
             Self::Sts => Some(Quota::new(20, 1, 20)),
         }
@@ -48,7 +53,7 @@ impl Family {
         let table = match self {
             Self::ApiGateway => API_GATEWAY,
             Self::StepFunctions => STEP_FUNCTIONS,
-            Self::Iam | Self::Sts => &[],
+            Self::Iam | Self::Logs | Self::Sts => &[],
         };
         table.iter().find(|(name, _)| *name == operation).map(|(_, quota)| *quota)
     }

@@ -24,21 +24,24 @@ fn record(revision: i64, hash: &str) -> Record {
 type Stages<'a> = &'a [(&'a str, bool, &'a str)];
 
 fn computed(before: &str, stages: Stages<'_>, state: &RouteState) -> Computed {
-    let route = object(&with(&with(&route("demo/r", "POST /x", "m"), "{metadata: {generation: 3}}"), before));
+    let route: APIRoute = object(&with(&with(&route("demo/r", "POST /x", "m"), "{metadata: {generation: 3}}"), before));
     let records: Vec<Record> = stages.iter().zip(1..).map(|((_, _, hash), revision)| record(revision, hash)).collect();
     let serving: Vec<Serving<'_>> = stages
         .iter()
         .zip(&records)
-        .map(|((stage, follows, _), record)| Serving { stage, follows: *follows, record: Some(record) })
+        .map(|((stage, follows, _), record)| Serving { stage, follows: *follows, record: Some(record), canary: None })
         .collect();
     let stage_status = |(name, record): (&&str, &Record)| StageStatus {
         name: (*name).to_owned(),
         invoke_url: format!("https://a1/{name}"),
         revision: Some(record.revision),
+        canary: None,
     };
     let names = stages.iter().map(|(name, ..)| name);
     let api = RestAPIStatus { stages: names.zip(&records).map(stage_status).collect(), ..RestAPIStatus::default() };
-    status(&route, &api, &serving, state)
+    let mut computed = status(&route, &api, &serving, state);
+    publish::set_state(&mut computed.status.common, route.meta().generation, &computed.state);
+    computed
 }
 
 /// `type status reason generation`, sorted.

@@ -19,7 +19,7 @@ use crate::resources::deployment::{Record, RecordStep, parse_description};
 use crate::resources::gateway_response::{self, GatewayResponses};
 use crate::resources::route::{At, Method, Observed as Tree, parent};
 use crate::resources::stage::Serves;
-use crate::resources::{Patch, PatchOp, Step, authorizer, deployment, rest_api, role, route, stage};
+use crate::resources::{Patch, PatchOp, Step, authorizer, deployment, log_group, rest_api, role, route, stage};
 use crate::validate::fixture::the_api;
 use crate::validate::rest_api::{ValidApi, validate};
 use crate::validate::route::{Refusal, ValidRoute, operation_name, validate as validate_route};
@@ -35,6 +35,7 @@ pub struct Cloud {
     pub authorizers: authorizer::Observed,
     pub roles: BTreeMap<String, role::Observed>,
     pub stages: BTreeMap<String, stage::Observed>,
+    pub log_groups: log_group::Groups,
     pub gateway_responses: GatewayResponses,
     pub deployments: BTreeMap<i64, Found>,
     pub records: Vec<Record>,
@@ -84,8 +85,8 @@ impl Cloud {
             authorizers: self.authorizers.clone(),
             stages: self.stages.clone(),
             roles: names.into_iter().map(|name| (name.clone(), self.roles.get(&name).cloned())).collect(),
-            gateway_responses: None,
-            deployments: None,
+            log_groups: Some(self.log_groups.clone()),
+            ..Observed::default()
         }
     }
 
@@ -182,7 +183,7 @@ impl Cloud {
                 assert_eq!(before, None, "revision {revision} twice");
             }
             Step::Deployment(deployment::Step::Delete { id, .. }) => {
-                let served = self.stages.values().any(|stage| stage.deployment_id == *id);
+                let served = self.stages.values().any(|stage| stage.deployments().any(|served| served == id));
                 assert!(!served, "Active stages pointing to this deployment must be moved or deleted");
                 self.deployments.retain(|_, found| found.id != *id);
             }
@@ -197,6 +198,16 @@ impl Cloud {
             }
             Step::Record(RecordStep::Forget { revision }) => self.records.retain(|known| known.revision != *revision),
             Step::Stage(step) => self.stage(step),
+            Step::LogGroup(log_group::Step::Create { name, tags }) => {
+                let group = log_group::Observed { retention_days: None, tags: Some(tags.clone()) };
+                assert_eq!(self.log_groups.insert(name.clone(), group), None, "ResourceAlreadyExistsException");
+            }
+            Step::LogGroup(log_group::Step::SetRetention { name, days }) => {
+                self.log_groups.get_mut(name).expect("ResourceNotFoundException").retention_days = *days;
+            }
+            Step::LogGroup(log_group::Step::Delete { name }) => drop(self.log_groups.remove(name)),
+            Step::LogGroup(step) => panic!("{step}"),
+            Step::Account(step) => panic!("{step}"),
         }
     }
 
@@ -352,22 +363,36 @@ impl Cloud {
             Serves::Unchanged => panic!("nothing to serve"),
         };
         match step {
-            stage::Step::Create { name, variables, serves } => {
-                let stage = stage::Observed { deployment_id: id(serves, self), variables: variables.clone() };
-                assert!(self.snapshots.contains_key(&stage.deployment_id));
+            stage::Step::Create { name, serves, canary, settings } => {
+                let canary = canary.as_ref().map(|canary| stage::Canary {
+                    serves: id(&canary.serves, self),
+                    percent: canary.percent,
+                    variables: canary.variables.clone(),
+                    use_stage_cache: canary.use_stage_cache,
+                });
+                let stage = stage::Observed { deployment_id: id(serves, self), canary, settings: settings.clone() };
+                assert!(stage.deployments().all(|id| self.snapshots.contains_key(id)));
                 self.stages.insert(name.clone(), stage);
             }
-            stage::Step::Update { name, serves, patches } => {
-                let serves = serves.as_ref().map(|serves| id(serves, self));
+            stage::Step::Update { name, serves, canary, patches } => {
+                let (serves, canary) = (serves.as_ref().map(|to| id(to, self)), canary.as_ref().map(|to| id(to, self)));
                 let stage = self.stages.get_mut(name).unwrap();
                 stage.deployment_id = serves.unwrap_or_else(|| stage.deployment_id.clone());
-                for Patch { op, path, value } in patches {
-                    let name = path.trim_start_matches("/variables/").to_owned();
-                    match op {
-                        PatchOp::Remove => stage.variables.remove(&name),
-                        _ => stage.variables.insert(name, value.clone().unwrap()),
+                if let Some(id) = canary {
+                    let none = || stage::Canary {
+                        serves: String::new(),
+                        percent: 0.0,
+                        variables: BTreeMap::new(),
+                        use_stage_cache: false,
                     };
+                    stage.canary.get_or_insert_with(none).serves = id;
                 }
+                for Patch { op, path, value } in patches {
+                    patch_stage(stage, *op, path, value.clone().unwrap_or_default());
+                }
+            }
+            stage::Step::Tag { name, set, remove } => {
+                release(&mut self.stages.get_mut(name).unwrap().settings.tags, remove, set);
             }
             stage::Step::Delete { name } => {
                 self.stages.remove(name);
@@ -392,8 +417,9 @@ impl Cloud {
                 })
             })
         };
-        for (name, stage) in &self.stages {
-            let Some(snapshot) = self.snapshots.get(&stage.deployment_id) else { continue };
+        let served = self.stages.iter().flat_map(|(name, stage)| stage.deployments().map(move |id| (name, id)));
+        for (name, id) in served {
+            let Some(snapshot) = self.snapshots.get(id) else { continue };
             for (at, (_, calls)) in snapshot {
                 let Some((role, uses)) = calls else { continue };
                 for wanted in uses {
@@ -427,6 +453,36 @@ impl Cloud {
     pub fn serves(&self, stage: &str) -> Vec<String> {
         let snapshot = &self.snapshots[&self.stages[stage].deployment_id];
         snapshot.iter().map(|(at, (method, _))| format!("{at} → {}", method.operation_name)).collect()
+    }
+}
+
+/// What the tests of the model need of UpdateStage.
+fn patch_stage(stage: &mut stage::Observed, op: PatchOp, path: &str, value: String) {
+    let entry = |map: &mut BTreeMap<String, String>, name: &str, value: String| match op {
+        PatchOp::Remove => drop(map.remove(name)),
+        _ => drop(map.insert(name.to_owned(), value)),
+    };
+    if let Some(name) = path.strip_prefix("/variables/") {
+        return entry(&mut stage.settings.variables, name, value);
+    }
+    if path == "/canarySettings" {
+        assert_eq!(op, PatchOp::Remove);
+        stage.canary = None;
+        return;
+    }
+    if let Some(field) = path.strip_prefix("/accessLogSettings") {
+        match field {
+            "" => stage.settings.access_log = None,
+            "/format" => stage.settings.access_log.get_or_insert_default().format = value,
+            _ => stage.settings.access_log.get_or_insert_default().destination_arn = value,
+        }
+        return;
+    }
+    let canary = stage.canary.as_mut().expect("no canary");
+    match path.strip_prefix("/canarySettings/").unwrap_or_else(|| panic!("{path}")) {
+        "percentTraffic" => canary.percent = value.parse().unwrap(),
+        "useStageCache" => canary.use_stage_cache = value == "true",
+        other => entry(&mut canary.variables, other.trim_start_matches("stageVariableOverrides/"), value),
     }
 }
 

@@ -10,6 +10,7 @@ mod kept;
 mod machine;
 mod properties;
 mod serving;
+mod stages;
 
 use crate::validate::fixture::{machine, route, world};
 use crate::world::World;

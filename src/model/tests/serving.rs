@@ -145,7 +145,8 @@ fn a_revision_that_does_not_exist_leaves_the_stage_as_it_is() {
     let world = scene_of("[{name: prod, revision: 9}, {name: new, revision: 9}]", &[ORDERS]);
     assert_eq!(cloud.plan(&world), "");
     let valid = crate::validate::rest_api::validate(&world, &the_api(&world)).unwrap();
-    assert_eq!(crate::model::api::unknown_pins(&valid, &cloud.records), [("prod", 9), ("new", 9)]);
+    let pins = ["prod", "new"].map(|stage| (format!("spec.stages[{stage}].revision"), 9));
+    assert_eq!(crate::model::api::unknown_pins(&valid, &cloud.records), pins);
 }
 
 #[test]
@@ -334,7 +335,7 @@ fn stages_have_their_own_variables_and_routes_their_own_machine_on_each() {
     world.routes.insert(Key::new("demo", "orders"), the_route(&one, "demo/orders"));
     let mut cloud = Cloud::default();
     cloud.settle(&world);
-    assert_eq!(cloud.stages["dev"].variables, BTreeMap::from([("v".into(), "1".into())]));
+    assert_eq!(cloud.stages["dev"].settings.variables, BTreeMap::from([("v".into(), "1".into())]));
     assert_eq!(cloud.may("invoke-demo"), ["StartExecution stateMachine:demo_a", "StartExecution stateMachine:demo_b"]);
     assert_eq!(cloud.records[0].routes[0].machines, BTreeSet::from([Key::new("demo", "a"), Key::new("demo", "b")]));
 }

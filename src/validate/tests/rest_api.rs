@@ -43,7 +43,7 @@ fn stage_variables_get_the_builtins() {
     let world =
         world(&api("{stages: [{name: prod, variables: {a: '${AWS::Partition}:${AWS::Region}:${AWS::AccountId}'}}]}"));
     let valid = validate(&world, &the_api(&world)).unwrap();
-    assert_eq!(valid.stages[0].variables["a"], "aws:eu-central-1:111122223333");
+    assert_eq!(valid.stages[0].settings.variables["a"], "aws:eu-central-1:111122223333");
     assert_eq!((valid.name.as_str(), valid.revision_history_limit), ("demo_api", 10));
 }
 

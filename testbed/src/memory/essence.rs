@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::iam::Policy;
-use super::{Account, Api, Authorizer, Machine, Memory, Method, Role, partition};
+use super::{Account, Api, Authorizer, LogGroup, Machine, Memory, Method, Role, partition};
 
 /// What answers a request at a stage.
 #[derive(Clone, Debug, PartialEq)]
@@ -141,8 +141,20 @@ fn essence_of(account: &Account) -> Value {
         apis.sort_by_key(ToString::to_string);
         let machines = region.machines.values().map(|machine| (machine.name.clone(), of_machine(machine)));
         let machines: serde_json::Map<_, _> = machines.collect();
+        let mut shown = serde_json::Map::new();
         if !apis.is_empty() || !machines.is_empty() {
-            all.insert(name.clone(), json!({"machines": machines, "apis": apis}));
+            shown.extend([("machines".to_owned(), Value::Object(machines)), ("apis".to_owned(), json!(apis))]);
+        }
+        if !region.log_groups.is_empty() {
+            let group = |group: &LogGroup| json!({"retention": group.retention, "tags": group.tags});
+            let groups: BTreeMap<_, _> = region.log_groups.iter().map(|(name, one)| (name, group(one))).collect();
+            shown.insert("logGroups".to_owned(), json!(groups));
+        }
+        if let Some(role) = &region.log_role {
+            shown.insert("logRole".to_owned(), json!(role));
+        }
+        if !shown.is_empty() {
+            all.insert(name.clone(), Value::Object(shown));
         }
     }
     Value::Object(all)
@@ -248,6 +260,10 @@ fn of_api(api: &Api) -> Value {
             let mut shown = stripped(json!(stage));
             let deployment = api.deployments.get(&stage.deployment_id);
             shown["serves"] = json!(deployment.and_then(|one| one.description.clone()));
+            if let Some(canary) = &stage.canary_settings {
+                let deployment = api.deployments.get(&canary.deployment_id);
+                shown["canarySettings"]["deploymentId"] = json!(deployment.and_then(|one| one.description.clone()));
+            }
             (name, shown)
         })
         .collect();

@@ -22,6 +22,7 @@ mod client;
 mod essence;
 mod iam;
 mod imds;
+mod logs;
 mod policy;
 mod quota;
 mod serve;
@@ -43,6 +44,7 @@ pub use apigateway::{
 pub use client::{Attempt, Fault, InProcess, answer, throttled};
 pub use essence::Served;
 pub use iam::Role;
+pub use logs::LogGroup;
 pub use quota::{Count, QUOTAS, Quota};
 pub use serve::serve;
 pub use sfn::Machine;
@@ -78,6 +80,8 @@ pub struct Settings {
     pub resource_limit: usize,
     /// The longest integration timeout, in milliseconds.
     pub longest_timeout: i64,
+    /// The role that API Gateway writes logs with where none was set.
+    pub log_role: Option<String>,
 }
 
 impl Default for Settings {
@@ -93,6 +97,7 @@ impl Default for Settings {
             role_limit: 1_000,
             resource_limit: 300,
             longest_timeout: 29_000,
+            log_role: None,
         }
     }
 }
@@ -144,6 +149,10 @@ pub struct Region {
     pub machines: BTreeMap<String, Machine>,
     /// REST APIs by id.
     pub apis: BTreeMap<String, Api>,
+    /// The role that API Gateway writes logs with.
+    pub log_role: Option<String>,
+    /// Log groups by name.
+    pub log_groups: BTreeMap<String, LogGroup>,
 }
 
 /// What an operation sees around it.
@@ -153,6 +162,8 @@ struct Context<'a> {
     now: Duration,
     rng: &'a mut Xoshiro256PlusPlus,
     settings: &'a Settings,
+    /// Whether API Gateway has a role to write logs with.
+    may_log: bool,
 }
 
 impl Context<'_> {
@@ -242,8 +253,10 @@ impl Memory {
             self.buckets.take(call, request, self.now)?;
         }
         let Self { settings, now, rng, accounts, keys, .. } = self;
-        let context =
-            &mut Context { account: &call.account, region: &call.region, now: *now, rng, settings: &*settings };
+        let region = accounts.get(&call.account).and_then(|account| account.regions.get(&call.region));
+        let may_log = settings.log_role.is_some() || region.is_some_and(|region| region.log_role.is_some());
+        let (now, settings) = (*now, &*settings);
+        let context = &mut Context { account: &call.account, region: &call.region, now, rng, settings, may_log };
         if call.service == Service::Sts {
             return sts::call(context, &call.operation, wire::form(request.body()), accounts, keys).map(ok);
         }
@@ -255,9 +268,19 @@ impl Memory {
                 let machines = &mut regions.entry(call.region.clone()).or_default().machines;
                 sfn::call(context, iam, machines, &call.operation, wire::json(request.body())?).map(ok)
             }
+            Service::Logs => {
+                let groups = &mut account.regions.entry(call.region.clone()).or_default().log_groups;
+                logs::call(context, groups, &call.operation, wire::json(request.body())?).map(ok)
+            }
             _ => {
-                let apis = &mut account.regions.entry(call.region.clone()).or_default().apis;
-                apigateway::call(context, apis, request)
+                let Account { iam, regions } = account;
+                let region = regions.entry(call.region.clone()).or_default();
+                match call.operation.as_str() {
+                    "GetAccount" | "UpdateAccount" => {
+                        apigateway::account(context, iam, &mut region.log_role, &call.operation, request)
+                    }
+                    _ => apigateway::call(context, &mut region.apis, request),
+                }
             }
         }
     }

@@ -56,6 +56,7 @@ pub const QUOTAS: &[Quota] = &[
     quota(Service::ApiGateway, "CreateResource", 5.0, 5.0),
     quota(Service::ApiGateway, "DeleteResource", 5.0, 5.0),
     quota(Service::ApiGateway, "GetResources", 5.0, 2.5),
+    quota(Service::ApiGateway, "UpdateAccount", 1.0, 1.0 / 20.0),
     quota(Service::States, "CreateStateMachine", 100.0, 1.0),
     quota(Service::States, "UpdateStateMachine", 100.0, 1.0),
     quota(Service::States, "DeleteStateMachine", 100.0, 1.0),

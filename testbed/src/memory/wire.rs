@@ -19,6 +19,7 @@ pub enum Service {
     Sts,
     States,
     ApiGateway,
+    Logs,
 }
 
 /// What a request asks for.
@@ -59,7 +60,7 @@ impl Refusal {
     pub fn throttled(service: Service, seconds: u64) -> Self {
         let (status, code, message) = match service {
             Service::ApiGateway => (429, "TooManyRequestsException", "Too Many Requests"),
-            Service::States => (400, "ThrottlingException", "Rate exceeded"),
+            Service::States | Service::Logs => (400, "ThrottlingException", "Rate exceeded"),
             Service::Iam | Service::Sts => (400, "Throttling", "Rate exceeded"),
         };
         let retry_after = (service == Service::ApiGateway).then_some(seconds);
@@ -81,6 +82,10 @@ impl Refusal {
             Some(Service::States) => {
                 let error = json!({"__type": code, "message": message});
                 response(status, "application/x-amz-json-1.0", error.to_string(), id)
+            }
+            Some(Service::Logs) => {
+                let error = json!({"__type": code, "message": message});
+                response(status, "application/x-amz-json-1.1", error.to_string(), id)
             }
             Some(Service::ApiGateway) | None => {
                 let error = json!({"message": message}).to_string();
@@ -107,6 +112,7 @@ pub(super) fn success(call: &Call, status: u16, value: &Value, id: &str) -> Resp
             response(status, "text/xml", text, id)
         }
         Service::States => response(status, "application/x-amz-json-1.0", value.to_string(), id),
+        Service::Logs => response(status, "application/x-amz-json-1.1", value.to_string(), id),
         Service::ApiGateway if value.is_null() => response(status, "application/json", String::new(), id),
         Service::ApiGateway => response(status, "application/json", value.to_string(), id),
     }
@@ -139,6 +145,8 @@ pub(super) fn identify(request: &Request, account: &str, keys: &BTreeMap<String,
 
     let (service, operation) = if let Some(operation) = text("x-amz-target").strip_prefix("AWSStepFunctions.") {
         (Service::States, operation.to_owned())
+    } else if let Some(operation) = text("x-amz-target").strip_prefix("Logs_20140328.") {
+        (Service::Logs, operation.to_owned())
     } else if request.method() == http::Method::POST && request.uri().path() == "/" {
         let form = form(request.body());
         let action = form["Action"].as_str().unwrap_or_default().to_owned();

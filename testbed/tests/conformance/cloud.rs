@@ -78,6 +78,7 @@ pub struct Cloud {
     pub iam: aws_sdk_iam::Client,
     pub sfn: aws_sdk_sfn::Client,
     pub apigateway: aws_sdk_apigateway::Client,
+    pub logs: aws_sdk_cloudwatchlogs::Client,
     run: String,
     made: Arc<Mutex<Vec<Made>>>,
 }
@@ -113,6 +114,7 @@ impl Cloud {
             iam: aws_sdk_iam::Client::new(config),
             sfn: aws_sdk_sfn::Client::new(config),
             apigateway: aws_sdk_apigateway::Client::new(config),
+            logs: aws_sdk_cloudwatchlogs::Client::new(config),
             run: format!("{:x}", std::process::id()),
             made: Arc::default(),
         }

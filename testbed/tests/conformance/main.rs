@@ -12,6 +12,7 @@ mod cloud;
 mod gateway_responses;
 mod iam;
 mod managed;
+mod settings;
 mod stages;
 mod states;
 
@@ -22,7 +23,7 @@ use stepgate_testbed::Emulator;
 use stepgate_testbed::memory::{InProcess, Memory, Settings};
 
 fn cases() -> impl Iterator<Item = &'static Case> {
-    let of_apis = [apigateway::CASES, authorizers::CASES, gateway_responses::CASES, stages::CASES];
+    let of_apis = [apigateway::CASES, authorizers::CASES, gateway_responses::CASES, stages::CASES, settings::CASES];
     [iam::CASES, managed::CASES, states::CASES].into_iter().chain(of_apis).flatten()
 }
 

@@ -30,6 +30,7 @@ fn of_a_narrow_tenant(scene: &Scene) -> Vec<Attack> {
     let tenant = format!("tenant {esc}-hostile in AWSAccount {esc}");
     let admin = "arn:aws:iam::000000000000:role/Admin";
     let policy = "arn:aws:iam::aws:policy/AdministratorAccess";
+    let log_group = "arn:aws:logs:us-east-1:000000000000:log-group:/aws/lambda/theirs";
     let pay = arn(&format!("{victim}_pay"));
     let executions = format!("arn:aws:states:us-east-1:000000000000:execution:{victim}_order:*");
     let over = |name: &str, action: &str, resource: &str, reads: String| {
@@ -83,6 +84,18 @@ fn of_a_narrow_tenant(scene: &Scene) -> Vec<Attack> {
             patched(&route("role", "/role", "own"), &json!({"invokeRole": {"arn": admin}})),
             "OverCeiling",
             format!("spec.invokeRole.arn: `{admin}` is in none of the `invokeRoleArns` of {tenant}"),
+        ),
+        attack(
+            patched(&rest_api("logs"), &json!({"stages": [{"name": "prod", "accessLog": {"logGroupArn": log_group}}]})),
+            "OverCeiling",
+            format!(
+                "spec.stages[prod].accessLog.logGroupArn: `{log_group}` is in none of the `exposure.logGroupArns` of {tenant}"
+            ),
+        ),
+        attack(
+            patched(&rest_api("cache"), &json!({"stages": [{"name": "prod", "cache": {"clusterSize": "237"}}]})),
+            "OverCeiling",
+            format!("spec.stages[prod].cache.clusterSize: tenant {esc}-hostile of AWSAccount {esc} does not admit 237"),
         ),
         beyond("their-table", "dynamodb:GetItem", &format!("arn:aws:dynamodb:us-east-1:000000000000:table/{victim}_x")),
         beyond("any-table", "dynamodb:GetItem", "*"),

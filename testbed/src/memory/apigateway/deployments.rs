@@ -52,7 +52,6 @@ pub(super) fn create(context: &mut Context<'_>, apis: &mut Apis, at: Place<'_>, 
         snapshot,
         authorizers,
         gateway_responses: api.gateway_responses.clone(),
-        authorizers,
     };
     let shown = json!(deployment);
     let mut changed = api.clone();
@@ -119,7 +118,9 @@ pub(super) fn delete(context: &Context<'_>, apis: &mut Apis, at: Place<'_>) -> A
         return Err(no_deployment());
     }
     // rec
-    if api.stages.values().any(|stage| stage.deployment_id == at.name) {
+    let canary =
+        |stage: &super::Stage| stage.canary_settings.as_ref().is_some_and(|canary| canary.deployment_id == at.name);
+    if api.stages.values().any(|stage| stage.deployment_id == at.name || canary(stage)) {
         return Err(bad("Active stages pointing to this deployment must be moved or deleted"));
     }
     api.deployments.remove(at.name);

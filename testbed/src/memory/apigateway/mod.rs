@@ -1,5 +1,6 @@
 //! API Gateway's REST APIs: the tree of resources and methods, deployments, which are snapshots of it, and stages.
 
+mod account;
 mod apis;
 mod authorizers;
 mod checks;
@@ -22,6 +23,7 @@ use serde_json::{Value, json};
 
 use super::Context;
 use super::wire::{Path, Refusal, Request, marker, page, read_marker};
+pub(super) use account::account;
 pub use authorizers::Authorizer;
 use checks::{bad, not_found};
 use patch::Patch;
@@ -309,6 +311,9 @@ pub struct Stage {
     pub documentation_version: Option<String>,
     /// Whether X-Ray traces it.
     pub tracing_enabled: bool,
+    /// What a part of its requests gets.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub canary_settings: Option<Canary>,
     /// Its variables.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub variables: BTreeMap<String, String>,
@@ -320,6 +325,21 @@ pub struct Stage {
     /// Its tags.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub tags: BTreeMap<String, String>,
+}
+
+/// What a part of a stage's requests gets.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Canary {
+    /// What it serves.
+    pub deployment_id: String,
+    /// Which part, from 0 to 100.
+    pub percent_traffic: f64,
+    /// Variables that are other or more.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub stage_variable_overrides: BTreeMap<String, String>,
+    /// Whether it answers from the stage's cache.
+    pub use_stage_cache: bool,
 }
 
 fn seconds<S: Serializer>(at: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
@@ -383,6 +403,7 @@ pub(super) fn operation<'a>(verb: &str, path: &[&'a str]) -> Option<(&'static st
         ["restapis", api, "stages", name] => {
             (Place { api, name, ..none }, ["", "GetStage", "", "UpdateStage", "DeleteStage"])
         }
+        ["account"] => (none, ["", "GetAccount", "", "UpdateAccount", ""]),
         ["restapis", api, "gatewayresponses"] => (Place { api, ..none }, ["", "GetGatewayResponses", "", "", ""]),
         ["restapis", api, "gatewayresponses", name] => {
             (Place { api, name, ..none }, ["", "GetGatewayResponse", "PutGatewayResponse", "", "DeleteGatewayResponse"])

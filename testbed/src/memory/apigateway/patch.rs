@@ -15,7 +15,6 @@ pub(super) struct Patch {
     #[serde(default)]
     pub path: String,
     pub value: Option<String>,
-    #[allow(dead_code, reason = "only of copy, which no path here takes")]
     pub from: Option<String>,
 }
 

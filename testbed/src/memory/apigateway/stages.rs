@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 
 use super::super::Context;
 use super::super::wire::{Path, Refusal, input};
+use super::account::check_may_log;
 use super::checks::{bad, conflict, limit, not_found};
-use super::{Answer, Api, Apis, Patch, Place, Stage, apis as api_objects, find};
+use super::{Answer, Api, Apis, Canary, Patch, Place, Stage, apis as api_objects, find};
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -21,7 +22,17 @@ struct Create {
     cache_cluster_enabled: Option<bool>,
     cache_cluster_size: Option<String>,
     tracing_enabled: Option<bool>,
+    canary_settings: Option<CanaryInput>,
     tags: Option<BTreeMap<String, String>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct CanaryInput {
+    deployment_id: Option<String>,
+    percent_traffic: Option<f64>,
+    stage_variable_overrides: Option<BTreeMap<String, String>>,
+    use_stage_cache: Option<bool>,
 }
 
 fn no_stage() -> Refusal {
@@ -53,6 +64,63 @@ pub(super) fn check_variables(variables: &BTreeMap<String, String>) -> Result<()
         true => Err(limit("Maximum number of stage variables exceeded")),
         false => Ok(()),
     }
+}
+
+fn check_canary(api: &Api, canary: &Canary) -> Result<(), Refusal> {
+    check_variables(&canary.stage_variable_overrides)?;
+    if !api.deployments.contains_key(&canary.deployment_id) {
+        return Err(no_deployment());
+    }
+    // [?]: the words.
+    match (0.0..=100.0).contains(&canary.percent_traffic) {
+        true => Ok(()),
+        false => Err(bad("Percentage of traffic must be between 0.0 and 100.0")),
+    }
+}
+
+/// A patch of the canary. `replace` makes one with AWS's defaults (rec); a variable is removed as the Developer Guide does,
+/// "Update a canary release".
+fn update_canary(api: &Api, stage: &mut Stage, patch: &Patch, path: &[&str]) -> Result<(), Refusal> {
+    let invalid = || super::settings::invalid(&patch.path);
+    let mut canary = stage.canary_settings.clone().unwrap_or_else(|| Canary {
+        deployment_id: stage.deployment_id.clone(),
+        percent_traffic: 0.0,
+        stage_variable_overrides: BTreeMap::new(),
+        use_stage_cache: false,
+    });
+    match (patch.op.as_str(), path) {
+        ("replace", ["deploymentId"]) => canary.deployment_id = patch.value(),
+        ("replace", ["percentTraffic"]) => canary.percent_traffic = patch.value().parse().map_err(|_| invalid())?,
+        ("replace", ["useStageCache"]) => canary.use_stage_cache = patch.flag(),
+        ("replace", ["stageVariableOverrides", name]) => {
+            canary.stage_variable_overrides.insert((*name).to_owned(), patch.value());
+        }
+        ("remove", ["stageVariableOverrides", name]) if canary.stage_variable_overrides.contains_key(*name) => {
+            canary.stage_variable_overrides.remove(*name);
+        }
+        _ => return Err(invalid()),
+    }
+    check_canary(api, &canary)?;
+    stage.canary_settings = Some(canary);
+    Ok(())
+}
+
+/// Takes over from the canary, which stays (rec).
+fn promote(stage: &mut Stage, patch: &Patch) -> Result<(), Refusal> {
+    let from = patch.from.clone().unwrap_or_default();
+    let (path, from) = (patch.path.as_str(), from.as_str());
+    let (deployment, overrides) = ("/canarySettings/deploymentId", "/canarySettings/stageVariableOverrides");
+    if ![("/deploymentId", deployment), ("/variables", overrides)].contains(&(path, from)) {
+        return Err(bad(format!(
+            "Invalid copy operation with path: {path} and from {from}. Valid copy:path are [/deploymentId, /variables] and valid copy:from are [{deployment}, {overrides}]"
+        )));
+    }
+    let canary = stage.canary_settings.clone().ok_or_else(|| bad("Promotion not available. Canary does not exist."))?;
+    match path {
+        "/deploymentId" => stage.deployment_id = canary.deployment_id,
+        _ => stage.variables.extend(canary.stage_variable_overrides),
+    }
+    Ok(())
 }
 
 /// A stage with AWS's defaults (rec).
@@ -89,6 +157,7 @@ pub(super) fn new(
         client_certificate_id: None,
         documentation_version: None,
         tracing_enabled: false,
+        canary_settings: None,
         variables,
         method_settings: BTreeMap::new(),
         access_log_settings: BTreeMap::new(),
@@ -106,6 +175,16 @@ pub(super) fn create(context: &Context<'_>, apis: &mut Apis, at: Place<'_>, body
     stage.tracing_enabled = given.tracing_enabled.unwrap_or_default();
     stage.cache_cluster_enabled = given.cache_cluster_enabled.unwrap_or_default();
     stage.cache_cluster_size = given.cache_cluster_size;
+    if let Some(given) = given.canary_settings {
+        let canary = Canary {
+            deployment_id: given.deployment_id.unwrap_or(deployment),
+            percent_traffic: given.percent_traffic.unwrap_or_default(),
+            stage_variable_overrides: given.stage_variable_overrides.unwrap_or_default(),
+            use_stage_cache: given.use_stage_cache.unwrap_or_default(),
+        };
+        check_canary(api, &canary)?;
+        stage.canary_settings = Some(canary);
+    }
     api_objects::add_tags(&mut stage.tags, given.tags.unwrap_or_default())?;
     let shown = json!(stage);
     api.stages.insert(name, stage);
@@ -133,7 +212,7 @@ pub(super) fn update(context: &Context<'_>, apis: &mut Apis, at: Place<'_>, patc
     let api = find(context, apis, at.api)?;
     let mut stage = api.stages.get(at.name).ok_or_else(no_stage)?.clone();
     for patch in patches {
-        update_one(api, &mut stage, patch)?;
+        update_one(context, api, &mut stage, patch)?;
     }
     stage.last_updated_date = context.now;
     let shown = json!(stage);
@@ -142,7 +221,7 @@ pub(super) fn update(context: &Context<'_>, apis: &mut Apis, at: Place<'_>, patc
 }
 
 /// rec, unless said. What can't be removed is answered as a method setting that is not there.
-fn update_one(api: &Api, stage: &mut Stage, patch: &Patch) -> Result<(), Refusal> {
+fn update_one(context: &Context<'_>, api: &Api, stage: &mut Stage, patch: &Patch) -> Result<(), Refusal> {
     let segments = patch.segments();
     let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
     let not_there = || {
@@ -156,6 +235,12 @@ fn update_one(api: &Api, stage: &mut Stage, patch: &Patch) -> Result<(), Refusal
                 return Err(no_deployment());
             }
             stage.deployment_id = id;
+        }
+        ("copy", _) => promote(stage, patch)?,
+        ("remove", ["canarySettings"]) => stage.canary_settings = None,
+        ("replace", ["canarySettings", path @ ..]) if !path.is_empty() => update_canary(api, stage, patch, path)?,
+        ("remove", ["canarySettings", "stageVariableOverrides", _]) if stage.canary_settings.is_some() => {
+            update_canary(api, stage, patch, &segments[1..])?;
         }
         ("replace", ["description"]) => stage.description = patch.value.clone().filter(|text| !text.is_empty()),
         ("replace", ["tracingEnabled"]) => stage.tracing_enabled = patch.flag(),
@@ -175,6 +260,7 @@ fn update_one(api: &Api, stage: &mut Stage, patch: &Patch) -> Result<(), Refusal
             if patch.value().is_empty() {
                 return Err(bad("Access Log value must not be empty"));
             }
+            check_may_log(context)?;
             stage.access_log_settings.insert((*field).to_owned(), patch.value());
         }
         ("add" | "replace", ["accessLogSettings", ..]) => {
@@ -184,10 +270,13 @@ fn update_one(api: &Api, stage: &mut Stage, patch: &Patch) -> Result<(), Refusal
         }
         ("remove", ["accessLogSettings"]) => stage.access_log_settings.clear(),
         ("remove", [resource, verb]) => {
-            let key = format!("{resource}/{verb}");
+            let key = format!("{}/{verb}", resource.trim_start_matches('/'));
             stage.method_settings.remove(&key).ok_or_else(not_there)?;
         }
         ("replace", [resource, verb, group, setting]) => {
+            if *setting == "loglevel" && patch.value() != "OFF" {
+                check_may_log(context)?;
+            }
             let key = format!("{}/{verb}", resource.trim_start_matches('/'));
             let of_all = stage.method_settings.get("*/*").cloned().unwrap_or_default();
             let settings = stage.method_settings.entry(key).or_insert(of_all);
