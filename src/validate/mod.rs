@@ -4,6 +4,7 @@ pub mod execution_role;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod logging;
+mod owner_tags;
 pub mod rest_api;
 pub mod route;
 pub mod state_machine;
