@@ -23,8 +23,6 @@ mod text;
 mod walk;
 mod yaml;
 
-#[cfg(test)]
-pub(crate) use check::optimized_calls;
 pub use check::{MachineType, Usage, check, check_used};
 pub use codes::{Basis, RULES, Rule};
 pub use finding::{Finding, Severity};

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use kube::ResourceExt;
 use serde_json::Value;
 
-use super::{admitted_arn, logging, several};
+use super::{admitted_arn, logging, owner_tags, several};
 use crate::api::conditions::reasons;
 use crate::api::{ExecutionRole, PolicyStatement, StateMachine};
 use crate::identity::Key;
@@ -99,6 +99,7 @@ impl Subject<'_> {
             let texts: Vec<_> = excesses.iter().map(|excess| format!("spec.executionRole.{excess}")).collect();
             Problem::stalled(reasons::OVER_CEILING, several(&texts))
         })?;
+        owner_tags::are_left_alone(self.definition)?;
         let mut found = inferred(place, self.name, self.definition);
         if self.logging {
             // Also where nothing is inferred: the role may do it all the same.

@@ -7,6 +7,7 @@ pub mod execution_role;
 pub(crate) mod fixture;
 mod gateway_response;
 mod logging;
+mod owner_tags;
 pub mod rest_api;
 pub mod route;
 pub mod route_request;

@@ -209,12 +209,13 @@ impl Cloud {
             }
             answer => answer.unwrap().policy.unwrap(),
         };
-        let versions =
-            self.iam.list_policy_versions().policy_arn(arn).send().await.unwrap().versions.unwrap_or_default();
+        // Version and policy may go while they are read: the next look shows what is.
+        let versions = self.iam.list_policy_versions().policy_arn(arn).send().await.ok()?.versions.unwrap_or_default();
         let version = found.default_version_id.unwrap();
-        let text = self.iam.get_policy_version().policy_arn(arn).version_id(version).send().await.unwrap();
+        let text = self.iam.get_policy_version().policy_arn(arn).version_id(version).send().await;
+        let text = text.ok().and_then(|answer| answer.policy_version?.document);
         Some(PolicyView {
-            document: document(&text.policy_version.unwrap().document.unwrap()).to_string(),
+            document: text.map(|text| document(&text).to_string()).unwrap_or_default(),
             versions: versions.len(),
             tags: found.tags.unwrap_or_default().into_iter().map(|tag| (tag.key, tag.value)).collect(),
         })

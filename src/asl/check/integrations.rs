@@ -46,19 +46,6 @@ const fn closed(name: &'static str, actions: &'static [Action]) -> Service {
     Service { name, actions, closed: true }
 }
 
-/// Every optimized call in every way that it may be waited for, for tests that hold others to the table.
-#[cfg(test)]
-pub(crate) fn calls() -> Vec<String> {
-    let actions = SERVICES.iter().flat_map(|service| service.actions.iter().map(move |action| (service.name, action)));
-    let ways = actions.flat_map(|(service, action)| {
-        let plain = format!("{service}:{}", action.name);
-        let sync = action.sync.then(|| format!("{plain}.sync"));
-        let token = action.token.then(|| format!("{plain}.waitForTaskToken"));
-        [Some(plain), sync, token].into_iter().flatten().collect::<Vec<_>>()
-    });
-    ways.collect()
-}
-
 pub(super) static SERVICES: [Service; 21] = [
     closed("lambda", &[token("invoke", &["FunctionName"])]),
     closed("sqs", &[token("sendMessage", &["QueueUrl", "MessageBody"])]),

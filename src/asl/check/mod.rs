@@ -22,8 +22,6 @@ mod template;
 mod variables;
 mod wait;
 
-#[cfg(test)]
-pub(crate) use integrations::calls as optimized_calls;
 use std::collections::HashMap;
 use std::str::FromStr;
 

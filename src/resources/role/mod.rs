@@ -163,6 +163,10 @@ pub fn diff(desired: &Desired, observed: Option<&Observed>) -> Result<Vec<Step>,
     if !Document::equal(&desired.trust.to_string(), &observed.trust) {
         steps.push(Step::SetTrust { name: name(), trust: desired.trust.clone() });
     }
+    // What others wrote goes first: it takes room that ours may need.
+    for policy_name in observed.policies.keys().filter(|found| *found != POLICY_NAME) {
+        steps.push(Step::DeletePolicy { name: name(), policy_name: policy_name.clone() });
+    }
     let policy = (!desired.policy.is_empty()).then(|| desired.policy.to_value());
     if let Some(policy) = &policy {
         let same = observed.policies.get(POLICY_NAME).is_some_and(|text| Document::equal(&policy.to_string(), text));
@@ -170,8 +174,8 @@ pub fn diff(desired: &Desired, observed: Option<&Observed>) -> Result<Vec<Step>,
             steps.push(Step::PutPolicy { name: name(), policy: policy.clone() });
         }
     }
-    for policy_name in observed.policies.keys().filter(|found| policy.is_none() || *found != POLICY_NAME) {
-        steps.push(Step::DeletePolicy { name: name(), policy_name: policy_name.clone() });
+    if policy.is_none() && observed.policies.contains_key(POLICY_NAME) {
+        steps.push(Step::DeletePolicy { name: name(), policy_name: POLICY_NAME.to_owned() });
     }
     for arn in desired.managed_policies.difference(&observed.managed_policies) {
         steps.push(Step::Attach { name: name(), arn: arn.clone() });
@@ -268,12 +272,14 @@ mod tests {
         let mut observed = as_desired(&desired);
         observed.trust = crate::policy::trust::apigateway().to_string();
         observed.policies.insert("added-by-hand".into(), "{}".into());
+        observed.policies.insert(POLICY_NAME.into(), "{}".into());
         observed.managed_policies = BTreeSet::from(["arn:aws:iam::aws:policy/AdministratorAccess".to_owned()]);
         assert_eq!(
             text(&diff(&desired, Some(&observed)).unwrap()),
             [
                 "set the trust policy of role stepgate-exec-demo_hello-1",
                 "delete policy added-by-hand of role stepgate-exec-demo_hello-1",
+                "write the policy of role stepgate-exec-demo_hello-1",
                 "attach arn:aws:iam::aws:policy/A to role stepgate-exec-demo_hello-1",
                 "detach arn:aws:iam::aws:policy/AdministratorAccess from role stepgate-exec-demo_hello-1"
             ]

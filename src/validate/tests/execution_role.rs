@@ -249,3 +249,23 @@ fn a_policy_that_stepgate_manages_is_nobody_else_s() {
         "{problem}"
     );
 }
+
+#[rstest]
+#[case::set(json!({"ResourceArn": "a", "Tags": [{"Key": "stepgate.dev/namespace", "Value": "victim"}]}), "stepgate.dev/namespace")]
+#[case::as_a_map(json!({"Resource": "a", "Tags": {"stepgate.dev/name": "x"}}), "stepgate.dev/name")]
+#[case::removed(json!({"ResourceArn": "a", "TagKeys": ["stepgate.dev/cluster"]}), "stepgate.dev/cluster")]
+fn tags_of_ours_are_left_alone(#[case] parameters: Value, #[case] tag: &str) {
+    for role in ["", "executionRole: {inferred: false}"] {
+        let states = json!({"Do": task("aws-sdk:sfn:tagResource", parameters.clone())});
+        let problem = validated_with(role, states).unwrap_err();
+        assert_eq!(problem.reason, "OverCeiling");
+        assert_eq!(
+            problem.message,
+            format!(
+                "spec.definition: state `Do` (/States/Do) names the tag `{tag}`; tags that begin with stepgate.dev/ say whose an AWS object is, and only the operator may write them: use another key"
+            )
+        );
+    }
+    let elsewhere = json!({"QueueUrl": "https://sqs.eu-central-1.amazonaws.com/111122223333/demo-q", "MessageBody": {"Tags": [tag]}});
+    validated_with("", json!({"Do": task("sqs:sendMessage", elsewhere)})).unwrap();
+}

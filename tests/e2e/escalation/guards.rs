@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::machine_with;
+use super::{arn, machine_with};
 use crate::support::{Namespace, TENANT};
 use crate::tenancy::account;
 
@@ -21,7 +21,8 @@ fn task(call: &str, parameters: &Value, next: Option<&str>) -> Value {
 /// Even where the admin's ceiling names the very action.
 #[tokio::test]
 async fn the_plumbing_of_a_role_is_no_task_s() {
-    let ceiling = json!([{"actions": ["logs:PutResourcePolicy", "events:PutTargets"], "resources": ["*"]}]);
+    let ceiling =
+        json!([{"actions": ["logs:PutResourcePolicy", "events:PutTargets", "states:TagResource"], "resources": ["*"]}]);
     let tenant = json!({"ceiling": ceiling, "exposure": {"logGroupArns": [format!("{GROUP}/${{namespace}}/*")]},
         "managedPolicyArns": ["arn:aws:iam::*:policy/*"]});
     let ns = Namespace::labelled("esc-guards", &[(TENANT, "esc-guards")]).await;
@@ -37,6 +38,9 @@ async fn the_plumbing_of_a_role_is_no_task_s() {
         "A": task("states:startExecution.sync:2", &itself, Some("B")),
         "B": task("aws-sdk:eventbridge:putTargets", &json!({"Rule": "StepFunctionsGetEventsForStepFunctionsExecutionRule", "Targets": []}), None),
     });
+    let tag =
+        json!({"ResourceArn": arn("victim_pay"), "Tags": [{"Key": "stepgate.dev/namespace", "Value": "esc-guards"}]});
+    let tags = definition("A", json!({"A": task("aws-sdk:sfn:tagResource", &tag, None)}));
     let uses = "spec.definition: state `A` (/States/A) uses `logs:PutResourcePolicy`, which the role may do on everything in the account because spec.logging is on";
     let policy =
         "arn:aws:iam::000000000000:policy/stepgate/0123456789abcdef/stepgate-exec-victim_pay-0123456789abcdef-1";
@@ -56,6 +60,11 @@ async fn the_plumbing_of_a_role_is_no_task_s() {
             "rules",
             standard(json!({"definition": definition("A", rules)})),
             "spec.definition: state `B` (/States/B) could change the rules StepFunctionsGetEvent… that Step Functions manages".to_owned(),
+        ),
+        (
+            "tags",
+            json!({"definition": tags}),
+            "spec.definition: state `A` (/States/A) names the tag `stepgate.dev/namespace`".to_owned(),
         ),
         (
             "log",

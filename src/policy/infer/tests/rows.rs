@@ -264,25 +264,6 @@ fn sdk(#[case] call: &str, #[case] arguments: Value, #[case] expected: &[&str]) 
     }
 }
 
-/// The linter's table of optimized integrations, each as it may be waited for: none is a call that inference does not know, and each
-/// asks for something, or says what it can't tell.
-#[test]
-fn every_optimized_call_is_known() {
-    let calls = crate::asl::optimized_calls();
-    assert!(calls.len() > 90, "{}", calls.len());
-    for call in calls {
-        for jsonata in [false, true] {
-            let inferred =
-                infer(&machine(&format!("arn:aws:states:::{call}"), &json!({"TopicArn": "@t"}), jsonata), &HERE);
-            assert!(!(inferred.needs.is_empty() && inferred.unknown.is_empty()), "{call} asks for nothing");
-            for unknown in &inferred.unknown {
-                assert_ne!(unknown.statement.actions, ["*"], "{call}: {unknown}");
-                assert!(!unknown.statement.actions.iter().any(|action| action.ends_with(":*")), "{call}: {unknown}");
-            }
-        }
-    }
-}
-
 #[test]
 fn the_resource_may_name_a_region_and_account_as_the_console_writes_it() {
     expect(
