@@ -127,7 +127,7 @@ pub struct AccessLog {
 #[serde(rename_all = "camelCase")]
 pub struct ExecutionLogging {
     /// How much.
-    pub level: LogLevel,
+    pub level: ExecutionLogLevel,
     /// Also the whole requests and answers, with whatever is in them.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub data_trace: bool,
@@ -136,7 +136,7 @@ pub struct ExecutionLogging {
 /// How much API Gateway tells of its work.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
-pub enum LogLevel {
+pub enum ExecutionLogLevel {
     /// Nothing.
     #[default]
     Off,

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::admitted_arn;
 use crate::api::conditions::reasons;
 use crate::api::{
-    CacheSettings, Deploy, ExecutionLogging, Exposure, LogLevel, RestAPI, Stage, StageMethod, Switch, Throttling,
+    CacheSettings, Deploy, ExecutionLogging, Exposure, ExecutionLogLevel, RestAPI, Stage, StageMethod, Switch, Throttling,
 };
 use crate::identity::{Owner, TAG_PREFIX, log_group_name};
 use crate::problem::Problem;
@@ -274,9 +274,9 @@ fn overlay(
 ) -> bool {
     if let Some(ExecutionLogging { level, data_trace }) = logging {
         settings.log_level = match level {
-            LogLevel::Off => "OFF",
-            LogLevel::Error => "ERROR",
-            LogLevel::Info => "INFO",
+            ExecutionLogLevel::Off => "OFF",
+            ExecutionLogLevel::Error => "ERROR",
+            ExecutionLogLevel::Info => "INFO",
         }
         .to_owned();
         settings.data_trace = data_trace;
