@@ -8,7 +8,7 @@ use crate::plan::{Plan, StepId};
 use crate::records::{RecordError, Records};
 use crate::resources::deployment::RecordStep;
 use crate::resources::stage::Serves;
-use crate::resources::{Step, deployment, rest_api, role, route, stage, state_machine};
+use crate::resources::{Step, deployment, model, request_validator, rest_api, role, route, stage, state_machine};
 
 /// What steps need of each other: ids that are known only once a step has run.
 #[derive(Clone, Debug, Default)]
@@ -17,6 +17,8 @@ pub struct Known {
     pub rest_api_id: Option<String>,
     /// Resource ids by path.
     pub resources: BTreeMap<String, String>,
+    /// Request validator ids by name.
+    pub validators: BTreeMap<String, String>,
     /// The deployment that this plan made.
     pub deployment_id: Option<String>,
     /// ARN prefix for tagging an API: `arn:<partition>:apigateway:<region>::/restapis/`.
@@ -104,9 +106,17 @@ async fn carry_out(
                 known.resources = route::remote::observe(&session.apigateway, &id).await?.resources;
             }
         }
+        Step::Model(step) => model::remote::carry_out(&session.apigateway, &api(known), step).await?,
+        Step::RequestValidator(step) => {
+            let id = request_validator::remote::carry_out(&session.apigateway, &api(known), step).await?;
+            if let request_validator::Step::Create { name, .. } = step {
+                known.validators.insert(name.clone(), id);
+            }
+        }
         Step::Route(step) => {
             let api = api(known);
-            route::remote::carry_out(&session.apigateway, &api, &mut known.resources, step).await?;
+            let Known { resources, validators, .. } = known;
+            route::remote::carry_out(&session.apigateway, &api, resources, validators, step).await?;
         }
         Step::Deployment(step) => {
             let id = deployment::remote::carry_out(&session.apigateway, &api(known), step).await?;

@@ -15,7 +15,7 @@ use crate::model::machine::{self, Machine};
 use crate::plan::{Plan, Planned};
 use crate::problem::Problem;
 use crate::resources::deployment::Record;
-use crate::resources::{Step, deployment, rest_api, role, route, stage, state_machine};
+use crate::resources::{Step, deployment, model, request_validator, rest_api, role, route, stage, state_machine};
 use crate::tenancy::Place;
 use crate::validate::rest_api::ValidApi;
 use crate::validate::route::{Refusal, ValidRoute, operation_name};
@@ -113,6 +113,7 @@ impl Survey<'_> {
         let mut observed = rest_api(session, &valid.owner, self.known_id.as_deref()).await?;
         let api_id = observed.api.as_ref().map(|api| api.id.clone());
         records.retain(|record| api_id.as_ref() == Some(&record.rest_api_id));
+        self::shared(session, valid, &candidates, &records, &mut observed).await?;
         let attachment = attach(candidates, &observed.tree);
         let unreadable = unreadable(&observed.tree, &known_routes, proof).await?;
 
@@ -193,6 +194,40 @@ async fn rest_api(session: &Session, owner: &Owner, known_id: Option<&str>) -> R
     }
     observed.api = api;
     Ok(observed)
+}
+
+/// Models and validators: a call for each, and only where they are used, by what is wanted or by methods in AWS, or, because
+/// the RestAPI can have models that no method uses, by the newest record. What somebody else adds to an API that uses none is
+/// not noticed, and serves nobody. A validator's id becomes its name.
+async fn shared(
+    session: &Session,
+    valid: &ValidApi,
+    candidates: &[(Arc<APIRoute>, Result<ValidRoute, Refusal>)],
+    records: &[Record],
+    observed: &mut api_model::Observed,
+) -> Result<(), Problem> {
+    let Some(api) = &observed.api else { return Ok(()) };
+    let wanted = candidates.iter().filter_map(|(_, candidate)| Some(&candidate.as_ref().ok()?.method));
+    let methods: Vec<&route::Method> = wanted.chain(observed.tree.methods.values()).collect();
+    let newest = records.iter().max_by_key(|record| record.revision);
+    let named = |method: &&route::Method| method.model_names().any(|name| !model::BUILT_IN.contains(&name.as_str()));
+    let models = !valid.models.is_empty() || newest.is_some_and(|record| record.models) || methods.iter().any(named);
+    let validators = methods.iter().any(|method| method.validator.is_some());
+    if models {
+        observed.models = Some(model::remote::observe(&session.apigateway, &api.id).await?);
+    }
+    if validators {
+        let found = request_validator::remote::observe(&session.apigateway, &api.id).await?;
+        let names: BTreeMap<String, String> =
+            request_validator::ids(&found).into_iter().map(|(name, id)| (id, name)).collect();
+        for validator in observed.tree.methods.values_mut().filter_map(|method| method.validator.as_mut()) {
+            if let Some(name) = names.get(validator) {
+                name.clone_into(validator);
+            }
+        }
+        observed.validators = Some(found);
+    }
+    Ok(())
 }
 
 /// The APIs that carry an owner's tags. A known id spares the search where it is the owner's; it grants nothing. Where none

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Action, Authorization, Binding, CommonStatus, DeletionPolicy, Drift, DriftPolicy, LocalReference, Method,
+    Action, Authorization, Binding, CommonStatus, DeletionPolicy, Drift, DriftPolicy, LocalReference, Method, Model,
     Namespaces,
 };
 
@@ -59,6 +59,11 @@ pub struct RestAPISpec {
     #[schemars(length(min = 1, max = 10))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub stages: Vec<Stage>,
+    /// JSON schemas that routes share: `request.bodyModel` names one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub models: Vec<Model>,
     /// The kind of endpoint.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<Endpoint>,

@@ -14,8 +14,9 @@ use crate::policy::statement::INLINE_LIMIT;
 use crate::policy::trust;
 use crate::problem::Problem;
 use crate::resources::deployment::{self, Record, RecordStep, RoleNeeds, ServedRoute};
+use crate::resources::model::{self, Models};
 use crate::resources::route::{self, At, Method};
-use crate::resources::{Step, rest_api, role, stage};
+use crate::resources::{Step, request_validator, rest_api, role, stage};
 use crate::validate::rest_api::{ValidApi, ValidStage};
 use crate::validate::route::{ValidRoute, operation_name};
 
@@ -26,6 +27,10 @@ pub struct Observed {
     pub api: Option<rest_api::Observed>,
     /// Resources and methods.
     pub tree: route::Observed,
+    /// Models of its own, where any are wanted, used or on record.
+    pub models: Option<Models>,
+    /// Request validators, where any are wanted or used.
+    pub validators: Option<request_validator::Observed>,
     /// Stages.
     pub stages: BTreeMap<String, stage::Observed>,
     /// The roles that are needed, and those found under the API's path.
@@ -210,7 +215,39 @@ impl Api<'_> {
         let refused: Vec<_> = self.attachment.refused.keys().collect();
         let stages: Vec<_> = self.valid.stages.iter().map(|s| (&s.name, s.revision, &s.variables)).collect();
         let api = rest_api::diff(&self.desired_api(), None).unwrap_or_default();
-        content_hash(&(api, methods, refused, stages, self.wanted_needs(), self.valid.revision_history_limit))
+        let limit = self.valid.revision_history_limit;
+        content_hash(&(api, methods, refused, stages, self.wanted_needs(), limit, self.models()))
+    }
+
+    /// The models that the RestAPI and its routes ask for.
+    pub fn models(&self) -> Models {
+        let of_routes = self.attachment.attached.values().flat_map(|route| &route.models);
+        self.valid.models.iter().chain(of_routes).map(|(name, schema)| (name.clone(), schema.clone())).collect()
+    }
+
+    /// What must be there before the methods change, and what goes after they have.
+    fn shared_steps(&self, observed: &Observed, methods: &BTreeMap<At, Method>) -> (Vec<Step>, Vec<Step>) {
+        let names = methods.values().flat_map(Method::model_names).cloned().collect();
+        let none = Models::new();
+        let (mut first, mut last): (Vec<_>, Vec<_>) = {
+            let (first, last) = model::diff(&self.models(), observed.models.as_ref().unwrap_or(&none), &names);
+            (first.into_iter().map(Step::Model).collect(), last.into_iter().map(Step::Model).collect())
+        };
+        let used = methods.values().filter_map(|method| method.validator.clone()).collect();
+        let none = request_validator::Observed::new();
+        let (of_validators, gone) = request_validator::diff(&used, observed.validators.as_ref().unwrap_or(&none));
+        first.extend(of_validators.into_iter().map(Step::RequestValidator));
+        last.extend(gone.into_iter().map(Step::RequestValidator));
+        (first, last)
+    }
+
+    /// All models of the API once the methods are these: those asked for, and those that kept methods use.
+    fn resulting_models(&self, observed: &Observed, methods: &BTreeMap<At, Method>) -> Models {
+        let mut models: Models = observed.models.clone().unwrap_or_default();
+        let names: BTreeSet<&String> = methods.values().flat_map(Method::model_names).collect();
+        models.retain(|name, _| names.contains(name));
+        models.extend(self.models());
+        models
     }
 
     fn desired_api(&self) -> rest_api::Desired {
@@ -295,7 +332,22 @@ impl Api<'_> {
         let api = plan.chain(api.into_iter().map(Step::RestApi), &[]);
 
         let tree = self.tree(observed);
+        let methods = route::result(&tree, &observed.tree);
+        let (shared, no_longer_shared) = self.shared_steps(observed, &methods);
+        // Only what uses a model waits for it: one that AWS refuses holds nobody else up.
+        let mut shared_ids: BTreeMap<String, StepId> = BTreeMap::new();
+        for step in shared {
+            let (name, needs) = match &step {
+                Step::Model(step) => step.name_and_needs(),
+                Step::RequestValidator(step) => (step.name(), BTreeSet::new()),
+                _ => continue,
+            };
+            let (name, mut after) = (name.to_owned(), api.clone());
+            after.extend(needs.iter().filter_map(|need| shared_ids.get(need)));
+            shared_ids.insert(name, plan.add(step, after));
+        }
         let mut tree_ids = api.clone();
+        tree_ids.extend(shared_ids.values());
         let mut resource_ids: BTreeMap<String, StepId> = BTreeMap::new();
         let mut deleted_ids: Vec<StepId> = Vec::new();
         for step in route::diff(&tree, &observed.tree) {
@@ -311,6 +363,8 @@ impl Api<'_> {
                 }
                 route::Step::Put { at, to, .. } => {
                     after.extend(resource_ids.get(&at.path));
+                    let names = to.model_names().chain(&to.validator);
+                    after.extend(names.filter_map(|name| shared_ids.get(name)));
                     let role = self
                         .attachment
                         .attached
@@ -328,6 +382,9 @@ impl Api<'_> {
             deleted_ids.extend(deletes.then_some(id));
             tree_ids.push(id);
         }
+        // Before the deployment: what is on record then says what there may be to remove.
+        let all_changes = tree_ids.clone();
+        tree_ids.extend(plan.chain(no_longer_shared, &all_changes));
         self.plan_serving(&mut plan, observed, &tree, &tree_ids, &role_ids)?;
         let all: Vec<StepId> = (0..plan.len()).collect();
         plan.chain(roles.removal.into_iter().map(Step::Role), &all);
@@ -344,7 +401,7 @@ impl Api<'_> {
         role_ids: &BTreeMap<&str, Vec<StepId>>,
     ) -> Result<(), Problem> {
         let methods = route::result(tree, &observed.tree);
-        let hash = deployment::hash(&methods);
+        let hash = deployment::hash(&methods, &self.resulting_models(observed, &methods));
         let gone = |record: &&Record| {
             observed
                 .deployments
@@ -456,6 +513,7 @@ impl Api<'_> {
             hash: hash.to_owned(),
             routes,
             roles: self.needs_of_newest(observed, tree),
+            models: !self.models().is_empty(),
         }
     }
 
@@ -512,6 +570,7 @@ fn stub() -> (At, Method) {
         uri: None,
         credentials: None,
         parameters: BTreeMap::new(),
+        content_handling: None,
         templates: BTreeMap::from([("application/json".to_owned(), "{\"statusCode\": 404}".to_owned())]),
         passthrough: "NEVER".to_owned(),
         timeout_millis: route::DEFAULT_TIMEOUT_MILLIS,
@@ -521,6 +580,9 @@ fn stub() -> (At, Method) {
         operation_name: "stepgate-no-routes".to_owned(),
         authorization: "AWS_IAM".to_owned(),
         api_key_required: false,
+        parameters: BTreeMap::new(),
+        models: BTreeMap::new(),
+        validator: None,
         integration: Some(integration),
         responses: BTreeMap::from([("404".to_owned(), route::MethodResponse::default())]),
         integration_responses: BTreeMap::from([("404".to_owned(), route::IntegrationResponse::default())]),

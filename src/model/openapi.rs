@@ -9,7 +9,9 @@ use crate::validate::route::ValidRoute;
 /// The document.
 pub fn document<'a>(valid: &ValidApi, routes: impl IntoIterator<Item = &'a ValidRoute>) -> Value {
     let mut paths: Map<String, Value> = Map::new();
+    let mut models = valid.models.clone();
     for route in routes {
+        models.extend(route.models.clone());
         let verb = match route.at.method.as_str() {
             "ANY" => "x-amazon-apigateway-any-method".to_owned(),
             method => method.to_lowercase(),
@@ -26,23 +28,28 @@ pub fn document<'a>(valid: &ValidApi, routes: impl IntoIterator<Item = &'a Valid
             "types": [crate::resources::rest_api::endpoint_name(valid.endpoint)],
         },
     });
+    if !models.is_empty() {
+        document["components"]["schemas"] = json!(models);
+        let text = document["components"].to_string().replace("\"#/models/", "\"#/components/schemas/");
+        document["components"] = serde_json::from_str(&text).unwrap_or_default();
+    }
     if !valid.description.is_empty() {
         document["info"]["description"] = json!(valid.description);
     }
     let signed = document["paths"].to_string().contains("\"sigv4\"");
     if signed {
-        document["components"] = json!({"securitySchemes": {"sigv4": {
+        document["components"]["securitySchemes"] = json!({"sigv4": {
             "type": "apiKey",
             "name": "Authorization",
             "in": "header",
             "x-amazon-apigateway-authtype": "awsSigv4",
-        }}});
+        }});
     }
     document
 }
 
 fn operation(path: &str, method: &Method) -> Value {
-    let parameters: Vec<Value> = path
+    let mut parameters: Vec<Value> = path
         .split('/')
         .filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'))
         .map(|name| {
@@ -53,8 +60,21 @@ fn operation(path: &str, method: &Method) -> Value {
     let responses: Map<String, Value> =
         method.responses.iter().map(|(status, response)| (status.clone(), declared(status, response))).collect();
     let mut operation = json!({"operationId": method.operation_name, "responses": responses});
+    for (name, required) in &method.parameters {
+        let place = if name.starts_with("method.request.header.") { "header" } else { "query" };
+        let name = name.splitn(4, '.').last();
+        parameters.push(json!({"name": name, "in": place, "required": required, "schema": {"type": "string"}}));
+    }
     if !parameters.is_empty() {
         operation["parameters"] = json!(parameters);
+    }
+    if !method.models.is_empty() {
+        let content: Map<String, Value> =
+            method.models.iter().map(|(kind, name)| (kind.clone(), json!({"schema": model(name)}))).collect();
+        operation["requestBody"] = json!({"content": content, "required": true});
+    }
+    if let Some(validator) = &method.validator {
+        operation["x-amazon-apigateway-request-validator"] = json!(validator);
     }
     if method.authorization == "AWS_IAM" {
         operation["security"] = json!([{"sigv4": []}]);
@@ -71,7 +91,14 @@ fn declared(status: &str, response: &MethodResponse) -> Value {
         let name = header.trim_start_matches("method.response.header.");
         declared["headers"][name] = json!({"schema": {"type": "string"}});
     }
+    for (kind, name) in &response.models {
+        declared["content"][kind] = json!({"schema": model(name)});
+    }
     declared
+}
+
+fn model(name: &str) -> Value {
+    json!({"$ref": format!("#/components/schemas/{name}")})
 }
 
 fn integration(integration: &Integration, method: &Method) -> Value {
@@ -103,6 +130,9 @@ fn integration(integration: &Integration, method: &Method) -> Value {
         if let Some(text) = text {
             value[name] = json!(text);
         }
+    }
+    if let Some(handling) = &integration.content_handling {
+        value["contentHandling"] = json!(handling);
     }
     if !integration.parameters.is_empty() {
         value["requestParameters"] = json!(integration.parameters);

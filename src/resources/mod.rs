@@ -4,6 +4,8 @@
 //! To add a property of a resource is to open its room and its kind in `src/api/`, nothing else.
 
 pub mod deployment;
+pub mod model;
+pub mod request_validator;
 pub mod rest_api;
 pub mod role;
 pub mod route;
@@ -22,6 +24,8 @@ pub enum Step {
     Role(role::Step),
     StateMachine(state_machine::Step),
     RestApi(rest_api::Step),
+    Model(model::Step),
+    RequestValidator(request_validator::Step),
     Route(route::Step),
     Deployment(deployment::Step),
     /// Keeps or forgets the record of a revision, in Kubernetes.
@@ -35,6 +39,8 @@ impl std::fmt::Display for Step {
             Self::Role(step) => step.fmt(f),
             Self::StateMachine(step) => step.fmt(f),
             Self::RestApi(step) => step.fmt(f),
+            Self::Model(step) => step.fmt(f),
+            Self::RequestValidator(step) => step.fmt(f),
             Self::Route(step) => step.fmt(f),
             Self::Deployment(step) => step.fmt(f),
             Self::Record(step) => step.fmt(f),

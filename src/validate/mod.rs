@@ -7,6 +7,7 @@ pub mod rest_api;
 pub mod route;
 pub mod route_request;
 pub mod route_response;
+pub mod schema;
 pub mod state_machine;
 #[cfg(test)]
 mod tests;

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use kube::ResourceExt;
 
+use super::schema::models;
 use crate::api::conditions::reasons;
 use crate::api::{APIRoute, Authorization, EndpointType, Mapping, RestAPI, RouteGrant};
 use crate::identity::{Key, Owner, joined};
 use crate::problem::Problem;
+use crate::resources::model::Models;
 use crate::tenancy::{Admission, Place, admit, includes};
 use crate::world::World;
 
@@ -28,6 +30,8 @@ pub struct ValidApi {
     pub endpoint: EndpointType,
     /// The stages.
     pub stages: Vec<ValidStage>,
+    /// Its models, by name.
+    pub models: Models,
     /// How many unserved revisions are kept.
     pub revision_history_limit: usize,
 }
@@ -88,8 +92,10 @@ pub fn validate(world: &World, api: &RestAPI) -> Result<ValidApi, Problem> {
         }
         stages.push(ValidStage { name: stage.name.clone(), revision: stage.revision, variables });
     }
+    let models = models(&api.spec.models)?;
     Ok(ValidApi {
         owner: owner(world, api),
+        models,
         name: joined(&Key::of(api), 255),
         description: api.spec.description.clone().unwrap_or_default(),
         endpoint,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use kube::ResourceExt;
 
 use super::rest_api::{ValidApi, admits};
-use super::route_request::request_templates;
+use super::route_request::{Checks, checks, request_templates};
 use super::route_response::{Responses, responses};
 use super::state_machine::arn_in;
 use super::{admitted_arn, target_machine};
@@ -17,6 +17,7 @@ use crate::policy::ceiling;
 use crate::policy::roles::{InvokeAction, MachineArn, On, Use};
 use crate::problem::Problem;
 use crate::resources::deployment::RoleNeeds;
+use crate::resources::model::Models;
 use crate::resources::route::{At, DEFAULT_TIMEOUT_MILLIS, Integration, Method};
 use crate::tenancy::{Admission, Place, admit};
 use crate::world::World;
@@ -34,6 +35,8 @@ pub struct ValidRoute {
     pub role: Option<(String, RoleNeeds)>,
     /// The StateMachines that it calls.
     pub machines: BTreeSet<Key>,
+    /// The models of its own, by name.
+    pub models: Models,
 }
 
 impl ValidRoute {
@@ -131,8 +134,11 @@ pub fn validate(world: &World, api: &RestAPI, valid: &ValidApi, route: &APIRoute
     let targets = targets(world, valid, &admission, route)?;
     let request = spec.request.clone().unwrap_or_default();
     let templates = request_templates(valid, route, &targets.machine, &request).map_err(Refusal::own)?;
+    let Checks { parameters, models: body_models, validator, own } =
+        checks(valid, &request, templates.keys()).map_err(Refusal::own)?;
+    let content_handling = request.content_handling.map(|handling| handling.as_str().to_owned());
     let Responses { declared: responses, mapped: integration_responses } =
-        responses(&spec.target, spec.response.as_ref()).map_err(Refusal::own)?;
+        responses(&spec.target, spec.response.as_ref(), &valid.models).map_err(Refusal::own)?;
     let own_role = request.templates.is_some() || spec.target.state_machine_refs.is_some();
     let (integration, role) = if let Some(action) = invoke_action(spec.target.action) {
         let (credentials, role) = role(valid, &admission, route, action, &targets, own_role).map_err(Refusal::own)?;
@@ -148,6 +154,7 @@ pub fn validate(world: &World, api: &RestAPI, valid: &ValidApi, route: &APIRoute
                 "'application/x-amz-json-1.0'".to_owned(),
             )]),
             templates,
+            content_handling,
             passthrough: "NEVER".to_owned(),
             timeout_millis,
         };
@@ -160,6 +167,7 @@ pub fn validate(world: &World, api: &RestAPI, valid: &ValidApi, route: &APIRoute
             credentials: None,
             parameters: BTreeMap::new(),
             templates,
+            content_handling,
             passthrough: "NEVER".to_owned(),
             timeout_millis,
         };
@@ -171,12 +179,16 @@ pub fn validate(world: &World, api: &RestAPI, valid: &ValidApi, route: &APIRoute
             operation_name: operation_name(&key),
             authorization: spec.authorization.type_.as_str().to_owned(),
             api_key_required: false,
+            parameters,
+            models: body_models,
+            validator,
             integration: Some(integration),
             responses,
             integration_responses,
         },
         role,
         machines: targets.machines,
+        models: own,
         key,
     })
 }

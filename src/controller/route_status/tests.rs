@@ -16,6 +16,7 @@ fn record(revision: i64, hash: &str) -> Record {
         hash: "h".into(),
         routes: if hash.is_empty() { vec![] } else { vec![served] },
         roles: BTreeMap::new(),
+        models: false,
     }
 }
 

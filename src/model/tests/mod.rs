@@ -1,6 +1,7 @@
 //! Plans, held to a model of AWS (`cloud.rs`).
 
 mod attach;
+mod checks;
 mod cloud;
 mod invoke_roles;
 mod kept;

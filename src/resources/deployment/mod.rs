@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::model::{Models, is_unnamed};
 use super::route::{At, Method};
 use crate::identity::{Key, TAG_PREFIX, content_hash};
 use crate::policy::roles::{Use, deny_owner_tags, invoke_statements, uses};
@@ -31,6 +32,9 @@ pub struct Record {
     pub routes: Vec<ServedRoute>,
     /// What each managed role must be able to do while a stage serves it, by the role's name.
     pub roles: BTreeMap<String, RoleNeeds>,
+    /// Whether the API had models of its own then: their removal is noticed by it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub models: bool,
 }
 
 /// A route in a snapshot.
@@ -132,10 +136,12 @@ impl std::fmt::Display for RecordStep {
     }
 }
 
-/// The content's hash: it covers everything that a stage serves from the snapshot.
-pub fn hash(methods: &BTreeMap<At, Method>) -> String {
+/// The content's hash: it covers everything that a stage serves from the snapshot. Models whose name says what they hold are
+/// covered by the methods that name them.
+pub fn hash(methods: &BTreeMap<At, Method>, models: &Models) -> String {
     let list: Vec<_> = methods.iter().collect();
-    content_hash(&list)
+    let named: BTreeMap<_, _> = models.iter().filter(|(name, _)| !is_unnamed(name)).collect();
+    if named.is_empty() { content_hash(&list) } else { content_hash(&(list, named)) }
 }
 
 /// A deployment's description.
@@ -172,6 +178,7 @@ mod tests {
             hash: "h".into(),
             routes: vec![],
             roles: BTreeMap::new(),
+            models: false,
         }
     }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_apigateway::Client;
-use aws_sdk_apigateway::types::{IntegrationType, Method as SdkMethod};
+use aws_sdk_apigateway::types::{ContentHandlingStrategy, IntegrationType, Method as SdkMethod};
 
 use super::{
     At, DEFAULT_TIMEOUT_MILLIS, Integration, IntegrationResponse, Method, MethodResponse, Observed, Patch, Step,
@@ -49,6 +49,7 @@ fn observed_method(method: SdkMethod) -> Method {
                     selection_pattern: response.selection_pattern.filter(|pattern| !pattern.is_empty()),
                     headers: response.response_parameters.unwrap_or_default().into_iter().collect(),
                     templates: response.response_templates.unwrap_or_default().into_iter().collect(),
+                    content_handling: response.content_handling.map(|it| it.as_str().to_owned()),
                 },
             );
         }
@@ -59,6 +60,7 @@ fn observed_method(method: SdkMethod) -> Method {
             credentials: integration.credentials,
             parameters: integration.request_parameters.unwrap_or_default().into_iter().collect(),
             templates: integration.request_templates.unwrap_or_default().into_iter().collect(),
+            content_handling: integration.content_handling.map(|it| it.as_str().to_owned()),
             passthrough: integration.passthrough_behavior.unwrap_or_default(),
             timeout_millis: match integration.timeout_in_millis {
                 0 => DEFAULT_TIMEOUT_MILLIS,
@@ -70,6 +72,9 @@ fn observed_method(method: SdkMethod) -> Method {
         operation_name: method.operation_name.unwrap_or_default(),
         authorization: method.authorization_type.unwrap_or_else(|| "NONE".to_owned()),
         api_key_required: method.api_key_required.unwrap_or_default(),
+        parameters: method.request_parameters.unwrap_or_default().into_iter().collect(),
+        models: method.request_models.unwrap_or_default().into_iter().collect(),
+        validator: method.request_validator_id.filter(|id| !id.is_empty()),
         integration,
         responses: method
             .method_responses
@@ -85,7 +90,7 @@ fn observed_method(method: SdkMethod) -> Method {
     }
 }
 
-/// Carries out one step. `resources` are the ids by path, and gain those of new resources.
+/// Carries out one step. `resources` are the ids by path, and gain those of new resources; `validators` are the ids by name.
 ///
 /// # Errors
 /// What AWS answers; that something to be deleted is already gone is no error.
@@ -93,6 +98,7 @@ pub async fn carry_out(
     apigateway: &Client,
     api: &str,
     resources: &mut BTreeMap<String, String>,
+    validators: &BTreeMap<String, String>,
     step: &Step,
 ) -> Result<(), AwsError> {
     match step {
@@ -112,7 +118,8 @@ pub async fn carry_out(
             Ok(())
         }
         Step::Put { at, from, to } => {
-            let place = Place { apigateway, api, resource: id(resources, &at.path, "PutMethod")?, verb: &at.method };
+            let resource = id(resources, &at.path, "PutMethod")?;
+            let place = Place { apigateway, api, resource, verb: &at.method, validators };
             let Err(error) = place.change(from.as_deref(), to).await else { return Ok(()) };
             if error.class == Class::Terminal {
                 place.restore(from.as_deref()).await?;
@@ -121,7 +128,7 @@ pub async fn carry_out(
         }
         Step::Delete { at } => {
             let Some(resource) = resources.get(&at.path) else { return Ok(()) };
-            Place { apigateway, api, resource, verb: &at.method }.delete().await
+            Place { apigateway, api, resource, verb: &at.method, validators }.delete().await
         }
         Step::DeleteResource { id, .. } => {
             let answer = apigateway.delete_resource().rest_api_id(api).resource_id(id).send().await;
@@ -140,6 +147,7 @@ struct Place<'a> {
     api: &'a str,
     resource: &'a str,
     verb: &'a str,
+    validators: &'a BTreeMap<String, String>,
 }
 
 impl Place<'_> {
@@ -148,7 +156,7 @@ impl Place<'_> {
         match from {
             None => self.put_method(to).await?,
             Some(from) => {
-                let patches = method_patches(from, to);
+                let patches = method_patches(from, to, self.validator(to).unwrap_or_default());
                 if !patches.is_empty() {
                     self.apigateway
                         .update_method()
@@ -234,6 +242,12 @@ impl Place<'_> {
         Ok(())
     }
 
+    /// The id of a method's validator: a name that is not known is an id.
+    fn validator<'m>(&'m self, method: &'m Method) -> Option<&'m str> {
+        let name = method.validator.as_ref()?;
+        Some(self.validators.get(name).unwrap_or(name))
+    }
+
     /// Puts back what was there, from nothing: how far the refused change got is not known.
     async fn restore(&self, from: Option<&Method>) -> Result<(), AwsError> {
         self.delete().await?;
@@ -264,6 +278,9 @@ impl Place<'_> {
             .authorization_type(&method.authorization)
             .api_key_required(method.api_key_required)
             .operation_name(&method.operation_name)
+            .set_request_parameters(Some(method.parameters.clone().into_iter().collect()))
+            .set_request_models(Some(method.models.clone().into_iter().collect()))
+            .set_request_validator_id(self.validator(method).map(str::to_owned))
             .send()
             .await
             .map(drop)
@@ -314,6 +331,7 @@ impl Place<'_> {
             .set_credentials(integration.credentials.clone())
             .set_request_parameters(Some(integration.parameters.clone().into_iter().collect()))
             .set_request_templates(Some(integration.templates.clone().into_iter().collect()))
+            .set_content_handling(integration.content_handling.as_deref().map(ContentHandlingStrategy::from))
             .passthrough_behavior(&integration.passthrough)
             .timeout_in_millis(integration.timeout_millis)
             .send()
@@ -330,6 +348,7 @@ impl Place<'_> {
             .http_method(self.verb)
             .status_code(status)
             .set_selection_pattern(response.selection_pattern.clone())
+            .set_content_handling(response.content_handling.as_deref().map(ContentHandlingStrategy::from))
             .set_response_parameters(Some(response.headers.clone().into_iter().collect()))
             .set_response_templates(Some(response.templates.clone().into_iter().collect()))
             .send()

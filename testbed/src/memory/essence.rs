@@ -181,8 +181,22 @@ fn of_method(method: &Method) -> Value {
 
 fn of_api(api: &Api) -> Value {
     let methods = |methods: &BTreeMap<String, Method>| -> Value {
-        Value::Object(methods.iter().map(|(verb, method)| (verb.clone(), of_method(method))).collect())
+        let shown = methods.iter().map(|(verb, method)| {
+            let mut shown = of_method(method);
+            if let Some(id) = &method.request_validator_id {
+                shown["requestValidatorId"] = json!(api.validators.get(id).map(|validator| &validator.name));
+            }
+            (verb.clone(), shown)
+        });
+        Value::Object(shown.collect())
     };
+    let models: BTreeMap<_, _> = api
+        .models
+        .iter()
+        .map(|(name, model)| (name, model.schema.as_ref().map(|schema| schema.replace(&api.id, "API"))))
+        .collect();
+    let mut validators: Vec<_> = api.validators.values().map(|validator| &validator.name).collect();
+    validators.sort_unstable();
     let resources: BTreeMap<String, Value> =
         api.resources.values().map(|resource| (api.path(resource), methods(&resource.methods))).collect();
     let snapshot = |id: &str| {
@@ -206,6 +220,8 @@ fn of_api(api: &Api) -> Value {
     shown["resources"] = json!(resources);
     shown["deployments"] = json!(deployments);
     shown["stages"] = json!(stages);
+    shown["models"] = json!(models);
+    shown["validators"] = json!(validators);
     shown
 }
 

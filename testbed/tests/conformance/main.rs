@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod apigateway;
+mod checks;
 mod cloud;
 mod iam;
 mod stages;
@@ -19,7 +20,7 @@ use stepgate_testbed::Emulator;
 use stepgate_testbed::memory::{InProcess, Memory, Settings};
 
 fn cases() -> impl Iterator<Item = &'static Case> {
-    [iam::CASES, states::CASES, apigateway::CASES, stages::CASES].into_iter().flatten()
+    [iam::CASES, states::CASES, apigateway::CASES, checks::CASES, stages::CASES].into_iter().flatten()
 }
 
 /// Runs every case; answers with those that did not go as they should.

@@ -17,16 +17,16 @@ pub(super) fn verb(text: &str) -> Result<(), Refusal> {
     }
 }
 
-/// The models that every API has; no others are known here.
-pub(super) fn model(name: &str) -> Result<(), Refusal> {
-    match ["Empty", "Error"].contains(&name) {
+/// Only models of the API can be named (rec).
+pub(super) fn model(apis: &Apis, at: Place<'_>, name: &str) -> Result<(), Refusal> {
+    match apis.get(at.api).is_some_and(|api| api.models.contains_key(name)) {
         true => Ok(()),
         false => Err(bad(format!("Invalid model identifier specified: {name}"))),
     }
 }
 
-/// What AWS refuses of a method (rec). There are no authorizers, validators and models of one's own here.
-fn check(method: &Method) -> Result<(), Refusal> {
+/// What AWS refuses of a method (rec). There are no authorizers here.
+fn check(apis: &Apis, at: Place<'_>, method: &Method) -> Result<(), Refusal> {
     match method.authorization_type.as_str() {
         "NONE" | "AWS_IAM" => {}
         "CUSTOM" | "COGNITO_USER_POOLS" => {
@@ -40,10 +40,11 @@ fn check(method: &Method) -> Result<(), Refusal> {
             ));
         }
     }
-    if method.request_validator_id.is_some() {
+    let validator = method.request_validator_id.as_ref();
+    if validator.is_some_and(|id| !apis.get(at.api).is_some_and(|api| api.validators.contains_key(id))) {
         return Err(bad("Invalid Request Validator identifier specified"));
     }
-    method.request_models.iter().flatten().try_for_each(|(_, name)| model(name))?;
+    method.request_models.iter().flatten().try_for_each(|(_, name)| model(apis, at, name))?;
     let mut names = Vec::new();
     for parameter in method.request_parameters.iter().flatten().map(|(name, _)| name) {
         let name = match parameter.splitn(4, '.').collect::<Vec<_>>()[..] {
@@ -63,7 +64,7 @@ fn check(method: &Method) -> Result<(), Refusal> {
 }
 
 pub(super) fn put(apis: &mut Apis, at: Place<'_>, body: Value) -> Answer {
-    let resource = apis.resource(at)?;
+    apis.resource(at)?;
     verb(at.verb)?;
     let mut method: Method = input(body)?;
     // An authorizer is ignored where the type has none (rec for UpdateMethod).
@@ -71,7 +72,8 @@ pub(super) fn put(apis: &mut Apis, at: Place<'_>, body: Value) -> Answer {
     at.verb.clone_into(&mut method.http_method);
     // rec: of PutMethod with `none`.
     method.authorization_type = method.authorization_type.to_uppercase();
-    check(&method)?;
+    check(apis, at, &method)?;
+    let resource = apis.resource(at)?;
     if resource.methods.contains_key(at.verb) {
         return Err(conflict("Method already exists for this resource"));
     }
@@ -86,8 +88,7 @@ pub(super) fn delete(apis: &mut Apis, at: Place<'_>) -> Answer {
 }
 
 pub(super) fn update(apis: &mut Apis, at: Place<'_>, patches: &[Patch]) -> Answer {
-    let found = apis.method(at)?;
-    let mut method = found.clone();
+    let mut method = apis.method(at)?.clone();
     for patch in patches {
         let segments = patch.segments();
         let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
@@ -95,7 +96,10 @@ pub(super) fn update(apis: &mut Apis, at: Place<'_>, patches: &[Patch]) -> Answe
             ["authorizationType"] => method.authorization_type = patch.replaces()?.value(),
             ["apiKeyRequired"] => method.api_key_required = patch.replaces()?.flag(),
             ["operationName"] => method.operation_name = Some(patch.replaces()?.value()),
-            ["requestValidatorId"] => method.request_validator_id = Some(patch.replaces()?.value()),
+            ["requestValidatorId"] => {
+                // rec: nothing is none.
+                method.request_validator_id = Some(patch.replaces()?.value()).filter(|id| !id.is_empty());
+            }
             // rec: ignored where the authorization type has none.
             ["authorizerId"] => drop(patch.replaces()?),
             ["requestParameters", name] => {
@@ -107,7 +111,8 @@ pub(super) fn update(apis: &mut Apis, at: Place<'_>, patches: &[Patch]) -> Answe
             _ => return Err(patch.invalid_path()),
         }
     }
-    check(&method)?;
+    check(apis, at, &method)?;
+    let found = apis.method(at)?;
     *found = method;
     Ok((200, json!(found)))
 }
