@@ -8,7 +8,9 @@ use crate::plan::{Plan, StepId};
 use crate::records::{RecordError, Records};
 use crate::resources::deployment::RecordStep;
 use crate::resources::stage::Serves;
-use crate::resources::{Step, deployment, model, request_validator, rest_api, role, route, stage, state_machine};
+use crate::resources::{
+    Step, deployment, gateway_response, model, request_validator, rest_api, role, route, stage, state_machine,
+};
 
 /// What steps need of each other: ids that are known only once a step has run.
 #[derive(Clone, Debug, Default)]
@@ -117,6 +119,9 @@ async fn carry_out(
             let api = api(known);
             let Known { resources, validators, .. } = known;
             route::remote::carry_out(&session.apigateway, &api, resources, validators, step).await?;
+        }
+        Step::GatewayResponse(step) => {
+            gateway_response::remote::carry_out(&session.apigateway, &api(known), step).await?;
         }
         Step::Deployment(step) => {
             let id = deployment::remote::carry_out(&session.apigateway, &api(known), step).await?;

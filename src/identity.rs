@@ -68,6 +68,8 @@ pub struct Owner {
     pub kind: &'static str,
     /// The object.
     pub key: Key,
+    /// UIDs of lost clusters of this name whose objects it takes over (`AWSAccount.spec.takeoverFrom`).
+    pub takes_over: Vec<String>,
 }
 
 /// What the tags of an AWS object say to an owner.
@@ -77,11 +79,26 @@ pub enum Ownership {
     Ours,
     /// This owner let it go under `deletionPolicy: Retain`, and may take it back.
     Released,
+    /// It is of the same object in a lost cluster that this one replaces.
+    Inherited,
     /// It is another's; the text says whose, for users.
     Foreign(String),
 }
 
 impl Owner {
+    /// An object of this cluster, which takes nothing over.
+    pub fn new(cluster: Cluster, kind: &'static str, key: Key) -> Self {
+        Self { cluster, kind, key, takes_over: Vec::new() }
+    }
+
+    /// The same object, in the clusters that are taken over.
+    fn predecessors(&self) -> impl Iterator<Item = Self> {
+        self.takes_over.iter().map(|uid| {
+            let cluster = Cluster { uid: uid.clone(), ..self.cluster.clone() };
+            Self::new(cluster, self.kind, self.key.clone())
+        })
+    }
+
     /// The tags that say so.
     pub fn tags(&self) -> Tags {
         [
@@ -98,9 +115,15 @@ impl Owner {
 
     /// The value of the released-from tag. A tag holds 256 characters, a namespace 63 and a name 253, so it is hashed.
     pub fn released_tag(&self) -> Tags {
-        let Self { cluster, kind, key } = self;
+        let Self { cluster, kind, key, .. } = self;
         let identity = [&cluster.name, &cluster.uid, *kind, &key.namespace, &key.name];
         Tags::from([(RELEASED_FROM.to_owned(), hash(&identity, 32))])
+    }
+
+    /// Whether the tags are of the same object in another cluster of the same name: one that was rebuilt, or a copy.
+    pub fn is_twin(&self, tags: &Tags) -> bool {
+        tags.get(CLUSTER_UID).is_some_and(|uid| *uid != self.cluster.uid)
+            && self.tags().iter().all(|(key, value)| key == CLUSTER_UID || tags.get(key) == Some(value))
     }
 
     /// Compares with the tags that an AWS object has.
@@ -111,8 +134,23 @@ impl Owner {
         if !tags.contains_key(CLUSTER_UID) && self.released_tag().iter().all(|(k, v)| tags.get(k) == Some(v)) {
             return Ownership::Released;
         }
+        match self.predecessors().map(|owner| owner.reads(tags)).find(|read| !matches!(read, Ownership::Foreign(_))) {
+            Some(Ownership::Released) => return Ownership::Released,
+            Some(_) => return Ownership::Inherited,
+            None => {}
+        }
         let tag = |key: &str| tags.get(key).map(String::as_str);
         Ownership::Foreign(match (tag(KIND), tag(NAMESPACE), tag(NAME), tag(CLUSTER)) {
+            (Some(kind), Some(namespace), Some(name), Some(cluster)) if cluster == self.cluster.name => {
+                let theirs = tag(CLUSTER_UID).filter(|uid| *uid != self.cluster.uid);
+                let uid = theirs.map(|uid| {
+                    format!(
+                        " with the UID {uid}; if that is lost and this one replaces it, the platform admin adds the UID to spec.takeoverFrom of the AWSAccount"
+                    )
+                });
+                let uid = uid.unwrap_or_default();
+                format!("its owner tags name {kind} {namespace}/{name} of cluster {cluster}{uid}")
+            }
             (Some(kind), Some(namespace), Some(name), Some(cluster)) => {
                 format!("its owner tags name {kind} {namespace}/{name} of cluster {cluster}")
             }
@@ -138,14 +176,14 @@ pub fn machine_name(key: &Key) -> String {
 
 /// The path of the roles that belong to an object: `ListRoles` finds them by it.
 pub fn role_path(owner: &Owner, region: &str) -> String {
-    let Owner { cluster, kind, key } = owner;
+    let Owner { cluster, kind, key, .. } = owner;
     format!("/stepgate/{}/", hash(&[&cluster.name, region, kind, &key.namespace, &key.name], 16))
 }
 
 /// The name of a managed role: 64 characters at most, unique in the account without regard to case, because IAM names
 /// are global in the account and ignore it. `of` is whom the role serves.
 pub fn role_name(owner: &Owner, region: &str, purpose: &str, of: &Key) -> String {
-    let Owner { cluster, kind, key } = owner;
+    let Owner { cluster, kind, key, .. } = owner;
     let hash = hash(&[&cluster.name, region, kind, &key.namespace, &key.name, purpose, &of.namespace, &of.name], 16);
     let readable: String = format!("stepgate-{purpose}-{}_{}", of.namespace, of.name)
         .trim_end_matches('_')
@@ -194,11 +232,8 @@ mod tests {
     use super::*;
 
     fn owner(namespace: &str, name: &str) -> Owner {
-        Owner {
-            cluster: Cluster { name: "prod".into(), uid: "u-1".into() },
-            kind: "StateMachine",
-            key: Key::new(namespace, name),
-        }
+        let cluster = Cluster { name: "prod".into(), uid: "u-1".into() };
+        Owner::new(cluster, "StateMachine", Key::new(namespace, name))
     }
 
     #[test]
@@ -214,6 +249,24 @@ mod tests {
         let mut other_cluster = ours.tags();
         other_cluster.insert(CLUSTER_UID.into(), "u-2".into());
         assert!(matches!(ours.reads(&other_cluster), Ownership::Foreign(_)));
+    }
+
+    #[test]
+    fn only_a_cluster_that_is_named_is_taken_over_and_only_the_same_object() {
+        let lost = owner("demo", "hello");
+        let rebuilt = |uids: &[&str]| Owner {
+            cluster: Cluster { uid: "u-2".into(), ..lost.cluster.clone() },
+            takes_over: uids.iter().map(|uid| (*uid).to_owned()).collect(),
+            ..lost.clone()
+        };
+        assert!(matches!(rebuilt(&["u-0"]).reads(&lost.tags()), Ownership::Foreign(_)));
+        assert!(rebuilt(&[]).is_twin(&lost.tags()) && !lost.is_twin(&lost.tags()) && !lost.is_twin(&Tags::new()));
+        assert!(!rebuilt(&[]).is_twin(&owner("demo", "other").tags()));
+        assert_eq!(rebuilt(&["u-0", "u-1"]).reads(&lost.tags()), Ownership::Inherited);
+        assert_eq!(rebuilt(&["u-1"]).reads(&lost.released_tag()), Ownership::Released);
+        assert!(matches!(rebuilt(&["u-1"]).reads(&owner("demo", "other").tags()), Ownership::Foreign(_)));
+        let renamed = Cluster { name: "other".into(), uid: "u-2".into() };
+        assert!(matches!(Owner { cluster: renamed, ..rebuilt(&["u-1"]) }.reads(&lost.tags()), Ownership::Foreign(_)));
     }
 
     proptest! {

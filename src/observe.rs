@@ -15,7 +15,9 @@ use crate::model::machine::{self, Machine};
 use crate::plan::{Plan, Planned};
 use crate::problem::Problem;
 use crate::resources::deployment::Record;
-use crate::resources::{Step, deployment, model, request_validator, rest_api, role, route, stage, state_machine};
+use crate::resources::{
+    Step, deployment, gateway_response, model, request_validator, rest_api, role, route, stage, state_machine,
+};
 use crate::tenancy::Place;
 use crate::validate::rest_api::ValidApi;
 use crate::validate::route::{Refusal, ValidRoute, operation_name};
@@ -66,10 +68,13 @@ pub struct Survey<'a> {
     pub records: Vec<Record>,
     /// The API's id, where it is known.
     pub known_id: Option<String>,
-    /// Whether to look for roles that nobody needs.
+    /// Whether something was changed since all was well: then what nobody needs is looked for, such as roles.
     pub look_for_roles: bool,
     /// Whether its first routes may still be on their way.
     pub young: bool,
+    /// Whether methods of routes that do not exist are kept, because the object that made them may yet come: those of an
+    /// API that was only just taken over or taken back.
+    pub keeps_orphans: bool,
     /// How long a new or widened role is given until it is visible everywhere.
     pub propagation_wait: Duration,
     /// How long until what a role was last given is visible everywhere, as this process remembers it.
@@ -101,6 +106,8 @@ pub struct Surveyed {
     pub settles_in: Duration,
     /// Whether nothing serves yet because the first routes are on their way.
     pub first_routes_are_coming: bool,
+    /// Methods that are kept although their routes do not exist, by operation name.
+    pub orphans: BTreeSet<String>,
 }
 
 impl Survey<'_> {
@@ -115,8 +122,17 @@ impl Survey<'_> {
         records.retain(|record| api_id.as_ref() == Some(&record.rest_api_id));
         self::shared(session, valid, &candidates, &records, &mut observed).await?;
         let attachment = attach(candidates, &observed.tree);
-        let unreadable = unreadable(&observed.tree, &known_routes, proof).await?;
+        let (mut unreadable, mut orphans) = without_route(&observed.tree, &known_routes, proof).await?;
+        if self.keeps_orphans {
+            unreadable.extend(orphans.iter().cloned());
+        } else {
+            orphans.clear();
+        }
 
+        let uses_gateway_responses = self.look_for_roles || !valid.gateway_responses.is_empty();
+        if let (Some(id), true) = (&api_id, uses_gateway_responses) {
+            observed.gateway_responses = Some(gateway_response::remote::observe(&session.apigateway, id).await?);
+        }
         if self.look_for_roles {
             let path = role_path(&valid.owner, &valid.place.region);
             observed.roles = roles(session, role::remote::names_under(&session.iam, &path).await?).await?;
@@ -151,6 +167,9 @@ impl Survey<'_> {
         if let (Some(id), true) = (&api_id, plan.steps().iter().any(serves)) {
             // Before a deployment is made or served: which are there, and was one made whose record was lost?
             observed.deployments = Some(deployment::remote::observe(&session.apigateway, id).await?);
+            if observed.gateway_responses.is_none() {
+                observed.gateway_responses = Some(gateway_response::remote::observe(&session.apigateway, id).await?);
+            }
             plan = model.plan(&observed)?;
         }
         // A route waits only while its method still has to change.
@@ -170,6 +189,7 @@ impl Survey<'_> {
             first_routes_are_coming,
             attachment: shared_out,
             records,
+            orphans,
         })
     }
 }
@@ -270,21 +290,21 @@ pub async fn roles(
     Ok(roles)
 }
 
-/// Methods whose route is not known and exists all the same: they are kept until their route is proven absent.
-async fn unreadable(
+/// Methods whose route is not known, by operation name: those whose route exists all the same, which are kept until it is
+/// proven absent, and those whose route does not.
+async fn without_route(
     tree: &route::Observed,
     known: &BTreeSet<Key>,
     proof: &dyn Proof,
-) -> Result<BTreeSet<String>, Problem> {
+) -> Result<(BTreeSet<String>, BTreeSet<String>), Problem> {
     let known: BTreeSet<String> = known.iter().map(operation_name).collect();
-    let mut unreadable = BTreeSet::new();
+    let (mut unreadable, mut orphans) = (BTreeSet::new(), BTreeSet::new());
     for name in tree.methods.values().map(|method| &method.operation_name).filter(|name| !known.contains(*name)) {
         let Some((namespace, route)) = name.split_once('_') else { continue };
-        if proof.exists(&Key::new(namespace, route)).await? {
-            unreadable.insert(name.clone());
-        }
+        let exists = proof.exists(&Key::new(namespace, route)).await?;
+        if exists { &mut unreadable } else { &mut orphans }.insert(name.clone());
     }
-    Ok(unreadable)
+    Ok((unreadable, orphans))
 }
 
 /// The roles that AWS may not see everywhere yet.

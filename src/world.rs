@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::api::{APIRoute, AWSAccount, RestAPI, StateMachine};
-use crate::identity::{Cluster, Key};
+use crate::identity::{Cluster, Key, Owner};
 use crate::resources::deployment::Record;
 use crate::tenancy::NamespaceLabels;
 
@@ -31,6 +31,11 @@ pub struct World {
 }
 
 impl World {
+    /// The owner of an object's AWS objects in this account.
+    pub fn owner(&self, account: &AWSAccount, kind: &'static str, key: Key) -> Owner {
+        Owner { takes_over: account.spec.takeover_from.clone(), ..Owner::new(self.cluster.clone(), kind, key) }
+    }
+
     /// An empty one.
     pub fn new(cluster: Cluster) -> Self {
         Self {

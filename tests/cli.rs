@@ -85,6 +85,46 @@ fn every_example_renders_with_all_that_it_needs() {
     );
 }
 
+fn openapi(arguments: &[&str]) -> Value {
+    let run = stepgate(&[&["render", "-o", "openapi"], arguments].concat(), "");
+    assert_eq!((run.code, run.err.as_str()), (0, ""), "{arguments:?}");
+    serde_json::from_str(&run.out).unwrap()
+}
+
+/// That the documents are OpenAPI is checked by hand with PyPI's openapi-spec-validator.
+#[test]
+fn every_example_is_a_plain_openapi_document_without_extensions() {
+    for example in examples().into_iter().filter(|example| example != "hello-world") {
+        let folder = format!("examples/{example}");
+        let document = openapi(&["--no-extensions", "examples/awsaccount.yaml", &folder]);
+        let extension = regex::Regex::new("\"x-[^\"]*\":").unwrap();
+        assert!(!extension.is_match(&document.to_string()), "{example}");
+        let mut ids = std::collections::BTreeSet::new();
+        for (path, operations) in document["paths"].as_object().unwrap() {
+            assert!(!path.contains('+'), "{path}");
+            for operation in operations.as_object().unwrap().values() {
+                assert!(ids.insert(operation["operationId"].as_str().unwrap().to_owned()), "{operation}");
+                assert!(operation["responses"].as_object().is_some_and(|all| !all.is_empty()), "{operation}");
+            }
+        }
+        let with = openapi(&["examples/awsaccount.yaml", &folder]);
+        assert_eq!(with["paths"].as_object().unwrap().len(), document["paths"].as_object().unwrap().len(), "{example}");
+    }
+}
+
+#[test]
+fn of_several_apis_one_is_chosen() {
+    let both = ["examples/awsaccount.yaml", "examples/potato", "examples/root-get"];
+    let run = stepgate(&[&["render", "-o", "openapi"], &both[..]].concat(), "");
+    assert_eq!(run.code, 1);
+    let apis = run.err.trim().strip_prefix("error: there are several RestAPIs; choose one with --api: ").unwrap();
+    let one = apis.split(", ").next().unwrap();
+    let document = openapi(&[&["--api", one], &both[..]].concat());
+    assert_eq!(document["info"]["title"], one.replace('/', "_"));
+    let run = stepgate(&[&["render", "-o", "openapi", "--api", "no/such"], &both[..]].concat(), "");
+    assert_eq!(run.err, "error: --api: this RestAPI is not among the manifests\n");
+}
+
 #[test]
 fn every_rendered_operation_is_whole() {
     let mut seen = 0;

@@ -196,6 +196,9 @@ const OPERATIONS: &[(&str, &[Need])] = &[
     ("put_integration_response", &[Own("apigateway:PUT", API)]),
     ("update_integration_response", &[Own("apigateway:PATCH", API)]),
     ("delete_integration_response", &[Own("apigateway:DELETE", API)]),
+    ("get_gateway_responses", &[Read("apigateway:GET", API)]),
+    ("put_gateway_response", &[Own("apigateway:PUT", API)]),
+    ("delete_gateway_response", &[Own("apigateway:DELETE", API)]),
     ("create_request_validator", &[Own("apigateway:POST", API)]),
     ("get_request_validators", &[Read("apigateway:GET", API)]),
     ("update_request_validator", &[Own("apigateway:PATCH", API)]),
@@ -438,11 +441,8 @@ fn the_policy_refuses_what_is_not_ours() {
 
 #[test]
 fn the_policy_knows_our_names_and_tags() {
-    let owner = Owner {
-        cluster: Cluster { name: "default".into(), uid: "u".into() },
-        kind: "StateMachine",
-        key: Key::new("shop", "orders"),
-    };
+    let cluster = Cluster { name: "default".into(), uid: "u".into() };
+    let owner = Owner::new(cluster, "StateMachine", Key::new("shop", "orders"));
     let path = identity::role_path(&owner, "eu-central-1");
     let name = identity::role_name(&owner, "eu-central-1", "exec", &owner.key);
     let role = policy().into_iter().find(|statement| statement["Sid"] == "ReadRoles").unwrap();

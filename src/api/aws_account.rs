@@ -1,5 +1,6 @@
 //! `AWSAccount`: the admin's grant. Nothing works without one that admits the namespace.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -47,11 +48,25 @@ pub struct AWSAccountSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 2048), regex(pattern = r"^https?://"))]
     pub endpoint_url: Option<String>,
+    /// UIDs of the namespace kube-system of lost clusters that had this one's `--cluster-name`: what their objects of the
+    /// same kind, namespace and name made in this account is taken over.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16), inner(length(min = 1, max = 64)), extend("x-kubernetes-list-type" = "set"))]
+    pub takeover_from: Vec<String>,
+    /// Past so many deletions within an hour of StateMachines, RestAPIs and served APIRoutes, further ones are held until the
+    /// annotation `stepgate.dev/deletions-released-at` lets them go.
+    #[serde(default = "default_max_deletions")]
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub max_deletions_per_hour: i32,
     /// What sets of namespaces may do here. A namespace that no tenant names may do nothing.
     #[serde(default)]
     #[schemars(length(max = 100))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub tenants: Vec<Tenant>,
+}
+
+fn default_max_deletions() -> i32 {
+    100
 }
 
 /// A Region.
@@ -172,4 +187,20 @@ pub struct AWSAccountStatus {
     /// The partition that the credentials belong to: `aws`, `aws-cn`, `aws-us-gov`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub partition: Option<String>,
+    /// The deletions of the last hour, and whether further ones are held.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deletions: Option<Deletions>,
+}
+
+/// Deletions within an hour.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Deletions {
+    /// When the first of them was.
+    pub since: Time,
+    /// How many there were.
+    pub count: i32,
+    /// Since when further ones are held.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_since: Option<Time>,
 }

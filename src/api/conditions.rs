@@ -46,6 +46,8 @@ pub mod reasons {
         DELETING = "Deleting";
         /// Deletion waits for what the message names.
         DELETION_BLOCKED = "DeletionBlocked";
+        /// There were too many deletions within an hour; the platform admin has to let further ones go.
+        DELETION_HELD = "DeletionHeld";
         /// The annotation stepgate.dev/paused is set.
         PAUSED = "Paused";
         /// Somebody changed what is in AWS, and driftPolicy Report leaves it.

@@ -10,19 +10,23 @@ mod api_route;
 mod aws_account;
 mod common;
 pub mod conditions;
+mod gateway_response;
 mod model;
 mod rest_api;
 mod route_request;
 mod route_response;
+mod stage;
 mod state_machine;
 
 pub use api_route::*;
 pub use aws_account::*;
 pub use common::*;
+pub use gateway_response::*;
 pub use model::*;
 pub use rest_api::*;
 pub use route_request::*;
 pub use route_response::*;
+pub use stage::*;
 pub use state_machine::*;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
@@ -44,6 +48,10 @@ pub fn is_paused(object: &impl kube::ResourceExt) -> bool {
 
 /// The annotation that asks for a check of AWS now, rather than after the resync period: whenever its value changes.
 pub const CHECK: &str = "stepgate.dev/check-requested-at";
+
+/// The annotation of an AWSAccount with which its admin lets go of deletions that the brake holds: a time, up to which
+/// everything passes and after which counting begins anew.
+pub const DELETIONS_RELEASED: &str = "stepgate.dev/deletions-released-at";
 
 /// The annotation that lets an object go without touching AWS.
 pub const ABANDON: &str = "stepgate.dev/abandon";

@@ -1,14 +1,12 @@
 //! `RestAPI`: one API Gateway REST API that many routes share, from several teams.
 
-use std::collections::BTreeMap;
-
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Action, Authorization, Binding, CommonStatus, DeletionPolicy, Drift, DriftPolicy, LocalReference, Method, Model,
-    Namespaces,
+    Action, Authorization, Binding, CommonStatus, DeletionPolicy, Drift, DriftPolicy, GatewayResponse, LocalReference,
+    Method, Model, Namespaces, Stage,
 };
 
 /// One API Gateway REST API that many APIRoutes share, from several namespaces.
@@ -67,6 +65,11 @@ pub struct RestAPISpec {
     /// The kind of endpoint.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<Endpoint>,
+    /// What API Gateway itself answers where a request does not reach a route, or a route can't answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 21))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    pub gateway_responses: Option<Vec<GatewayResponse>>,
     /// How many revisions are kept besides those that a stage serves.
     #[serde(default = "default_history")]
     #[schemars(range(min = 0, max = 100))]
@@ -122,24 +125,6 @@ pub enum Mapping {
     Structured,
     /// By templates of the user's own, of requests or of answers.
     Raw,
-}
-
-/// A stage.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct Stage {
-    /// Letters, digits, `_` and `-`; the first segment of every URL.
-    #[schemars(length(min = 1, max = 128))]
-    #[x_kube(validation = Rule::new(r##"self.matches(r"^[A-Za-z0-9_-]+$")"##).message("a stage's name holds letters, digits, `_` and `-`"))]
-    pub name: String,
-    /// Pins the stage to a revision (see `status.revisions`); absent: the newest.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1))]
-    pub revision: Option<i64>,
-    /// Stage variables, for raw templates; the built-ins `${AWS::AccountId}`, `${AWS::Region}`, `${AWS::Partition}` may stand in the values.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 100), extend("additionalProperties" = {"type": "string", "maxLength": 512}))]
-    pub variables: BTreeMap<String, String>,
 }
 
 /// The endpoint of an API.

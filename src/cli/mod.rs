@@ -37,8 +37,9 @@ enum Command {
     Policy(policy::Args),
     /// Print every AWS object that manifests ask for: roles, state machines, and each API as OpenAPI.
     ///
-    /// The AWSAccount that admits the namespaces must be among the manifests.
-    Render(Inputs),
+    /// The AWSAccount that admits the namespaces must be among the manifests. With `-o openapi` it is one API as an OpenAPI
+    /// document, for client generators and readers.
+    Render(render::Args),
     /// Print the steps that a reconcile would take, against AWS as it is now; nothing is changed.
     ///
     /// What the manifests refer to and do not hold is read from the cluster of the current kubeconfig; the chart's
@@ -71,7 +72,7 @@ pub fn run() -> ExitCode {
     }
 }
 
-/// What `render` and `plan` are told.
+/// What `plan` is told.
 #[derive(clap::Args)]
 pub struct Inputs {
     /// Files, directories (their manifests, as kubectl takes them) or `-`.

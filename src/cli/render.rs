@@ -1,14 +1,16 @@
 //! `stepgate render`: every desired AWS object of the manifests, without a cluster and without AWS.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::bail;
 use serde_json::{Value, json};
 
 use super::manifests;
 use crate::identity::Key;
 use crate::model::api::{Api, Observed};
-use crate::model::attach::attach;
+use crate::model::attach::{Attachment, attach};
 use crate::model::{machine, openapi};
 use crate::problem::Problem;
 use crate::resources::role;
@@ -16,8 +18,43 @@ use crate::tenancy::Place;
 use crate::validate::{rest_api, route, state_machine};
 use crate::world::World;
 
+/// What `render` is told.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Files, directories (their manifests, as kubectl takes them) or `-`.
+    #[arg(required = true)]
+    paths: Vec<PathBuf>,
+    /// As `stepgate run` is told: part of the names of IAM roles.
+    #[arg(long, env = "STEPGATE_CLUSTER_NAME", default_value = "default")]
+    cluster_name: String,
+    /// text, json, or openapi: one API as OpenAPI 3.0.
+    #[arg(short, long, default_value = "text")]
+    output: Output,
+    /// Which API `-o openapi` prints, as NAMESPACE/NAME; needed where there are several.
+    #[arg(long)]
+    api: Option<String>,
+    /// Leave API Gateway's extensions out of `-o openapi`, and all that plain OpenAPI does not know.
+    #[arg(long)]
+    no_extensions: bool,
+}
+
+/// How the objects are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+enum Output {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+    /// One API, for those who call it.
+    Openapi,
+}
+
 /// Renders; exit code 1 where an object can't be.
-pub fn run(args: &super::Inputs) -> anyhow::Result<ExitCode> {
+pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    if args.output == Output::Openapi {
+        return openapi_of(args);
+    }
+    anyhow::ensure!(args.api.is_none() && !args.no_extensions, "--api and --no-extensions are for -o openapi");
     let manifests = manifests::read(&args.paths)?;
     let world = manifests.world(&args.cluster_name);
     let (mut rendered, mut problems) = (Vec::new(), Vec::new());
@@ -42,8 +79,8 @@ pub fn run(args: &super::Inputs) -> anyhow::Result<ExitCode> {
         }
     }
     match args.output {
-        super::Output::Json => println!("{:#}", Value::Array(rendered)),
-        super::Output::Text => {
+        Output::Json => println!("{:#}", Value::Array(rendered)),
+        Output::Text | Output::Openapi => {
             for object in rendered {
                 println!(
                     "# {} of {}",
@@ -54,10 +91,60 @@ pub fn run(args: &super::Inputs) -> anyhow::Result<ExitCode> {
             }
         }
     }
-    for (object, problem) in &problems {
+    tell(&problems);
+    Ok(if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Prints one API as OpenAPI; exit code 1 where one of its routes can't be rendered.
+fn openapi_of(args: &Args) -> anyhow::Result<ExitCode> {
+    let manifests = manifests::read(&args.paths)?;
+    let world = manifests.world(&args.cluster_name);
+    let mut apis: Vec<_> = manifests.apis.iter().collect();
+    if let Some(wanted) = &args.api {
+        apis.retain(|api| Key::of(*api).to_string() == *wanted);
+    }
+    let api = match apis.as_slice() {
+        [api] => *api,
+        [] if args.api.is_some() => bail!("--api: this RestAPI is not among the manifests"),
+        [] => bail!("there is no RestAPI among the manifests"),
+        several => {
+            let names: Vec<_> = several.iter().map(|api| Key::of(*api).to_string()).collect();
+            bail!("there are several RestAPIs; choose one with --api: {}", names.join(", "))
+        }
+    };
+    let mut problems = Vec::new();
+    let valid = rest_api::validate(&world, api).map_err(|problem| anyhow::anyhow!("{problem}"))?;
+    let attachment = attached(&world, api, &valid, &mut problems);
+    let routes: Vec<_> = attachment.attached.iter().map(|(key, route)| (route, &world.routes[key].spec)).collect();
+    println!("{:#}", openapi::clients::document(&valid, routes, !args.no_extensions));
+    tell(&problems);
+    Ok(if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn tell(problems: &[(String, Problem)]) {
+    for (object, problem) in problems {
         eprintln!("error: {object}: {problem}");
     }
-    Ok(if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The API's routes, and what is wrong with those that are refused.
+fn attached(
+    world: &World,
+    object: &crate::api::RestAPI,
+    valid: &rest_api::ValidApi,
+    problems: &mut Vec<(String, Problem)>,
+) -> Attachment {
+    let key = Key::of(object);
+    let candidates = world
+        .routes
+        .values()
+        .filter(|route| crate::resolve::api_of(route) == key)
+        .map(|route| (route.clone(), route::validate(world, object, valid, route)));
+    let attachment = attach(candidates, &Observed::default().tree);
+    for (route, refusal) in &attachment.refused {
+        problems.push((format!("APIRoute {route}"), refusal.problem.clone()));
+    }
+    attachment
 }
 
 fn render_machine(world: &World, object: &crate::api::StateMachine) -> Result<Vec<Value>, Problem> {
@@ -105,15 +192,7 @@ fn render_api(
     let valid = rest_api::validate(world, object)?;
     let key = Key::of(object);
     let observed = Observed::default();
-    let candidates = world
-        .routes
-        .values()
-        .filter(|route| crate::resolve::api_of(route) == key)
-        .map(|route| (route.clone(), route::validate(world, object, &valid, route)));
-    let attachment = attach(candidates, &observed.tree);
-    for (route, refusal) in &attachment.refused {
-        problems.push((format!("APIRoute {route}"), refusal.problem.clone()));
-    }
+    let attachment = attached(world, object, &valid, problems);
     let (unreadable, unsettled) = (BTreeSet::new(), BTreeMap::new());
     let mut model = Api {
         valid: &valid,

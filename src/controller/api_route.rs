@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use kube::runtime::controller::Action;
+use kube::runtime::reflector::ObjectRef;
 use kube::{Api, Resource, ResourceExt};
 use tracing::instrument;
 
@@ -33,7 +34,8 @@ pub async fn reconcile(object: Arc<APIRoute>, context: Arc<Context>) -> Result<A
         }
         let held = rest_api.as_ref().and_then(|rest_api| {
             let records = context.stores.records_of(rest_api);
-            held(rest_api, &records, &object)
+            let held = held(rest_api, &records, &object)?;
+            Some(braked(&context, rest_api, &object).unwrap_or(held))
         });
         return match held {
             Some(problem) if !object.annotations().contains_key(ABANDON) => {
@@ -41,6 +43,7 @@ pub async fn reconcile(object: Arc<APIRoute>, context: Arc<Context>) -> Result<A
             }
             _ => {
                 context.backoff.reset(KIND, &Key::of(&*object));
+                context.brake.forget(&object.uid().unwrap_or_default());
                 finalizer::remove(&api, &object).await?;
                 Ok(Action::await_change())
             }
@@ -111,6 +114,13 @@ fn held(rest_api: &RestAPI, records: &[Record], route: &APIRoute) -> Option<Prob
     let stalled =
         status.common.conditions.iter().any(|condition| condition.type_ == STALLED && condition.status == "True");
     (!stalled).then(|| Problem::waiting(reasons::DELETING, format!("stage {stage} of RestAPI {api} still serves it")))
+}
+
+/// Whether there were too many deletions: then the RestAPI keeps what the route serves.
+fn braked(context: &Context, rest_api: &RestAPI, route: &APIRoute) -> Option<Problem> {
+    let account = &rest_api.status.as_ref()?.binding.as_ref()?.account;
+    let account = context.stores.accounts.get(&ObjectRef::new(account))?;
+    context.brake.check(&account, &route.uid().unwrap_or_default()).err()
 }
 
 fn serving_stage<'a>(rest_api: &'a RestAPI, records: &[Record], route: &Key) -> Option<&'a str> {

@@ -2,16 +2,19 @@
 
 use std::sync::Arc;
 
+use k8s_openapi::jiff::Timestamp;
 use kube::core::Selector;
 use kube::runtime::controller::Action;
+use kube::runtime::events::EventType;
 use kube::{Api, Resource, ResourceExt};
 use tracing::instrument;
 
+use super::brake::released_at;
 use super::publish::{self, State};
 use super::steps::next;
 use super::{Context, finalizer};
 use crate::api::conditions::reasons;
-use crate::api::{ABANDON, AWSAccount};
+use crate::api::{ABANDON, AWSAccount, AWSAccountStatus, DELETIONS_RELEASED};
 use crate::aws::{SessionError, partition};
 use crate::identity::Key;
 use crate::policy::ceiling::Grant;
@@ -29,6 +32,15 @@ pub async fn reconcile(object: Arc<AWSAccount>, context: Arc<Context>) -> Result
     let api: Api<AWSAccount> = Api::all(context.client.clone());
     let name = object.name_any();
     let mut status = object.status.clone().unwrap_or_default();
+    let was_held = held_since(&status);
+    status.deletions = context.brake.counted(&object);
+    if let (Some(_), None) = (held_since(&status), was_held) {
+        let note = format!(
+            "more than {} deletions within an hour: further ones are held until the annotation {DELETIONS_RELEASED} lets them go",
+            object.spec.max_deletions_per_hour
+        );
+        publish::event(&context, &*object, EventType::Warning, reasons::DELETION_HELD, "Delete", &note).await;
+    }
     let state = if resolve::terminating(&*object) {
         if !finalizer::has(&*object) {
             return Ok(Action::await_change());
@@ -52,7 +64,11 @@ pub async fn reconcile(object: Arc<AWSAccount>, context: Arc<Context>) -> Result
         match verify(&context, &object).await {
             Ok(region) => {
                 status.partition = Some(partition(&region).to_owned());
-                State::Ready(format!("The operator's credentials belong to account {}.", object.spec.account_id))
+                let whose = format!("The operator's credentials belong to account {}.", object.spec.account_id);
+                State::Ready(match held_since(&status) {
+                    Some(since) => format!("{whose} Deletions are held since {}.", since.strftime("%FT%TZ")),
+                    None => whose,
+                })
             }
             Err(problem) => State::Not { problem, serving: false },
         }
@@ -64,7 +80,16 @@ pub async fn reconcile(object: Arc<AWSAccount>, context: Arc<Context>) -> Result
     Ok(next(&context, KIND, &Key::new("", &name), &state))
 }
 
+fn held_since(status: &AWSAccountStatus) -> Option<Timestamp> {
+    Some(status.deletions.as_ref()?.held_since.as_ref()?.0)
+}
+
 async fn verify(context: &Context, object: &AWSAccount) -> Result<String, Problem> {
+    if let Err(value) = released_at(object) {
+        return Err(Problem::invalid(format!(
+            "annotation {DELETIONS_RELEASED}: `{value}` is no time; write one as 2026-01-31T09:30:00Z"
+        )));
+    }
     for tenant in &object.spec.tenants {
         if let Some(Err(error)) = tenant.namespaces.selector.clone().map(Selector::try_from) {
             return Err(Problem::invalid(format!("spec.tenants[{}].namespaces.selector: {error}", tenant.name)));

@@ -8,6 +8,7 @@ use kube::Client;
 use kube::runtime::events::Reporter;
 
 use super::backoff::Backoff;
+use super::brake::Brake;
 use super::changes::Changes;
 use super::stores::Stores;
 use crate::aws::Sessions;
@@ -39,6 +40,8 @@ pub struct Context {
     pub reporter: Reporter,
     /// Attempts per object.
     pub backoff: Backoff,
+    /// Holds deletions where there are too many.
+    pub brake: Brake,
     /// What users wait for.
     pub changes: Changes,
     /// The process's metrics.
@@ -48,6 +51,30 @@ pub struct Context {
 }
 
 impl Context {
+    /// Of a process that has just begun.
+    pub fn new(
+        client: Client,
+        cluster: Cluster,
+        config: Config,
+        sessions: Arc<Sessions>,
+        stores: Stores,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        Self {
+            reporter: Reporter { controller: "stepgate".to_owned(), instance: std::env::var("HOSTNAME").ok() },
+            client,
+            cluster,
+            config,
+            sessions,
+            stores,
+            backoff: Backoff::default(),
+            brake: Brake::default(),
+            changes: Changes::default(),
+            metrics,
+            widened: Mutex::default(),
+        }
+    }
+
     /// Remembers that a role was widened now.
     pub fn role_widened(&self, name: &str) {
         self.widened_map().insert(name.to_owned(), Instant::now());

@@ -3,10 +3,12 @@
 pub mod api_route;
 pub mod aws_account;
 mod backoff;
+mod brake;
 mod burst;
 mod changes;
 mod context;
 mod finalizer;
+mod passes;
 pub mod publish;
 mod quota;
 pub mod rest_api;
@@ -20,4 +22,4 @@ mod wake;
 
 pub use context::{Config, Context};
 pub use run::run;
-pub use stores::Stores;
+pub use stores::{Stores, Writers};

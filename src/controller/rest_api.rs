@@ -10,6 +10,7 @@ use kube::runtime::controller::Action;
 use kube::{Api, Resource, ResourceExt};
 use tracing::instrument;
 
+use super::passes::Passes;
 use super::publish::{self, State};
 use super::route_status::{self, Serving};
 use super::steps::{
@@ -36,6 +37,7 @@ use crate::resources::{Step, deployment, request_validator, role, route, stage};
 use crate::tenancy::Place;
 use crate::validate::rest_api::{self as validate, ValidApi};
 use crate::validate::route::{self as validate_route, Refusal, ValidRoute, operation_name};
+use crate::validate::several;
 use crate::world::World;
 
 const KIND: &str = "RestAPI";
@@ -43,6 +45,9 @@ const MOST_PASSES: usize = 6;
 
 /// How long a new API waits for what its first routes refer to, so that objects applied together are one deployment.
 const FIRST_ROUTES: Duration = Duration::from_secs(20);
+
+/// How long an API that was taken over, or taken back, keeps methods whose routes have not come yet.
+const ROUTES_OF_BEFORE: Duration = Duration::from_secs(300);
 
 /// How long a new API waits for any route at all.
 const FIRST_MOMENTS: Duration = Duration::from_secs(3);
@@ -63,6 +68,7 @@ pub async fn reconcile(object: Arc<RestAPI>, context: Arc<Context>) -> Result<Ac
         return match delete(&context, &world, &object, &status).await {
             Ok(()) => {
                 context.backoff.reset(KIND, &Key::of(&*object));
+                context.brake.forget(&object.uid().unwrap_or_default());
                 finalizer::remove(&api, &object).await?;
                 Ok(Action::await_change())
             }
@@ -144,9 +150,9 @@ impl<'a> Run<'a> {
         // 3. AWS.
         let session = session(self.context, &admission.account, &place).await?;
         let mut drift = None;
-        let mut last = None;
+        let mut passes = Passes::at_most(MOST_PASSES);
         let mut look_for_roles = false;
-        for _ in 0..MOST_PASSES {
+        loop {
             let mut pass = self.survey(&session, &valid, status, look_for_roles).await?;
             if pass.plan.is_empty() && status.applied_hash.as_ref() != Some(&pass.hash) && !look_for_roles {
                 // Something was changed since the last time that all was well: are there roles that nobody needs?
@@ -165,11 +171,7 @@ impl<'a> Run<'a> {
                     pass.plan.summary()
                 )));
             }
-            let text = pass.plan.to_string();
-            if last.as_ref() == Some(&text) {
-                return Err(Problem::waiting(reasons::PROGRESSING, "AWS does not show the last change yet"));
-            }
-            last = Some(text);
+            passes.begin(&pass.plan)?;
             if status.applied_hash.as_ref() == Some(&pass.hash) && drift.is_none() {
                 if self.object.spec.drift_policy == DriftPolicy::Report {
                     note_drift(&mut status.last_drift, &pass.plan.summary());
@@ -186,7 +188,6 @@ impl<'a> Run<'a> {
             look_for_roles = true;
             self.run_plan(&session, &pass.plan, &place, status, drift.is_some()).await?;
         }
-        Err(Problem::waiting(reasons::PROGRESSING, "AWS does not show the last change yet"))
     }
 
     /// Nothing is left to do, except what waits.
@@ -211,6 +212,15 @@ impl<'a> Run<'a> {
         }
         if pass.first_routes_are_coming {
             return Err(Problem::waiting(reasons::PROGRESSING, "waiting for what its first routes refer to"));
+        }
+        if !pass.orphans.is_empty() {
+            let routes: Vec<_> = pass.orphans.iter().map(|name| name.replacen('_', "/", 1)).collect();
+            let minutes = ROUTES_OF_BEFORE.as_secs() / 60;
+            let message = format!(
+                "the API in AWS is older than this object and serves routes that do not exist: {}; they are kept for {minutes} minutes, because they may still be applied",
+                several(&routes)
+            );
+            return Err(Problem::waiting(reasons::PROGRESSING, message));
         }
         status.applied_hash = Some(pass.hash);
         if let Some((stage, revision)) = model::unknown_pins(valid, &self.records).first() {
@@ -244,6 +254,7 @@ impl<'a> Run<'a> {
             session,
             valid,
             young: self.is_young(&candidates),
+            keeps_orphans: status.applied_hash.is_none() && self.age() < ROUTES_OF_BEFORE,
             candidates,
             known_routes: self.world.routes.keys().cloned().collect(),
             proof: self.context,
@@ -255,42 +266,54 @@ impl<'a> Run<'a> {
         }
         .run()
         .await?;
-        let Surveyed { plan, hash, settles_in, first_routes_are_coming, .. } = surveyed;
+        let Surveyed { plan, hash, settles_in, first_routes_are_coming, orphans, .. } = surveyed;
         self.records = surveyed.records;
         self.attachment = surveyed.attachment;
         self.waiting = surveyed.waiting;
         self.observed = surveyed.observed;
-        Ok(Pass { plan, hash, settles_in, first_routes_are_coming })
+        Ok(Pass { plan, hash, settles_in, first_routes_are_coming, orphans })
     }
 
     /// The routes that can take part: those that hold our finalizer. One that is being deleted takes part while it is
-    /// paused, because then it is kept as it is.
+    /// paused, or the brake holds it: then it is kept as it is.
     fn candidates(&self, valid: &ValidApi) -> Vec<(Arc<APIRoute>, Result<ValidRoute, Refusal>)> {
         let routes = self.world.routes.values();
         routes
             .filter(|route| finalizer::has(&***route))
-            .filter(|route| !resolve::terminating(&***route) || is_paused(&***route))
-            .map(|route| {
-                let candidate = match self.refused.get(&Key::of(&**route)) {
+            .filter_map(|route| {
+                let key = Key::of(&**route);
+                let going = resolve::terminating(&**route) && !is_paused(&**route);
+                let candidate = match self.refused.get(&key) {
+                    _ if going => Err(Refusal::kept(self.held(valid, &key, route)?)),
                     Some(refusal) => Err(refusal.clone()),
                     None => validate_route::candidate(self.world, self.object, valid, route),
                 };
-                (Arc::clone(route), candidate)
+                Some((Arc::clone(route), candidate))
             })
             .collect()
     }
 
+    /// What holds a route that is being deleted. One that serves nothing costs nothing.
+    fn held(&self, valid: &ValidApi, key: &Key, route: &APIRoute) -> Option<Problem> {
+        let serves = self.records.iter().any(|record| record.routes.iter().any(|served| served.route == *key));
+        let uid = route.uid().unwrap_or_default();
+        serves.then(|| self.context.brake.pass(&valid.admission.account, &uid).err()).flatten()
+    }
+
     /// Whether its first routes may still be on their way.
     fn is_young(&self, candidates: &[(Arc<APIRoute>, Result<ValidRoute, Refusal>)]) -> bool {
-        let created = self.object.creation_timestamp().map(|time| SystemTime::from(time.0));
-        let age = created.and_then(|created| created.elapsed().ok()).unwrap_or_default();
         let waits = |candidate: &Result<ValidRoute, Refusal>| {
             candidate.as_ref().is_err_and(|refusal| refusal.problem.kind == Kind::Waiting)
         };
         let come = self.world.routes.values().any(|route| !finalizer::has(&**route))
             || candidates.iter().any(|(_, candidate)| waits(candidate));
         let patience = if come { FIRST_ROUTES } else { FIRST_MOMENTS };
-        (come || self.world.routes.is_empty()) && age < patience
+        (come || self.world.routes.is_empty()) && self.age() < patience
+    }
+
+    fn age(&self) -> Duration {
+        let created = self.object.creation_timestamp().map(|time| SystemTime::from(time.0));
+        created.and_then(|created| created.elapsed().ok()).unwrap_or_default()
     }
 
     async fn run_plan(
@@ -470,6 +493,7 @@ struct Pass {
     hash: String,
     settles_in: Duration,
     first_routes_are_coming: bool,
+    orphans: BTreeSet<String>,
 }
 
 impl Proof for Context {
@@ -494,10 +518,13 @@ async fn delete(context: &Context, world: &World, object: &RestAPI, status: &Res
         ));
     }
     let session = session(context, &account, &place).await?;
-    let owner = validate::owner(world, object);
+    let owner = validate::owner(world, &account, object);
     let retain =
         object.spec.deletion_policy == DeletionPolicy::Retain || crd_is_going(context, "restapis.stepgate.dev").await?;
-    let mut last = None;
+    if !retain {
+        context.brake.pass(&account, &object.uid().unwrap_or_default())?;
+    }
+    let mut passes = Passes::of_deletion();
     loop {
         let mut observed = Observed {
             api: observe::rest_apis(&session, &owner, status.rest_api_id.as_deref()).await?.pop(),
@@ -509,11 +536,7 @@ async fn delete(context: &Context, world: &World, object: &RestAPI, status: &Res
         if plan.is_empty() {
             return Ok(());
         }
-        let text = plan.to_string();
-        if last.as_ref() == Some(&text) {
-            return Err(Problem::waiting(reasons::DELETING, "AWS does not show the deletion yet"));
-        }
-        last = Some(text);
+        passes.begin(&plan)?;
         let known = Known {
             arn_prefix: format!("arn:{}:apigateway:{}::/restapis/", place.partition, place.region),
             ..Known::default()

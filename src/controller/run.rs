@@ -1,14 +1,13 @@
 //! Starts the watches and the controllers.
 
 use std::future::Future;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::{Stream, StreamExt, future};
 use kube::core::DeserializeGuard;
 use kube::runtime::WatchStreamExt;
 use kube::runtime::controller::{Action, Config as ControllerConfig, Controller};
-use kube::runtime::events::Reporter;
 use kube::runtime::reflector::{self, ObjectRef, Store, store::Writer};
 use kube::runtime::watcher::{self, Event};
 use kube::{Api, Client, Resource};
@@ -16,9 +15,8 @@ use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::backoff::{Backoff, jittered};
-use super::burst::Bursts;
-use super::changes::{self, Changes};
+use super::backoff::jittered;
+use super::changes;
 use super::quota::{self, Waits};
 use super::slots::{self, Slots};
 use super::wake::{Queues, Seen, Wakes};
@@ -37,16 +35,7 @@ pub async fn run(
     metrics: Arc<Metrics>,
     stop: CancellationToken,
 ) {
-    let (accounts, accounts_writer) = reflector::store();
-    let (machines, machines_writer) = reflector::store();
-    let (apis, apis_writer) = reflector::store();
-    let (routes, routes_writer) = reflector::store();
-    let (namespaces, namespaces_writer) = reflector::store();
-    let (config_maps, config_maps_writer) = reflector::store();
-    let (revisions, revisions_writer) = reflector::store();
-    let stores =
-        Stores { accounts, machines, apis, routes, namespaces, config_maps, revisions, bursts: Bursts::default() };
-
+    let (stores, writers) = Stores::new();
     let (accounts_tx, accounts_rx) = mpsc::unbounded_channel();
     let (machines_tx, machines_rx) = mpsc::unbounded_channel();
     let (apis_tx, apis_rx) = mpsc::unbounded_channel();
@@ -56,28 +45,17 @@ pub async fn run(
     let all = watcher::Config::default;
     let ours = watcher::Config::default().labels(crate::records::LABEL);
     let watches = future::join_all([
-        watch(watcher::watcher(Api::all(client.clone()), all()), accounts_writer, &stores, &queues, &stop),
-        watch(watcher::watcher(Api::all(client.clone()), all()), machines_writer, &stores, &queues, &stop),
-        watch(watcher::watcher(Api::all(client.clone()), all()), apis_writer, &stores, &queues, &stop),
-        watch(watcher::watcher(Api::all(client.clone()), all()), routes_writer, &stores, &queues, &stop),
-        watch(watcher::watcher(Api::all(client.clone()), all()), namespaces_writer, &stores, &queues, &stop),
-        watch(watcher::watcher(Api::all(client.clone()), all()), config_maps_writer, &stores, &queues, &stop),
-        watch(watcher::watcher(Api::all(client.clone()), ours), revisions_writer, &stores, &queues, &stop),
+        watch(watcher::watcher(Api::all(client.clone()), all()), writers.accounts, &stores, &queues, &stop),
+        watch(watcher::watcher(Api::all(client.clone()), all()), writers.machines, &stores, &queues, &stop),
+        watch(watcher::watcher(Api::all(client.clone()), all()), writers.apis, &stores, &queues, &stop),
+        watch(watcher::watcher(Api::all(client.clone()), all()), writers.routes, &stores, &queues, &stop),
+        watch(watcher::watcher(Api::all(client.clone()), all()), writers.namespaces, &stores, &queues, &stop),
+        watch(watcher::watcher(Api::all(client.clone()), all()), writers.config_maps, &stores, &queues, &stop),
+        watch(watcher::watcher(Api::all(client.clone()), ours), writers.revisions, &stores, &queues, &stop),
     ]);
 
-    let reporter = Reporter { controller: "stepgate".to_owned(), instance: std::env::var("HOSTNAME").ok() };
-    let context = Arc::new(Context {
-        reporter,
-        client,
-        cluster,
-        config,
-        sessions,
-        stores: stores.clone(),
-        backoff: Backoff::default(),
-        changes: Changes::default(),
-        widened: Mutex::default(),
-        metrics,
-    });
+    let context = Arc::new(Context::new(client, cluster, config, sessions, stores.clone(), metrics));
+    context.brake.tell(queues.accounts.clone());
     let controllers = async {
         // Nothing is decided on half a picture.
         tokio::select! {

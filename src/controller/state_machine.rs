@@ -10,6 +10,7 @@ use kube::runtime::controller::Action;
 use kube::{Api, Resource, ResourceExt};
 use tracing::instrument;
 
+use super::passes::Passes;
 use super::publish::{self, State};
 use super::steps::{
     apply_problem, bound, crd_is_going, drifted, next, note_drift, recorded, report, session, takes_bindings,
@@ -33,7 +34,6 @@ use crate::world::World;
 
 const KIND: &str = "StateMachine";
 
-/// A plan's own changes can bring others; more passes than this mean that AWS and the manifest do not settle.
 const MOST_PASSES: usize = 4;
 
 /// How often a deletion looks whether executions still run: ListExecutions is shared by the whole account.
@@ -55,6 +55,7 @@ pub async fn reconcile(object: Arc<StateMachine>, context: Arc<Context>) -> Resu
         return match delete(&context, &world, &object, &status).await {
             Ok(()) => {
                 context.backoff.reset(KIND, &Key::of(&*object));
+                context.brake.forget(&object.uid().unwrap_or_default());
                 finalizer::remove(&api, &object).await?;
                 Ok(Action::await_change())
             }
@@ -113,8 +114,8 @@ async fn carry_out(
     let session = session(context, &admission.account, &place).await?;
     let hash = wanted.hash();
     let mut drift = None;
-    let mut last = None;
-    for _ in 0..MOST_PASSES {
+    let mut passes = Passes::at_most(MOST_PASSES);
+    loop {
         let (observed, plan) = observe::state_machine(&session, &wanted, &valid.owner, &place, status).await?;
         if plan.is_empty() {
             status.state_machine_arn = Some(wanted.machine.arn.clone());
@@ -131,11 +132,7 @@ async fn carry_out(
         if is_paused(object) {
             return Ok(State::Paused(format!("Paused by annotation {PAUSED}; without it: {}", plan.summary())));
         }
-        let text = plan.to_string();
-        if last.as_ref() == Some(&text) {
-            return Err(Problem::waiting(reasons::PROGRESSING, "AWS does not show the last change yet"));
-        }
-        last = Some(text);
+        passes.begin(&plan)?;
         if status.applied_hash.as_ref() == Some(&hash) && drift.is_none() {
             if object.spec.drift_policy == DriftPolicy::Report {
                 note_drift(&mut status.last_drift, &plan.summary());
@@ -155,7 +152,6 @@ async fn carry_out(
             return Err(apply_problem(error));
         }
     }
-    Err(Problem::waiting(reasons::PROGRESSING, "AWS does not show the last change yet"))
 }
 
 /// Says whether the role allows all that the definition does.
@@ -190,7 +186,6 @@ async fn delete(
     if object.annotations().contains_key(ABANDON) {
         return Ok(());
     }
-    let deleting = |message: String| Problem::waiting(reasons::DELETING, message);
     let Some((account, place)) = recorded(world, status.binding.as_ref())? else { return Ok(()) };
     if is_paused(object) {
         return Err(Problem::waiting(
@@ -199,15 +194,16 @@ async fn delete(
         ));
     }
     let session = session(context, &account, &place).await?;
-    let owner = validate::owner(world, object);
+    let owner = validate::owner(world, &account, object);
     let arn = state_machine::arn(place.partition, &place.region, &place.account_id, &validate::aws_name(object));
     let retain = object.spec.deletion_policy == DeletionPolicy::Retain
         || crd_is_going(context, "statemachines.stepgate.dev").await?;
     if !retain {
+        context.brake.pass(&account, &object.uid().unwrap_or_default())?;
         blocked_by_stages(context, &Key::of(object), &session).await?;
     }
     let grace = (!retain && object.spec.type_ == MachineType::Standard).then(|| grace_left(object)).flatten();
-    let mut last = None;
+    let mut passes = Passes::of_deletion();
     loop {
         let machine = state_machine::remote::observe(&session.sfn, &arn).await?;
         let going = machine.as_ref().is_some_and(|machine| machine.deleting);
@@ -225,18 +221,15 @@ async fn delete(
             machine::removal(&arn, &owner, &place.region, &observed)
         };
         if plan.is_empty() {
-            return if going { Err(deleting("AWS is deleting the state machine".to_owned())) } else { Ok(()) };
+            let deleting = || Problem::waiting(reasons::DELETING, "AWS is deleting the state machine");
+            return if going { Err(deleting()) } else { Ok(()) };
         }
-        if let (Some(grace), Some(tags), None) = (&grace, &observed.tags, &last)
+        if let (Some(grace), Some(tags), true) = (&grace, &observed.tags, passes.none_yet())
             && owner.reads(tags) == Ownership::Ours
         {
             blocked_by_executions(grace, &session, &arn).await?;
         }
-        let text = plan.to_string();
-        if last.as_ref() == Some(&text) {
-            return Err(deleting("AWS does not show the deletion yet".to_owned()));
-        }
-        last = Some(text);
+        passes.begin(&plan)?;
         let outcome = apply(&plan, &session, None, Known::default()).await;
         report(context, object, &outcome.summary(), false).await;
         if let Some((_, error)) = outcome.failed.first() {

@@ -143,7 +143,7 @@ pub(super) fn next(context: &Context, kind: &'static str, key: &Key, state: &Sta
                 let longest = match problem.reason {
                     reasons::WAITING_FOR_ROLE | reasons::PROGRESSING | reasons::DELETING => Duration::from_secs(10),
                     reasons::WAITING_FOR_REFERENCE => period,
-                    reasons::DELETION_BLOCKED => Duration::from_secs(30),
+                    reasons::DELETION_BLOCKED | reasons::DELETION_HELD => Duration::from_secs(30),
                     // Its recovery wakes everything that lives in the account.
                     _ if kind == "AWSAccount" => Duration::from_secs(30),
                     _ => Duration::MAX,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use k8s_openapi::api::apps::v1::ControllerRevision;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
 use kube::core::PartialObjectMeta;
-use kube::runtime::reflector::{ObjectRef, Store};
+use kube::runtime::reflector::{self, ObjectRef, Store, store::Writer};
 use kube::{Resource, ResourceExt};
 
 use super::burst::Bursts;
@@ -37,7 +37,42 @@ pub struct Stores {
     pub bursts: Bursts,
 }
 
+/// Write sides of the watches.
+#[allow(missing_docs)]
+pub struct Writers {
+    pub accounts: Writer<AWSAccount>,
+    pub machines: Writer<StateMachine>,
+    pub apis: Writer<RestAPI>,
+    pub routes: Writer<APIRoute>,
+    pub namespaces: Writer<PartialObjectMeta<Namespace>>,
+    pub config_maps: Writer<PartialObjectMeta<ConfigMap>>,
+    pub revisions: Writer<ControllerRevision>,
+}
+
 impl Stores {
+    /// Empty ones.
+    pub fn new() -> (Self, Writers) {
+        let (accounts, accounts_writer) = reflector::store();
+        let (machines, machines_writer) = reflector::store();
+        let (apis, apis_writer) = reflector::store();
+        let (routes, routes_writer) = reflector::store();
+        let (namespaces, namespaces_writer) = reflector::store();
+        let (config_maps, config_maps_writer) = reflector::store();
+        let (revisions, revisions_writer) = reflector::store();
+        let bursts = Bursts::default();
+        let stores = Self { accounts, machines, apis, routes, namespaces, config_maps, revisions, bursts };
+        let writers = Writers {
+            accounts: accounts_writer,
+            machines: machines_writer,
+            apis: apis_writer,
+            routes: routes_writer,
+            namespaces: namespaces_writer,
+            config_maps: config_maps_writer,
+            revisions: revisions_writer,
+        };
+        (stores, writers)
+    }
+
     /// An object by its key.
     pub fn get<K>(store: &Store<K>, key: &Key) -> Option<Arc<K>>
     where

@@ -14,7 +14,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::stores::Stores;
 use crate::api::conditions::READY;
-use crate::api::{ABANDON, APIRoute, AWSAccount, CHECK, PAUSED, RestAPI, StateMachine};
+use crate::api::{ABANDON, APIRoute, AWSAccount, CHECK, DELETIONS_RELEASED, PAUSED, RestAPI, StateMachine};
 use crate::identity::Key;
 use crate::resolve::api_of;
 use crate::validate::{route, state_machine};
@@ -81,6 +81,7 @@ fn own_digest<K: ResourceExt>(object: &K) -> impl Hash + use<K> {
         annotation(PAUSED),
         annotation(ABANDON),
         annotation(CHECK),
+        annotation(DELETIONS_RELEASED),
     )
 }
 

@@ -13,7 +13,8 @@ use crate::plan::{Plan, StepId};
 use crate::policy::statement::INLINE_LIMIT;
 use crate::policy::trust;
 use crate::problem::Problem;
-use crate::resources::deployment::{self, Record, RecordStep, RoleNeeds, ServedRoute};
+use crate::resources::deployment::{self, BesideMethods, Record, RecordStep, RoleNeeds, ServedRoute};
+use crate::resources::gateway_response::{self, GatewayResponses};
 use crate::resources::model::{self, Models};
 use crate::resources::route::{self, At, Method};
 use crate::resources::{Step, request_validator, rest_api, role, stage};
@@ -35,6 +36,8 @@ pub struct Observed {
     pub stages: BTreeMap<String, stage::Observed>,
     /// The roles that are needed, and those found under the API's path.
     pub roles: BTreeMap<String, Option<role::Observed>>,
+    /// Gateway responses, where there was a reason to read them.
+    pub gateway_responses: Option<GatewayResponses>,
     /// Our deployments, where there was a reason to read them.
     pub deployments: Option<BTreeMap<i64, deployment::remote::Found>>,
 }
@@ -215,8 +218,18 @@ impl Api<'_> {
         let refused: Vec<_> = self.attachment.refused.keys().collect();
         let stages: Vec<_> = self.valid.stages.iter().map(|s| (&s.name, s.revision, &s.variables)).collect();
         let api = rest_api::diff(&self.desired_api(), None).unwrap_or_default();
-        let limit = self.valid.revision_history_limit;
-        content_hash(&(api, methods, refused, stages, self.wanted_needs(), limit, self.models()))
+        let needs = (self.wanted_needs(), self.valid.revision_history_limit);
+        content_hash(&(api, methods, refused, stages, needs, self.beside_methods(self.models())))
+    }
+
+    /// With these models.
+    fn beside_methods(&self, mut models: Models) -> BesideMethods<'_> {
+        models.retain(|name, _| !model::is_unnamed(name));
+        let gateway_responses = &self.valid.gateway_responses;
+        BesideMethods {
+            gateway_responses: (!gateway_responses.is_empty()).then_some(gateway_responses),
+            models: (!models.is_empty()).then_some(models),
+        }
     }
 
     /// The models that the RestAPI and its routes ask for.
@@ -382,6 +395,10 @@ impl Api<'_> {
             deleted_ids.extend(deletes.then_some(id));
             tree_ids.push(id);
         }
+        let responses = gateway_response::diff(&self.valid.gateway_responses, observed.gateway_responses.as_ref());
+        for step in responses {
+            tree_ids.push(plan.add(Step::GatewayResponse(step), api.iter().copied()));
+        }
         // Before the deployment: what is on record then says what there may be to remove.
         let all_changes = tree_ids.clone();
         tree_ids.extend(plan.chain(no_longer_shared, &all_changes));
@@ -401,7 +418,8 @@ impl Api<'_> {
         role_ids: &BTreeMap<&str, Vec<StepId>>,
     ) -> Result<(), Problem> {
         let methods = route::result(tree, &observed.tree);
-        let hash = deployment::hash(&methods, &self.resulting_models(observed, &methods));
+        let beside = self.beside_methods(self.resulting_models(observed, &methods));
+        let hash = deployment::hash(&methods, &beside);
         let gone = |record: &&Record| {
             observed
                 .deployments

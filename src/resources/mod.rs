@@ -4,6 +4,7 @@
 //! To add a property of a resource is to open its room and its kind in `src/api/`, nothing else.
 
 pub mod deployment;
+pub mod gateway_response;
 pub mod model;
 pub mod request_validator;
 pub mod rest_api;
@@ -14,7 +15,7 @@ pub mod state_machine;
 
 use serde::{Deserialize, Serialize};
 
-use crate::identity::{Owner, Ownership, Tags};
+use crate::identity::{Owner, Ownership, RELEASED_FROM, Tags};
 
 /// A step of any room.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -27,6 +28,7 @@ pub enum Step {
     Model(model::Step),
     RequestValidator(request_validator::Step),
     Route(route::Step),
+    GatewayResponse(gateway_response::Step),
     Deployment(deployment::Step),
     /// Keeps or forgets the record of a revision, in Kubernetes.
     Record(deployment::RecordStep),
@@ -42,6 +44,7 @@ impl std::fmt::Display for Step {
             Self::Model(step) => step.fmt(f),
             Self::RequestValidator(step) => step.fmt(f),
             Self::Route(step) => step.fmt(f),
+            Self::GatewayResponse(step) => step.fmt(f),
             Self::Deployment(step) => step.fmt(f),
             Self::Record(step) => step.fmt(f),
             Self::Stage(step) => step.fmt(f),
@@ -61,14 +64,27 @@ pub struct Conflict {
     pub whose: String,
 }
 
+/// The change that makes an AWS object ours again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claim {
+    /// Tags to write.
+    pub tags: Tags,
+    /// Tags to take off.
+    pub remove: Vec<String>,
+}
+
 /// How a change of owner tags is to be made, where one is.
 ///
 /// # Errors
 /// [`Conflict`] where the tags are another's.
-fn claim(owner: &Owner, tags: &Tags, what: impl FnOnce() -> String) -> Result<Option<Tags>, Conflict> {
+fn claim(owner: &Owner, tags: &Tags, what: impl FnOnce() -> String) -> Result<Option<Claim>, Conflict> {
     match owner.reads(tags) {
         Ownership::Ours => Ok(None),
-        Ownership::Released => Ok(Some(owner.tags())),
+        Ownership::Released => Ok(Some(Claim { tags: owner.tags(), remove: vec![RELEASED_FROM.to_owned()] })),
+        Ownership::Inherited => {
+            let differing = owner.tags().into_iter().filter(|(key, value)| tags.get(key) != Some(value)).collect();
+            Ok(Some(Claim { tags: differing, remove: Vec::new() }))
+        }
         Ownership::Foreign(whose) => Err(Conflict { what: what(), whose }),
     }
 }

@@ -3,6 +3,7 @@
 pub mod execution_role;
 #[cfg(test)]
 pub(crate) mod fixture;
+mod gateway_response;
 pub mod rest_api;
 pub mod route;
 pub mod route_request;

@@ -6,9 +6,10 @@ use kube::ResourceExt;
 
 use super::schema::models;
 use crate::api::conditions::reasons;
-use crate::api::{APIRoute, Authorization, EndpointType, Mapping, RestAPI, RouteGrant};
+use crate::api::{APIRoute, AWSAccount, Authorization, EndpointType, Mapping, RestAPI, RouteGrant};
 use crate::identity::{Key, Owner, joined};
 use crate::problem::Problem;
+use crate::resources::gateway_response::GatewayResponses;
 use crate::resources::model::Models;
 use crate::tenancy::{Admission, Place, admit, includes};
 use crate::world::World;
@@ -32,6 +33,8 @@ pub struct ValidApi {
     pub stages: Vec<ValidStage>,
     /// Its models, by name.
     pub models: Models,
+    /// What API Gateway itself answers, by type.
+    pub gateway_responses: GatewayResponses,
     /// How many unserved revisions are kept.
     pub revision_history_limit: usize,
 }
@@ -48,8 +51,8 @@ pub struct ValidStage {
 }
 
 /// The owner of a RestAPI's AWS objects.
-pub fn owner(world: &World, api: &RestAPI) -> Owner {
-    Owner { cluster: world.cluster.clone(), kind: "RestAPI", key: Key::of(api) }
+pub fn owner(world: &World, account: &AWSAccount, api: &RestAPI) -> Owner {
+    world.owner(account, "RestAPI", Key::of(api))
 }
 
 /// Where an API lives.
@@ -94,12 +97,13 @@ pub fn validate(world: &World, api: &RestAPI) -> Result<ValidApi, Problem> {
     }
     let models = models(&api.spec.models)?;
     Ok(ValidApi {
-        owner: owner(world, api),
+        owner: owner(world, &admission.account, api),
         models,
         name: joined(&Key::of(api), 255),
         description: api.spec.description.clone().unwrap_or_default(),
         endpoint,
         stages,
+        gateway_responses: super::gateway_response::validate(api.spec.gateway_responses.as_deref().unwrap_or_default()),
         revision_history_limit: usize::try_from(api.spec.revision_history_limit).unwrap_or_default(),
         place,
         admission,

@@ -62,6 +62,11 @@ pub struct Refusal {
 }
 
 impl Refusal {
+    /// What serves is left as it is.
+    pub fn kept(problem: Problem) -> Self {
+        Self { problem, refs: false, withdrawn: false }
+    }
+
     fn own(problem: Problem) -> Self {
         let withdrawn = problem.reason == reasons::NOT_ALLOWED;
         Self { problem, refs: false, withdrawn }
@@ -84,8 +89,7 @@ pub fn operation_name(route: &Key) -> String {
 /// That it is paused, or the first problem.
 pub fn candidate(world: &World, api: &RestAPI, valid: &ValidApi, route: &APIRoute) -> Result<ValidRoute, Refusal> {
     if is_paused(route) {
-        let problem = Problem::waiting(reasons::PAUSED, format!("Paused by annotation {PAUSED}"));
-        return Err(Refusal { problem, refs: false, withdrawn: false });
+        return Err(Refusal::kept(Problem::waiting(reasons::PAUSED, format!("Paused by annotation {PAUSED}"))));
     }
     validate(world, api, valid, route)
 }

@@ -8,7 +8,7 @@ pub use super::execution_role::{Inference, ValidRole};
 use super::execution_role::{Subject, named_machines};
 use super::{several, target_machine};
 use crate::api::conditions::reasons;
-use crate::api::{ConfigMapKeyRef, DefinitionFinding, MachineType, StateMachine, Substitution};
+use crate::api::{AWSAccount, ConfigMapKeyRef, DefinitionFinding, MachineType, StateMachine, Substitution};
 use crate::asl::{self, Definition, Finding, Value};
 use crate::identity::{Key, Owner, machine_name};
 use crate::policy::glob;
@@ -39,8 +39,8 @@ pub struct ValidMachine {
 }
 
 /// The owner of a StateMachine's AWS objects.
-pub fn owner(world: &World, machine: &StateMachine) -> Owner {
-    Owner { cluster: world.cluster.clone(), kind: "StateMachine", key: Key::of(machine) }
+pub fn owner(world: &World, account: &AWSAccount, machine: &StateMachine) -> Owner {
+    world.owner(account, "StateMachine", Key::of(machine))
 }
 
 /// The name in AWS.
@@ -75,7 +75,8 @@ pub fn validate(world: &World, machine: &StateMachine) -> Result<ValidMachine, P
     let subject =
         Subject { world, admission: &admission, place: &place, machine, name: &name, definition: value, tracing };
     let role = subject.role()?;
-    let (definition, owner, type_) = (definition.to_json(), owner(world, machine), spec.type_);
+    let (definition, type_) = (definition.to_json(), spec.type_);
+    let owner = owner(world, &admission.account, machine);
     Ok(ValidMachine { owner, place, name, type_, definition, findings, role, tracing })
 }
 

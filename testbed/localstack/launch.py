@@ -10,14 +10,20 @@ What stays different, and is tested elsewhere: roles and signatures are not chec
 
 import functools
 import json
+import re
 
 from localstack.aws.api.apigateway import BadRequestException, ConflictException, NotFoundException
 from localstack.runtime.main import main
 from localstack.runtime.server import twisted as serving
 from localstack.services.apigateway.helpers import get_moto_rest_api
 from localstack.services.apigateway.legacy.provider import ApigatewayProvider
+from localstack.services.apigateway.next_gen.execute_api.gateway_response import (
+    DEFAULT_GATEWAY_RESPONSES,
+    get_gateway_response_or_default,
+)
 from localstack.services.apigateway.next_gen.execute_api.handlers import parse as parsing
 from localstack.services.apigateway.next_gen.execute_api.handlers import parse
+from localstack.services.apigateway.next_gen.execute_api.handlers.gateway_exception import GatewayExceptionHandler
 from localstack.services.apigateway.next_gen.execute_api.handlers.integration_request import IntegrationRequestHandler
 from localstack.services.apigateway.next_gen.execute_api.template_mapping import VelocityUtilApiGateway
 from localstack.services.apigateway.next_gen.provider import ApigatewayNextGenProvider
@@ -142,6 +148,45 @@ def apply_header_transforms(headers, integration_type, context):
 
 
 IntegrationRequestHandler._apply_header_transforms = staticmethod(apply_header_transforms)
+
+
+def _looked_up(variables, path):
+    for key in path.split("."):
+        variables = variables.get(key) if hasattr(variables, "get") else None
+    return "" if variables is None else str(variables)
+
+
+@patch(GatewayExceptionHandler.create_exception_response)
+def create_exception_response(fn, self, exception, context):
+    """An API's own gateway response has headers and a body too (doc, "Gateway responses"); LocalStack takes its status only.
+
+    Bodies are no Velocity: $context and $stageVariables are put in, nothing else is read.
+    """
+    response = fn(self, exception, context)
+    own = get_gateway_response_or_default(exception.type, context.deployment.rest_api.gateway_responses)
+    if own is DEFAULT_GATEWAY_RESPONSES.get(exception.type):
+        return response
+    request = context.invocation_request
+    error = {"message": exception.message, "messageString": json.dumps(exception.message), "responseType": exception.type}
+    variables = {"context": {**context.context_variables, "error": error}, "stageVariables": context.stage_variables or {}}
+    parts = {"header": "headers", "querystring": "query_string_parameters", "path": "path_parameters"}
+    for name, expression in own["responseParameters"].items():
+        if expression.startswith("'"):
+            value = expression[1:-1]
+        elif expression.startswith("method.request."):
+            _, _, part, parameter = expression.split(".", 3)
+            value = (request.get(parts[part]) or {}).get(parameter)
+        else:
+            value = _looked_up(variables, expression)
+        if value:
+            response.headers[name.removeprefix("gatewayresponse.header.")] = value
+    templates = own["responseTemplates"]
+    accepted = request["headers"].get("Accept")
+    kind = accepted if accepted in templates else next(iter(templates))
+    filled = re.sub(r"\$((?:context|stageVariables)(?:\.\w+)+)", lambda found: _looked_up(variables, found[1]), templates[kind])
+    response.set_data(filled)
+    response.headers["Content-Type"] = kind
+    return response
 
 
 def _resource(context, rest_api_id, resource_id):

@@ -164,6 +164,7 @@ impl<'a> Operator<'a> {
                 known_id: known_id.clone(),
                 look_for_roles,
                 young: false,
+                keeps_orphans: false,
                 propagation_wait: Duration::ZERO,
                 settles_in: &|_| Duration::ZERO,
             };
@@ -194,8 +195,8 @@ impl<'a> Operator<'a> {
 
     async fn delete_api(&self, object: &RestAPI) -> Try {
         let world = &self.scene.world;
-        let (_, place) = validate::rest_api::place(world, object).map_err(text)?;
-        let owner = validate::rest_api::owner(world, object);
+        let (admission, place) = validate::rest_api::place(world, object).map_err(text)?;
+        let owner = validate::rest_api::owner(world, &admission.account, object);
         let session = match self.session(&place).await {
             Err(problem) => return passing(&problem),
             Ok(session) => session,
@@ -224,8 +225,8 @@ impl<'a> Operator<'a> {
 
     async fn delete_machine(&self, object: &StateMachine) -> Try {
         let world = &self.scene.world;
-        let (_, place) = validate::state_machine::place(world, object).map_err(text)?;
-        let owner = validate::state_machine::owner(world, object);
+        let (admission, place) = validate::state_machine::place(world, object).map_err(text)?;
+        let owner = validate::state_machine::owner(world, &admission.account, object);
         let name = validate::state_machine::aws_name(object);
         let arn = state_machine::arn(place.partition, &place.region, &place.account_id, &name);
         let session = match self.session(&place).await {

@@ -3,6 +3,7 @@
 //! One testbed serves all tests (`support::suite`), which run beside each other, each in namespaces of its own.
 #![allow(clippy::unwrap_used)]
 
+mod brake;
 mod chart;
 mod cloud;
 mod deletion;
@@ -10,6 +11,7 @@ mod drift;
 mod escalation;
 mod examples;
 mod faults;
+mod gateway_responses;
 mod mapping;
 mod plan;
 mod proxy;
@@ -21,5 +23,6 @@ mod schema;
 mod schema_cases;
 mod stages;
 mod support;
+mod takeover;
 mod tenancy;
 mod wrong;

@@ -215,6 +215,7 @@ fn machines() -> Vec<(&'static str, Value, &'static str)> {
 fn apis() -> Vec<(&'static str, Value, &'static str)> {
     let many: Vec<Value> = (0..11).map(|n| json!({"name": format!("s{n}")})).collect();
     let grant = |grant: Value| json!({"allowedRoutes": [grant]});
+    let answers = |answer: Value| json!({"gatewayResponses": [answer]});
     vec![
         (json!({"stages": null}), "spec.stages: Required value"),
         (json!({"stages": []}), "spec.stages: Invalid value: 0: spec.stages in body should have at least 1 items"),
@@ -227,6 +228,22 @@ fn apis() -> Vec<(&'static str, Value, &'static str)> {
         (
             json!({"endpoint": {"type": "PRIVATE"}}),
             "spec.endpoint.type: Unsupported value: \"PRIVATE\": supported values: \"REGIONAL\", \"EDGE\"",
+        ),
+        (
+            answers(json!({"type": "TEAPOT", "statusCode": 418})),
+            "spec.gatewayResponses[0].type: Unsupported value: \"TEAPOT\": supported values: \"ACCESS_DENIED\", \"API_CONFIGURATION_ERROR\", \"AUTHORIZER_CONFIGURATION_ERROR\", \"AUTHORIZER_FAILURE\", \"BAD_REQUEST_BODY\", \"BAD_REQUEST_PARAMETERS\", \"DEFAULT_4XX\", \"DEFAULT_5XX\", \"EXPIRED_TOKEN\", \"INTEGRATION_FAILURE\", \"INTEGRATION_TIMEOUT\", \"INVALID_API_KEY\", \"INVALID_SIGNATURE\", \"MISSING_AUTHENTICATION_TOKEN\", \"QUOTA_EXCEEDED\", \"REQUEST_TOO_LARGE\", \"RESOURCE_NOT_FOUND\", \"THROTTLED\", \"UNAUTHORIZED\", \"UNSUPPORTED_MEDIA_TYPE\", \"WAF_FILTERED\"",
+        ),
+        (
+            answers(json!({"type": "THROTTLED"})),
+            "spec.gatewayResponses[0]: Invalid value: say what differs from AWS's own answer: set `statusCode`, `headers` or `templates`",
+        ),
+        (
+            answers(json!({"type": "THROTTLED", "headers": [{"name": "A", "value": "it's"}]})),
+            "spec.gatewayResponses[0].headers[0].value: Invalid value: \"it's\": a header's text is printable ASCII without `'`, which API Gateway quotes it with",
+        ),
+        (
+            answers(json!({"type": "THROTTLED", "headers": [{"name": "A", "value": "a", "query": "b"}]})),
+            "spec.gatewayResponses[0].headers[0]: Invalid value: set exactly one of `value`, `path`, `query`, `header`, `context`",
         ),
         (
             json!({"revisionHistoryLimit": 101}),

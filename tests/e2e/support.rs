@@ -63,6 +63,7 @@ spec:
   accountId: "000000000000"
   regions: [{{name: us-east-1}}]
   endpointUrl: {endpoint}
+  maxDeletionsPerHour: 100000
   tenants:
   - name: {name}
     namespaces: {{from: Selector, selector: {{matchLabels: {{{TENANT}: {name}}}}}}}

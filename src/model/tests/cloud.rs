@@ -15,6 +15,7 @@ use crate::policy::roles::{On, Use};
 use crate::policy::statement::Document;
 use crate::resources::deployment::remote::Found;
 use crate::resources::deployment::{Record, RecordStep, parse_description};
+use crate::resources::gateway_response::{self, GatewayResponses};
 use crate::resources::model::{self, Models};
 use crate::resources::route::{At, Method, Observed as Tree, parent};
 use crate::resources::stage::Serves;
@@ -33,6 +34,7 @@ pub struct Cloud {
     pub tree: Tree,
     pub roles: BTreeMap<String, role::Observed>,
     pub stages: BTreeMap<String, stage::Observed>,
+    pub gateway_responses: GatewayResponses,
     pub deployments: BTreeMap<i64, Found>,
     pub records: Vec<Record>,
     /// Methods by deployment id.
@@ -85,6 +87,7 @@ impl Cloud {
             validators: Some(self.validators.clone()),
             stages: self.stages.clone(),
             roles: names.into_iter().map(|name| (name.clone(), self.roles.get(&name).cloned())).collect(),
+            gateway_responses: None,
             deployments: None,
         }
     }
@@ -105,11 +108,13 @@ impl Cloud {
         model.attachment = &attachment;
         let names = model.needs(&self.observed([])).into_keys().chain(self.roles.keys().cloned());
         let mut observed = self.observed(names.collect::<Vec<_>>());
+        observed.gateway_responses = (!valid.gateway_responses.is_empty()).then(|| self.gateway_responses.clone());
         let mut plan = model.plan(&observed).unwrap();
         let serves =
             |planned: &Planned<Step>| matches!(planned.step, Step::Deployment(_) | Step::Stage(_) | Step::Record(_));
         if self.api.is_some() && plan.steps().iter().any(serves) {
             observed.deployments = Some(self.deployments.clone());
+            observed.gateway_responses = Some(self.gateway_responses.clone());
             plan = model.plan(&observed).unwrap();
         }
         Look { plan, waiting: model.waiting(), attachment }
@@ -191,6 +196,13 @@ impl Cloud {
             Step::Model(step) => self.model(step),
             Step::RequestValidator(step) => self.validator(step),
             Step::Route(step) => self.route(step, attachment),
+            Step::GatewayResponse(gateway_response::Step::Put { type_, response, exists }) => {
+                let before = self.gateway_responses.insert(type_.clone(), response.clone());
+                assert_eq!(before.is_some(), *exists, "{type_}");
+            }
+            Step::GatewayResponse(gateway_response::Step::Delete { type_ }) => {
+                assert!(self.gateway_responses.remove(type_).is_some(), "{type_} is not defined");
+            }
             Step::Deployment(deployment::Step::Create { description }) => {
                 assert!(!self.tree.methods.is_empty(), "the REST API doesn't contain any methods");
                 let whole = |method: &Method| method.integration.is_some();
@@ -255,7 +267,7 @@ impl Cloud {
             role::Step::Detach { arn, .. } => {
                 role.managed_policies.remove(arn);
             }
-            role::Step::Claim { tags, .. } => role.tags.extend(tags.clone()),
+            role::Step::Claim { claim, .. } => role.tags.extend(claim.tags.clone()),
             role::Step::Release { remove, tags, .. } => release(&mut role.tags, remove, tags),
             role::Step::Delete { name, .. } => {
                 self.roles.remove(name);
@@ -288,7 +300,7 @@ impl Cloud {
                     }
                 }
             }
-            rest_api::Step::Claim { tags, .. } => self.api.as_mut().unwrap().tags.extend(tags.clone()),
+            rest_api::Step::Claim { claim, .. } => self.api.as_mut().unwrap().tags.extend(claim.tags.clone()),
             rest_api::Step::Release { remove, tags, .. } => release(&mut self.api.as_mut().unwrap().tags, remove, tags),
             rest_api::Step::Delete { .. } => {
                 *self = Cloud { roles: std::mem::take(&mut self.roles), ..Cloud::default() };

@@ -3,6 +3,7 @@
 mod attach;
 mod checks;
 mod cloud;
+mod gateway_responses;
 mod invoke_roles;
 mod kept;
 mod machine;

@@ -344,11 +344,8 @@ fn all_goes_and_another_s_role_stays() {
     let mut cloud = Cloud::default();
     let world = scene(&[ORDERS, REFUNDS]);
     cloud.settle(&world);
-    let owner = Owner {
-        cluster: Cluster { name: "test".into(), uid: "uid".into() },
-        kind: "RestAPI",
-        key: Key::new("demo", "api"),
-    };
+    let cluster = Cluster { name: "test".into(), uid: "uid".into() };
+    let owner = Owner::new(cluster, "RestAPI", Key::new("demo", "api"));
     let shop = cloud.roles.keys().find(|name| name.contains("shop")).unwrap().clone();
     cloud.roles.get_mut(&shop).unwrap().tags.clear();
     let observed = Observed {

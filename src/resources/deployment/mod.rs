@@ -9,7 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::model::{Models, is_unnamed};
+use super::gateway_response::GatewayResponses;
+use super::model::Models;
 use super::route::{At, Method};
 use crate::identity::{Key, TAG_PREFIX, content_hash};
 use crate::policy::roles::{Use, deny_owner_tags, invoke_statements, uses};
@@ -136,12 +137,23 @@ impl std::fmt::Display for RecordStep {
     }
 }
 
-/// The content's hash: it covers everything that a stage serves from the snapshot. Models whose name says what they hold are
-/// covered by the methods that name them.
-pub fn hash(methods: &BTreeMap<At, Method>, models: &Models) -> String {
+/// What a snapshot holds besides the methods: what an API does not have takes no part in the content's hash, so that a
+/// new kind of content makes no new deployments of APIs without it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BesideMethods<'a> {
+    /// What API Gateway itself answers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gateway_responses: Option<&'a GatewayResponses>,
+    /// Schemas by the model's name, without those whose name says what they hold: methods that name them cover these.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub models: Option<Models>,
+}
+
+/// The content's hash: it covers everything that a stage serves from the snapshot.
+pub fn hash(methods: &BTreeMap<At, Method>, beside: &BesideMethods<'_>) -> String {
     let list: Vec<_> = methods.iter().collect();
-    let named: BTreeMap<_, _> = models.iter().filter(|(name, _)| !is_unnamed(name)).collect();
-    if named.is_empty() { content_hash(&list) } else { content_hash(&(list, named)) }
+    if *beside == BesideMethods::default() { content_hash(&list) } else { content_hash(&(list, beside)) }
 }
 
 /// A deployment's description.

@@ -11,7 +11,7 @@ pub mod remote;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Conflict, Patch, claim, foreign};
+use super::{Claim, Conflict, Patch, claim, foreign};
 use crate::api::EndpointType;
 use crate::identity::{Owner, Ownership, Tags};
 
@@ -50,7 +50,7 @@ pub struct Observed {
 pub enum Step {
     Create { name: String, description: String, endpoint: EndpointType, tags: Tags },
     Update { id: String, patches: Vec<Patch> },
-    Claim { id: String, tags: Tags },
+    Claim { id: String, claim: Claim },
     Release { id: String, remove: Vec<String>, tags: Tags },
     Delete { id: String },
 }
@@ -89,8 +89,8 @@ pub fn diff(desired: &Desired, observed: Option<&Observed>) -> Result<Vec<Step>,
         }]);
     };
     let id = || observed.id.clone();
-    let tags = claim(&desired.owner, &observed.tags, || format!("REST API `{}`", observed.id))?;
-    let mut steps: Vec<_> = tags.map(|tags| Step::Claim { id: id(), tags }).into_iter().collect();
+    let claim = claim(&desired.owner, &observed.tags, || format!("REST API `{}`", observed.id))?;
+    let mut steps: Vec<_> = claim.map(|claim| Step::Claim { id: id(), claim }).into_iter().collect();
     let mut patches = Vec::new();
     if desired.name != observed.name {
         patches.push(Patch::replace("/name", &desired.name));
@@ -130,11 +130,11 @@ pub fn release(owner: &Owner, observed: Option<&Observed>) -> Vec<Step> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::identity::{Cluster, Key};
+    use crate::identity::{Cluster, Key, RELEASED_FROM};
 
     fn desired() -> Desired {
         let cluster = Cluster { name: "c".into(), uid: "u".into() };
-        let owner = Owner { cluster, kind: "RestAPI", key: Key::new("demo", "api") };
+        let owner = Owner::new(cluster, "RestAPI", Key::new("demo", "api"));
         Desired { name: "demo_api".into(), description: "d".into(), endpoint: EndpointType::Regional, owner }
     }
 
@@ -189,8 +189,8 @@ mod tests {
         assert_eq!(removal(&desired.owner, Some(&foreign)), vec![]);
         assert_eq!(release(&desired.owner, Some(&foreign)), vec![]);
         let released = Observed { tags: desired.owner.released_tag(), ..as_desired(&desired) };
-        let claim = Step::Claim { id: "a1".into(), tags: desired.owner.tags() };
-        assert_eq!(diff(&desired, Some(&released)), Ok(vec![claim]));
+        let claim = Claim { tags: desired.owner.tags(), remove: vec![RELEASED_FROM.into()] };
+        assert_eq!(diff(&desired, Some(&released)), Ok(vec![Step::Claim { id: "a1".into(), claim }]));
         assert_eq!(release(&desired.owner, Some(&released)), vec![], "it is let go already");
     }
 }

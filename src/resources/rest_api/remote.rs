@@ -8,8 +8,8 @@ use aws_sdk_apigateway::types::{EndpointConfiguration, EndpointType, RestApi};
 
 use super::{Observed, Step, endpoint_name};
 use crate::aws::{AwsError, Class};
-use crate::identity::{Owner, Ownership, RELEASED_FROM, Tags};
-use crate::resources::sdk_patches;
+use crate::identity::{Owner, Ownership, Tags};
+use crate::resources::{Claim, sdk_patches};
 
 /// Reads an API; `None` where it does not exist.
 ///
@@ -32,8 +32,10 @@ pub async fn observe(apigateway: &Client, id: &str) -> Result<Option<Observed>, 
     }
 }
 
-/// Finds the owner's APIs by tag, its own and those that it released: what a crash between CreateRestApi and the
-/// writing of its id leaves (AWS.md §2).
+/// Finds the owner's APIs by tag, which is how one is found again after a crash between CreateRestApi and the writing of
+/// its id (AWS.md §2): its own; where there are none, those of a lost cluster that it takes over, or those that it
+/// released. Failing all of these, one that a cluster of the same name made for the same object: to make another beside it
+/// would leave that one behind when this cluster is to take over.
 ///
 /// # Errors
 /// What AWS answers.
@@ -49,8 +51,9 @@ pub async fn find(apigateway: &Client, owner: &Owner) -> Result<Vec<Observed>, A
         .map_err(AwsError::of("GetRestApis"))?;
     let found: Vec<_> = all.into_iter().filter_map(observed).collect();
     let with = |ownership: Ownership| found.iter().filter(move |api| owner.reads(&api.tags) == ownership).cloned();
-    let ours: Vec<_> = with(Ownership::Ours).collect();
-    Ok(if ours.is_empty() { with(Ownership::Released).collect() } else { ours })
+    let of = |ownership| Some(with(ownership).collect::<Vec<_>>()).filter(|found| !found.is_empty());
+    let of_ours = [Ownership::Ours, Ownership::Inherited, Ownership::Released].into_iter().find_map(of);
+    Ok(of_ours.unwrap_or_else(|| found.iter().find(|api| owner.is_twin(&api.tags)).cloned().into_iter().collect()))
 }
 
 fn observed(api: RestApi) -> Option<Observed> {
@@ -108,12 +111,7 @@ pub async fn carry_out(apigateway: &Client, step: &Step, arn: impl Fn(&str) -> S
                 .map_err(AwsError::of("UpdateRestApi"))?;
             Ok(id.clone())
         }
-        Step::Claim { id, tags } => {
-            tag(apigateway, arn(id), tags).await?;
-            untag(apigateway, arn(id), vec![RELEASED_FROM.to_owned()]).await?;
-            Ok(id.clone())
-        }
-        Step::Release { id, remove, tags } => {
+        Step::Claim { id, claim: Claim { tags, remove } } | Step::Release { id, remove, tags } => {
             tag(apigateway, arn(id), tags).await?;
             untag(apigateway, arn(id), remove.clone()).await?;
             Ok(id.clone())
@@ -140,6 +138,9 @@ async fn tag(apigateway: &Client, arn: String, tags: &Tags) -> Result<(), AwsErr
 }
 
 async fn untag(apigateway: &Client, arn: String, keys: Vec<String>) -> Result<(), AwsError> {
+    if keys.is_empty() {
+        return Ok(());
+    }
     apigateway
         .untag_resource()
         .resource_arn(arn)

@@ -18,7 +18,7 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Conflict, claim, foreign};
+use super::{Claim, Conflict, claim, foreign};
 use crate::identity::{Owner, Tags};
 use crate::policy::statement::Document;
 
@@ -70,7 +70,7 @@ pub enum Step {
     DeletePolicy { name: String, policy_name: String },
     Attach { name: String, arn: String },
     Detach { name: String, arn: String },
-    Claim { name: String, tags: Tags },
+    Claim { name: String, claim: Claim },
     Release { name: String, remove: Vec<String>, tags: Tags },
     Delete { name: String, policies: Vec<String>, managed_policies: Vec<String> },
 }
@@ -136,8 +136,8 @@ pub fn diff(desired: &Desired, observed: Option<&Observed>) -> Result<Vec<Step>,
     };
     let observed = match observed {
         Some(observed) => {
-            let tags = claim(&desired.owner, &observed.tags, || format!("role `{}`", desired.name))?;
-            steps.extend(tags.map(|tags| Step::Claim { name: name(), tags }));
+            let claim = claim(&desired.owner, &observed.tags, || format!("role `{}`", desired.name))?;
+            steps.extend(claim.map(|claim| Step::Claim { name: name(), claim }));
             observed
         }
         None => {
@@ -208,11 +208,8 @@ mod tests {
     use crate::policy::statement::Statement;
 
     fn desired() -> Desired {
-        let owner = Owner {
-            cluster: Cluster { name: "c".into(), uid: "u".into() },
-            kind: "StateMachine",
-            key: Key::new("demo", "hello"),
-        };
+        let cluster = Cluster { name: "c".into(), uid: "u".into() };
+        let owner = Owner::new(cluster, "StateMachine", Key::new("demo", "hello"));
         Desired {
             name: "stepgate-exec-demo_hello-1".into(),
             path: "/stepgate/1/".into(),
@@ -289,9 +286,19 @@ mod tests {
         let desired = desired();
         let mut observed = as_desired(&desired);
         observed.tags = desired.owner.released_tag();
-        assert_eq!(
-            diff(&desired, Some(&observed)),
-            Ok(vec![Step::Claim { name: desired.name.clone(), tags: desired.owner.tags() }])
-        );
+        let claim = Claim { tags: desired.owner.tags(), remove: vec![crate::identity::RELEASED_FROM.into()] };
+        assert_eq!(diff(&desired, Some(&observed)), Ok(vec![Step::Claim { name: desired.name.clone(), claim }]));
+    }
+
+    #[test]
+    fn a_lost_cluster_s_role_is_taken_over_with_one_tag() {
+        let mut desired = desired();
+        let observed = as_desired(&desired);
+        desired.owner.cluster.uid = "rebuilt".into();
+        assert!(diff(&desired, Some(&observed)).is_err());
+        desired.owner.takes_over = vec!["u".into()];
+        let tags = Tags::from([("stepgate.dev/cluster-uid".into(), "rebuilt".into())]);
+        let claim = Claim { tags, remove: vec![] };
+        assert_eq!(diff(&desired, Some(&observed)), Ok(vec![Step::Claim { name: desired.name.clone(), claim }]));
     }
 }

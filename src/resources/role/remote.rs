@@ -8,7 +8,8 @@ use aws_sdk_iam::types::Tag;
 
 use super::{Observed, POLICY_NAME, Step};
 use crate::aws::{AwsError, Class};
-use crate::identity::{RELEASED_FROM, Tags};
+use crate::identity::Tags;
+use crate::resources::Claim;
 
 /// Reads a role: four calls, as few as IAM allows for all that a role can do. `None` where it does not exist.
 ///
@@ -123,11 +124,7 @@ pub async fn carry_out(iam: &Client, step: &Step) -> Result<(), AwsError> {
                 .map_err(AwsError::of("AttachRolePolicy"))?;
         }
         Step::Detach { name, arn } => detach(iam, name, arn).await?,
-        Step::Claim { name, tags } => {
-            tag(iam, name, tags).await?;
-            untag(iam, name, vec![RELEASED_FROM.to_owned()]).await?;
-        }
-        Step::Release { name, remove, tags } => {
+        Step::Claim { name, claim: Claim { tags, remove } } | Step::Release { name, remove, tags } => {
             tag(iam, name, tags).await?;
             untag(iam, name, remove.clone()).await?;
         }
@@ -165,6 +162,9 @@ async fn tag(iam: &Client, name: &str, tags: &Tags) -> Result<(), AwsError> {
 }
 
 async fn untag(iam: &Client, name: &str, keys: Vec<String>) -> Result<(), AwsError> {
+    if keys.is_empty() {
+        return Ok(());
+    }
     iam.untag_role().role_name(name).set_tag_keys(Some(keys)).send().await.map(drop).map_err(AwsError::of("UntagRole"))
 }
 

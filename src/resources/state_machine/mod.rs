@@ -13,7 +13,7 @@ pub mod remote;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Conflict, claim, foreign};
+use super::{Claim, Conflict, claim, foreign};
 use crate::api::MachineType;
 use crate::identity::{Owner, Ownership, Tags};
 
@@ -75,7 +75,7 @@ pub enum Step {
     },
     Claim {
         arn: String,
-        tags: Tags,
+        claim: Claim,
     },
     Release {
         arn: String,
@@ -134,8 +134,8 @@ pub fn diff(desired: &Desired, observed: Option<&Observed>, tags: Option<&Tags>)
     };
     let mut steps = Vec::new();
     if let Some(tags) = tags {
-        let tags = claim(&desired.owner, tags, what)?;
-        steps.extend(tags.map(|tags| Step::Claim { arn: desired.arn.clone(), tags }));
+        let claim = claim(&desired.owner, tags, what)?;
+        steps.extend(claim.map(|claim| Step::Claim { arn: desired.arn.clone(), claim }));
     }
     if observed.type_ != type_name(desired.type_) {
         return Err(Conflict {
@@ -192,11 +192,7 @@ mod tests {
         Desired {
             name: "demo_hello".into(),
             arn: arn("aws", "eu-central-1", "111122223333", "demo_hello"),
-            owner: Owner {
-                cluster: Cluster { name: "c".into(), uid: "u".into() },
-                kind: "StateMachine",
-                key: Key::new("demo", "hello"),
-            },
+            owner: Owner::new(Cluster { name: "c".into(), uid: "u".into() }, "StateMachine", Key::new("demo", "hello")),
             type_: MachineType::Express,
             definition: r#"{"StartAt":"A","States":{"A":{"Type":"Succeed"}}}"#.into(),
             role_arn: "arn:aws:iam::111122223333:role/r".into(),

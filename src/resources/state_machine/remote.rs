@@ -5,7 +5,8 @@ use aws_sdk_sfn::types::{ExecutionStatus, StateMachineStatus, StateMachineType, 
 
 use super::{Observed, Step, type_name};
 use crate::aws::{AwsError, Class};
-use crate::identity::{RELEASED_FROM, Tags};
+use crate::identity::Tags;
+use crate::resources::Claim;
 
 /// Reads a machine with one call; `None` where it does not exist.
 ///
@@ -83,11 +84,7 @@ pub async fn carry_out(sfn: &Client, step: &Step) -> Result<(), AwsError> {
                 .await
                 .map_err(AwsError::of("UpdateStateMachine"))?;
         }
-        Step::Claim { arn, tags } => {
-            tag(sfn, arn, tags).await?;
-            untag(sfn, arn, vec![RELEASED_FROM.to_owned()]).await?;
-        }
-        Step::Release { arn, remove, tags } => {
+        Step::Claim { arn, claim: Claim { tags, remove } } | Step::Release { arn, remove, tags } => {
             tag(sfn, arn, tags).await?;
             untag(sfn, arn, remove.clone()).await?;
         }
@@ -113,6 +110,9 @@ async fn tag(sfn: &Client, arn: &str, tags: &Tags) -> Result<(), AwsError> {
 }
 
 async fn untag(sfn: &Client, arn: &str, keys: Vec<String>) -> Result<(), AwsError> {
+    if keys.is_empty() {
+        return Ok(());
+    }
     sfn.untag_resource()
         .resource_arn(arn)
         .set_tag_keys(Some(keys))

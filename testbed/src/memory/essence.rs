@@ -202,7 +202,8 @@ fn of_api(api: &Api) -> Value {
     let snapshot = |id: &str| {
         let deployment = api.deployments.get(id)?;
         let paths: BTreeMap<_, _> = deployment.snapshot.iter().map(|(path, one)| (path, methods(one))).collect();
-        Some(json!({"description": deployment.description, "methods": paths}))
+        let answers = &deployment.gateway_responses;
+        Some(json!({"description": deployment.description, "methods": paths, "gatewayResponses": answers}))
     };
     let mut deployments: Vec<Value> = api.deployments.keys().filter_map(|id| snapshot(id)).collect();
     deployments.sort_by_key(ToString::to_string);
@@ -217,6 +218,7 @@ fn of_api(api: &Api) -> Value {
         })
         .collect();
     let mut shown = stripped(json!(api));
+    shown["gatewayResponses"] = json!(api.gateway_responses);
     shown["resources"] = json!(resources);
     shown["deployments"] = json!(deployments);
     shown["stages"] = json!(stages);

@@ -9,6 +9,7 @@
 mod apigateway;
 mod checks;
 mod cloud;
+mod gateway_responses;
 mod iam;
 mod stages;
 mod states;
@@ -20,7 +21,8 @@ use stepgate_testbed::Emulator;
 use stepgate_testbed::memory::{InProcess, Memory, Settings};
 
 fn cases() -> impl Iterator<Item = &'static Case> {
-    [iam::CASES, states::CASES, apigateway::CASES, checks::CASES, stages::CASES].into_iter().flatten()
+    let all = [iam::CASES, states::CASES, apigateway::CASES, checks::CASES, stages::CASES, gateway_responses::CASES];
+    all.into_iter().flatten()
 }
 
 /// Runs every case; answers with those that did not go as they should.

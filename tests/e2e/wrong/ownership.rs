@@ -44,7 +44,7 @@ async fn a_role_of_somebody_else() {
     let ns = Namespace::new("e2e-foreign-role").await;
     let key = Key::new("e2e-foreign-role", "work");
     let cluster = Cluster { name: "testbed".into(), uid: String::new() };
-    let owner = Owner { cluster, kind: "StateMachine", key: key.clone() };
+    let owner = Owner::new(cluster, "StateMachine", key.clone());
     let name = role_name(&owner, "us-east-1", "exec", &key);
     let role = json!({"RoleName": name, "AssumeRolePolicyDocument": TRUST, "Description": "theirs"});
     assert_eq!(iam(&ns, "CreateRole", &role).await.0, 200);
@@ -66,7 +66,7 @@ async fn a_role_of_somebody_else() {
 async fn an_invoke_role_of_somebody_else() {
     let ns = Namespace::new("e2e-foreign-invoke").await;
     let cluster = Cluster { name: "testbed".into(), uid: String::new() };
-    let owner = Owner { cluster, kind: "RestAPI", key: Key::new("e2e-foreign-invoke", "api") };
+    let owner = Owner::new(cluster, "RestAPI", Key::new("e2e-foreign-invoke", "api"));
     let name = role_name(&owner, "us-east-1", "invoke", &Key::new("e2e-foreign-invoke", ""));
     let role = json!({"RoleName": name, "AssumeRolePolicyDocument": TRUST, "Description": "theirs"});
     assert_eq!(iam(&ns, "CreateRole", &role).await.0, 200);

@@ -87,6 +87,7 @@ pub(super) fn create(context: &mut Context<'_>, apis: &mut Apis, body: Value) ->
         models: models::built_in(context),
         validators: BTreeMap::new(),
         resources: BTreeMap::from([(root.clone(), Resource { id: root, ..Resource::default() })]),
+        gateway_responses: BTreeMap::new(),
         deployments: BTreeMap::new(),
         stages: BTreeMap::new(),
     };

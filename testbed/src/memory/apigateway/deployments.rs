@@ -41,7 +41,13 @@ pub(super) fn create(context: &mut Context<'_>, apis: &mut Apis, at: Place<'_>, 
         return Err(bad("No integration defined for method"));
     }
     let id = context.id(6);
-    let deployment = Deployment { id: id.clone(), description: given.description, created_date: context.now, snapshot };
+    let deployment = Deployment {
+        id: id.clone(),
+        description: given.description,
+        created_date: context.now,
+        snapshot,
+        gateway_responses: api.gateway_responses.clone(),
+    };
     let shown = json!(deployment);
     let mut changed = api.clone();
     changed.deployments.insert(id.clone(), deployment);

@@ -3,6 +3,7 @@
 mod apis;
 mod checks;
 mod deployments;
+mod gateway_responses;
 mod integrations;
 mod methods;
 mod models;
@@ -77,6 +78,9 @@ pub struct Api {
     /// Its resources by id.
     #[serde(skip)]
     pub resources: BTreeMap<String, Resource>,
+    /// What the gateway itself answers, by type, where that is not AWS's own.
+    #[serde(skip)]
+    pub gateway_responses: BTreeMap<String, GatewayResponse>,
     /// Its deployments by id.
     #[serde(skip)]
     pub deployments: BTreeMap<String, Deployment>,
@@ -237,6 +241,21 @@ pub struct IntegrationResponse {
     pub content_handling: Option<String>,
 }
 
+/// What the gateway itself answers.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct GatewayResponse {
+    /// Its status.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status_code: Option<String>,
+    /// What its headers are set to.
+    #[serde(default)]
+    pub response_parameters: BTreeMap<String, String>,
+    /// Bodies by content type.
+    #[serde(default)]
+    pub response_templates: BTreeMap<String, String>,
+}
+
 /// A snapshot of an API.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -252,6 +271,9 @@ pub struct Deployment {
     /// The methods by path and verb.
     #[serde(skip)]
     pub snapshot: BTreeMap<String, BTreeMap<String, Method>>,
+    /// What the gateway itself answers.
+    #[serde(skip)]
+    pub gateway_responses: BTreeMap<String, GatewayResponse>,
 }
 
 /// A name under which a deployment is served.
@@ -310,7 +332,7 @@ pub(super) struct Place<'a> {
     resource: &'a str,
     verb: &'a str,
     status: &'a str,
-    /// A deployment's id, a stage's name, or the ARN of what is tagged.
+    /// A deployment's id, a stage's name, a gateway response's type, or the ARN of what is tagged.
     name: &'a str,
 }
 
@@ -367,6 +389,10 @@ pub(super) fn operation<'a>(verb: &str, path: &[&'a str]) -> Option<(&'static st
         ["restapis", api, "stages", name] => {
             (Place { api, name, ..none }, ["", "GetStage", "", "UpdateStage", "DeleteStage"])
         }
+        ["restapis", api, "gatewayresponses"] => (Place { api, ..none }, ["", "GetGatewayResponses", "", "", ""]),
+        ["restapis", api, "gatewayresponses", name] => {
+            (Place { api, name, ..none }, ["", "GetGatewayResponse", "PutGatewayResponse", "", "DeleteGatewayResponse"])
+        }
         ["tags", name] => (Place { name, ..none }, ["", "GetTags", "TagResource", "", "UntagResource"]),
         _ => return None,
     };
@@ -421,6 +447,10 @@ pub(super) fn call(context: &mut Context<'_>, apis: &mut Apis, request: &Request
         "GetRequestValidator" => validators::get(context, apis, at),
         "UpdateRequestValidator" => validators::update(context, apis, at, &patches),
         "DeleteRequestValidator" => validators::delete(context, apis, at),
+        "GetGatewayResponses" => gateway_responses::list(context, apis, at),
+        "GetGatewayResponse" => gateway_responses::get(context, apis, at),
+        "PutGatewayResponse" => gateway_responses::put(context, apis, at, body),
+        "DeleteGatewayResponse" => gateway_responses::delete(context, apis, at),
         "CreateDeployment" => deployments::create(context, apis, at, body),
         "GetDeployments" => deployments::list(context, apis, at, &path),
         "GetDeployment" => deployments::get(context, apis, at, &path),

@@ -1,7 +1,10 @@
-//! An API as OpenAPI 3.0 with API Gateway's extensions, for people and their tools.
+//! An API as OpenAPI 3.0 with API Gateway's extensions: just what is in AWS; and, in [`clients`], what callers need besides.
+
+pub mod clients;
 
 use serde_json::{Map, Value, json};
 
+use crate::resources::gateway_response::GatewayResponses;
 use crate::resources::route::{Integration, Method, MethodResponse};
 use crate::validate::rest_api::ValidApi;
 use crate::validate::route::ValidRoute;
@@ -12,12 +15,8 @@ pub fn document<'a>(valid: &ValidApi, routes: impl IntoIterator<Item = &'a Valid
     let mut models = valid.models.clone();
     for route in routes {
         models.extend(route.models.clone());
-        let verb = match route.at.method.as_str() {
-            "ANY" => "x-amazon-apigateway-any-method".to_owned(),
-            method => method.to_lowercase(),
-        };
         let path = paths.entry(route.at.path.clone()).or_insert_with(|| json!({}));
-        path[verb] = operation(&route.at.path, &route.method);
+        path[verb(&route.at.method)] = operation(&route.at.path, &route.method);
     }
     paths.sort_keys();
     let mut document = json!({
@@ -33,6 +32,9 @@ pub fn document<'a>(valid: &ValidApi, routes: impl IntoIterator<Item = &'a Valid
         let text = document["components"].to_string().replace("\"#/models/", "\"#/components/schemas/");
         document["components"] = serde_json::from_str(&text).unwrap_or_default();
     }
+    if !valid.gateway_responses.is_empty() {
+        document["x-amazon-apigateway-gateway-responses"] = gateway_responses(&valid.gateway_responses);
+    }
     if !valid.description.is_empty() {
         document["info"]["description"] = json!(valid.description);
     }
@@ -46,6 +48,25 @@ pub fn document<'a>(valid: &ValidApi, routes: impl IntoIterator<Item = &'a Valid
         }});
     }
     document
+}
+
+/// A method's name in OpenAPI; there is none for ANY.
+fn verb(method: &str) -> String {
+    match method {
+        "ANY" => "x-amazon-apigateway-any-method".to_owned(),
+        method => method.to_lowercase(),
+    }
+}
+
+fn gateway_responses(responses: &GatewayResponses) -> Value {
+    let shown = responses.iter().map(|(type_, response)| {
+        let mut shown = json!({"responseParameters": response.parameters, "responseTemplates": response.templates});
+        if let Some(status) = &response.status {
+            shown["statusCode"] = json!(status);
+        }
+        (type_.clone(), shown)
+    });
+    Value::Object(shown.collect())
 }
 
 fn operation(path: &str, method: &Method) -> Value {

@@ -1,0 +1,217 @@
+//! The brake: past a number of deletions an hour in an account, all further ones are held until its admin lets them go. A
+//! wrong prune of a GitOps tool costs so many objects and no more.
+//!
+//! What was counted is in memory and, for the next process, in the AWSAccount's status, which only its own controller
+//! writes. An object is counted once, however often its deletion is tried.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
+use kube::ResourceExt;
+use kube::runtime::reflector::ObjectRef;
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::publish::now;
+use crate::api::conditions::reasons;
+use crate::api::{AWSAccount, DELETIONS_RELEASED, Deletions};
+use crate::problem::Problem;
+
+const HOUR: SignedDuration = SignedDuration::from_hours(1);
+
+/// Counts deletions, by AWSAccount.
+#[derive(Default)]
+pub struct Brake {
+    accounts: Mutex<HashMap<String, Account>>,
+    counted: OnceLock<UnboundedSender<ObjectRef<AWSAccount>>>,
+}
+
+#[derive(Default)]
+struct Account {
+    deletions: Option<Deletions>,
+    /// UIDs of objects that were let go.
+    passed: HashSet<String>,
+}
+
+impl Brake {
+    /// Has the controller of AWSAccounts woken when something was counted, to write it down. Called once.
+    pub fn tell(&self, accounts: UnboundedSender<ObjectRef<AWSAccount>>) {
+        let _ = self.counted.set(accounts);
+    }
+
+    /// Lets an object's deletion pass, and counts it.
+    ///
+    /// # Errors
+    /// That it is held.
+    pub fn pass(&self, account: &AWSAccount, uid: &str) -> Result<(), Problem> {
+        let mut accounts = self.accounts();
+        let entry = entry(&mut accounts, account);
+        if entry.passed.contains(uid) {
+            return Ok(());
+        }
+        let before = entry.deletions.clone();
+        let passes = count(&mut entry.deletions, account, now());
+        if passes {
+            entry.passed.insert(uid.to_owned());
+        }
+        if let (true, Some(accounts)) = (before != entry.deletions, self.counted.get()) {
+            // A closed queue means that the process is ending.
+            let _ = accounts.send(ObjectRef::new(&account.name_any()));
+        }
+        if passes { Ok(()) } else { Err(held(account)) }
+    }
+
+    /// Whether an object's deletion is held: it did not pass, and none does now.
+    ///
+    /// # Errors
+    /// That it is held.
+    pub fn check(&self, account: &AWSAccount, uid: &str) -> Result<(), Problem> {
+        let mut accounts = self.accounts();
+        let entry = entry(&mut accounts, account);
+        let mut after = entry.deletions.clone();
+        if entry.passed.contains(uid) || count(&mut after, account, now()) { Ok(()) } else { Err(held(account)) }
+    }
+
+    /// The object is gone.
+    pub fn forget(&self, uid: &str) {
+        for account in self.accounts().values_mut() {
+            account.passed.remove(uid);
+        }
+    }
+
+    /// What was counted, for the AWSAccount's status.
+    pub fn counted(&self, account: &AWSAccount) -> Option<Deletions> {
+        let mut accounts = self.accounts();
+        let entry = entry(&mut accounts, account);
+        forget_old(&mut entry.deletions, account, now());
+        entry.deletions.clone()
+    }
+
+    fn accounts(&self) -> MutexGuard<'_, HashMap<String, Account>> {
+        self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn entry<'a>(accounts: &'a mut HashMap<String, Account>, account: &AWSAccount) -> &'a mut Account {
+    accounts.entry(account.name_any()).or_insert_with(|| Account {
+        // What the process before this one counted.
+        deletions: account.status.as_ref().and_then(|status| status.deletions.clone()),
+        passed: HashSet::new(),
+    })
+}
+
+/// When the admin last let deletions go.
+///
+/// # Errors
+/// What the annotation holds instead of a time.
+pub fn released_at(account: &AWSAccount) -> Result<Option<Timestamp>, String> {
+    let value = account.annotations().get(DELETIONS_RELEASED);
+    value.map(|value| value.parse().map_err(|_| value.clone())).transpose()
+}
+
+/// Forgets what was before the last hour, and what was let go.
+fn forget_old(deletions: &mut Option<Deletions>, account: &AWSAccount, now: Timestamp) {
+    let released = released_at(account).ok().flatten();
+    *deletions = deletions.take().filter(|counted| match &counted.held_since {
+        Some(held) => released.is_none_or(|released| released < held.0),
+        None => {
+            now.duration_since(counted.since.0) < HOUR && released.is_none_or(|released| released < counted.since.0)
+        }
+    });
+}
+
+/// Counts one more; answers whether it passes.
+fn count(deletions: &mut Option<Deletions>, account: &AWSAccount, now: Timestamp) -> bool {
+    forget_old(deletions, account, now);
+    if released_at(account).is_ok_and(|released| released.is_some_and(|released| now <= released)) {
+        return true;
+    }
+    let counted = deletions.get_or_insert_with(|| Deletions { since: Time(now), count: 0, held_since: None });
+    if counted.held_since.is_some() {
+        return false;
+    }
+    if counted.count >= account.spec.max_deletions_per_hour {
+        counted.held_since = Some(Time(now));
+        return false;
+    }
+    counted.count += 1;
+    true
+}
+
+fn held(account: &AWSAccount) -> Problem {
+    let (name, most) = (account.name_any(), account.spec.max_deletions_per_hour);
+    Problem::waiting(
+        reasons::DELETION_HELD,
+        format!(
+            "more than {most} deletions within an hour in AWSAccount {name} (spec.maxDeletionsPerHour): nothing more is deleted until the platform admin lets it go with `kubectl annotate awsaccount {name} --overwrite {DELETIONS_RELEASED}=$(date -u +%FT%TZ)`"
+        ),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn account(most: i32, released: Option<&str>) -> AWSAccount {
+        let spec = serde_json::json!({
+            "accountId": "111122223333", "regions": [{"name": "eu-central-1"}], "maxDeletionsPerHour": most,
+        });
+        let mut account = AWSAccount::new("dev", serde_json::from_value(spec).unwrap());
+        account.annotations_mut().extend(released.map(|at| (DELETIONS_RELEASED.to_owned(), at.to_owned())));
+        account
+    }
+
+    fn at(minute: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000 + minute * 60).unwrap()
+    }
+
+    /// How many of these pass, one at each minute.
+    fn passing(
+        deletions: &mut Option<Deletions>,
+        account: &AWSAccount,
+        minutes: impl IntoIterator<Item = i64>,
+    ) -> usize {
+        minutes.into_iter().filter(|minute| count(deletions, account, at(*minute))).count()
+    }
+
+    #[test]
+    fn so_many_an_hour_pass_and_then_none_however_long_it_lasts() {
+        let mut deletions = None;
+        assert_eq!(passing(&mut deletions, &account(3, None), [0, 1, 2]), 3);
+        assert_eq!(passing(&mut deletions, &account(3, None), [61, 62, 63]), 3, "the hour is over");
+        assert_eq!(passing(&mut deletions, &account(3, None), [64]), 0);
+        assert_eq!(passing(&mut deletions, &account(3, None), [65, 300, 3000]), 0, "only the admin lets them go");
+        assert_eq!(passing(&mut deletions, &account(30, None), [3001]), 0, "not even a higher number does");
+    }
+
+    #[test]
+    fn the_admin_lets_go_of_what_is_held_and_counting_begins_anew() {
+        let mut deletions = None;
+        assert_eq!(passing(&mut deletions, &account(1, None), [0, 1]), 1);
+        let earlier = account(1, Some(&at(0).to_string()));
+        assert_eq!(passing(&mut deletions, &earlier, [2]), 0, "an older release does not count");
+        let released = account(1, Some(&at(10).to_string()));
+        assert_eq!(passing(&mut deletions, &released, [5, 6, 10]), 3, "until then everything passes");
+        assert_eq!(passing(&mut deletions, &released, [11, 12]), 1);
+    }
+
+    #[test]
+    fn an_object_is_counted_once_and_a_restart_forgets_nothing_that_was_counted() {
+        let (wake, mut woken) = tokio::sync::mpsc::unbounded_channel();
+        let brake = Brake::default();
+        brake.tell(wake);
+        let mut account = account(2, None);
+        for uid in ["a", "a", "b", "a"] {
+            assert_eq!(brake.pass(&account, uid), Ok(()));
+        }
+        assert_eq!(brake.check(&account, "b"), Ok(()), "it passed");
+        assert!(brake.check(&account, "c").is_err());
+        let problem = brake.pass(&account, "c").unwrap_err();
+        assert!(problem.message.starts_with("more than 2 deletions within an hour in AWSAccount dev"), "{problem}");
+        assert!(woken.try_recv().is_ok());
+        account.status =
+            Some(crate::api::AWSAccountStatus { deletions: brake.counted(&account), ..Default::default() });
+        assert!(Brake::default().pass(&account, "d").is_err());
+    }
+}
