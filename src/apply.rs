@@ -9,8 +9,8 @@ use crate::records::{RecordError, Records};
 use crate::resources::deployment::RecordStep;
 use crate::resources::stage::Serves;
 use crate::resources::{
-    Step, account, authorizer, deployment, gateway_response, log_group, managed_policy, rest_api, role, route, stage,
-    state_machine,
+    Step, account, authorizer, deployment, gateway_response, log_group, managed_policy, model, request_validator,
+    rest_api, role, route, stage, state_machine,
 };
 use crate::tenancy::Place;
 
@@ -23,6 +23,8 @@ pub struct Known {
     pub resources: BTreeMap<String, String>,
     /// Ids of authorizers by name.
     pub authorizers: BTreeMap<String, String>,
+    /// Request validator ids by name.
+    pub validators: BTreeMap<String, String>,
     /// The deployment that this plan made.
     pub deployment_id: Option<String>,
     /// ARN prefix for tagging an API: `arn:<partition>:apigateway:<region>::/restapis/`.
@@ -134,10 +136,18 @@ async fn carry_out(
             let api = api(known);
             authorizer::remote::carry_out(&session.apigateway, &api, &mut known.authorizers, step).await?;
         }
+        Step::Model(step) => model::remote::carry_out(&session.apigateway, &api(known), step).await?,
+        Step::RequestValidator(step) => {
+            let id = request_validator::remote::carry_out(&session.apigateway, &api(known), step).await?;
+            if let request_validator::Step::Create { name, .. } = step {
+                known.validators.insert(name.clone(), id);
+            }
+        }
         Step::Route(step) => {
             let api = api(known);
-            let Known { resources, authorizers, .. } = known;
-            route::remote::carry_out(&session.apigateway, &api, resources, authorizers, step).await?;
+            let Known { resources, authorizers, validators, .. } = known;
+            let named = route::remote::Named { authorizers, validators };
+            route::remote::carry_out(&session.apigateway, &api, resources, named, step).await?;
         }
         Step::GatewayResponse(step) => {
             gateway_response::remote::carry_out(&session.apigateway, &api(known), step).await?;

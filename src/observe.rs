@@ -20,8 +20,8 @@ use crate::plan::{Plan, Planned};
 use crate::problem::Problem;
 use crate::resources::deployment::Record;
 use crate::resources::{
-    Step, account, authorizer, deployment, gateway_response, log_group, managed_policy, rest_api, role, route, stage,
-    state_machine,
+    Step, account, authorizer, deployment, gateway_response, log_group, managed_policy, model, request_validator,
+    rest_api, role, route, stage, state_machine,
 };
 use crate::tenancy::Place;
 use crate::validate::rest_api::ValidApi;
@@ -188,6 +188,7 @@ impl Survey<'_> {
         if let Some(id) = &api_id {
             authorizers(session, id, &mut observed, !valid.authorizers.is_empty() || had_authorizers).await?;
         }
+        self::shared(session, valid, &candidates, &records, &mut observed).await?;
         let attachment = attach(candidates, &observed.tree);
         let (mut unreadable, mut orphans) = without_route(&observed.tree, &known_routes, proof).await?;
         if self.keeps_orphans {
@@ -360,6 +361,40 @@ async fn authorizers(
         for id in methods.values_mut().filter_map(|method| method.authorizer.as_mut()) {
             *id = observed.authorizers.name(id);
         }
+    }
+    Ok(())
+}
+
+/// Models and validators: a call for each, and only where they are used, by what is wanted or by methods in AWS, or, because
+/// the RestAPI can have models that no method uses, by the newest record. What somebody else adds to an API that uses none is
+/// not noticed, and serves nobody. A validator's id becomes its name.
+async fn shared(
+    session: &Session,
+    valid: &ValidApi,
+    candidates: &[(Arc<APIRoute>, Result<ValidRoute, Refusal>)],
+    records: &[Record],
+    observed: &mut api_model::Observed,
+) -> Result<(), Problem> {
+    let Some(api) = &observed.api else { return Ok(()) };
+    let wanted = candidates.iter().filter_map(|(_, candidate)| Some(&candidate.as_ref().ok()?.method));
+    let methods: Vec<&route::Method> = wanted.chain(observed.tree.methods.values()).collect();
+    let newest = records.iter().max_by_key(|record| record.revision);
+    let named = |method: &&route::Method| method.model_names().any(|name| !model::BUILT_IN.contains(&name.as_str()));
+    let models = !valid.models.is_empty() || newest.is_some_and(|record| record.models) || methods.iter().any(named);
+    let validators = methods.iter().any(|method| method.validator.is_some());
+    if models {
+        observed.models = Some(model::remote::observe(&session.apigateway, &api.id).await?);
+    }
+    if validators {
+        let found = request_validator::remote::observe(&session.apigateway, &api.id).await?;
+        let names: BTreeMap<String, String> =
+            request_validator::ids(&found).into_iter().map(|(name, id)| (id, name)).collect();
+        for validator in observed.tree.methods.values_mut().filter_map(|method| method.validator.as_mut()) {
+            if let Some(name) = names.get(validator) {
+                name.clone_into(validator);
+            }
+        }
+        observed.validators = Some(found);
     }
     Ok(())
 }

@@ -92,10 +92,11 @@ fn the_rooms_make_the_calls_and_patches_that_the_rows_name() {
         Regex::new(r"\b(?:Create|Get|Put|Update|Delete|List|Describe|Tag|Untag|Attach|Detach)(?:[A-Z][a-z]+)+")
             .unwrap();
     let patch = Regex::new(r" (/[A-Za-z*/]+)").unwrap();
+    let humps = Regex::new("([a-z])([A-Z])").unwrap();
     for row in rows() {
         let cells = row.aws.join(" | ");
         for operation in operation.find_iter(&cells) {
-            let words = Regex::new("([a-z])([A-Z])").unwrap().replace_all(operation.as_str(), "${1}_$2").to_lowercase();
+            let words = humps.replace_all(operation.as_str(), "${1}_$2").to_lowercase();
             assert!(rooms.contains(&format!(".{words}()")), "{}: no room calls {}", row.field, operation.as_str());
         }
         for patch in patch.captures_iter(&row.aws[2]) {

@@ -43,6 +43,7 @@ use super::{CommonStatus, Cors, Outputs, Reference, RequestSpec, ResponseSpec};
     validation = Rule::new("self.target.action.startsWith('SendTask') || !has(self.request) || !has(self.request.taskToken)").message("only SendTaskSuccess, SendTaskFailure and SendTaskHeartbeat take request.taskToken"),
     validation = Rule::new("self.target.action in ['StopExecution', 'SendTaskFailure'] || !has(self.request) || (!has(self.request.error) && !has(self.request.cause))").message("only StopExecution and SendTaskFailure take request.error and request.cause"),
     validation = Rule::new("self.target.action in ['StartExecution', 'StartSyncExecution'] || !has(self.request) || !has(self.request.traceHeader)").message("only StartExecution and StartSyncExecution take request.traceHeader"),
+    validation = Rule::new("self.target.action != 'Mock' || !has(self.response) || (!has(self.response.output) && !has(self.response.statuses) && !has(self.response.responses))").message("a mock's answer is target.mock: of `response`, only `headers` go with it"),
     validation = Rule::new("self.target.action != 'Mock' || (!has(self.invokeRole) && (!has(self.request) || (!has(self.request.templates) && !has(self.request.contentTypes))))").message("a mock calls nothing: leave invokeRole, request.templates and request.contentTypes out"),
 )]
 pub struct APIRouteSpec {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Action, ApiKeySource, Authorization, Authorizer, Binding, CommonStatus, Cors, DeletionPolicy, Drift, DriftPolicy,
-    Endpoint, GatewayResponse, LocalReference, Method, Namespaces, Outputs, Stage, StageStatus,
+    Endpoint, GatewayResponse, LocalReference, Method, Model, Namespaces, Outputs, Stage, StageStatus,
 };
 
 /// One API Gateway REST API that many APIRoutes share, from several namespaces.
@@ -63,6 +63,11 @@ pub struct RestAPISpec {
     #[schemars(length(min = 1, max = 10))]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
     pub stages: Vec<Stage>,
+    /// JSON schemas that routes share: `request.bodyModel` names one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub models: Vec<Model>,
     /// The kind of endpoint.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<Endpoint>,

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 
 use kube::KubeSchema;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// How the request becomes the machine's input.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("!has(self.bodySchema) || !has(self.bodyModel)").message("set `bodySchema` or `bodyModel`, not both"))]
 #[x_kube(validation = Rule::new("!has(self.templates) || (!has(self.input) && !has(self.executionName) && !has(self.taskToken) && !has(self.error) && !has(self.cause) && !has(self.traceHeader) && !has(self.contentTypes))").message("`templates` are the whole mapping: leave `input`, `executionName`, `taskToken`, `error`, `cause`, `traceHeader` and `contentTypes` out"))]
 pub struct RequestSpec {
     /// The machine's input, part by part; for SendTaskSuccess the task's output. Absent: the body.
@@ -29,6 +31,20 @@ pub struct RequestSpec {
     /// The X-Ray trace that the execution goes on with, such as `{header: X-Amzn-Trace-Id}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace_header: Option<ValueSource>,
+    /// What a body must be, as JSON Schema draft 4, JSON or YAML text; any other is answered with 400, and nothing is called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 262144))]
+    pub body_schema: Option<String>,
+    /// As `bodySchema`, by the name of one of the RestAPI's `models`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 128), regex(pattern = r"^[A-Za-z0-9]+$"))]
+    pub body_model: Option<String>,
+    /// Parameters without which a request is answered with 400, and nothing is called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub required: Option<RequiredParameters>,
+    /// Whether bodies are converted before the mapping, where the RestAPI treats their type as binary.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content_handling: Option<ContentHandling>,
     /// Content types that are accepted; absent: application/json. Any other answers 415.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 8), inner(length(min = 3, max = 128)), extend("x-kubernetes-list-type" = "set"))]
@@ -38,6 +54,41 @@ pub struct RequestSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("minProperties" = 1, "maxProperties" = 8), extend("additionalProperties" = {"type": "string", "maxLength": 300000}))]
     pub templates: Option<BTreeMap<String, String>>,
+}
+
+/// Parameters that a request must have. Path parameters always are there.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("has(self.query) || has(self.headers)").message("set `query`, `headers` or both"))]
+pub struct RequiredParameters {
+    /// Query parameters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 32), inner(length(min = 1, max = 128), regex(pattern = r"^[A-Za-z0-9._~$-]+$")), extend("x-kubernetes-list-type" = "set"))]
+    pub query: Option<Vec<String>>,
+    /// Headers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 32), inner(length(min = 1, max = 128), regex(pattern = r"^[A-Za-z0-9-]+$")), extend("x-kubernetes-list-type" = "set"))]
+    pub headers: Option<Vec<String>>,
+}
+
+/// How API Gateway converts a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum ContentHandling {
+    /// Base64 text becomes bytes.
+    ConvertToBinary,
+    /// Bytes become base64 text.
+    ConvertToText,
+}
+
+impl ContentHandling {
+    /// As API Gateway writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ConvertToBinary => "CONVERT_TO_BINARY",
+            Self::ConvertToText => "CONVERT_TO_TEXT",
+        }
+    }
 }
 
 /// One part of the machine's input.

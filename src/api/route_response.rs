@@ -6,11 +6,22 @@ use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::ContentHandling;
+
 /// How the answer is made: changes of the action's own responses, or `responses` of the route's own.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("has(self.responses) != has(self.headers)").message("set either `headers`, which change the action's own responses, or `responses`, which replace them"))]
+#[x_kube(validation = Rule::new("has(self.responses) != (has(self.output) || has(self.statuses) || has(self.headers))").message("set either `output`, `statuses` and `headers`, which change the action's own responses, or `responses`, which replace them"))]
 pub struct ResponseSpec {
+    /// The body of the action's success, part by part.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 64), extend("x-kubernetes-list-type" = "atomic"))]
+    pub output: Option<Vec<OutputEntry>>,
+    /// Changes of single ones of the action's own statuses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 16))]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["status".into()]))]
+    pub statuses: Option<Vec<StatusChange>>,
     /// Headers of every one of the action's own responses.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 32))]
@@ -24,6 +35,52 @@ pub struct ResponseSpec {
     pub responses: Option<Vec<RouteResponse>>,
 }
 
+/// One part of a success's body.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("[has(self.from), has(self.context), has(self.stageVariable), has(self.value)].filter(x, x).size() == 1").message("set exactly one of `from`, `context`, `stageVariable`, `value`"))]
+pub struct OutputEntry {
+    /// Where it goes: a JSON pointer such as `/data/id`.
+    #[schemars(length(min = 2, max = 256))]
+    #[x_kube(validation = Rule::new(r##"self.matches(r"^(/([^/~]|~[01])+)+$")"##).message("write a JSON pointer such as /order/id: each step begins with `/`, and `~` and `/` in a key are written ~0 and ~1"))]
+    pub to: String,
+    /// A JSON pointer into the execution's output with StartSyncExecution, else into Step Functions' answer; empty means all of it.
+    /// Of an execution's output, parts are texts, numbers and truth values; an object or array is null.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256), regex(pattern = r"^(/([^/~]|~[01])*)*$"))]
+    pub from: Option<String>,
+    /// A `$context` variable such as `requestId`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 128), regex(pattern = r"^[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z][A-Za-z0-9_:-]*)*$"))]
+    pub context: Option<String>,
+    /// A stage variable; null on a stage without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 64), regex(pattern = r"^[A-Za-z][A-Za-z0-9_]*$"))]
+    pub stage_variable: Option<String>,
+    /// A fixed JSON document, written as text: `'"v1"'`, `'{"a": 1}'`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 4096))]
+    pub value: Option<String>,
+}
+
+/// What becomes of one of the action's own statuses.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("has(self.becomes) || has(self.body)").message("set `becomes`, `body` or both"))]
+pub struct StatusChange {
+    /// The status that the action answers with.
+    #[schemars(range(min = 200, max = 599))]
+    pub status: u16,
+    /// The status that is sent instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 200, max = 599))]
+    pub becomes: Option<u16>,
+    /// The body that is sent instead, JSON written as text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 4096))]
+    pub body: Option<String>,
+}
+
 /// One response of a method, and which answers of the integration become it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -31,6 +88,10 @@ pub struct RouteResponse {
     /// The HTTP status.
     #[schemars(range(min = 100, max = 599))]
     pub status_code: i32,
+    /// What its bodies look like, for generated clients: the RestAPI's models by content type.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("maxProperties" = 8), extend("additionalProperties" = {"type": "string", "maxLength": 128}))]
+    pub models: BTreeMap<String, String>,
     /// Which answers of Step Functions become this response; absent: the status is only declared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub integration: Option<IntegrationResponse>,
@@ -53,6 +114,9 @@ pub struct IntegrationResponse {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("maxProperties" = 8), extend("additionalProperties" = {"type": "string", "maxLength": 300000}))]
     pub templates: BTreeMap<String, String>,
+    /// Whether bodies are converted after the mapping.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content_handling: Option<ContentHandling>,
 }
 
 /// A header of a response. Where its source has no value, the response goes without it.

@@ -122,7 +122,7 @@ fn openapi_of(args: &Args) -> anyhow::Result<ExitCode> {
     let (unreadable, unsettled) = (BTreeSet::new(), BTreeMap::new());
     let model = model_of(&valid, &attachment, &unreadable, &unsettled);
     let methods = model.methods(&Observed::default());
-    println!("{:#}", openapi::clients::document(&valid, &methods, &specs, !args.no_extensions));
+    println!("{:#}", openapi::clients::document(&valid, &methods, &model.models(), &specs, !args.no_extensions));
     tell(&problems);
     Ok(if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -263,7 +263,7 @@ fn render_api(
         "object": owner,
         "resource": "REST API",
         "desired": {
-            "openapi": openapi::document(&valid, &model.methods(&observed)),
+            "openapi": openapi::document(&valid, &model.methods(&observed), &model.models()),
             "stages": valid.stages.iter().map(render_stage).collect::<Vec<_>>(),
             "tags": valid.owner.tags(),
         },

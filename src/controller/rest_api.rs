@@ -33,7 +33,7 @@ use crate::problem::{Kind, Problem};
 use crate::records::Records;
 use crate::resolve;
 use crate::resources::deployment::Record;
-use crate::resources::{Step, deployment, role, route};
+use crate::resources::{Step, deployment, request_validator, role, route};
 use crate::tenancy::Place;
 use crate::validate::rest_api::{self as validate, ValidApi};
 use crate::validate::route::{self as validate_route, Refusal, ValidRoute, operation_name};
@@ -355,6 +355,7 @@ impl<'a> Run<'a> {
             rest_api_id: self.observed.api.as_ref().map(|api| api.id.clone()),
             resources: self.observed.tree.resources.clone(),
             authorizers: self.observed.authorizers.ids(),
+            validators: self.observed.validators.as_ref().map(request_validator::ids).unwrap_or_default(),
             ..Known::of(place)
         };
         let records = Records::new(self.context.client.clone(), self.object);
@@ -381,19 +382,24 @@ impl<'a> Run<'a> {
     fn take_failures(&mut self, outcome: &Outcome) -> Result<(), Problem> {
         for (step, error) in &outcome.failed {
             let problem = apply_problem(error);
-            let of_one_route = match (step, error) {
-                (
-                    Step::Route(route::Step::Put { to, .. }),
-                    ApplyError::Aws(AwsError { class: Class::Terminal, .. }),
-                ) => self.world.routes.keys().find(|key| operation_name(key) == to.operation_name),
-                _ => None,
-            };
-            match of_one_route {
-                Some(key) => {
-                    let refusal = Refusal { problem, refs: false, withdrawn: false };
-                    self.refused.insert(key.clone(), refusal);
+            let of_routes: Vec<Key> = match (step, error) {
+                (_, ApplyError::Aws(AwsError { class, .. })) if *class != Class::Terminal => Vec::new(),
+                (Step::Route(route::Step::Put { to, .. }), ApplyError::Aws(_)) => {
+                    self.world.routes.keys().filter(|key| operation_name(key) == to.operation_name).cloned().collect()
                 }
-                None => return Err(problem),
+                (Step::Model(step), ApplyError::Aws(_)) => {
+                    let (name, _) = step.name_and_needs();
+                    let attached = self.attachment.attached.values();
+                    attached.filter(|route| route.models.contains_key(name)).map(|route| route.key.clone()).collect()
+                }
+                _ => Vec::new(),
+            };
+            if of_routes.is_empty() {
+                return Err(problem);
+            }
+            for key in of_routes {
+                let refusal = Refusal { problem: problem.clone(), refs: false, withdrawn: false };
+                self.refused.insert(key, refusal);
             }
         }
         Ok(())

@@ -230,7 +230,7 @@ fn items(state: &State<'_>) -> Option<String> {
     };
     let items =
         reader().or_else(|| text("ItemsPath")).or_else(|| text("Items")).map(|items| format!("for each of {items}"));
-    let most = state.field("MaxConcurrency").filter(|most| **most != Value::from(0)).map(literal);
+    let most = state.field("MaxConcurrency").filter(|most| most.as_u64() != Some(0)).map(literal);
     let most = most.or_else(|| text("MaxConcurrencyPath")).map(|most| format!("{most} at a time"));
     let parts: Vec<String> = [items, most].into_iter().flatten().collect();
     (!parts.is_empty()).then(|| parts.join(", "))

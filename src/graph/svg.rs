@@ -408,7 +408,7 @@ fn label_lines(edge: &Edge) -> Vec<String> {
 fn label_size(edge: &Edge) -> Option<Size> {
     let lines = label_lines(edge);
     let widest = lines.iter().map(|line| width(line, 11.0, false)).fold(0.0, f64::max);
-    (!lines.is_empty()).then(|| Size { width: widest + 8.0, height: 13.0 * lines.len() as f64 + 4.0 })
+    (!lines.is_empty()).then_some(Size { width: widest + 8.0, height: 13.0 * lines.len() as f64 + 4.0 })
 }
 
 struct Paint {

@@ -9,6 +9,7 @@ mod escape;
 mod request;
 mod response;
 mod source;
+mod tree;
 mod validate;
 
 #[cfg(test)]
@@ -18,8 +19,8 @@ use std::collections::BTreeMap;
 
 pub use cors::{Cors, Headers, Preflight, preflight};
 pub use request::request_template;
-pub use response::{default_responses, mock_response};
-pub use validate::{MappingError, validate_inputs, validate_request};
+pub use response::{default_responses, mock_response, own_statuses};
+pub use validate::{MappingError, validate_document, validate_inputs, validate_request};
 
 /// Where a value of the request comes from.
 ///
@@ -49,6 +50,10 @@ pub enum Source {
     Context(String),
     /// A stage variable as a string; `null` on a stage that has none of the name.
     StageVariable(String),
+    /// Of an answer to StartSyncExecution: a part of the execution's output, by a JSON pointer; `None` for all of it, as
+    /// written. A part is a string, a number or a truth value: API Gateway's templates can read the output, which is JSON in a
+    /// string, but not write an object or an array of it as JSON, so these are `null`.
+    Output(Option<String>),
     /// A constant.
     Value(serde_json::Value),
 }
@@ -163,6 +168,24 @@ pub enum Action {
     ListExecutions,
     /// Reports on a task that waits for its token.
     SendTask,
+}
+
+/// Changes of an action's own responses.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Changes {
+    /// The body of its success; none for the action's own. [`Source::Body`] is of Step Functions' answer.
+    pub output: Vec<Input>,
+    /// By the status that the action's own responses have: another status, another body.
+    pub statuses: BTreeMap<u16, Status>,
+}
+
+/// What becomes of a status.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Status {
+    /// The status that is sent instead.
+    pub becomes: Option<u16>,
+    /// The body that is sent instead.
+    pub body: Option<serde_json::Value>,
 }
 
 /// One integration response with its method response.

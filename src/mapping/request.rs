@@ -1,12 +1,9 @@
 //! Request templates: from the client's call to Step Functions' request.
 
-use std::collections::BTreeMap;
-
-use serde_json::Value;
-
 use super::escape::{self, Level, Vtl, join};
-use super::source::{Bare, as_characters, as_json, optional_bare, optional_member};
-use super::{Ask, Failure, Input, Machine, Report, Request, Source, pointer_keys};
+use super::source::{Bare, as_characters, optional_bare, optional_member};
+use super::tree::Tree;
+use super::{Ask, Failure, Input, Machine, Report, Request, Source};
 
 /// The request template, the same for every content type that a route accepts.
 ///
@@ -133,62 +130,15 @@ fn executions_of(arn: &str) -> String {
 
 /// The characters of the `input` string, or of a task's `output`.
 fn document(input: &[Input]) -> Vtl {
-    let tree = input.iter().fold(Tree::default(), |mut tree, input| {
-        tree.put(&pointer_keys(&input.to), &input.source);
-        tree
-    });
+    let tree = Tree::of(input);
     match &tree {
-        Tree::Object(members) if !members.is_empty() => tree.print(),
-        Tree::Leaf(source) if **source != Source::Body(None) => tree.print(),
+        Tree::Object(members) if !members.is_empty() => tree.print(Level::Input),
+        Tree::Leaf(source) if **source != Source::Body(None) => tree.print(Level::Input),
         // As written, which `$input.json('$')` would not be (AWS.md §3).
         _ => join([
             "#set($value = \"$!input.body\")#if($value == ''){}#{else}".into(),
             escape::escaped_text(Level::Outer, "$value".into()),
             "#end".into(),
         ]),
-    }
-}
-
-/// The document that inputs make together.
-enum Tree<'a> {
-    Object(BTreeMap<String, Tree<'a>>),
-    Leaf(&'a Source),
-}
-
-impl Default for Tree<'_> {
-    fn default() -> Self {
-        Tree::Object(BTreeMap::new())
-    }
-}
-
-impl<'a> Tree<'a> {
-    fn put(&mut self, keys: &[String], source: &'a Source) {
-        let Some((key, rest)) = keys.split_first() else {
-            *self = Tree::Leaf(source);
-            return;
-        };
-        if let Tree::Leaf(_) = self {
-            *self = Tree::default();
-        }
-        if let Tree::Object(members) = self {
-            members.entry(key.clone()).or_default().put(rest, source);
-        }
-    }
-
-    fn print(&self) -> Vtl {
-        match self {
-            Tree::Leaf(source) => as_json(Level::Input, source),
-            Tree::Object(members) => {
-                let members = members.iter().enumerate().map(|(index, (key, value))| {
-                    join([
-                        if index == 0 { "" } else { "," }.into(),
-                        escape::json(Level::Input, &Value::from(key.as_str())),
-                        ":".into(),
-                        value.print(),
-                    ])
-                });
-                join(["{".into(), members.collect(), "}".into()])
-            }
-        }
     }
 }

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::escape::{self, Level, Vtl, join};
-use super::source::{body_json, body_string, set_value_from_body, when_body_has};
-use super::{Action, Response};
+use super::source::{PARSE_OUTPUT, body_json, body_string, set_value_from_body, when_body_has};
+use super::tree::Tree;
+use super::{Action, Changes, Response, Source};
 
 /// What Step Functions' errors (HTTP 4xx with the error's name in `__type`) are to the client, with their message.
 /// Every other one is the operator's or AWS's doing: 500, without the message, which names roles and ARNs (AWS.md §3).
@@ -54,22 +55,79 @@ const CLIENT_ERRORS: [(u16, &[&str]); 5] = [
 /// | Step Functions' own 4xx | 400, 404, 409, 410, 413 or 429 `{error, message}`, else 500 `{error}` |
 /// | its 5xx | 502 `{error}`: what is behind the gateway failed, while 500 says that the route is not set up right |
 #[must_use]
-pub fn default_responses(action: Action) -> Vec<Response> {
-    let success = match action {
-        Action::StartExecution => response("202", None, started()),
-        Action::StartSyncExecution => response("200", None, finished()),
-        Action::DescribeExecution => response("200", None, described()),
-        Action::StopExecution => response("200", None, stopped()),
-        Action::GetExecutionHistory => response("200", None, history()),
-        Action::ListExecutions => response("200", None, executions()),
-        Action::SendTask => response("200", None, "{}".into()),
+pub fn default_responses(action: Action, changes: &Changes) -> Vec<Response> {
+    let document = |own: Vtl| match changes.output.as_slice() {
+        [] => own,
+        output => Tree::of(output).print(Level::Outer),
     };
+    let success = match action {
+        Action::StartExecution => document(started()),
+        Action::StartSyncExecution => finished(changes),
+        Action::DescribeExecution => document(described()),
+        Action::StopExecution => document(stopped()),
+        Action::GetExecutionHistory => document(history()),
+        Action::ListExecutions => document(executions()),
+        Action::SendTask => document("{}".into()),
+    };
+    let succeeds = if action == Action::StartExecution { 202 } else { 200 };
+    // A success without an execution that can fail is one status with one body.
+    let success = if action == Action::StartSyncExecution { success } else { changes.body_for(succeeds, success) };
     vec![
-        success,
-        response("400", Some(r"4\d{2}"), refused()),
+        response(&changes.status_for(succeeds).to_string(), None, success),
+        response("400", Some(r"4\d{2}"), refused(changes)),
         // The body is not looked at: it need not be JSON.
-        response("502", Some(r"5\d{2}"), "{\"error\":\"ServiceUnavailable\"}".into()),
+        response(
+            &changes.status_for(502).to_string(),
+            Some(r"5\d{2}"),
+            changes.body_for(502, "{\"error\":\"ServiceUnavailable\"}".into()),
+        ),
     ]
+}
+
+/// The statuses that an action's own responses have.
+pub fn own_statuses(action: Action) -> Vec<u16> {
+    let success: &[u16] = match action {
+        Action::StartExecution => &[202],
+        Action::StartSyncExecution => &[200, 500, 504],
+        _ => &[200],
+    };
+    let refused = CLIENT_ERRORS.iter().map(|(status, _)| *status).chain([413, 500, 502]);
+    let mut all: Vec<u16> = success.iter().copied().chain(refused).collect();
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+impl Changes {
+    fn status_for(&self, own: u16) -> u16 {
+        self.statuses.get(&own).and_then(|status| status.becomes).unwrap_or(own)
+    }
+
+    fn body_of(&self, own: u16) -> Option<Vtl> {
+        let body = self.statuses.get(&own)?.body.as_ref()?;
+        Some(escape::json(Level::Outer, body))
+    }
+
+    fn body_for(&self, own: u16, body: Vtl) -> Vtl {
+        self.body_of(own).unwrap_or(body)
+    }
+
+    /// The body of each of these statuses that has one, by the status in `$own`; else this one.
+    fn body_by_status(&self, statuses: impl IntoIterator<Item = u16>, else_: Vtl) -> Vtl {
+        let branches: Vec<Vtl> = statuses
+            .into_iter()
+            .filter_map(|own| Some((own, self.body_of(own)?)))
+            .enumerate()
+            .map(|(index, (own, body))| {
+                let open = if index == 0 { "#if($own == " } else { "#elseif($own == " };
+                join([open.into(), escape::json(Level::Outer, &own.into()), ")".into(), body])
+            })
+            .collect();
+        if branches.is_empty() {
+            return else_;
+        }
+        branches.into_iter().chain(["#{else}".into(), else_, "#end".into()]).collect()
+    }
 }
 
 /// The one response of a [`Request::Mock`](super::Request::Mock), with a fixed body.
@@ -101,21 +159,25 @@ fn started() -> Vtl {
 }
 
 /// StartSyncExecution answers with HTTP 200 even when the execution failed or timed out (AWS.md §3).
-fn finished() -> Vtl {
+fn finished(changes: &Changes) -> Vtl {
+    let picks = changes.output.iter().any(|part| matches!(part.source, Source::Output(Some(_))));
+    let parse = if picks { PARSE_OUTPUT.into() } else { Vtl::default() };
+    let output = match changes.output.as_slice() {
+        [] => output(),
+        parts => join([parse, Tree::of(parts).print(Level::Outer)]),
+    };
+    let failed =
+        join(["{\"error\":".into(), body_string("/error"), ",\n\"cause\":".into(), body_string("/cause"), "}".into()]);
     join([
         "#if($input.path('$.status') == 'SUCCEEDED')\n".into(),
-        output(),
-        "\n#else\n#if($input.path('$.status') == 'TIMED_OUT')\n\
-         #set($context.responseOverride.status = 504)\n\
-         #else\n\
-         #set($context.responseOverride.status = 500)\n\
-         #end\n\
-         {\"error\":"
-            .into(),
-        body_string("/error"),
-        ",\n\"cause\":".into(),
-        body_string("/cause"),
-        "}\n#end".into(),
+        changes.body_for(200, output),
+        "\n#else\n#if($input.path('$.status') == 'TIMED_OUT')\n".into(),
+        changes.override_status(504),
+        "#else\n".into(),
+        changes.override_status(500),
+        "#end\n".into(),
+        changes.body_by_status([500, 504], failed),
+        "\n#end".into(),
     ])
 }
 
@@ -203,7 +265,7 @@ fn output() -> Vtl {
 }
 
 /// An override is final, a second one is answered with a 5xx: one chain of branches sets it.
-fn refused() -> Vtl {
+fn refused(changes: &Changes) -> Vtl {
     let branches = CLIENT_ERRORS.iter().map(|(status, errors)| {
         let any: Vtl = errors
             .iter()
@@ -212,8 +274,15 @@ fn refused() -> Vtl {
                 join([if index == 0 { "" } else { " || " }.into(), "$type == ".into(), escape::name(error)])
             })
             .collect();
-        join(["#elseif(".into(), any, ")\n".into(), override_status(*status)])
+        join(["#elseif(".into(), any, ")\n".into(), changes.override_status(*status)])
     });
+    let told = join([
+        "{\"error\":\"".into(),
+        escape::escaped_text(Level::Outer, "$type".into()),
+        "\"#if($told && $message != ''),\n\"message\":\"".into(),
+        escape::escaped_text(Level::Outer, "$message".into()),
+        "\"#end}".into(),
+    ]);
     join([
         set_value_from_body("/message"),
         "#if($value == '')".into(),
@@ -227,18 +296,22 @@ fn refused() -> Vtl {
          #if($type == 'ValidationException' && $message.contains('262144'))\n"
             .into(),
         // The longest input, 256 KiB, is named in the message.
-        override_status(413),
+        changes.override_status(413),
         branches.collect(),
         "#else\n#set($told = false)\n".into(),
-        override_status(500),
-        "#end\n{\"error\":\"".into(),
-        escape::escaped_text(Level::Outer, "$type".into()),
-        "\"#if($told && $message != ''),\n\"message\":\"".into(),
-        escape::escaped_text(Level::Outer, "$message".into()),
-        "\"#end}".into(),
+        changes.override_status(500),
+        "#end\n".into(),
+        changes.body_by_status(CLIENT_ERRORS.iter().map(|(status, _)| *status).chain([413, 500]), told),
     ])
 }
 
-fn override_status(status: u16) -> Vtl {
-    join(["#set($context.responseOverride.status = ".into(), escape::json(Level::Outer, &status.into()), ")\n".into()])
+impl Changes {
+    /// The body is chosen by `$own` later, where any status has one of its own.
+    fn override_status(&self, own: u16) -> Vtl {
+        let number = |status: u16| escape::json(Level::Outer, &status.into());
+        let has_bodies = self.statuses.values().any(|status| status.body.is_some());
+        let keep = if has_bodies { join(["#set($own = ".into(), number(own), ")".into()]) } else { Vtl::default() };
+        let status = number(self.status_for(own));
+        join([keep, "#set($context.responseOverride.status = ".into(), status, ")\n".into()])
+    }
 }

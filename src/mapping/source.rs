@@ -24,6 +24,8 @@ pub(super) fn as_json(level: Level, source: &Source) -> Vtl {
         Source::HeaderList(name) => {
             return list(level, "multivalueheader", set_header(name), "$header".into(), header(name));
         }
+        Source::Output(None) => return set_output("$value".into()),
+        Source::Output(Some(pointer)) => return part_of_output(level, pointer),
         Source::Body(pointer) => escape::escaped_json(level, body_json(pointer.as_deref())),
         Source::Path(_) | Source::Query(_) | Source::Header(_) | Source::Context(_) | Source::StageVariable(_) => {
             value_string(level)
@@ -123,7 +125,7 @@ fn read(source: &Source) -> Option<Reading> {
         Source::Context(property) => variable(escape::context(property)),
         Source::StageVariable(name) => variable(escape::stage_variable(name)),
         Source::Body(pointer) => body(pointer.as_deref()),
-        Source::Value(_) => return None,
+        Source::Value(_) | Source::Output(_) => return None,
     })
 }
 
@@ -144,8 +146,36 @@ fn header(name: &str) -> Reading {
 }
 
 /// A reference that is a string, without its `$`.
+fn variable_of(reference: Vtl) -> Vtl {
+    join(["#set($value = \"$!".into(), reference, "\")".into()])
+}
+
+/// `then` with the output's text in `$value`, or `null`.
+fn set_output(then: Vtl) -> Vtl {
+    join([body(Some("/output")).value, "#if($value == '')null#{else}".into(), then, "#end".into()])
+}
+
+/// A value of the output, which [`PARSE_OUTPUT`] left in `$output`. Only strings have `contains('')`; what else has the text of a
+/// number or truth value is one.
+fn part_of_output(level: Level, pointer: &str) -> Vtl {
+    let gets = pointer_keys(pointer).iter().map(|key| join([".get(".into(), escape::name(key), ")".into()])).collect();
+    let reference = join(["output".into(), gets]);
+    join([
+        variable_of(reference.clone()),
+        "#if($".into(),
+        reference,
+        ".contains(''))".into(),
+        value_string(level),
+        "#elseif($value.matches('-?[0-9]+([.][0-9]+)?(E-?[0-9]+)?|true|false'))$value#{else}null#end".into(),
+    ])
+}
+
+/// Leaves the output's members in `$output`; nothing where it is no object.
+pub(super) const PARSE_OUTPUT: &str =
+    "#if($input.path('$.output').startsWith('{'))#set($output = $util.parseJson($input.path('$.output')))#end";
+
 fn variable(reference: Vtl) -> Reading {
-    Reading { value: join(["#set($value = \"$!".into(), reference, "\")".into()]), reference: None }
+    Reading { value: variable_of(reference), reference: None }
 }
 
 /// A value of one of `$input.params()`'s three maps.

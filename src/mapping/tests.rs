@@ -76,7 +76,7 @@ fn every_action_answers_step_functions_errors() {
         Action::ListExecutions,
         Action::SendTask,
     ] {
-        let patterns: Vec<_> = default_responses(action)
+        let patterns: Vec<_> = default_responses(action, &Changes::default())
             .into_iter()
             .map(|response| (response.status, response.selection_pattern))
             .collect();

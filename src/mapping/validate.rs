@@ -130,9 +130,17 @@ fn validate_failure(Failure { error, cause }: &Failure) -> Result<(), MappingErr
 /// # Errors
 /// The first thing found.
 pub fn validate_inputs(inputs: &[Input]) -> Result<(), MappingError> {
+    validate_document("input", inputs)
+}
+
+/// As [`validate_inputs`], for the parts of a list with another name.
+///
+/// # Errors
+/// The first thing found.
+pub fn validate_document(list: &str, inputs: &[Input]) -> Result<(), MappingError> {
     for (index, input) in inputs.iter().enumerate() {
-        let field = format!("input[{index}].to");
-        validate_source(&format!("input[{index}]"), &input.source)?;
+        let field = format!("{list}[{index}].to");
+        validate_source(&format!("{list}[{index}]"), &input.source)?;
         let keys = validate_pointer(&field, &input.to)?;
         for (other_index, other) in inputs[..index].iter().enumerate() {
             let other_keys = pointer_keys(&other.to);
@@ -140,7 +148,7 @@ pub fn validate_inputs(inputs: &[Input]) -> Result<(), MappingError> {
                 return Err(MappingError::Overlap {
                     field,
                     pointer: input.to.clone(),
-                    other_field: format!("input[{other_index}].to"),
+                    other_field: format!("{list}[{other_index}].to"),
                     other: other.to.clone(),
                 });
             }
@@ -187,8 +195,11 @@ fn validate_source(field: &str, source: &Source) -> Result<(), MappingError> {
     let all = |text: &str, allowed: fn(char) -> bool| !text.is_empty() && text.chars().all(allowed);
     match source {
         Source::Value(_) | Source::Body(None) => Ok(()),
-        Source::Body(Some(pointer)) => {
-            let field = format!("{field}.body");
+        Source::Output(None) => Ok(()),
+        Source::Output(Some(pointer)) | Source::Body(Some(pointer)) => {
+            // The fields' names in the manifests.
+            let kind = if field.starts_with("output[") { "from" } else { "body" };
+            let field = format!("{field}.{kind}");
             let keys = validate_pointer(&field, pointer)?;
             keys.into_iter()
                 .find(|key| !all(key, escape::is_key_character))

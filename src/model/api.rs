@@ -18,9 +18,10 @@ use crate::problem::Problem;
 use crate::resources::authorizer;
 use crate::resources::deployment::{self, BesideMethods, Record, RecordStep, RoleNeeds, ServedRoute};
 use crate::resources::gateway_response::{self, GatewayResponses};
+use crate::resources::model::{self, Models};
 use crate::resources::rest_api::settings::Settings;
 use crate::resources::route::{self, At, Method};
-use crate::resources::{Step, account, log_group, rest_api, role, stage};
+use crate::resources::{Step, account, log_group, request_validator, rest_api, role, stage};
 use crate::validate::rest_api::ValidApi;
 use crate::validate::route::{ValidRoute, operation_name};
 use crate::validate::stage::ValidStage;
@@ -34,6 +35,10 @@ pub struct Observed {
     pub tree: route::Observed,
     /// Authorizers.
     pub authorizers: authorizer::Observed,
+    /// Models of its own, where any are wanted, used or on record.
+    pub models: Option<Models>,
+    /// Request validators, where any are wanted or used.
+    pub validators: Option<request_validator::Observed>,
     /// Stages.
     pub stages: BTreeMap<String, stage::Observed>,
     /// The roles that are needed, and those found under the API's path.
@@ -241,17 +246,50 @@ impl Api<'_> {
         let api = rest_api::diff(&self.desired_api(), None).unwrap_or_default();
         let authorizers: Vec<_> = self.valid.authorizers.iter().map(|(name, it)| (name, &it.authorizer)).collect();
         let needs = (self.wanted_needs(), self.valid.revision_history_limit);
-        content_hash(&(api, authorizers, methods, refused, stages, needs, self.beside_methods()))
+        content_hash(&(api, authorizers, methods, refused, stages, needs, self.beside_methods(self.models())))
     }
 
-    /// Without the authorizers: which of them count depends on the methods.
-    fn beside_methods(&self) -> BesideMethods<'_> {
+    /// With these models. Without the authorizers: which of them count depends on the methods.
+    fn beside_methods(&self, mut models: Models) -> BesideMethods<'_> {
+        models.retain(|name, _| !model::is_unnamed(name));
         let ValidApi { gateway_responses, settings, .. } = self.valid;
         BesideMethods {
             gateway_responses: (!gateway_responses.is_empty()).then_some(gateway_responses),
             settings: (*settings != Settings::of("REGIONAL")).then_some(settings),
             authorizers: BTreeMap::new(),
+            models: (!models.is_empty()).then_some(models),
         }
+    }
+
+    /// The models that the RestAPI and its routes ask for.
+    pub fn models(&self) -> Models {
+        let of_routes = self.attachment.attached.values().flat_map(|route| &route.models);
+        self.valid.models.iter().chain(of_routes).map(|(name, schema)| (name.clone(), schema.clone())).collect()
+    }
+
+    /// What must be there before the methods change, and what goes after they have.
+    fn shared_steps(&self, observed: &Observed, methods: &BTreeMap<At, Method>) -> (Vec<Step>, Vec<Step>) {
+        let names = methods.values().flat_map(Method::model_names).cloned().collect();
+        let none = Models::new();
+        let (mut first, mut last): (Vec<_>, Vec<_>) = {
+            let (first, last) = model::diff(&self.models(), observed.models.as_ref().unwrap_or(&none), &names);
+            (first.into_iter().map(Step::Model).collect(), last.into_iter().map(Step::Model).collect())
+        };
+        let used = methods.values().filter_map(|method| method.validator.clone()).collect();
+        let none = request_validator::Observed::new();
+        let (of_validators, gone) = request_validator::diff(&used, observed.validators.as_ref().unwrap_or(&none));
+        first.extend(of_validators.into_iter().map(Step::RequestValidator));
+        last.extend(gone.into_iter().map(Step::RequestValidator));
+        (first, last)
+    }
+
+    /// All models of the API once the methods are these: those asked for, and those that kept methods use.
+    fn resulting_models(&self, observed: &Observed, methods: &BTreeMap<At, Method>) -> Models {
+        let mut models: Models = observed.models.clone().unwrap_or_default();
+        let names: BTreeSet<&String> = methods.values().flat_map(Method::model_names).collect();
+        models.retain(|name, _| names.contains(name));
+        models.extend(self.models());
+        models
     }
 
     fn desired_api(&self) -> rest_api::Desired {
@@ -342,8 +380,8 @@ impl Api<'_> {
         let authorizers = self.authorizers(observed);
         // By what is there now, and by what will be.
         let now = observed.tree.methods.values().filter_map(|method| method.authorizer.as_deref());
-        let result = route::result(&tree, &observed.tree);
-        let then: BTreeSet<&str> = result.values().filter_map(|method| method.authorizer.as_deref()).collect();
+        let methods = route::result(&tree, &observed.tree);
+        let then: BTreeSet<&str> = methods.values().filter_map(|method| method.authorizer.as_deref()).collect();
         let used: BTreeSet<&str> = now.chain(then.iter().copied()).collect();
         let idle = authorizer::removal(&authorizers, &observed.authorizers, &used);
         let mut tree_ids = api.clone();
@@ -358,6 +396,20 @@ impl Api<'_> {
             authorizer_ids.insert(name, plan.add(Step::Authorizer(step), after));
         }
         tree_ids.extend(authorizer_ids.values());
+        let (shared, no_longer_shared) = self.shared_steps(observed, &methods);
+        // Only what uses a model waits for it: one that AWS refuses holds nobody else up.
+        let mut shared_ids: BTreeMap<String, StepId> = BTreeMap::new();
+        for step in shared {
+            let (name, needs) = match &step {
+                Step::Model(step) => step.name_and_needs(),
+                Step::RequestValidator(step) => (step.name(), BTreeSet::new()),
+                _ => continue,
+            };
+            let (name, mut after) = (name.to_owned(), api.clone());
+            after.extend(needs.iter().filter_map(|need| shared_ids.get(need)));
+            shared_ids.insert(name, plan.add(step, after));
+        }
+        tree_ids.extend(shared_ids.values());
         let mut resource_ids: BTreeMap<String, StepId> = BTreeMap::new();
         let mut deleted_ids: Vec<StepId> = Vec::new();
         for step in route::diff(&tree, &observed.tree) {
@@ -374,6 +426,8 @@ impl Api<'_> {
                 route::Step::Put { at, to, .. } => {
                     after.extend(resource_ids.get(&at.path));
                     after.extend(to.authorizer.as_ref().and_then(|name| authorizer_ids.get(name)));
+                    let names = to.model_names().chain(&to.validator);
+                    after.extend(names.filter_map(|name| shared_ids.get(name)));
                     let role = self
                         .attachment
                         .attached
@@ -395,6 +449,9 @@ impl Api<'_> {
         for step in responses {
             tree_ids.push(plan.add(Step::GatewayResponse(step), api.iter().copied()));
         }
+        // Before the deployment: what is on record then says what there may be to remove.
+        let all_changes = tree_ids.clone();
+        tree_ids.extend(plan.chain(no_longer_shared, &all_changes));
         self.plan_serving(&mut plan, observed, &tree, &tree_ids, &role_ids)?;
         let unused = authorizer::removal(&authorizers, &observed.authorizers, &then);
         let unused = unused.into_iter().filter(|step| !idle.contains(step));
@@ -416,7 +473,8 @@ impl Api<'_> {
     ) -> Result<(), Problem> {
         let methods = route::result(tree, &observed.tree);
         let authorizers = authorizers::named(&methods, &self.authorizers(observed), observed);
-        let hash = deployment::hash(&methods, &BesideMethods { authorizers, ..self.beside_methods() });
+        let beside = self.beside_methods(self.resulting_models(observed, &methods));
+        let hash = deployment::hash(&methods, &BesideMethods { authorizers, ..beside });
         let gone = |record: &&Record| {
             observed
                 .deployments
@@ -564,6 +622,7 @@ impl Api<'_> {
             routes,
             roles: self.needs_of_newest(observed, tree),
             authorizers: !self.valid.authorizers.is_empty() || !observed.authorizers.named.is_empty(),
+            models: !self.models().is_empty(),
         }
     }
 
@@ -654,6 +713,7 @@ fn stub() -> (At, Method) {
         uri: None,
         credentials: None,
         parameters: BTreeMap::new(),
+        content_handling: None,
         templates: BTreeMap::from([("application/json".to_owned(), "{\"statusCode\": 404}".to_owned())]),
         passthrough: "NEVER".to_owned(),
         timeout_millis: route::DEFAULT_TIMEOUT_MILLIS,
@@ -665,6 +725,9 @@ fn stub() -> (At, Method) {
         authorizer: None,
         scopes: BTreeSet::new(),
         api_key_required: false,
+        parameters: BTreeMap::new(),
+        models: BTreeMap::new(),
+        validator: None,
         integration: Some(integration),
         responses: BTreeMap::from([("404".to_owned(), route::MethodResponse::default())]),
         integration_responses: BTreeMap::from([("404".to_owned(), route::IntegrationResponse::default())]),

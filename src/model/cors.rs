@@ -57,13 +57,17 @@ fn method(preflight: Preflight) -> Method {
     let chosen = preflight.chosen.iter().map(|name| response_header(name));
     let declared: BTreeSet<String> = headers.keys().cloned().chain(chosen).collect();
     let template = preflight.template.map(|template| ("application/json".to_owned(), template));
-    let response = IntegrationResponse { selection_pattern: None, headers, templates: template.into_iter().collect() };
+    let templates = template.into_iter().collect();
+    let response = IntegrationResponse { headers, templates, ..IntegrationResponse::default() };
     Method {
         operation_name: OPERATION_NAME.to_owned(),
         authorization: "NONE".to_owned(),
         authorizer: None,
         scopes: BTreeSet::new(),
         api_key_required: false,
+        parameters: BTreeMap::new(),
+        models: BTreeMap::new(),
+        validator: None,
         integration: Some(Integration {
             type_: "MOCK".to_owned(),
             http_method: None,
@@ -73,6 +77,7 @@ fn method(preflight: Preflight) -> Method {
             templates: BTreeMap::from([("application/json".to_owned(), format!("{{\"statusCode\": {STATUS}}}"))]),
             passthrough: "NEVER".to_owned(),
             timeout_millis: DEFAULT_TIMEOUT_MILLIS,
+            content_handling: None,
         }),
         responses: BTreeMap::from([(
             STATUS.to_owned(),

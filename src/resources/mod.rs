@@ -10,6 +10,8 @@ pub mod gateway_response;
 pub mod invocation;
 pub mod log_group;
 pub mod managed_policy;
+pub mod model;
+pub mod request_validator;
 pub mod rest_api;
 pub mod role;
 pub mod route;
@@ -30,6 +32,8 @@ pub enum Step {
     StateMachine(state_machine::Step),
     RestApi(rest_api::Step),
     Authorizer(authorizer::Step),
+    Model(model::Step),
+    RequestValidator(request_validator::Step),
     Route(route::Step),
     GatewayResponse(gateway_response::Step),
     Deployment(deployment::Step),
@@ -48,6 +52,8 @@ impl std::fmt::Display for Step {
             Self::StateMachine(step) => step.fmt(f),
             Self::RestApi(step) => step.fmt(f),
             Self::Authorizer(step) => step.fmt(f),
+            Self::Model(step) => step.fmt(f),
+            Self::RequestValidator(step) => step.fmt(f),
             Self::Route(step) => step.fmt(f),
             Self::GatewayResponse(step) => step.fmt(f),
             Self::Deployment(step) => step.fmt(f),

@@ -12,6 +12,7 @@ pub mod rest_api;
 pub mod route;
 pub mod route_request;
 pub mod route_response;
+pub mod schema;
 pub mod settings;
 pub mod stage;
 pub mod state_machine;

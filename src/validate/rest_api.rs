@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use kube::ResourceExt;
 
 use super::authorizer::{self, ValidAuthorizer};
+use super::schema::models;
 use super::settings;
 use super::stage::{self, ValidStage};
 use crate::api::conditions::reasons;
@@ -14,6 +15,7 @@ use crate::mapping::Cors;
 use crate::problem::Problem;
 use crate::resources::account::LogRole;
 use crate::resources::gateway_response::GatewayResponses;
+use crate::resources::model::Models;
 use crate::resources::rest_api::settings::Settings;
 use crate::tenancy::{Admission, Place, admit, includes};
 use crate::world::World;
@@ -39,6 +41,8 @@ pub struct ValidApi {
     pub stages: Vec<ValidStage>,
     /// The role that API Gateway may be given to write logs with, where it has none in the account.
     pub log_role: Option<String>,
+    /// Its models, by name.
+    pub models: Models,
     /// What API Gateway itself answers, by type.
     pub gateway_responses: GatewayResponses,
     /// Which web pages' scripts may call routes that do not say it themselves.
@@ -97,9 +101,11 @@ pub fn validate(world: &World, api: &RestAPI) -> Result<ValidApi, Problem> {
     for spec in &api.spec.authorizers {
         authorizers.insert(spec.name.clone(), authorizer::validate(&owner, &admission, &place, spec)?);
     }
+    let models = models(&api.spec.models)?;
     Ok(ValidApi {
         owner,
         authorizers,
+        models,
         name: joined(&Key::of(api), 255),
         description: api.spec.description.clone().unwrap_or_default(),
         settings,

@@ -6,7 +6,7 @@ use kube::ResourceExt;
 
 use super::authorizer;
 use super::rest_api::{ValidApi, admits};
-use super::route_request::request_templates;
+use super::route_request::{Checks, checks, request_templates};
 use super::route_response::{Responses, responses};
 use super::state_machine::arn_in;
 use super::{admitted_arn, target_machine};
@@ -18,6 +18,7 @@ use crate::policy::ceiling;
 use crate::policy::roles::{InvokeAction, MachineArn, On, Use};
 use crate::problem::Problem;
 use crate::resources::deployment::RoleNeeds;
+use crate::resources::model::Models;
 use crate::resources::route::{At, DEFAULT_TIMEOUT_MILLIS, Integration, Method};
 use crate::tenancy::{Admission, Place, admit};
 use crate::world::World;
@@ -37,6 +38,8 @@ pub struct ValidRoute {
     pub machines: BTreeSet<Key>,
     /// Which web pages' scripts may call it.
     pub cors: Option<crate::mapping::Cors>,
+    /// The models of its own, by name.
+    pub models: Models,
 }
 
 impl ValidRoute {
@@ -144,7 +147,10 @@ pub fn validate(world: &World, api: &RestAPI, valid: &ValidApi, route: &APIRoute
         crate::api::Method::Options => None,
         _ => spec.cors.as_ref().map(super::cors::validate).or_else(|| valid.cors.clone()),
     };
-    let mut responses = responses(&spec.target, spec.response.as_ref()).map_err(Refusal::own)?;
+    let Checks { parameters, models: body_models, validator, own } =
+        checks(valid, &request, templates.keys()).map_err(Refusal::own)?;
+    let content_handling = request.content_handling.map(|handling| handling.as_str().to_owned());
+    let mut responses = responses(&spec.target, spec.response.as_ref(), &valid.models).map_err(Refusal::own)?;
     if let Some(cors) = &cors {
         super::cors::decorate(&mut responses, cors);
     }
@@ -164,6 +170,7 @@ pub fn validate(world: &World, api: &RestAPI, valid: &ValidApi, route: &APIRoute
                 "'application/x-amz-json-1.0'".to_owned(),
             )]),
             templates,
+            content_handling,
             passthrough: "NEVER".to_owned(),
             timeout_millis,
         };
@@ -176,6 +183,7 @@ pub fn validate(world: &World, api: &RestAPI, valid: &ValidApi, route: &APIRoute
             credentials: None,
             parameters: BTreeMap::new(),
             templates,
+            content_handling,
             passthrough: "NEVER".to_owned(),
             timeout_millis,
         };
@@ -189,6 +197,9 @@ pub fn validate(world: &World, api: &RestAPI, valid: &ValidApi, route: &APIRoute
             authorizer,
             scopes: spec.authorization.scopes.iter().flatten().cloned().collect(),
             api_key_required: spec.authorization.api_key_required,
+            parameters,
+            models: body_models,
+            validator,
             integration: Some(integration),
             responses,
             integration_responses,
@@ -196,6 +207,7 @@ pub fn validate(world: &World, api: &RestAPI, valid: &ValidApi, route: &APIRoute
         role,
         machines: targets.machines,
         cors,
+        models: own,
         key,
     })
 }

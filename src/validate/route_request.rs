@@ -1,11 +1,14 @@
 //! Validates how a route's request becomes Step Functions' request.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::rest_api::ValidApi;
+use super::schema::schema;
 use crate::api::{APIRoute, Action, InputEntry, RequestSpec, ValueSource};
 use crate::mapping::{self, Ask, Failure, Input, Machine, Report, Request, Source};
 use crate::problem::Problem;
+use crate::resources::model::{Models, unnamed};
+use crate::resources::request_validator;
 
 /// The request templates by content type.
 ///
@@ -40,6 +43,68 @@ pub fn request_templates(
     let template = mapping::request_template(&mapped);
     let content_types = request.content_types.clone().unwrap_or_else(|| vec!["application/json".to_owned()]);
     Ok(content_types.into_iter().map(|content_type| (content_type, template.clone())).collect())
+}
+
+/// What API Gateway checks of a request before it calls anything.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Checks {
+    /// Required parameters, as `method.request.querystring.<name>`.
+    pub parameters: BTreeMap<String, bool>,
+    /// The model of the body, by content type.
+    pub models: BTreeMap<String, String>,
+    /// The validator's name.
+    pub validator: Option<String>,
+    /// The models of the route's own.
+    pub own: Models,
+}
+
+/// The checks of a route that accepts these content types.
+///
+/// # Errors
+/// The first problem, with its field.
+pub fn checks<'a>(
+    valid: &ValidApi,
+    request: &RequestSpec,
+    content_types: impl Iterator<Item = &'a String>,
+) -> Result<Checks, Problem> {
+    let mut checks = Checks::default();
+    let model = match (&request.body_schema, &request.body_model) {
+        (Some(text), _) => {
+            let schema = schema("spec.request.bodySchema", text, &valid.models)?;
+            let name = unnamed(&schema);
+            checks.own.insert(name.clone(), schema);
+            Some(name)
+        }
+        (None, Some(name)) if valid.models.contains_key(name) => Some(name.clone()),
+        (None, Some(name)) => {
+            let names: Vec<_> = valid.models.keys().map(String::as_str).collect();
+            return Err(Problem::invalid(format!(
+                "spec.request.bodyModel: RestAPI {} has no model {name}; {}",
+                valid.owner.key,
+                if names.is_empty() { "it has none".to_owned() } else { format!("it has {}", names.join(", ")) }
+            )));
+        }
+        (None, None) => None,
+    };
+    if let Some(name) = model {
+        checks.models = content_types.map(|content_type| (content_type.clone(), name.clone())).collect();
+    }
+    let mut seen = BTreeSet::new();
+    let required = request.required.clone().unwrap_or_default();
+    let lists = [("query", "querystring", required.query), ("headers", "header", required.headers)];
+    for (list, place, names) in lists {
+        for name in names.into_iter().flatten() {
+            if !seen.insert(name.clone()) {
+                return Err(Problem::invalid(format!(
+                    "spec.request.required.{list}: API Gateway takes {name} once only, as a query parameter or as a header"
+                )));
+            }
+            checks.parameters.insert(format!("method.request.{place}.{name}"), true);
+        }
+    }
+    let name = request_validator::name(!checks.models.is_empty(), !checks.parameters.is_empty());
+    checks.validator = name.map(str::to_owned);
+    Ok(checks)
 }
 
 /// What is asked of Step Functions.

@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::api::{Action, ResponseHeader, ResponseSpec, RouteResponse, Target};
-use crate::mapping;
+use crate::api::{Action, OutputEntry, ResponseHeader, ResponseSpec, RouteResponse, Target};
+use crate::mapping::{self, Changes, Input, Source, Status};
 use crate::problem::Problem;
+use crate::resources::model::{BUILT_IN, Models};
 use crate::resources::route::{IntegrationResponse, MethodResponse, response_header};
 
 /// Headers that API Gateway writes itself, or sends under another name (`x-amzn-Remapped-…`); its "Important notes" list
@@ -37,11 +38,11 @@ pub struct Responses {
 ///
 /// # Errors
 /// The first problem, with its field.
-pub fn responses(target: &Target, spec: Option<&ResponseSpec>) -> Result<Responses, Problem> {
+pub fn responses(target: &Target, spec: Option<&ResponseSpec>, models: &Models) -> Result<Responses, Problem> {
     let mut made = Responses::default();
     if let Some(raw) = spec.and_then(|spec| spec.responses.as_ref()) {
         for response in raw {
-            add_raw(&mut made, response)?;
+            add_raw(&mut made, response, models)?;
         }
         return Ok(made);
     }
@@ -49,11 +50,12 @@ pub fn responses(target: &Target, spec: Option<&ResponseSpec>) -> Result<Respons
         Some(headers) => values("spec.response.headers", headers)?,
         None => BTreeMap::new(),
     };
-    for response in own_responses(target)? {
+    for response in own_responses(target, spec)? {
         let mapped = IntegrationResponse {
             selection_pattern: response.selection_pattern,
             headers: headers.clone(),
             templates: response.templates,
+            content_handling: None,
         };
         made.declared.insert(response.status.clone(), declared(&mapped));
         made.mapped.insert(response.status, mapped);
@@ -61,7 +63,7 @@ pub fn responses(target: &Target, spec: Option<&ResponseSpec>) -> Result<Respons
     Ok(made)
 }
 
-fn add_raw(made: &mut Responses, response: &RouteResponse) -> Result<(), Problem> {
+fn add_raw(made: &mut Responses, response: &RouteResponse, models: &Models) -> Result<(), Problem> {
     let status = response.status_code.to_string();
     let mapped = match &response.integration {
         None => None,
@@ -71,10 +73,20 @@ fn add_raw(made: &mut Responses, response: &RouteResponse) -> Result<(), Problem
                 selection_pattern: integration.selection_pattern.clone(),
                 headers: values(&field, integration.headers.as_deref().unwrap_or_default())?,
                 templates: integration.templates.clone(),
+                content_handling: integration.content_handling.map(|handling| handling.as_str().to_owned()),
             })
         }
     };
-    made.declared.insert(status.clone(), mapped.as_ref().map(declared).unwrap_or_default());
+    let mut declared = mapped.as_ref().map(declared).unwrap_or_default();
+    declared.models = response.models.clone();
+    for (content_type, name) in &declared.models {
+        if !models.contains_key(name) && !BUILT_IN.contains(&name.as_str()) {
+            return Err(Problem::invalid(format!(
+                "spec.response.responses[{status}].models[{content_type}]: the RestAPI has no model {name}"
+            )));
+        }
+    }
+    made.declared.insert(status.clone(), declared);
     if let Some(mapped) = mapped {
         made.mapped.insert(status, mapped);
     }
@@ -119,8 +131,8 @@ fn values(field: &str, headers: &[ResponseHeader]) -> Result<BTreeMap<String, St
     Ok(values)
 }
 
-/// The action's own.
-fn own_responses(target: &Target) -> Result<Vec<mapping::Response>, Problem> {
+/// The action's own, with changes.
+fn own_responses(target: &Target, spec: Option<&ResponseSpec>) -> Result<Vec<mapping::Response>, Problem> {
     let action = match target.action {
         Action::StartExecution => mapping::Action::StartExecution,
         Action::StartSyncExecution => mapping::Action::StartSyncExecution,
@@ -132,10 +144,59 @@ fn own_responses(target: &Target) -> Result<Vec<mapping::Response>, Problem> {
         Action::Mock => {
             let (status, body) =
                 target.mock.as_ref().map_or((200, None), |mock| (mock.status_code, mock.body.as_deref()));
-            let body = serde_json::from_str(body.unwrap_or("{}"));
-            let body = body.map_err(|error| Problem::invalid(format!("spec.target.mock.body is not JSON: {error}")))?;
-            return Ok(vec![mapping::mock_response(status, &body)]);
+            return Ok(vec![mapping::mock_response(status, &json("spec.target.mock.body", body.unwrap_or("{}"))?)]);
         }
     };
-    Ok(mapping::default_responses(action))
+    let mut changes = Changes::default();
+    for (index, entry) in spec.and_then(|spec| spec.output.as_ref()).into_iter().flatten().enumerate() {
+        let source = match entry {
+            OutputEntry { from: Some(pointer), .. } => {
+                let pointer = (!pointer.is_empty()).then(|| pointer.clone());
+                if action == mapping::Action::StartSyncExecution {
+                    Source::Output(pointer)
+                } else {
+                    Source::Body(pointer)
+                }
+            }
+            OutputEntry { context: Some(name), .. } => Source::Context(name.clone()),
+            OutputEntry { stage_variable: Some(name), .. } => Source::StageVariable(name.clone()),
+            OutputEntry { value, .. } => Source::Value(json(
+                &format!("spec.response.output[{index}].value"),
+                value.as_deref().unwrap_or_default(),
+            )?),
+        };
+        changes.output.push(Input { to: entry.to.clone(), source });
+    }
+    let said = |error| Problem::invalid(format!("spec.response.{error}"));
+    mapping::validate_document("output", &changes.output).map_err(said)?;
+    let known = mapping::own_statuses(action);
+    for change in spec.and_then(|spec| spec.statuses.as_ref()).into_iter().flatten() {
+        let field = format!("spec.response.statuses[{}]", change.status);
+        if !known.contains(&change.status) {
+            let known: Vec<_> = known.iter().map(u16::to_string).collect();
+            return Err(Problem::invalid(format!(
+                "{field}: {} answers with {} only",
+                target.action.as_str(),
+                known.join(", ")
+            )));
+        }
+        let body = change.body.as_ref().map(|text| json(&format!("{field}.body"), text)).transpose()?;
+        changes.statuses.insert(change.status, Status { becomes: change.becomes, body });
+    }
+    let responses = mapping::default_responses(action, &changes);
+    // The statuses by which answers are told apart are API Gateway's keys.
+    let statuses: BTreeSet<_> = responses.iter().map(|response| &response.status).collect();
+    if statuses.len() < responses.len() {
+        return Err(Problem::invalid(
+            "spec.response.statuses: the success and 502 can't become each other's status, nor 400; choose others"
+                .to_owned(),
+        ));
+    }
+    Ok(responses)
+}
+
+/// A JSON text.
+fn json(field: &str, text: &str) -> Result<serde_json::Value, Problem> {
+    serde_json::from_str(text)
+        .map_err(|error| Problem::invalid(format!("{field} is not JSON: {error}; quote a text twice, as '\"text\"'")))
 }

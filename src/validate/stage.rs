@@ -8,7 +8,8 @@ use serde::Serialize;
 use super::admitted_arn;
 use crate::api::conditions::reasons;
 use crate::api::{
-    CacheSettings, Deploy, ExecutionLogging, Exposure, ExecutionLogLevel, RestAPI, Stage, StageMethod, Switch, Throttling,
+    CacheSettings, Deploy, ExecutionLogLevel, ExecutionLogging, Exposure, RestAPI, Stage, StageMethod, Switch,
+    Throttling,
 };
 use crate::identity::{Owner, TAG_PREFIX, log_group_name};
 use crate::problem::Problem;

@@ -1,5 +1,7 @@
 //! Requests and responses: the pages of the docs, called by their URLs.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 use stepgate_testbed::{Request, Response};
 
@@ -32,7 +34,11 @@ async fn responses_are_as_the_page_says() {
     ns.apply(&page.replace("{stages: [{name: prod, variables: {color: blue}}]}", grant)).await;
     ns.ready(&["restapi/quotes", "apiroute/quote", "apiroute/raw"]).await;
     let response = ns.call("quote", &json!({})).await;
-    assert_eq!((response.status, body(&response)), (200, json!({"offer": {"price": 10, "currency": "EUR"}})));
+    let mut made = body(&response);
+    assert!(made["request"].take().as_str().is_some_and(|id| id.len() > 8), "{made}");
+    let offer = json!({"offer": {"price": 10, "currency": "EUR"}});
+    let expected = json!({"price": 10, "offer": offer, "request": null, "version": 1});
+    assert_eq!((response.status, made), (201, expected));
     assert_eq!(header(&response, "Cache-Control"), Some("no-store"));
     assert_eq!(header(&response, "X-Color"), Some("blue"));
     for name in ["X-Request-Id", "X-Execution"] {
@@ -48,7 +54,7 @@ async fn responses_are_as_the_page_says() {
     let resource = aws.resource(&api, "/quotes").await;
     // LocalStack's UpdateIntegrationResponse leaves headers as they are.
     let put = aws.apigateway.put_integration_response().rest_api_id(&api).resource_id(&resource).http_method("POST");
-    put.status_code("200")
+    put.status_code("201")
         .response_parameters("method.response.header.Cache-Control", "'public'")
         .send()
         .await
@@ -158,7 +164,114 @@ async fn tasks_are_answered_by_their_tokens() {
     let names: Vec<_> =
         listed["executions"].as_array().unwrap().iter().map(|it| it["name"].as_str().unwrap()).collect();
     assert_eq!(names, ["o-2"], "{listed}");
-    assert_eq!(get(&ns, "list", |url| format!("{url}?maxResults=all")).await.status, 400);
     let health = get(&ns, "health", str::to_owned).await;
     assert_eq!((health.status, body(&health)), (200, json!({"ok": true})));
+}
+
+/// `POST`s a body to a route's URL.
+async fn post(ns: &Namespace, route: &str, rest: &str, headers: &[(&str, &str)], body: &Value) -> Response {
+    let object = ns.get(&format!("apiroute/{route}")).await;
+    let url = object["status"]["url"].as_str().unwrap().replace("{customer}", "c%2F1");
+    let headers = headers.iter().chain(&[("Content-Type", "application/json")]);
+    let request = Request {
+        method: "POST".into(),
+        url: format!("{url}{rest}"),
+        headers: headers.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+        body: Some(body.to_string()),
+        ..Request::default()
+    };
+    request.send().await.unwrap()
+}
+
+/// docs/requests.md as it stands: what is refused, what the machine gets, and what becomes of models.
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_are_as_the_page_says() {
+    let ns = Namespace::new("mapping-requests").await;
+    ns.apply(&page("docs/requests.md")).await;
+    ns.ready(&["restapi/shop", "apiroute/place", "apiroute/note"]).await;
+    let order = json!({"items": [{"sku": "it's", "count": 2}], "note": null});
+    let tenant = [("X-Tenant", "t-1")];
+    let response = post(&ns, "place", "?currency=EUR&tag=a&tag=b", &tenant, &order).await;
+    assert_eq!(response.status, 200, "{}", response.body);
+    let mut got = body(&response);
+    let (ip, time, id) = (got["caller"]["ip"].take(), got["time"].take(), got["requestId"].take());
+    assert!(ip.as_str().unwrap().contains('.') && id.as_str().unwrap().len() > 8, "{ip} {id}");
+    assert!(time.as_str().unwrap().parse::<u64>().unwrap() > 1_600_000_000, "{time}");
+    // LocalStack has no `$method`: a list has the one value.
+    let tags = got["tags"].take();
+    assert!(tags == json!(["a", "b"]) || tags == json!(["b"]) || tags == json!(["a"]), "{tags}");
+    let expected = json!({
+        "order": order, "customer": "c/1", "currency": "EUR", "tags": null, "tenant": "t-1", "hops": null,
+        "caller": {"ip": null, "id": null}, "requestId": null, "time": null, "color": "blue",
+        "source": {"channel": "web", "version": 2},
+    });
+    assert_eq!(got, expected);
+
+    for (rest, headers, order) in [
+        ("?currency=EUR", &tenant[..], json!({"items": []})),
+        ("?currency=EUR", &tenant[..], json!({"items": [{"sku": ""}]})),
+        ("?currency=EUR", &tenant[..], json!({"items": [{"sku": "a", "count": "2"}]})),
+        ("", &tenant[..], order.clone()),
+        ("?currency=EUR", &[][..], order.clone()),
+    ] {
+        let response = post(&ns, "place", rest, headers, &order).await;
+        assert_eq!(response.status, 400, "{rest} {order}: {}", response.body);
+    }
+    assert_eq!(ns.call("note", &json!({"text": "hi", "item": {"sku": "a"}})).await.status, 200);
+    assert_eq!(ns.call("note", &json!({"text": "hi", "more": 1})).await.status, 400);
+    assert_eq!(ns.call("note", &json!({"text": "hi", "item": {}})).await.status, 400);
+
+    let (aws, api) = cloud(&ns, "shop").await;
+    let models = async || {
+        let found = aws.apigateway.get_models().rest_api_id(&api).send().await.unwrap().items.unwrap_or_default();
+        let schemas = found.into_iter().map(|model| (model.name.unwrap(), model.schema.unwrap()));
+        schemas.filter(|(name, _)| !["Empty", "Error"].contains(&name.as_str())).collect::<BTreeMap<_, _>>()
+    };
+    let before = models().await;
+    assert_eq!(before.len(), 3, "{before:?}");
+    let url = format!("https://apigateway.amazonaws.com/restapis/{api}/models/Item");
+    assert!(before["Order"].contains(&url), "{before:?}");
+
+    // A model that is changed in AWS is put right; of one that is changed in the manifest, the new form serves.
+    let loose = crate::cloud::replace("/schema", r#"{"type": "object"}"#);
+    let update = aws.apigateway.update_model().rest_api_id(&api).model_name("Order").patch_operations(loose);
+    update.send().await.unwrap();
+    ns.event("restapi/shop", "update the schema of model Order").await;
+    ns.ready(&["restapi/shop"]).await;
+    assert_eq!(models().await, before);
+    let item = json!({"name": "Item", "schema": "{type: object, required: [id]}"});
+    let order_model =
+        json!({"name": "Order", "schema": "{type: object, properties: {items: {items: {$ref: '#/models/Item'}}}}"});
+    ns.patch("restapi/shop", json!({"spec": {"models": [item, order_model]}})).await;
+    ns.patch("apiroute/note", json!({"spec": {"request": null}})).await;
+    ns.ready(&["restapi/shop", "apiroute/note", "apiroute/place"]).await;
+    assert_eq!(ns.call("note", &json!({"anything": 1})).await.status, 200);
+    eventually("the new schema serves", PATIENCE, async || {
+        let response = post(&ns, "place", "?currency=EUR", &tenant, &json!({"items": [{"id": 1}]})).await;
+        if response.status == 200 { Ok(()) } else { Err(response.body) }
+    })
+    .await;
+    assert_eq!(models().await.into_keys().collect::<Vec<_>>(), ["Item", "Order"]);
+
+    // Nothing is left of what nobody asks for.
+    ns.patch("apiroute/place", json!({"spec": {"request": null}})).await;
+    ns.patch("restapi/shop", json!({"spec": {"models": null}})).await;
+    ns.ready(&["restapi/shop", "apiroute/place"]).await;
+    eventually("no model is left", PATIENCE, async || {
+        let found = models().await;
+        if found.is_empty() { Ok(()) } else { Err(format!("{found:?}")) }
+    })
+    .await;
+    let validators = aws.apigateway.get_request_validators().rest_api_id(&api).send().await.unwrap();
+    assert_eq!(validators.items.unwrap_or_default(), []);
+    assert_eq!(post(&ns, "place", "", &[], &json!(1)).await.status, 200);
+
+    // What is no draft 4 is said, and changes nothing.
+    ns.patch("apiroute/place", json!({"spec": {"request": {"bodySchema": "{properties: {a: {const: 1}}}"}}})).await;
+    let message = ns.stalled("apiroute/place", "InvalidSpec").await;
+    assert_eq!(
+        message,
+        "spec.request.bodySchema at /properties/a: `const` is no keyword of JSON Schema draft 4, which is all that API Gateway knows"
+    );
+    assert_eq!(post(&ns, "place", "", &[], &json!(1)).await.status, 200);
 }

@@ -18,8 +18,10 @@ fn routes() -> Vec<(&'static str, Value, &'static str)> {
                    `selectionPattern`: it is the default";
     let no_machine = "spec.target: Invalid value: a task's token says which task is meant, and a mock calls nothing: leave \
                       `stateMachineRef`, `arn`, `stateMachineRefs` and `stages` out";
-    let either = "spec.response: Invalid value: set either `headers`, which change the action's own responses, or \
-                  `responses`, which replace them";
+    let either = "spec.response: Invalid value: set either `output`, `statuses` and `headers`, which change the \
+                  action's own responses, or `responses`, which replace them";
+    let one_part =
+        "spec.response.output[0]: Invalid value: set exactly one of `from`, `context`, `stageVariable`, `value`";
     let one_value = "spec.response.headers[0]: Invalid value: set exactly one of `value`, `header`, `body`, `context`, \
                      `stageVariable`";
     let header = |source: Value| {
@@ -140,6 +142,12 @@ fn routes() -> Vec<(&'static str, Value, &'static str)> {
         (
             json!({"target": {"action": "Mock", "mock": {"statusCode": 200}, "stateMachineRef": null}, "invokeRole": {"arn": "arn:aws:iam::111122223333:role/r"}}),
             "spec: Invalid value: a mock calls nothing: leave invokeRole, request.templates and request.contentTypes out",
+        ),
+        (json!({"response": {"output": [{"to": "/a"}]}}), one_part),
+        (json!({"response": {"output": [{"to": "/a", "from": "", "context": "requestId"}]}}), one_part),
+        (
+            json!({"response": {"statuses": [{"status": 409}]}}),
+            "spec.response.statuses[0]: Invalid value: set `becomes`, `body` or both",
         ),
         (json!({"response": {}}), either),
         (json!({"response": {"headers": [header(json!({"value": "a"}))], "responses": [{"statusCode": 200, "integration": {}}]}}), either),

@@ -2,7 +2,9 @@
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use stepgate::mapping::{Action, Response, default_responses, mock_response};
+use stepgate::mapping::{
+    Action, Changes, Input, Response, Source, Status, default_responses, mock_response, own_statuses,
+};
 
 use crate::harness::{Call, evaluate, hostile_cases, needs_velocity, velocity};
 
@@ -12,7 +14,12 @@ const EXECUTION: &str = "arn:aws:states:eu-central-1:111122223333:execution:demo
 /// The status and body that the client gets where Step Functions answers like this: the response is chosen as API
 /// Gateway does, by the pattern that matches the whole status.
 fn respond(action: Action, status: u16, answered: &Value) -> (u64, Value) {
-    let responses = default_responses(action);
+    changed(action, &Changes::default(), status, answered)
+}
+
+/// As [`respond`], of a route with changes.
+fn changed(action: Action, changes: &Changes, status: u16, answered: &Value) -> (u64, Value) {
+    let responses = default_responses(action, changes);
     let matches = |response: &&Response| {
         response.selection_pattern.as_ref().is_some_and(|pattern| {
             // The patterns are `N\d{2}`.
@@ -52,7 +59,7 @@ fn a_finished_execution_answers_with_its_output() {
         assert_eq!(respond(Action::StartSyncExecution, 200, &answered), (200, output));
     }
     let verbatim = json!({"status": "SUCCEEDED", "output": "{\"price\": 10.00}"});
-    let template = &default_responses(Action::StartSyncExecution)[0].templates["application/json"];
+    let template = &default_responses(Action::StartSyncExecution, &Changes::default())[0].templates["application/json"];
     let answer = evaluate(template, &Call::body(verbatim.to_string())).unwrap();
     assert_eq!(answer.output.trim(), "{\"price\": 10.00}");
 }
@@ -168,7 +175,7 @@ fn what_fails_behind_the_gateway_is_a_bad_gateway() {
     let answered = json!({"__type": "InternalServerError", "message": MACHINE});
     assert_eq!(respond(Action::StartExecution, 500, &answered), (502, json!({"error": "ServiceUnavailable"})));
     let html = Call::body("<html>it's down</html>");
-    let responses = default_responses(Action::StartExecution);
+    let responses = default_responses(Action::StartExecution, &Changes::default());
     let answer = evaluate(&responses[2].templates["application/json"], &html).unwrap();
     assert_eq!(answer.json(), json!({"error": "ServiceUnavailable"}));
 }
@@ -263,4 +270,88 @@ fn a_mock_answers_with_what_was_given() {
         let answer = evaluate(&response.templates["application/json"], &Call::body("{}")).unwrap();
         assert_eq!((response.status.as_str(), answer.json(), answer.status), ("418", body, None));
     }
+}
+
+#[test]
+fn an_output_is_picked_renamed_and_wrapped() {
+    needs_velocity!();
+    let part = |to: &str, source| Input { to: to.to_owned(), source };
+    let output = |pointer: &str| Source::Output(Some(pointer.to_owned()));
+    let changes = Changes {
+        output: vec![
+            part("/data/id", output("/order/id")),
+            part("/data/price", output("/price")),
+            part("/data/ok", output("/ok")),
+            part("/data/none", output("/none")),
+            part("/data/list", output("/list")),
+            part("/all", Source::Output(None)),
+            part("/execution", Source::Body(Some("/name".into()))),
+            part("/request", Source::Context("requestId".into())),
+            part("/version", Source::Value(json!({"n": 1}))),
+        ],
+        ..Changes::default()
+    };
+    for value in hostile_cases() {
+        for price in [json!(10), json!(-1.5), json!(1.5e30), json!(0)] {
+            let made = json!({"order": {"id": value}, "price": price, "ok": false, "list": [1], "none": null});
+            let answered = json!({"status": "SUCCEEDED", "name": "n", "output": made.to_string()});
+            let (status, body) = changed(Action::StartSyncExecution, &changes, 200, &answered);
+            let data = json!({"id": value, "price": price, "ok": false, "none": null, "list": null});
+            let expected = json!({"data": data, "all": made, "execution": "n", "request": null, "version": {"n": 1}});
+            assert_eq!((status, body), (200, expected));
+        }
+    }
+    for output in ["[]", "\"{a\"", "null", "1"] {
+        let answered = json!({"status": "SUCCEEDED", "name": "n", "output": output});
+        let (_, body) = changed(Action::StartSyncExecution, &changes, 200, &answered);
+        assert_eq!(body["data"], json!({"id": null, "price": null, "ok": null, "none": null, "list": null}));
+        assert_eq!(body["all"], serde_json::from_str::<Value>(output).unwrap());
+    }
+    let failed = json!({"status": "FAILED", "error": "E", "cause": "c"});
+    assert_eq!(changed(Action::StartSyncExecution, &changes, 200, &failed), (500, json!({"error": "E", "cause": "c"})));
+    let changes = Changes {
+        output: vec![
+            part("/id", Source::Body(Some("/executionArn".into()))),
+            part("/at", Source::Body(Some("/startDate".into()))),
+        ],
+        ..Changes::default()
+    };
+    let answered = json!({"executionArn": format!("{EXECUTION}x"), "startDate": 1.5});
+    assert_eq!(
+        changed(Action::StartExecution, &changes, 200, &answered),
+        (202, json!({"id": format!("{EXECUTION}x"), "at": 1.5}))
+    );
+}
+
+#[test]
+fn a_status_becomes_another_with_another_body() {
+    needs_velocity!();
+    let becomes = |status| Status { becomes: Some(status), body: None };
+    let all = [
+        (202, becomes(201)),
+        (409, Status { becomes: Some(200), body: Some(json!({"it's": "$there"})) }),
+        (429, becomes(503)),
+    ];
+    let changes = Changes { statuses: all.into(), ..Changes::default() };
+    let started = json!({"executionArn": format!("{EXECUTION}x"), "startDate": 1.5});
+    assert_eq!(changed(Action::StartExecution, &changes, 200, &started).0, 201);
+    let error = |type_: &str| changed(Action::StartExecution, &changes, 400, &json!({"__type": type_, "message": "m"}));
+    assert_eq!(error("ExecutionAlreadyExists"), (200, json!({"it's": "$there"})));
+    assert_eq!(error("ExecutionLimitExceeded"), (503, json!({"error": "ExecutionLimitExceeded", "message": "m"})));
+    assert_eq!(error("InvalidName"), (400, json!({"error": "InvalidName", "message": "m"})));
+    let all = [
+        (200, becomes(203)),
+        (500, Status { becomes: None, body: Some(json!({"sorry": true})) }),
+        (502, Status { becomes: Some(500), body: Some(json!(1)) }),
+    ];
+    let changes = Changes { statuses: all.into(), ..Changes::default() };
+    let sync = |status: &str| {
+        changed(Action::StartSyncExecution, &changes, 200, &json!({"status": status, "output": "{}", "error": "E"}))
+    };
+    assert_eq!(sync("SUCCEEDED"), (203, json!({})));
+    assert_eq!(sync("FAILED"), (500, json!({"sorry": true})));
+    assert_eq!(sync("TIMED_OUT"), (504, json!({"error": "E", "cause": null})));
+    assert_eq!(changed(Action::StartSyncExecution, &changes, 503, &json!({})), (500, json!(1)));
+    assert_eq!(own_statuses(Action::StartExecution), [202, 400, 404, 409, 410, 413, 429, 500, 502]);
+    assert_eq!(own_statuses(Action::StartSyncExecution), [200, 400, 404, 409, 410, 413, 429, 500, 502, 504]);
 }

@@ -17,6 +17,7 @@ fn record(revision: i64, hash: &str) -> Record {
         routes: if hash.is_empty() { vec![] } else { vec![served] },
         roles: BTreeMap::new(),
         authorizers: false,
+        models: false,
     }
 }
 

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value, json};
 
 use crate::api::{APIRouteSpec, Action, Method as Verb, RequestSpec, ValueSource};
+use crate::resources::model::Models;
 use crate::resources::route::{At, Method};
 use crate::validate::rest_api::ValidApi;
 
@@ -19,6 +20,7 @@ const DESCRIBED_ELSEWHERE: [&str; 3] = ["accept", "authorization", "content-type
 pub fn document(
     valid: &ValidApi,
     methods: &BTreeMap<At, Method>,
+    models: &Models,
     specs: &BTreeMap<At, &APIRouteSpec>,
     extensions: bool,
 ) -> Value {
@@ -27,7 +29,7 @@ pub fn document(
         // What is here for browsers is nobody's to call.
         methods.retain(|at, _| specs.contains_key(at));
     }
-    let mut document = super::document(valid, &methods);
+    let mut document = super::document(valid, &methods, models);
     document["servers"] = servers(valid);
     let mut schemas: BTreeSet<&'static str> = BTreeSet::new();
     for (at, spec) in specs.iter().filter(|(at, _)| methods.contains_key(*at)) {
@@ -35,7 +37,12 @@ pub fn document(
         describe(operation, spec, &mut schemas);
     }
     if !schemas.is_empty() {
-        document["components"]["schemas"] = schemas.into_iter().map(|name| (name.to_owned(), schema(name))).collect();
+        // The RestAPI's models are there already.
+        let mut all = document["components"]["schemas"].as_object().cloned().unwrap_or_default();
+        for name in schemas {
+            all.entry(name).or_insert_with(|| schema(name));
+        }
+        document["components"]["schemas"] = json!(all);
     }
     if !extensions {
         document["paths"] = plain_paths(document["paths"].take());
@@ -62,10 +69,17 @@ fn describe(operation: &mut Value, spec: &APIRouteSpec, schemas: &mut BTreeSet<&
     let parameters = parameters(spec);
     if !parameters.is_empty() {
         let mut all = operation["parameters"].as_array().cloned().unwrap_or_default();
-        all.extend(parameters);
+        let same = |one: &Value, other: &Value| one["name"] == other["name"] && one["in"] == other["in"];
+        for parameter in parameters {
+            // A required one is there already.
+            match all.iter_mut().find(|other| same(other, &parameter)) {
+                Some(other) => other["schema"] = parameter["schema"].clone(),
+                None => all.push(parameter),
+            }
+        }
         operation["parameters"] = json!(all);
     }
-    if takes_body(spec) {
+    if takes_body(spec) && operation.get("requestBody").is_none() {
         let raw = request.templates.as_ref().map(|templates| templates.keys().cloned().collect());
         let types: Vec<String> = request.content_types.or(raw).unwrap_or_else(|| vec!["application/json".to_owned()]);
         let content: Map<String, Value> = types.into_iter().map(|type_| (type_, json!({"schema": {}}))).collect();
@@ -318,7 +332,7 @@ mod tests {
         let valid_route = |route| routes::validate(&world, &api, &valid, route).unwrap();
         let methods = objects.iter().map(|route| valid_route(route)).map(|route| (route.at, route.method)).collect();
         let specs = objects.iter().map(|route| (At::of(&route.spec), &route.spec)).collect();
-        document(&valid, &methods, &specs, extensions)
+        document(&valid, &methods, &valid.models, &specs, extensions)
     }
 
     #[test]

@@ -8,11 +8,12 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use crate::resources::gateway_response::GatewayResponses;
+use crate::resources::model::Models;
 use crate::resources::route::{At, Integration, Method, MethodResponse};
 use crate::validate::rest_api::ValidApi;
 
-/// The document of these methods.
-pub fn document(valid: &ValidApi, methods: &BTreeMap<At, Method>) -> Value {
+/// The document of these methods and models.
+pub fn document(valid: &ValidApi, methods: &BTreeMap<At, Method>, models: &Models) -> Value {
     let mut paths: Map<String, Value> = Map::new();
     for (at, method) in methods {
         let path = paths.entry(at.path.clone()).or_insert_with(|| json!({}));
@@ -25,6 +26,11 @@ pub fn document(valid: &ValidApi, methods: &BTreeMap<At, Method>) -> Value {
         "paths": paths,
         "x-amazon-apigateway-endpoint-configuration": {"types": [valid.settings.endpoint]},
     });
+    if !models.is_empty() {
+        document["components"]["schemas"] = json!(models);
+        let text = document["components"].to_string().replace("\"#/models/", "\"#/components/schemas/");
+        document["components"] = serde_json::from_str(&text).unwrap_or_default();
+    }
     if !valid.gateway_responses.is_empty() {
         document["x-amazon-apigateway-gateway-responses"] = gateway_responses(&valid.gateway_responses);
     }
@@ -56,7 +62,7 @@ fn gateway_responses(responses: &GatewayResponses) -> Value {
 }
 
 fn operation(path: &str, method: &Method) -> Value {
-    let parameters: Vec<Value> = path
+    let mut parameters: Vec<Value> = path
         .split('/')
         .filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'))
         .map(|name| {
@@ -67,8 +73,21 @@ fn operation(path: &str, method: &Method) -> Value {
     let responses: Map<String, Value> =
         method.responses.iter().map(|(status, response)| (status.clone(), declared(status, response))).collect();
     let mut operation = json!({"operationId": method.operation_name, "responses": responses});
+    for (name, required) in &method.parameters {
+        let place = if name.starts_with("method.request.header.") { "header" } else { "query" };
+        let name = name.splitn(4, '.').last();
+        parameters.push(json!({"name": name, "in": place, "required": required, "schema": {"type": "string"}}));
+    }
     if !parameters.is_empty() {
         operation["parameters"] = json!(parameters);
+    }
+    if !method.models.is_empty() {
+        let content: Map<String, Value> =
+            method.models.iter().map(|(kind, name)| (kind.clone(), json!({"schema": model(name)}))).collect();
+        operation["requestBody"] = json!({"content": content, "required": true});
+    }
+    if let Some(validator) = &method.validator {
+        operation["x-amazon-apigateway-request-validator"] = json!(validator);
     }
     if let Some(security) = security::of(method) {
         operation["security"] = security;
@@ -85,7 +104,14 @@ fn declared(status: &str, response: &MethodResponse) -> Value {
         let name = header.trim_start_matches("method.response.header.");
         declared["headers"][name] = json!({"schema": {"type": "string"}});
     }
+    for (kind, name) in &response.models {
+        declared["content"][kind] = json!({"schema": model(name)});
+    }
     declared
+}
+
+fn model(name: &str) -> Value {
+    json!({"$ref": format!("#/components/schemas/{name}")})
 }
 
 fn integration(integration: &Integration, method: &Method) -> Value {
@@ -117,6 +143,9 @@ fn integration(integration: &Integration, method: &Method) -> Value {
         if let Some(text) = text {
             value[name] = json!(text);
         }
+    }
+    if let Some(handling) = &integration.content_handling {
+        value["contentHandling"] = json!(handling);
     }
     if !integration.parameters.is_empty() {
         value["requestParameters"] = json!(integration.parameters);

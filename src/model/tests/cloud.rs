@@ -17,9 +17,12 @@ use crate::policy::statement::Document;
 use crate::resources::deployment::remote::Found;
 use crate::resources::deployment::{Record, RecordStep, parse_description};
 use crate::resources::gateway_response::{self, GatewayResponses};
+use crate::resources::model::{self, Models};
 use crate::resources::route::{At, Method, Observed as Tree, parent};
 use crate::resources::stage::Serves;
-use crate::resources::{Patch, PatchOp, Step, authorizer, deployment, log_group, rest_api, role, route, stage};
+use crate::resources::{
+    Patch, PatchOp, Step, authorizer, deployment, log_group, request_validator, rest_api, role, route, stage,
+};
 use crate::validate::fixture::the_api;
 use crate::validate::rest_api::{ValidApi, validate};
 use crate::validate::route::{Refusal, ValidRoute, operation_name, validate as validate_route};
@@ -43,6 +46,9 @@ pub struct Cloud {
     pub snapshots: BTreeMap<String, BTreeMap<At, (Method, Calls)>>,
     /// What each method of the tree calls.
     calls: BTreeMap<At, Calls>,
+    pub models: Models,
+    /// Their names are their ids.
+    pub validators: request_validator::Observed,
     made: usize,
     /// As a reconcile knows it.
     pub unsettled: BTreeMap<String, Duration>,
@@ -83,6 +89,8 @@ impl Cloud {
             api: self.api.clone(),
             tree: self.tree.clone(),
             authorizers: self.authorizers.clone(),
+            models: Some(self.models.clone()),
+            validators: Some(self.validators.clone()),
             stages: self.stages.clone(),
             roles: names.into_iter().map(|name| (name.clone(), self.roles.get(&name).cloned())).collect(),
             log_groups: Some(self.log_groups.clone()),
@@ -149,6 +157,38 @@ impl Cloud {
         }
     }
 
+    /// AWS refuses references to models that are not there, and keeps those that are referred to.
+    fn model(&mut self, step: &model::Step) {
+        match step {
+            model::Step::Create { name, schema } | model::Step::Update { name, schema } => {
+                let there = |name: &String| self.models.contains_key(name) || model::BUILT_IN.contains(&name.as_str());
+                assert!(model::references(schema).iter().all(there), "{step}: {schema}");
+                self.models.insert(name.clone(), schema.clone());
+            }
+            model::Step::Delete { name } => {
+                self.models.remove(name).unwrap_or_else(|| panic!("{step}"));
+                let by_methods = self.tree.methods.values().flat_map(Method::model_names);
+                let by_models: BTreeSet<String> = self.models.values().flat_map(model::references).collect();
+                assert!(by_methods.chain(&by_models).all(|used| used != name), "{step}: it is in use");
+            }
+        }
+    }
+
+    fn validator(&mut self, step: &request_validator::Step) {
+        use request_validator::{Found, Step};
+        match step {
+            Step::Create { name, body, parameters } => {
+                let found = Found { name: name.clone(), body: *body, parameters: *parameters };
+                self.validators.insert(name.clone(), found);
+            }
+            Step::Update { .. } => panic!("{step}"),
+            Step::Delete { id, .. } => {
+                let used = self.tree.methods.values().any(|method| method.validator.as_ref() == Some(id));
+                assert!(!used && self.validators.remove(id).is_some(), "{step}");
+            }
+        }
+    }
+
     fn id(&mut self, kind: &str) -> String {
         self.made += 1;
         format!("{kind}-{}", self.made)
@@ -161,6 +201,8 @@ impl Cloud {
             Step::StateMachine(step) => panic!("{step}"),
             Step::RestApi(step) => self.rest_api(step),
             Step::Authorizer(step) => self.authorizer(step),
+            Step::Model(step) => self.model(step),
+            Step::RequestValidator(step) => self.validator(step),
             Step::Route(step) => self.route(step, attachment),
             Step::GatewayResponse(gateway_response::Step::Put { type_, response, exists }) => {
                 let before = self.gateway_responses.insert(type_.clone(), response.clone());

@@ -2,6 +2,7 @@
 
 mod attach;
 mod authorizers;
+mod checks;
 mod cloud;
 mod cors;
 mod gateway_responses;

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::authorizer::Authorizer;
 use super::gateway_response::GatewayResponses;
+use super::model::Models;
 use super::rest_api::settings::Settings;
 use super::route::{At, Method};
 use crate::identity::{Key, TAG_PREFIX, content_hash};
@@ -37,6 +38,9 @@ pub struct Record {
     /// Whether there were authorizers: where no manifest has any left, this says to look for those to delete.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub authorizers: bool,
+    /// Whether the API had models of its own then: their removal is noticed by it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub models: bool,
 }
 
 /// A route in a snapshot.
@@ -159,6 +163,9 @@ pub struct BesideMethods<'a> {
     /// The authorizers that the methods name.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub authorizers: BTreeMap<String, Authorizer>,
+    /// Schemas by the model's name, without those whose name says what they hold: methods that name them cover these.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub models: Option<Models>,
 }
 
 /// The content's hash: it covers everything that a stage serves from the snapshot.
@@ -202,6 +209,7 @@ mod tests {
             routes: vec![],
             roles: BTreeMap::new(),
             authorizers: false,
+            models: false,
         }
     }
 

@@ -8,6 +8,10 @@
 //! | authorizer | PutMethod `authorizerId` | UpdateMethod `replace /authorizerId` | `authorizerId` |
 //! | scopes | PutMethod `authorizationScopes` | UpdateMethod `add`, `remove /authorizationScopes` | `authorizationScopes` |
 //! | API key | PutMethod `apiKeyRequired` (false) | UpdateMethod `replace /apiKeyRequired` | `apiKeyRequired` |
+//! | declared parameters | PutMethod `requestParameters` | UpdateMethod `add`, `replace`, `remove /requestParameters/<name>` | `requestParameters` |
+//! | models of the body | PutMethod `requestModels` | UpdateMethod `add`, `replace`, `remove /requestModels/<type>` | `requestModels` |
+//! | validator | PutMethod `requestValidatorId` | UpdateMethod `replace /requestValidatorId` (with nothing: none) | `requestValidatorId` |
+//! | content handling | PutIntegration `contentHandling` | UpdateIntegration `replace /contentHandling` (with nothing: none) | `contentHandling` |
 //! | integration type | PutIntegration `type` | PutIntegration | `type` |
 //! | URI | PutIntegration `uri` | UpdateIntegration `replace /uri` | `uri` |
 //! | role | PutIntegration `credentials` | UpdateIntegration `replace /credentials` | `credentials` |
@@ -71,6 +75,15 @@ pub struct Method {
     pub scopes: BTreeSet<String>,
     /// Whether callers need an API key.
     pub api_key_required: bool,
+    /// Declared parameters, as `method.request.querystring.<name>`, and whether they are required.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub parameters: BTreeMap<String, bool>,
+    /// Names of models by content type: what bodies are checked against.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub models: BTreeMap<String, String>,
+    /// The name of the validator; its id where AWS has one that no name is known of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validator: Option<String>,
     /// What answers; absent where a crash left the method half made.
     pub integration: Option<Integration>,
     /// Declared responses, by status.
@@ -95,6 +108,9 @@ pub struct Integration {
     pub parameters: BTreeMap<String, String>,
     /// Mapping templates by content type.
     pub templates: BTreeMap<String, String>,
+    /// `CONVERT_TO_BINARY` or `CONVERT_TO_TEXT`; absent: bodies pass as they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content_handling: Option<String>,
     /// `NEVER`: anything else sends an unmapped body as it is, with our credentials (AWS.md §3).
     pub passthrough: String,
     /// In milliseconds.
@@ -123,6 +139,9 @@ pub struct IntegrationResponse {
     pub headers: BTreeMap<String, String>,
     /// Mapping templates by content type.
     pub templates: BTreeMap<String, String>,
+    /// `CONVERT_TO_BINARY` or `CONVERT_TO_TEXT`; absent: bodies pass as they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content_handling: Option<String>,
 }
 
 /// A response header's name in API Gateway's mappings.
@@ -191,6 +210,7 @@ fn changed(from: &Method, to: &Method) -> impl Iterator<Item = &'static str> {
     [
         ("authorization", authorization(from) != authorization(to)),
         ("owner", from.operation_name != to.operation_name),
+        ("validation", from.parameters != to.parameters || from.models != to.models || from.validator != to.validator),
         ("integration", from.integration != to.integration),
         ("responses", from.responses != to.responses || from.integration_responses != to.integration_responses),
     ]
@@ -276,9 +296,24 @@ pub fn parent(path: &str) -> &str {
     }
 }
 
-/// The patches of UpdateMethod; `id` knows the ids of authorizers.
-fn method_patches(from: &Method, to: &Method, id: impl Fn(&str) -> String) -> Vec<Patch> {
+impl Method {
+    /// The models that it refers to.
+    pub fn model_names(&self) -> impl Iterator<Item = &String> {
+        self.models.values().chain(self.responses.values().flat_map(|response| response.models.values()))
+    }
+}
+
+/// The patches of UpdateMethod; `id` knows the ids of authorizers, `validator` is the id of the one that `to` names.
+fn method_patches(from: &Method, to: &Method, id: impl Fn(&str) -> String, validator: &str) -> Vec<Patch> {
     let mut patches = Vec::new();
+    if from.validator != to.validator {
+        patches.push(Patch::replace("/requestValidatorId", validator));
+    }
+    let flags = |parameters: &BTreeMap<String, bool>| {
+        parameters.iter().map(|(name, required)| (name.clone(), required.to_string())).collect::<BTreeMap<_, _>>()
+    };
+    map_patches(&mut patches, "/requestParameters", &flags(&from.parameters), &flags(&to.parameters));
+    map_patches(&mut patches, "/requestModels", &from.models, &to.models);
     if from.authorization != to.authorization {
         patches.push(Patch::replace("/authorizationType", &to.authorization));
     }
@@ -325,6 +360,9 @@ fn integration_patches(from: &Integration, to: &Integration) -> Option<Vec<Patch
             (Some(_), None) => return None,
             _ => {}
         }
+    }
+    if from.content_handling != to.content_handling {
+        patches.push(Patch::replace("/contentHandling", to.content_handling.clone().unwrap_or_default()));
     }
     if from.passthrough != to.passthrough {
         patches.push(Patch::replace("/passthroughBehavior", &to.passthrough));

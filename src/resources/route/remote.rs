@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_apigateway::Client;
-use aws_sdk_apigateway::types::{IntegrationType, Method as SdkMethod};
+use aws_sdk_apigateway::types::{ContentHandlingStrategy, IntegrationType, Method as SdkMethod};
 
 use super::{
     At, DEFAULT_TIMEOUT_MILLIS, Integration, IntegrationResponse, Method, MethodResponse, Observed, Patch, Step,
@@ -49,6 +49,7 @@ fn observed_method(method: SdkMethod) -> Method {
                     selection_pattern: response.selection_pattern.filter(|pattern| !pattern.is_empty()),
                     headers: response.response_parameters.unwrap_or_default().into_iter().collect(),
                     templates: response.response_templates.unwrap_or_default().into_iter().collect(),
+                    content_handling: response.content_handling.map(|it| it.as_str().to_owned()),
                 },
             );
         }
@@ -59,6 +60,7 @@ fn observed_method(method: SdkMethod) -> Method {
             credentials: integration.credentials,
             parameters: integration.request_parameters.unwrap_or_default().into_iter().collect(),
             templates: integration.request_templates.unwrap_or_default().into_iter().collect(),
+            content_handling: integration.content_handling.map(|it| it.as_str().to_owned()),
             passthrough: integration.passthrough_behavior.unwrap_or_default(),
             timeout_millis: match integration.timeout_in_millis {
                 0 => DEFAULT_TIMEOUT_MILLIS,
@@ -74,6 +76,9 @@ fn observed_method(method: SdkMethod) -> Method {
         authorization,
         scopes: method.authorization_scopes.unwrap_or_default().into_iter().collect(),
         api_key_required: method.api_key_required.unwrap_or_default(),
+        parameters: method.request_parameters.unwrap_or_default().into_iter().collect(),
+        models: method.request_models.unwrap_or_default().into_iter().collect(),
+        validator: method.request_validator_id.filter(|id| !id.is_empty()),
         integration,
         responses: method
             .method_responses
@@ -89,7 +94,16 @@ fn observed_method(method: SdkMethod) -> Method {
     }
 }
 
-/// Carries out one step. `resources` are the ids by path, and gain those of new resources; `authorizers` are ids by name.
+/// The ids of what methods name.
+#[derive(Clone, Copy)]
+pub struct Named<'a> {
+    /// Of authorizers, by name.
+    pub authorizers: &'a BTreeMap<String, String>,
+    /// Of request validators, by name.
+    pub validators: &'a BTreeMap<String, String>,
+}
+
+/// Carries out one step. `resources` are the ids by path, and gain those of new resources.
 ///
 /// # Errors
 /// What AWS answers; that something to be deleted is already gone is no error.
@@ -97,7 +111,7 @@ pub async fn carry_out(
     apigateway: &Client,
     api: &str,
     resources: &mut BTreeMap<String, String>,
-    authorizers: &BTreeMap<String, String>,
+    named: Named<'_>,
     step: &Step,
 ) -> Result<(), AwsError> {
     match step {
@@ -118,7 +132,7 @@ pub async fn carry_out(
         }
         Step::Put { at, from, to } => {
             let resource = id(resources, &at.path, "PutMethod")?;
-            let place = Place { apigateway, api, resource, verb: &at.method, authorizers };
+            let place = Place { apigateway, api, resource, verb: &at.method, named };
             let Err(error) = place.change(from.as_deref(), to).await else { return Ok(()) };
             if error.class == Class::Terminal {
                 place.restore(from.as_deref()).await?;
@@ -127,7 +141,7 @@ pub async fn carry_out(
         }
         Step::Delete { at } => {
             let Some(resource) = resources.get(&at.path) else { return Ok(()) };
-            Place { apigateway, api, resource, verb: &at.method, authorizers }.delete().await
+            Place { apigateway, api, resource, verb: &at.method, named }.delete().await
         }
         Step::DeleteResource { id, .. } => {
             let answer = apigateway.delete_resource().rest_api_id(api).resource_id(id).send().await;
@@ -146,7 +160,7 @@ struct Place<'a> {
     api: &'a str,
     resource: &'a str,
     verb: &'a str,
-    authorizers: &'a BTreeMap<String, String>,
+    named: Named<'a>,
 }
 
 impl Place<'_> {
@@ -155,7 +169,8 @@ impl Place<'_> {
         match from {
             None => self.put_method(to).await?,
             Some(from) => {
-                let patches = method_patches(from, to, |name| self.authorizer(name).unwrap_or_default());
+                let id = |name: &str| self.authorizer(name).unwrap_or_default();
+                let patches = method_patches(from, to, id, self.validator(to).unwrap_or_default());
                 if !patches.is_empty() {
                     self.apigateway
                         .update_method()
@@ -241,6 +256,12 @@ impl Place<'_> {
         Ok(())
     }
 
+    /// The id of a method's validator: a name that is not known is an id.
+    fn validator<'m>(&'m self, method: &'m Method) -> Option<&'m str> {
+        let name = method.validator.as_ref()?;
+        Some(self.named.validators.get(name).unwrap_or(name))
+    }
+
     /// Puts back what was there, from nothing: how far the refused change got is not known.
     async fn restore(&self, from: Option<&Method>) -> Result<(), AwsError> {
         self.delete().await?;
@@ -263,7 +284,7 @@ impl Place<'_> {
     }
 
     fn authorizer(&self, name: &str) -> Option<String> {
-        authorizer::id(self.authorizers, name)
+        authorizer::id(self.named.authorizers, name)
     }
 
     async fn put_method(&self, method: &Method) -> Result<(), AwsError> {
@@ -278,6 +299,9 @@ impl Place<'_> {
             .set_authorization_scopes(scopes)
             .api_key_required(method.api_key_required)
             .operation_name(&method.operation_name)
+            .set_request_parameters(Some(method.parameters.clone().into_iter().collect()))
+            .set_request_models(Some(method.models.clone().into_iter().collect()))
+            .set_request_validator_id(self.validator(method).map(str::to_owned))
             .send()
             .await
             .map(drop)
@@ -328,6 +352,7 @@ impl Place<'_> {
             .set_credentials(integration.credentials.clone())
             .set_request_parameters(Some(integration.parameters.clone().into_iter().collect()))
             .set_request_templates(Some(integration.templates.clone().into_iter().collect()))
+            .set_content_handling(integration.content_handling.as_deref().map(ContentHandlingStrategy::from))
             .passthrough_behavior(&integration.passthrough)
             .timeout_in_millis(integration.timeout_millis)
             .send()
@@ -344,6 +369,7 @@ impl Place<'_> {
             .http_method(self.verb)
             .status_code(status)
             .set_selection_pattern(response.selection_pattern.clone())
+            .set_content_handling(response.content_handling.as_deref().map(ContentHandlingStrategy::from))
             .set_response_parameters(Some(response.headers.clone().into_iter().collect()))
             .set_response_templates(Some(response.templates.clone().into_iter().collect()))
             .send()

@@ -7,6 +7,9 @@ fn method(operation: &str) -> Method {
         authorizer: None,
         scopes: BTreeSet::new(),
         api_key_required: false,
+        parameters: BTreeMap::new(),
+        models: BTreeMap::new(),
+        validator: None,
         integration: Some(Integration {
             type_: "AWS".into(),
             http_method: Some("POST".into()),
@@ -14,6 +17,7 @@ fn method(operation: &str) -> Method {
             credentials: Some("arn:aws:iam::111122223333:role/r".into()),
             parameters: BTreeMap::new(),
             templates: BTreeMap::from([("application/json".into(), "{}".into())]),
+            content_handling: None,
             passthrough: "NEVER".into(),
             timeout_millis: DEFAULT_TIMEOUT_MILLIS,
         }),
@@ -90,9 +94,12 @@ fn only_the_difference_of_an_integration_is_patched() {
     let mut to = from.clone();
     to.templates = BTreeMap::from([("application/x-amz-json-1.0".into(), "{}".into())]);
     to.timeout_millis = 5000;
+    to.content_handling = Some("CONVERT_TO_TEXT".into());
+    assert_eq!(integration_patches(&to, &from).unwrap()[0], Patch::replace("/contentHandling", ""));
     assert_eq!(
         integration_patches(&from, &to),
         Some(vec![
+            Patch::replace("/contentHandling", "CONVERT_TO_TEXT"),
             Patch::replace("/timeoutInMillis", "5000"),
             Patch::add("/requestTemplates/application~1x-amz-json-1.0", "{}"),
             Patch::remove("/requestTemplates/application~1json"),
@@ -138,14 +145,36 @@ fn each_change_of_a_method_is_patched_on_its_own() {
         ..from.clone()
     };
     assert_eq!(
-        method_patches(&from, &to, str::to_owned),
+        method_patches(&from, &to, str::to_owned, ""),
         [
             Patch::replace("/authorizationType", "NONE"),
             Patch::replace("/apiKeyRequired", "true"),
             Patch::replace("/operationName", "demo_b")
         ]
     );
-    assert_eq!(method_patches(&from, &from, str::to_owned), []);
+    assert_eq!(method_patches(&from, &from, str::to_owned, ""), []);
+    let checked = Method {
+        parameters: BTreeMap::from([("method.request.querystring.page".into(), true)]),
+        models: BTreeMap::from([("application/json".into(), "Order".into())]),
+        validator: Some("stepgate-body-and-parameters".into()),
+        ..from.clone()
+    };
+    assert_eq!(
+        method_patches(&from, &checked, str::to_owned, "v1"),
+        [
+            Patch::replace("/requestValidatorId", "v1"),
+            Patch::add("/requestParameters/method.request.querystring.page", "true"),
+            Patch::add("/requestModels/application~1json", "Order"),
+        ]
+    );
+    assert_eq!(
+        method_patches(&checked, &from, str::to_owned, ""),
+        [
+            Patch::replace("/requestValidatorId", ""),
+            Patch::remove("/requestParameters/method.request.querystring.page"),
+            Patch::remove("/requestModels/application~1json"),
+        ]
+    );
 }
 
 #[test]
@@ -160,7 +189,7 @@ fn authorizers_are_named_by_their_ids_and_scopes_change_one_by_one() {
         Method { authorizer: Some("new".into()), scopes: BTreeSet::from(["b".into(), "c".into()]), ..from.clone() };
     let scope = |op, value: &str| Patch { op, path: "/authorizationScopes".into(), value: Some(value.into()) };
     assert_eq!(
-        method_patches(&from, &to, |name| format!("id of {name}")),
+        method_patches(&from, &to, |name| format!("id of {name}"), ""),
         [Patch::replace("/authorizerId", "id of new"), scope(PatchOp::Add, "c"), scope(PatchOp::Remove, "a")]
     );
 }

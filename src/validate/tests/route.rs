@@ -390,3 +390,86 @@ fn a_mock_has_no_role_and_its_own_answer() {
     let message = mock("{").unwrap_err().problem.message;
     assert!(message.starts_with("spec.target.mock.body is not JSON: "), "{message}");
 }
+
+const WITH_MODELS: &str = "{stages: [{name: prod}], models: [{name: Item, schema: '{type: object}'}]}";
+
+fn checked(request: &str) -> Result<ValidRoute, Refusal> {
+    let patch = format!("{{spec: {{request: {request}}}}}");
+    of(&with(&route("demo/r", "POST /orders/{id}", "m"), &patch), "demo/r", WITH_MODELS)
+}
+
+#[test]
+fn checks_of_a_request_have_the_validator_that_they_need() {
+    let validator = |request: &str| checked(request).unwrap().method.validator;
+    assert_eq!(validator("{}"), None);
+    assert_eq!(validator("{bodyModel: Item}").as_deref(), Some("stepgate-body"));
+    assert_eq!(validator("{required: {query: [a]}}").as_deref(), Some("stepgate-parameters"));
+    let request = "{bodySchema: '{items: {$ref: ''#/models/Item''}}', required: {query: [a], headers: [X-B]}, contentTypes: [a/b, c/d], contentHandling: CONVERT_TO_TEXT}";
+    let valid = checked(request).unwrap();
+    assert_eq!(valid.method.validator.as_deref(), Some("stepgate-body-and-parameters"));
+    let parameters = valid.method.parameters.iter().map(|(name, required)| (name.as_str(), *required));
+    assert_eq!(
+        parameters.collect::<Vec<_>>(),
+        [("method.request.header.X-B", true), ("method.request.querystring.a", true)]
+    );
+    let name = valid.models.keys().next().unwrap();
+    assert!(crate::resources::model::is_unnamed(name));
+    assert_eq!(valid.method.models, [("a/b".to_owned(), name.clone()), ("c/d".to_owned(), name.clone())].into());
+    assert_eq!(valid.method.integration.unwrap().content_handling.as_deref(), Some("CONVERT_TO_TEXT"));
+}
+
+#[rstest]
+#[case::model("{bodyModel: Order}", "spec.request.bodyModel: RestAPI demo/api has no model Order; it has Item")]
+#[case::schema(
+    "{bodySchema: '{if: {}}'}",
+    "spec.request.bodySchema: `if` is no keyword of JSON Schema draft 4, which is all that API Gateway knows"
+)]
+#[case::twice(
+    "{required: {query: [a], headers: [a]}}",
+    "spec.request.required.headers: API Gateway takes a once only, as a query parameter or as a header"
+)]
+fn no_check(#[case] request: &str, #[case] message: &str) {
+    assert_eq!(checked(request).unwrap_err().problem.message, message);
+}
+
+#[test]
+fn models_describe_responses() {
+    let patch = "{spec: {response: {responses: [{statusCode: 200, models: {application/json: Item}, integration: {contentHandling: CONVERT_TO_BINARY}}]}}}";
+    let described = |api: &str| of(&with(&route("demo/r", "POST /x", "m"), patch), "demo/r", api);
+    let method = described(WITH_MODELS).unwrap().method;
+    assert_eq!(method.responses["200"].models["application/json"], "Item");
+    assert_eq!(method.integration_responses["200"].content_handling.as_deref(), Some("CONVERT_TO_BINARY"));
+    assert_eq!(
+        described("{stages: [{name: prod}]}").unwrap_err().problem.message,
+        "spec.response.responses[200].models[application/json]: the RestAPI has no model Item"
+    );
+}
+
+#[test]
+fn a_success_is_shaped_and_a_status_changed() {
+    let shaped = |response: &str| validated(&format!("{{spec: {{response: {response}}}}}"));
+    let method = shaped("{output: [{to: /id, from: /executionArn}], statuses: [{status: 202, becomes: 201}, {status: 409, becomes: 200}]}").unwrap().method;
+    assert_eq!(method.responses.keys().collect::<Vec<_>>(), ["201", "400", "502"]);
+    let template = &method.integration_responses["201"].templates["application/json"];
+    assert!(template.contains("\"id\":") && !template.contains("startDate"), "{template}");
+    for (response, message) in [
+        (
+            "{statuses: [{status: 418, becomes: 200}]}",
+            "spec.response.statuses[418]: StartExecution answers with 202, 400, 404, 409, 410, 413, 429, 500, 502 only",
+        ),
+        (
+            "{statuses: [{status: 202, becomes: 400}]}",
+            "spec.response.statuses: the success and 502 can't become each other's status, nor 400; choose others",
+        ),
+        (
+            "{output: [{to: /a, from: /b}, {to: /a/c, from: /d}]}",
+            "spec.response.output[1].to \"/a/c\" and output[0].to \"/a\" write to the same place: keep one, or give each a key of its own",
+        ),
+        (
+            "{output: [{to: /a, from: /b/0}]}",
+            "spec.response.output[0].from \"/b/0\" goes into an array, at \"0\": arrays can only be taken and put as a whole",
+        ),
+    ] {
+        assert_eq!(shaped(response).unwrap_err().problem.message, message);
+    }
+}

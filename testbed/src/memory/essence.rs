@@ -230,11 +230,25 @@ fn of_method(method: &Method, authorizers: &BTreeMap<String, Authorizer>) -> Val
 fn of_api(api: &Api) -> Value {
     type Authorizers = BTreeMap<String, Authorizer>;
     let methods = |methods: &BTreeMap<String, Method>, authorizers: &Authorizers| -> Value {
-        Value::Object(methods.iter().map(|(verb, method)| (verb.clone(), of_method(method, authorizers))).collect())
+        let shown = methods.iter().map(|(verb, method)| {
+            let mut shown = of_method(method, authorizers);
+            if let Some(id) = &method.request_validator_id {
+                shown["requestValidatorId"] = json!(api.validators.get(id).map(|validator| &validator.name));
+            }
+            (verb.clone(), shown)
+        });
+        Value::Object(shown.collect())
     };
     let by_name = |authorizers: &Authorizers| -> BTreeMap<String, Value> {
         authorizers.values().map(|authorizer| (authorizer.name.clone(), stripped(json!(authorizer)))).collect()
     };
+    let models: BTreeMap<_, _> = api
+        .models
+        .iter()
+        .map(|(name, model)| (name, model.schema.as_ref().map(|schema| schema.replace(&api.id, "API"))))
+        .collect();
+    let mut validators: Vec<_> = api.validators.values().map(|validator| &validator.name).collect();
+    validators.sort_unstable();
     let resources: BTreeMap<String, Value> = api
         .resources
         .values()
@@ -277,6 +291,8 @@ fn of_api(api: &Api) -> Value {
     }
     shown["deployments"] = json!(deployments);
     shown["stages"] = json!(stages);
+    shown["models"] = json!(models);
+    shown["validators"] = json!(validators);
     shown
 }
 

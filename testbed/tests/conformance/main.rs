@@ -8,6 +8,7 @@
 
 mod apigateway;
 mod authorizers;
+mod checks;
 mod cloud;
 mod gateway_responses;
 mod iam;
@@ -23,7 +24,14 @@ use stepgate_testbed::Emulator;
 use stepgate_testbed::memory::{InProcess, Memory, Settings};
 
 fn cases() -> impl Iterator<Item = &'static Case> {
-    let of_apis = [apigateway::CASES, authorizers::CASES, gateway_responses::CASES, stages::CASES, settings::CASES];
+    let of_apis = [
+        apigateway::CASES,
+        authorizers::CASES,
+        checks::CASES,
+        gateway_responses::CASES,
+        stages::CASES,
+        settings::CASES,
+    ];
     [iam::CASES, managed::CASES, states::CASES].into_iter().chain(of_apis).flatten()
 }
 

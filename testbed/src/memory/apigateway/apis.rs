@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::super::Context;
 use super::super::wire::{Path, Refusal, input};
 use super::checks::{bad, limit};
-use super::{Answer, Api, Apis, Endpoint, Patch, Place, Resource, find, listed, no_api, policy};
+use super::{Answer, Api, Apis, Endpoint, Patch, Place, Resource, find, listed, models, no_api, policy};
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -88,6 +88,8 @@ pub(super) fn create(context: &mut Context<'_>, apis: &mut Apis, body: Value) ->
         policy,
         root_resource_id: root.clone(),
         tags,
+        models: models::built_in(context),
+        validators: BTreeMap::new(),
         resources: BTreeMap::from([(root.clone(), Resource { id: root, ..Resource::default() })]),
         gateway_responses: BTreeMap::new(),
         authorizers: BTreeMap::new(),

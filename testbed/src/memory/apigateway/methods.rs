@@ -1,13 +1,11 @@
 //! Methods of resources.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Value, json};
 
 use super::super::wire::{Refusal, input};
 use super::checks::{bad, conflict};
 use super::patch::{NO_CONTENT_TYPE, NO_PARAMETER};
-use super::{Answer, Apis, Authorizer, Find, Method, Patch, Place};
+use super::{Answer, Apis, Find, Method, Patch, Place};
 
 const VERBS: &str = "GET,PUT,POST,DELETE,PATCH,OPTIONS,HEAD,ANY";
 
@@ -19,17 +17,18 @@ pub(super) fn verb(text: &str) -> Result<(), Refusal> {
     }
 }
 
-/// The models that every API has; no others are known here.
-pub(super) fn model(name: &str) -> Result<(), Refusal> {
-    match ["Empty", "Error"].contains(&name) {
+/// Only models of the API can be named (rec).
+pub(super) fn model(apis: &Apis, at: Place<'_>, name: &str) -> Result<(), Refusal> {
+    match apis.get(at.api).is_some_and(|api| api.models.contains_key(name)) {
         true => Ok(()),
         false => Err(bad(format!("Invalid model identifier specified: {name}"))),
     }
 }
 
-/// What AWS refuses of a method (rec). There are no validators and models of one's own here.
-fn check(method: &mut Method, authorizers: &BTreeMap<String, Authorizer>) -> Result<(), Refusal> {
-    let authorizer = method.authorizer_id.as_ref().and_then(|id| authorizers.get(id));
+/// What AWS refuses of a method (rec).
+fn check(apis: &Apis, at: Place<'_>, method: &mut Method) -> Result<(), Refusal> {
+    let authorizers = apis.get(at.api).map(|api| &api.authorizers);
+    let authorizer = method.authorizer_id.as_ref().and_then(|id| authorizers?.get(id));
     match method.authorization_type.as_str() {
         // An authorizer is ignored where the type has none (rec for UpdateMethod).
         "NONE" | "AWS_IAM" => method.authorizer_id = None,
@@ -46,10 +45,11 @@ fn check(method: &mut Method, authorizers: &BTreeMap<String, Authorizer>) -> Res
             ));
         }
     }
-    if method.request_validator_id.is_some() {
+    let validator = method.request_validator_id.as_ref();
+    if validator.is_some_and(|id| !apis.get(at.api).is_some_and(|api| api.validators.contains_key(id))) {
         return Err(bad("Invalid Request Validator identifier specified"));
     }
-    method.request_models.iter().flatten().try_for_each(|(_, name)| model(name))?;
+    method.request_models.iter().flatten().try_for_each(|(_, name)| model(apis, at, name))?;
     let mut names = Vec::new();
     for parameter in method.request_parameters.iter().flatten().map(|(name, _)| name) {
         let name = match parameter.splitn(4, '.').collect::<Vec<_>>()[..] {
@@ -69,14 +69,14 @@ fn check(method: &mut Method, authorizers: &BTreeMap<String, Authorizer>) -> Res
 }
 
 pub(super) fn put(apis: &mut Apis, at: Place<'_>, body: Value) -> Answer {
-    let authorizers = apis.get(at.api).map(|api| api.authorizers.clone()).unwrap_or_default();
-    let resource = apis.resource(at)?;
+    apis.resource(at)?;
     verb(at.verb)?;
     let mut method: Method = input(body)?;
     at.verb.clone_into(&mut method.http_method);
     // rec: of PutMethod with `none`.
     method.authorization_type = method.authorization_type.to_uppercase();
-    check(&mut method, &authorizers)?;
+    check(apis, at, &mut method)?;
+    let resource = apis.resource(at)?;
     if resource.methods.contains_key(at.verb) {
         return Err(conflict("Method already exists for this resource"));
     }
@@ -91,9 +91,7 @@ pub(super) fn delete(apis: &mut Apis, at: Place<'_>) -> Answer {
 }
 
 pub(super) fn update(apis: &mut Apis, at: Place<'_>, patches: &[Patch]) -> Answer {
-    let authorizers = apis.get(at.api).map(|api| api.authorizers.clone()).unwrap_or_default();
-    let found = apis.method(at)?;
-    let mut method = found.clone();
+    let mut method = apis.method(at)?.clone();
     for patch in patches {
         let segments = patch.segments();
         let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
@@ -101,7 +99,10 @@ pub(super) fn update(apis: &mut Apis, at: Place<'_>, patches: &[Patch]) -> Answe
             ["authorizationType"] => method.authorization_type = patch.replaces()?.value(),
             ["apiKeyRequired"] => method.api_key_required = patch.replaces()?.flag(),
             ["operationName"] => method.operation_name = Some(patch.replaces()?.value()),
-            ["requestValidatorId"] => method.request_validator_id = Some(patch.replaces()?.value()),
+            ["requestValidatorId"] => {
+                // rec: nothing is none.
+                method.request_validator_id = Some(patch.replaces()?.value()).filter(|id| !id.is_empty());
+            }
             ["authorizerId"] => method.authorizer_id = Some(patch.replaces()?.value()),
             ["authorizationScopes"] => {
                 let mut scopes = method.authorization_scopes.take().unwrap_or_default();
@@ -122,7 +123,8 @@ pub(super) fn update(apis: &mut Apis, at: Place<'_>, patches: &[Patch]) -> Answe
             _ => return Err(patch.invalid_path()),
         }
     }
-    check(&mut method, &authorizers)?;
+    check(apis, at, &mut method)?;
+    let found = apis.method(at)?;
     *found = method;
     Ok((200, json!(found)))
 }

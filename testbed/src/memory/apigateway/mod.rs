@@ -8,12 +8,14 @@ mod deployments;
 mod gateway_responses;
 mod integrations;
 mod methods;
+mod models;
 mod patch;
 mod policy;
 mod resources;
 mod responses;
 mod settings;
 mod stages;
+mod validators;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -72,6 +74,12 @@ pub struct Api {
     /// Its tags.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub tags: BTreeMap<String, String>,
+    /// Its models by name.
+    #[serde(skip)]
+    pub models: BTreeMap<String, models::Model>,
+    /// Its request validators by id.
+    #[serde(skip)]
+    pub validators: BTreeMap<String, validators::Validator>,
     /// Its resources by id.
     #[serde(skip)]
     pub resources: BTreeMap<String, Resource>,
@@ -399,6 +407,17 @@ pub(super) fn operation<'a>(verb: &str, path: &[&'a str]) -> Option<(&'static st
         ["restapis", api, "deployments", name] => {
             (Place { api, name, ..none }, ["", "GetDeployment", "", "UpdateDeployment", "DeleteDeployment"])
         }
+        ["restapis", api, "models"] => (Place { api, ..none }, ["CreateModel", "GetModels", "", "", ""]),
+        ["restapis", api, "models", name] => {
+            (Place { api, name, ..none }, ["", "GetModel", "", "UpdateModel", "DeleteModel"])
+        }
+        ["restapis", api, "requestvalidators"] => {
+            (Place { api, ..none }, ["CreateRequestValidator", "GetRequestValidators", "", "", ""])
+        }
+        ["restapis", api, "requestvalidators", name] => (
+            Place { api, name, ..none },
+            ["", "GetRequestValidator", "", "UpdateRequestValidator", "DeleteRequestValidator"],
+        ),
         ["restapis", api, "stages"] => (Place { api, ..none }, ["CreateStage", "GetStages", "", "", ""]),
         ["restapis", api, "stages", name] => {
             (Place { api, name, ..none }, ["", "GetStage", "", "UpdateStage", "DeleteStage"])
@@ -452,6 +471,16 @@ pub(super) fn call(context: &mut Context<'_>, apis: &mut Apis, request: &Request
         "GetIntegrationResponse" => responses::get_integration(apis, at),
         "UpdateIntegrationResponse" => responses::update_integration(apis, at, &patches),
         "DeleteIntegrationResponse" => responses::delete_integration(apis, at),
+        "CreateModel" => models::create(context, apis, at, body),
+        "GetModels" => models::list(context, apis, at, &path),
+        "GetModel" => models::get(context, apis, at),
+        "UpdateModel" => models::update(context, apis, at, &patches),
+        "DeleteModel" => models::delete(context, apis, at),
+        "CreateRequestValidator" => validators::create(context, apis, at, body),
+        "GetRequestValidators" => validators::list(context, apis, at, &path),
+        "GetRequestValidator" => validators::get(context, apis, at),
+        "UpdateRequestValidator" => validators::update(context, apis, at, &patches),
+        "DeleteRequestValidator" => validators::delete(context, apis, at),
         "GetGatewayResponses" => gateway_responses::list(context, apis, at),
         "GetGatewayResponse" => gateway_responses::get(context, apis, at),
         "PutGatewayResponse" => gateway_responses::put(context, apis, at, body),

@@ -12,8 +12,8 @@ fn no_status() -> Refusal {
     not_found("Invalid Response status code specified")
 }
 
-fn check_method_response(response: &MethodResponse) -> Result<(), Refusal> {
-    response.response_models.iter().flatten().try_for_each(|(_, name)| methods::model(name))?;
+fn check_method_response(apis: &Apis, at: Place<'_>, response: &MethodResponse) -> Result<(), Refusal> {
+    response.response_models.iter().flatten().try_for_each(|(_, name)| methods::model(apis, at, name))?;
     for name in response.response_parameters.iter().flatten().map(|(name, _)| name) {
         if !name.starts_with("method.response.header.") {
             return Err(bad(format!("Invalid mapping expression specified: {name}")));
@@ -23,10 +23,11 @@ fn check_method_response(response: &MethodResponse) -> Result<(), Refusal> {
 }
 
 pub(super) fn put_method(apis: &mut Apis, at: Place<'_>, body: Value) -> Answer {
-    let method = apis.method(at)?;
+    apis.method(at)?;
     let mut response: MethodResponse = input(body)?;
     at.status.clone_into(&mut response.status_code);
-    check_method_response(&response)?;
+    check_method_response(apis, at, &response)?;
+    let method = apis.method(at)?;
     if method.responses.contains_key(at.status) {
         return Err(conflict("Response already exists for this resource"));
     }
@@ -43,8 +44,7 @@ pub(super) fn get_method(apis: &mut Apis, at: Place<'_>) -> Answer {
 }
 
 pub(super) fn update_method(apis: &mut Apis, at: Place<'_>, patches: &[Patch]) -> Answer {
-    let found = of_method(apis, at)?;
-    let mut response = found.clone();
+    let mut response = of_method(apis, at)?.clone();
     for patch in patches {
         let segments = patch.segments();
         let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
@@ -58,7 +58,8 @@ pub(super) fn update_method(apis: &mut Apis, at: Place<'_>, patches: &[Patch]) -
             _ => return Err(patch.invalid_path()),
         }
     }
-    check_method_response(&response)?;
+    check_method_response(apis, at, &response)?;
+    let found = of_method(apis, at)?;
     *found = response;
     // rec: 201, as the model says.
     Ok((201, json!(found)))
