@@ -145,7 +145,9 @@ fn an_api_as_openapi_says_who_may_call() {
     let world = scene(&[token("jwt", "auth")], "{type: CUSTOM, authorizer: jwt, apiKeyRequired: true}");
     let valid = crate::validate::rest_api::validate(&world, &crate::validate::fixture::the_api(&world)).unwrap();
     let look = Cloud::default().look(&world);
-    let document = crate::model::openapi::document(&valid, look.attachment.attached.values());
+    let routes = look.attachment.attached.values();
+    let methods = routes.map(|route| (route.at.clone(), route.method.clone())).collect();
+    let document = crate::model::openapi::document(&valid, &methods);
     assert_eq!(document["paths"]["/orders"]["post"]["security"], serde_json::json!([{"jwt": [], "api_key": []}]));
     let schemes = &document["components"]["securitySchemes"];
     assert_eq!(schemes["api_key"], serde_json::json!({"type": "apiKey", "name": "x-api-key", "in": "header"}));
