@@ -156,7 +156,8 @@ fn boxes_and_labels_keep_apart_and_edges_go_around_them() {
     let graph = graph(&definition);
     for level in &graph.levels {
         let boxes: Vec<Size> = level.nodes.iter().map(|_| Size { width: 120.0, height: 40.0 }).collect();
-        let label = Some(Size { width: 90.0, height: 17.0 });
+        let size = Size { width: 90.0, height: 17.0 };
+        let label = Some(size);
         let links: Vec<_> = level
             .edges
             .iter()
@@ -171,7 +172,7 @@ fn boxes_and_labels_keep_apart_and_edges_go_around_them() {
         let layout = lay_out(&boxes, &links);
         let mut areas: Vec<(f64, f64, Size)> =
             layout.boxes.iter().zip(&boxes).map(|((x, y), size)| (*x, *y, *size)).collect();
-        areas.extend(layout.routes.iter().filter_map(|route| route.label.map(|(x, y)| (x, y, label.unwrap()))));
+        areas.extend(layout.routes.iter().filter_map(|route| route.label.map(|(x, y)| (x, y, size))));
         for (index, (x, y, size)) in areas.iter().enumerate() {
             for (left, top, other) in &areas[..index] {
                 let beside = x + size.width <= *left || left + other.width <= *x;

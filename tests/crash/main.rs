@@ -162,7 +162,7 @@ async fn a_crash_at_any_effect_loses_nothing_and_doubles_nothing(#[case] example
 #[case::endpoints("docs/endpoints.md")]
 #[tokio::test(start_paused = true)]
 async fn the_docs_manifests_too(#[case] page: &str) {
-    crash_everywhere(page, &Scene::page(page)).await;
+    crash_everywhere(page, &Scene::page(page, scene::EXPOSING)).await;
 }
 
 async fn crash_everywhere(example: &str, scene: &Scene) {

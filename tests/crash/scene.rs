@@ -6,7 +6,7 @@ use std::sync::Arc;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
 use kube::ResourceExt;
 use serde::de::DeserializeOwned;
-use serde_json::{Value, json};
+use serde_json::Value;
 use stepgate::api::{APIRoute, AWSAccount, RestAPI, StateMachine};
 use stepgate::identity::{Cluster, Key};
 use stepgate::resources::state_machine;
@@ -30,6 +30,25 @@ fn object<K: DeserializeOwned>(document: Value) -> K {
     serde_json::from_value(document.clone()).unwrap_or_else(|error| panic!("{error}\n{document:#}"))
 }
 
+/// An account whose tenant may expose what the pages on authorization and endpoints ask for.
+pub const EXPOSING: &str = r#"
+apiVersion: stepgate.dev/v1alpha1
+kind: AWSAccount
+metadata: {name: docs}
+spec:
+  accountId: "111122223333"
+  regions: [{name: us-east-1}]
+  tenants:
+  - name: docs
+    namespaces: {from: All}
+    exposure:
+      authorizations: [NONE, AWS_IAM, CUSTOM, COGNITO_USER_POOLS]
+      endpointTypes: [REGIONAL, EDGE, PRIVATE]
+      authorizerArns: ["arn:aws:lambda:*:*:function:*", "arn:aws:cognito-idp:*:*:userpool/*"]
+      resourcePolicyPrincipals: ["*"]
+      vpcSources: ["vpce-*"]
+"#;
+
 impl Scene {
     /// The examples: the folders of `examples/` with calls for the demo.
     pub fn names() -> Vec<String> {
@@ -40,38 +59,6 @@ impl Scene {
 
     pub fn example(name: &str) -> Self {
         Self::read(&examples().join(name), &examples().join(ACCOUNTS))
-    }
-
-    /// The manifests of a page of the docs, in the namespace `demo`, whose tenant may expose what they ask for.
-    pub fn page(path: &str) -> Self {
-        let mut world = World::new(Cluster { name: "test".into(), uid: "uid".into() });
-        add(
-            &mut world,
-            json!({
-                "kind": "AWSAccount", "apiVersion": "stepgate.dev/v1alpha1", "metadata": {"name": "docs"},
-                "spec": {
-                    "accountId": ACCOUNT,
-                    "regions": [{"name": "us-east-1"}],
-                    "tenants": [{"name": "docs", "namespaces": {"from": "All"}, "exposure": {
-                        "authorizations": ["NONE", "AWS_IAM", "CUSTOM", "COGNITO_USER_POOLS"],
-                        "endpointTypes": ["REGIONAL", "EDGE", "PRIVATE"],
-                        "authorizerArns": ["arn:aws:lambda:*:*:function:*", "arn:aws:cognito-idp:*:*:userpool/*"],
-                        "resourcePolicyPrincipals": ["*"],
-                        "vpcSources": ["vpce-*"],
-                    }}],
-                },
-            }),
-        );
-        let text = std::fs::read_to_string(stepgate_testbed::repository().join(path)).unwrap();
-        for block in text.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()) {
-            for mut document in serde_saphyr::from_multiple::<Value>(block).unwrap() {
-                document["metadata"]["namespace"] = json!("demo");
-                add(&mut world, document);
-            }
-        }
-        let mut scene = Self { world };
-        scene.machines_are_known();
-        scene
     }
 
     /// These manifests.
@@ -106,11 +93,12 @@ impl Scene {
         let blocks = text.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next());
         let mut scene = Self { world: World::new(Cluster { name: "test".into(), uid: "uid".into() }) };
         for block in blocks.chain([account]) {
-            let mut document: Value = serde_saphyr::from_str(block).unwrap();
-            if document["kind"] != "AWSAccount" {
-                document["metadata"]["namespace"] = "page".into();
+            for mut document in serde_saphyr::from_multiple::<Value>(block).unwrap() {
+                if document["kind"] != "AWSAccount" {
+                    document["metadata"]["namespace"] = "page".into();
+                }
+                add(&mut scene.world, document);
             }
-            add(&mut scene.world, document);
         }
         scene.machines_are_known();
         scene

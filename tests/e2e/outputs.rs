@@ -51,7 +51,7 @@ async fn pods_can_read_arns_and_urls() {
     ns.patch("restapi/orders", json!({"spec": {"stages": [{"name": "dev"}]}})).await;
     eventually("the keys are those of the stages", PATIENCE, async || {
         let now = data(&ns, "orders-api").await.unwrap();
-        let as_expected = now.get("theirs").is_some() && now["url"] == url(0) && !now.contains_key("stage.prod.url");
+        let as_expected = now.contains_key("theirs") && now["url"] == url(0) && !now.contains_key("stage.prod.url");
         if as_expected { Ok(()) } else { Err(format!("{now:?}")) }
     })
     .await;
