@@ -1,303 +1,197 @@
-//! One process of the operator: it knows the manifests, AWS and the records, and nothing else. It observes, plans and
-//! applies in the loops of `src/controller/`.
+//! One process of the operator: the real reconcilers, with caches of their own. It knows AWS, Kubernetes and nothing else.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::BoxFuture;
-use stepgate::api::{RestAPI, StateMachine, StateMachineStatus};
-use stepgate::apply::{ApplyError, Known, Outcome, apply};
-use stepgate::aws::{AwsError, Class, Session, Sessions};
-use stepgate::identity::{Key, role_path};
-use stepgate::model::{api as api_model, machine};
-use stepgate::observe::{self, Proof, Survey};
-use stepgate::plan::Plan;
-use stepgate::problem::Problem;
-use stepgate::records::Records;
-use stepgate::resources::{Step, rest_api, role, state_machine};
-use stepgate::tenancy::Place;
-use stepgate::validate;
+use kube::Resource;
+use kube::runtime::reflector::store::Writer;
+use kube::runtime::watcher::Event;
+use serde::de::DeserializeOwned;
+use stepgate::aws::Sessions;
+use stepgate::controller::{Config, Context, Stores, Writers, api_route, aws_account, rest_api, state_machine};
+use stepgate::identity::{Cluster, Key};
+use stepgate::runtime::Metrics;
 use stepgate_testbed::memory::InProcess;
 
-use super::kubernetes::Kubernetes;
-use super::scene::Scene;
+use super::kubernetes::{Id, KINDS, Objects, Server, condition, is};
+use super::tape::{Gate, Gated, Tape};
 
-/// How often one object is tried again before it is given up.
-const MOST_TRIES: usize = 12;
+/// The cluster that the operator runs in.
+pub const CLUSTER_UID: &str = "uid";
 
-/// What to bring AWS to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Goal {
-    /// What the manifests ask.
-    There,
-    /// Nothing of theirs.
-    Gone,
+/// How often everything is looked at before it is given up.
+const MOST_ROUNDS: usize = 24;
+
+/// AWS and Kubernetes, and the tape of all calls to them.
+#[derive(Clone)]
+pub struct Site {
+    pub aws: InProcess,
+    pub server: Server,
+    pub tape: Tape,
 }
 
-pub struct Operator<'a> {
-    scene: &'a Scene,
-    kubernetes: &'a Kubernetes,
-    client: kube::Client,
-    sessions: Sessions,
+impl Site {
+    pub fn new(aws: stepgate_testbed::memory::Memory, objects: Objects) -> Self {
+        let aws = InProcess::new(aws);
+        let tape = Tape::of(&aws);
+        Self { aws, server: Server::new(objects), tape }
+    }
 }
 
-/// How one try ended.
-enum Ended {
-    Done,
-    /// It passes by itself.
-    Again(String),
+pub struct Operator {
+    context: Arc<Context>,
+    writers: Writers,
+    site: Site,
+    /// The version of the caches.
+    seen: u64,
 }
 
-type Try = Result<Ended, String>;
-
-impl<'a> Operator<'a> {
-    pub fn start(aws: &InProcess, kubernetes: &'a Kubernetes, scene: &'a Scene) -> Self {
-        let sessions = Sessions::with_http_client(aws.http_client(), Arc::new(|_, _, _| {}));
-        Self { scene, kubernetes, client: kubernetes.client(), sessions }
-    }
-
-    /// Brings AWS there, with retries as the work queue would.
-    pub async fn reach(&self, goal: Goal) -> Result<(), String> {
-        let world = &self.scene.world;
-        match goal {
-            Goal::There => {
-                for (key, machine) in &world.machines {
-                    retried(key, async || self.machine(machine).await).await?;
-                }
-                for (key, api) in &world.apis {
-                    retried(key, async || self.api(api).await).await?;
-                }
-            }
-            Goal::Gone => {
-                for (key, api) in &world.apis {
-                    retried(key, async || self.delete_api(api).await).await?;
-                }
-                for (key, machine) in &world.machines {
-                    retried(key, async || self.delete_machine(machine).await).await?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    async fn session(&self, place: &Place) -> Result<Arc<Session>, Problem> {
-        let account =
-            self.scene.world.accounts.iter().find(|account| kube::ResourceExt::name_any(&***account) == place.account);
-        let found = self.sessions.get(account.unwrap(), &place.region).await;
-        found.map_err(|error| Problem::invalid(error.to_string()))
-    }
-
-    async fn machine(&self, object: &StateMachine) -> Try {
-        let world = &self.scene.world;
-        let (_, place) = validate::state_machine::place(world, object).map_err(text)?;
-        let valid = validate::state_machine::validate(world, object).map_err(text)?;
-        let wanted = machine::build(&valid);
-        let session = match self.session(&place).await {
-            Err(problem) => return passing(&problem),
-            Ok(session) => session,
+impl Operator {
+    /// A process that has just begun. In a race, every call waits for its turn.
+    pub fn start(site: &Site, races: bool) -> Self {
+        let http = match races {
+            true => aws_smithy_runtime_api::client::http::SharedHttpClient::new(Gated(site.aws.clone())),
+            false => site.aws.http_client(),
         };
-        let status = StateMachineStatus::default();
-        let mut last = None;
-        for _ in 0..4 {
-            let plan = match observe::state_machine(&session, &wanted, &valid.owner, &place, &status).await {
-                Err(problem) => return passing(&problem),
-                Ok((_, plan)) => plan,
-            };
-            if plan.is_empty() {
-                return Ok(Ended::Done);
-            }
-            if let Some(ended) = self.apply(&plan, &session, None, Known::default(), &mut last).await? {
-                return Ok(ended);
-            }
-        }
-        Ok(Ended::Again("AWS does not show the last change yet".into()))
+        let sessions = Sessions::with_http_client(http, Arc::new(|_, _, _| {}));
+        let (stores, writers) = Stores::new();
+        let context = Context::new(
+            site.server.client(&site.tape, races.then_some(Gate)),
+            Cluster { name: "test".into(), uid: CLUSTER_UID.into() },
+            Config { resync_period: Duration::from_secs(600), propagation_wait: Duration::ZERO },
+            Arc::new(sessions),
+            stores,
+            Arc::new(Metrics::default()),
+        );
+        Self { context: Arc::new(context), writers, site: site.clone(), seen: 0 }
     }
 
-    /// Applies a plan; answers where this try ends with it.
-    async fn apply(
-        &self,
-        plan: &Plan<Step>,
-        session: &Session,
-        records: Option<&Records>,
-        known: Known,
-        last: &mut Option<String>,
-    ) -> Result<Option<Ended>, String> {
-        let now = Some(plan.to_string());
-        if *last == now {
-            return Ok(Some(Ended::Again("AWS does not show the last change yet".into())));
+    /// Brings the caches to this moment.
+    pub fn see(&mut self, now: &Objects) {
+        if std::mem::replace(&mut self.seen, now.version()) == now.version() {
+            return;
         }
-        *last = now;
-        let outcome = apply(plan, session, records, known).await;
-        failure(&outcome)
+        let Writers { accounts, machines, apis, routes, namespaces, config_maps, revisions } = &mut self.writers;
+        fill(accounts, now, "awsaccounts");
+        fill(machines, now, "statemachines");
+        fill(apis, now, "restapis");
+        fill(routes, now, "apiroutes");
+        fill(namespaces, now, "namespaces");
+        fill(config_maps, now, "configmaps");
+        fill(revisions, now, "controllerrevisions");
     }
 
-    async fn api(&self, object: &Arc<RestAPI>) -> Try {
-        let world = &self.scene.world;
-        let key = Key::of(&**object);
-        let (_, place) = validate::rest_api::place(world, object).map_err(text)?;
-        let valid = validate::rest_api::validate(world, object).map_err(text)?;
-        let session = match self.session(&place).await {
-            Err(problem) => return passing(&problem),
-            Ok(session) => session,
+    /// Reconciles one object, as the caches have it.
+    pub async fn reconcile(&self, resource: &str, key: &Key) {
+        let Stores { accounts, machines, apis, routes, .. } = &self.context.stores;
+        let context = Arc::clone(&self.context);
+        let account = || accounts.state().into_iter().find(|one| one.metadata.name.as_ref() == Some(&key.name));
+        let done = match resource {
+            "awsaccounts" => match account() {
+                Some(object) => aws_account::reconcile(object, context).await,
+                None => return,
+            },
+            "statemachines" => match Stores::get(machines, key) {
+                Some(object) => state_machine::reconcile(object, context).await,
+                None => return,
+            },
+            "restapis" => match Stores::get(apis, key) {
+                Some(object) => rest_api::reconcile(object, context).await,
+                None => return,
+            },
+            _ => match Stores::get(routes, key) {
+                Some(object) => api_route::reconcile(object, context).await,
+                None => return,
+            },
         };
-        let routes: Vec<_> =
-            world.routes.values().filter(|route| stepgate::resolve::api_of(route) == key).cloned().collect();
-        let uid = object.metadata.uid.clone().unwrap();
-        let kept = Records::new(self.client.clone(), object);
-        let (mut last, mut look_for_roles, mut known_id) = (None, false, None);
-        for _ in 0..7 {
-            let candidates = routes
-                .iter()
-                .map(|route| (Arc::clone(route), validate::route::validate(world, object, &valid, route)))
-                .collect::<Vec<_>>();
-            if let Some((route, Err(refusal))) = candidates.iter().find(|(_, candidate)| candidate.is_err()) {
-                return Err(format!("{}: {}", Key::of(&**route), refusal.problem));
-            }
-            let surveyed = Survey {
-                session: &session,
-                valid: &valid,
-                candidates,
-                known_routes: routes.iter().map(|route| Key::of(&**route)).collect(),
-                proof: &Manifests(routes.iter().map(|route| Key::of(&**route)).collect()),
-                records: self.kubernetes.records(&uid),
-                known_id: known_id.clone(),
-                look_for_roles,
-                young: false,
-                propagation_wait: Duration::ZERO,
-                settles_in: &|_| Duration::ZERO,
-            };
-            let surveyed = match surveyed.run().await {
-                Err(problem) => return passing(&problem),
-                Ok(surveyed) => surveyed,
-            };
-            known_id = surveyed.observed.api.as_ref().map(|api| api.id.clone());
-            if surveyed.plan.is_empty() && look_for_roles {
-                return Ok(Ended::Done);
-            }
-            look_for_roles = true;
-            if surveyed.plan.is_empty() {
-                continue;
-            }
-            let known = Known {
-                rest_api_id: known_id.clone(),
-                resources: surveyed.observed.tree.resources.clone(),
-                arn_prefix: format!("arn:{}:apigateway:{}::/restapis/", place.partition, place.region),
-                ..Known::default()
-            };
-            if let Some(ended) = self.apply(&surveyed.plan, &session, Some(&kept), known, &mut last).await? {
-                return Ok(ended);
-            }
-        }
-        Ok(Ended::Again("AWS does not show the last change yet".into()))
+        // The work queue comes again.
+        drop(done);
     }
 
-    async fn delete_api(&self, object: &RestAPI) -> Try {
-        let world = &self.scene.world;
-        let (_, place) = validate::rest_api::place(world, object).map_err(text)?;
-        let owner = validate::rest_api::owner(world, object);
-        let session = match self.session(&place).await {
-            Err(problem) => return passing(&problem),
-            Ok(session) => session,
-        };
-        let mut last = None;
-        loop {
-            let observed = async {
-                let api = rest_api::remote::find(&session.apigateway, &owner).await?.pop();
-                let names = role::remote::names_under(&session.iam, &role_path(&owner, &place.region)).await?;
-                let roles = observe::roles(&session, names).await?;
-                Ok::<_, Problem>(api_model::Observed { api, roles, ..api_model::Observed::default() })
-            };
-            let observed = match observed.await {
-                Err(problem) => return passing(&problem),
-                Ok(observed) => observed,
-            };
-            let plan = api_model::removal(&owner, &observed);
-            if plan.is_empty() {
-                return Ok(Ended::Done);
-            }
-            if let Some(ended) = self.apply(&plan, &session, None, Known::default(), &mut last).await? {
-                return Ok(ended);
+    /// Reconciles every object once; with `fresh` caches before each, or with those of the beginning.
+    pub async fn round(&mut self, fresh: bool) {
+        let objects = self.site.server.snapshot();
+        if fresh || self.seen == 0 {
+            self.see(&objects);
+        }
+        for resource in KINDS {
+            for ((_, namespace, name), _) in objects.of(resource) {
+                if fresh {
+                    let now = self.site.server.snapshot();
+                    self.see(&now);
+                }
+                self.reconcile(resource, &Key::new(namespace, name)).await;
             }
         }
     }
 
-    async fn delete_machine(&self, object: &StateMachine) -> Try {
-        let world = &self.scene.world;
-        let (_, place) = validate::state_machine::place(world, object).map_err(text)?;
-        let owner = validate::state_machine::owner(world, object);
-        let name = validate::state_machine::aws_name(object);
-        let arn = state_machine::arn(place.partition, &place.region, &place.account_id, &name);
-        let session = match self.session(&place).await {
-            Err(problem) => return passing(&problem),
-            Ok(session) => session,
-        };
-        let mut last = None;
-        loop {
-            let observed = async {
-                let found = state_machine::remote::observe(&session.sfn, &arn).await?;
-                let tags = match &found {
-                    Some(found) if !found.deleting => Some(state_machine::remote::tags(&session.sfn, &arn).await?),
-                    _ => None,
-                };
-                let role = role::remote::observe(&session.iam, &machine::role_of(&owner, &place.region)).await?;
-                Ok::<_, AwsError>(machine::Observed { role, machine: found, tags })
-            };
-            let observed = match observed.await {
-                Err(error) => return passing(&Problem::from(&error)),
-                Ok(observed) => observed,
-            };
-            let plan = machine::removal(&arn, &owner, &place.region, &observed);
-            if plan.is_empty() {
-                return Ok(Ended::Done);
+    /// Reconciles until nothing is left to do. As the work queue does, it does not come again to an object that had
+    /// nothing to do, until the object or what it depends on changes.
+    ///
+    /// # Errors
+    /// What still waits after so many rounds.
+    pub async fn settle(&mut self) -> Result<(), String> {
+        let mut quiet: BTreeMap<Id, u64> = BTreeMap::new();
+        for _ in 0..MOST_ROUNDS {
+            let before = self.site.tape.effects();
+            for resource in KINDS {
+                for (id, _) in self.site.server.snapshot().of(resource) {
+                    let now = self.site.server.snapshot();
+                    let inputs = now.inputs(id);
+                    if quiet.get(id) == Some(&inputs) {
+                        continue;
+                    }
+                    self.see(&now);
+                    let effects = self.site.tape.effects();
+                    self.reconcile(resource, &Key::new(&id.1, &id.2)).await;
+                    let ready = self.site.server.snapshot().by_id(id).is_some_and(|object| is(object, "Ready"));
+                    if self.site.tape.effects() == effects && ready {
+                        quiet.insert(id.clone(), inputs);
+                    }
+                }
             }
-            if let Some(ended) = self.apply(&plan, &session, None, Known::default(), &mut last).await? {
-                return Ok(ended);
+            if self.site.tape.effects() == before && waiting(&self.site.server.snapshot()).is_empty() {
+                return Ok(());
             }
+            tokio::time::sleep(Duration::from_secs(10)).await;
         }
+        let waiting = waiting(&self.site.server.snapshot());
+        Err(format!(
+            "does not settle: {}",
+            if waiting.is_empty() { "it writes on and on".into() } else { waiting.join("; ") }
+        ))
     }
 }
 
-/// The routes of the manifests exist, and no others.
-struct Manifests(BTreeSet<Key>);
-
-impl Proof for Manifests {
-    fn exists<'a>(&'a self, route: &'a Key) -> BoxFuture<'a, Result<bool, Problem>> {
-        Box::pin(async { Ok(self.0.contains(route)) })
+fn fill<K>(writer: &mut Writer<K>, now: &Objects, resource: &str)
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + 'static,
+{
+    writer.apply_watcher_event(&Event::Init);
+    for (_, object) in now.of(resource) {
+        let object: K = serde_json::from_value(object.clone()).unwrap_or_else(|error| panic!("{error}: {object:#}"));
+        writer.apply_watcher_event(&Event::InitApply(object));
     }
+    writer.apply_watcher_event(&Event::InitDone);
 }
 
-fn text(problem: Problem) -> String {
-    problem.to_string()
+/// What has not said its last word.
+pub fn waiting(objects: &Objects) -> Vec<String> {
+    let all = KINDS.iter().flat_map(|resource| objects.of(resource));
+    all.filter(|(_, object)| {
+        let settled = is(object, "Ready") || is(object, "Stalled") || settled_otherwise(object);
+        !settled || object["metadata"]["deletionTimestamp"].is_string()
+    })
+    .map(|((resource, namespace, name), object)| {
+        let says = condition(object, "Ready").map(|ready| ready["message"].to_string()).unwrap_or_default();
+        format!("{resource} {namespace}/{name}: {says}")
+    })
+    .collect()
 }
 
-/// A problem that is Stalled does not pass.
-fn passing(problem: &Problem) -> Try {
-    match problem.kind {
-        stepgate::problem::Kind::Stalled => Err(problem.to_string()),
-        stepgate::problem::Kind::Waiting => Ok(Ended::Again(problem.to_string())),
-    }
-}
-
-/// What a failed step means for this try.
-fn failure(outcome: &Outcome) -> Result<Option<Ended>, String> {
-    let Some((step, error)) = outcome.failed.first() else { return Ok(None) };
-    match error {
-        ApplyError::Aws(AwsError { class: Class::Terminal | Class::Credentials, .. }) => {
-            Err(format!("{step}: {error}"))
-        }
-        _ => Ok(Some(Ended::Again(format!("{step}: {error}")))),
-    }
-}
-
-async fn retried(key: &Key, once: impl AsyncFn() -> Try) -> Result<(), String> {
-    let mut why: BTreeMap<usize, String> = BTreeMap::new();
-    for number in 0..MOST_TRIES {
-        match once().await.map_err(|error| format!("{key}: {error}"))? {
-            Ended::Done => return Ok(()),
-            Ended::Again(error) => drop(why.insert(number, error)),
-        }
-        tokio::time::sleep(Duration::from_secs(10)).await;
-    }
-    Err(format!("{key} does not converge: {}", why.into_values().last().unwrap_or_default()))
+/// Paused, or with a drift that is only reported.
+fn settled_otherwise(object: &serde_json::Value) -> bool {
+    condition(object, "Ready")
+        .is_some_and(|ready| ["Paused", "Drifted"].iter().any(|reason| ready["reason"] == **reason))
 }

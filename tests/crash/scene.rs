@@ -6,13 +6,13 @@ use std::sync::Arc;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
 use kube::ResourceExt;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
-use stepgate::api::{APIRoute, AWSAccount, RestAPI, StateMachine};
+use serde_json::{Value, json};
+use stepgate::api::{APIRoute, AWSAccount, DriftPolicy, RestAPI, StateMachine};
 use stepgate::identity::{Cluster, Key};
-use stepgate::resources::state_machine;
-use stepgate::validate;
 use stepgate::world::World;
 use stepgate_testbed::memory::{ACCOUNT, Memory};
+
+use super::kubernetes::Server;
 
 /// The account of the examples.
 const ACCOUNTS: &str = "awsaccount.yaml";
@@ -53,21 +53,60 @@ impl Scene {
                 add(&mut world, document);
             }
         }
-        let mut scene = Self { world };
-        scene.machines_are_known();
+        Self { world }
+    }
+
+    /// Makes the cluster's objects those of the manifests, as `kubectl apply --prune` does.
+    pub fn apply(&self, server: &Server) {
+        let World { accounts, namespaces, machines, apis, routes, config_maps, .. } = &self.world;
+        let meta = |key: &Key| json!({"namespace": key.namespace, "name": key.name});
+        let mut wanted: Vec<(&str, Value)> = Vec::new();
+        for (name, labels) in namespaces {
+            wanted.push(("namespaces", json!({"metadata": {"name": name, "labels": labels}})));
+        }
+        for (key, data) in config_maps {
+            wanted.push(("configmaps", json!({"metadata": meta(key), "data": data})));
+        }
+        wanted.extend(accounts.iter().map(|one| ("awsaccounts", json!(**one))));
+        wanted.extend(machines.values().map(|one| ("statemachines", json!(**one))));
+        wanted.extend(apis.values().map(|one| ("restapis", json!(**one))));
+        wanted.extend(routes.values().map(|one| ("apiroutes", json!(**one))));
+        for (resource, object) in wanted {
+            server.apply(resource, object);
+        }
+        let found = server.snapshot();
+        let stale = |resource: &'static str, keys: Vec<&Key>| {
+            for ((_, namespace, name), _) in found.of(resource) {
+                let key = Key::new(namespace, name);
+                if !keys.contains(&&key) {
+                    server.delete(resource, &key);
+                }
+            }
+        };
+        stale("apiroutes", routes.keys().collect());
+        stale("restapis", apis.keys().collect());
+        stale("statemachines", machines.keys().collect());
+    }
+
+    /// The same with every drift met in this way.
+    pub fn with_drift_policy(&self, policy: DriftPolicy) -> Self {
+        let mut scene = self.clone();
+        for machine in scene.world.machines.values_mut() {
+            Arc::make_mut(machine).spec.drift_policy = policy;
+        }
+        for api in scene.world.apis.values_mut() {
+            Arc::make_mut(api).spec.drift_policy = policy;
+        }
         scene
     }
 
-    /// A machine's reconcile writes its ARN, for which its routes wait; here it is there from the beginning.
-    fn machines_are_known(&mut self) {
-        for (key, machine) in self.world.machines.clone() {
-            let (_, place) = validate::state_machine::place(&self.world, &machine).unwrap();
-            let name = validate::state_machine::aws_name(&machine);
-            let arn = state_machine::arn(place.partition, &place.region, &place.account_id, &name);
-            let mut machine = (*machine).clone();
-            machine.status.get_or_insert_default().state_machine_arn = Some(arn);
-            self.world.machines.insert(key, Arc::new(machine));
-        }
+    /// The same without any object but the accounts.
+    pub fn gone(&self) -> Self {
+        let mut scene = self.clone();
+        scene.world.machines.clear();
+        scene.world.apis.clear();
+        scene.world.routes.clear();
+        scene
     }
 
     /// The same with every machine traced, the first route of each API gone, the next one elsewhere, the next one slower, and
@@ -150,7 +189,8 @@ fn encoded(text: &str) -> String {
         .collect()
 }
 
-fn add(world: &mut World, document: Value) {
+/// Adds the object of a manifest.
+pub fn add(world: &mut World, document: Value) {
     let text = |pointer: &str| document.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
     let key = Key::new(text("/metadata/namespace"), text("/metadata/name"));
     if !key.namespace.is_empty() {
@@ -169,10 +209,7 @@ fn add(world: &mut World, document: Value) {
         }
         "StateMachine" => drop(world.machines.insert(key, Arc::new(object::<StateMachine>(document)))),
         "RestAPI" => {
-            let mut api: RestAPI = object(document);
-            // Records are labelled with it.
-            api.metadata.uid = Some(format!("uid-{}", key.name));
-            world.apis.insert(key, Arc::new(api));
+            world.apis.insert(key, Arc::new(object::<RestAPI>(document)));
         }
         "APIRoute" => drop(world.routes.insert(key, Arc::new(object::<APIRoute>(document)))),
         other => panic!("unknown kind {other}"),

@@ -13,6 +13,7 @@ mod faults;
 mod gateway_responses;
 mod mapping;
 mod plan;
+mod process;
 mod proxy;
 mod quotas;
 mod record;

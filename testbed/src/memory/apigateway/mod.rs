@@ -15,7 +15,7 @@ mod stages;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Value, json};
 
 use super::Context;
@@ -31,7 +31,7 @@ pub type Templates = BTreeMap<String, Option<String>>;
 type Answer = Result<(u16, Value), Refusal>;
 
 /// A REST API.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Api {
     /// Ten letters and digits.
@@ -45,10 +45,10 @@ pub struct Api {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
     /// Since the Unix epoch.
-    #[serde(serialize_with = "seconds")]
+    #[serde(with = "seconds")]
     pub created_date: Duration,
     /// Content types that are bytes.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub binary_media_types: Vec<String>,
     /// In bytes; absent means off.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -65,7 +65,7 @@ pub struct Api {
     /// The id of `/`.
     pub root_resource_id: String,
     /// Its tags.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub tags: BTreeMap<String, String>,
     /// Its resources by id.
     #[serde(skip)]
@@ -97,7 +97,7 @@ pub struct Endpoint {
 }
 
 /// A resource: one segment of a path.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Resource {
     /// Six letters and digits; the root's has ten.
@@ -109,7 +109,7 @@ pub struct Resource {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path_part: Option<String>,
     /// Its methods by verb.
-    #[serde(rename = "resourceMethods", skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, rename = "resourceMethods", skip_serializing_if = "BTreeMap::is_empty")]
     pub methods: BTreeMap<String, Method>,
 }
 
@@ -249,7 +249,7 @@ pub struct GatewayResponse {
 }
 
 /// A snapshot of an API.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Deployment {
     /// Six letters and digits.
@@ -258,7 +258,7 @@ pub struct Deployment {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// Since the Unix epoch.
-    #[serde(serialize_with = "seconds")]
+    #[serde(with = "seconds")]
     pub created_date: Duration,
     /// The methods by path and verb.
     #[serde(skip)]
@@ -269,7 +269,7 @@ pub struct Deployment {
 }
 
 /// A name under which a deployment is served.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Stage {
     /// Its name.
@@ -280,10 +280,10 @@ pub struct Stage {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// Since the Unix epoch.
-    #[serde(serialize_with = "seconds")]
+    #[serde(with = "seconds")]
     pub created_date: Duration,
     /// Since the Unix epoch.
-    #[serde(serialize_with = "seconds")]
+    #[serde(with = "seconds")]
     pub last_updated_date: Duration,
     /// Whether answers are cached.
     pub cache_cluster_enabled: bool,
@@ -301,20 +301,29 @@ pub struct Stage {
     /// Whether X-Ray traces it.
     pub tracing_enabled: bool,
     /// Its variables.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub variables: BTreeMap<String, String>,
     /// Logging, metrics, throttling and caching by `path/VERB`.
     pub method_settings: BTreeMap<String, settings::MethodSettings>,
     /// Where and how access is logged.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub access_log_settings: BTreeMap<String, String>,
     /// Its tags.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub tags: BTreeMap<String, String>,
 }
 
-fn seconds<S: Serializer>(at: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_u64(at.as_secs())
+/// Whole seconds, as answers have them.
+mod seconds {
+    use super::*;
+
+    pub fn serialize<S: Serializer>(at: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u64(at.as_secs())
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        u64::deserialize(deserializer).map(Duration::from_secs)
+    }
 }
 
 /// What a path names.
