@@ -7,6 +7,8 @@
 # make record record anew the statuses that prove docs/conditions.md: the end-to-end suite, every row of it seen
 # make conformance  AWS's behaviours on the AWS in memory, on the emulator and, with AWS_PROFILE=…, on AWS itself, where all that
 #             is made is named stepgate-conformance-* and removed
+# make torture SECONDS=60 SEED=1  random manifests, edits, faults, drift and deaths of the operator, against an AWS and an API
+#             server in memory; ends with one line of JSON. A failure shrinks, and its seed replays exactly
 # make deny   licences, sources, banned crates and advisories of the dependencies (needs cargo-deny and the network)
 # make bench  what each example costs: calls to AWS, time, memory; a table, and JSON in target/bench.json
 #
@@ -14,7 +16,7 @@
 
 MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-gitops record up down bench conformance deny
+.PHONY: help build demo test test-gitops record up down bench conformance torture deny
 
 # Only from make's command line: the environment has AWS_ENDPOINT_URL after `. .testbed/env`.
 ifeq ($(origin AWS_ENDPOINT_URL),command line)
@@ -60,6 +62,14 @@ bench: build
 
 conformance:
 	$(if $(AWS_PROFILE),AWS_PROFILE='$(AWS_PROFILE)') cargo test --workspace --test conformance --test recorded -- --nocapture
+
+SECONDS ?= 60
+SEED ?= 1
+torture:
+	@rm -f target/torture.json
+	TORTURE_SECONDS=$(SECONDS) TORTURE_SEED=$(SEED) TORTURE_REPORT=target/torture.json \
+		cargo test --workspace --test torture random:: -- --nocapture; cat target/torture.json
+	@grep -q '"orphans":0,"duplicates":0,"foreign_touched":0,"unconverged":0' target/torture.json
 
 deny:
 	cargo deny check

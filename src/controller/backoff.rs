@@ -12,15 +12,20 @@ use crate::identity::Key;
 const FIRST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(300);
 
+/// So many attempts are made at what should pass within minutes; then it is looked at less and less often.
+const PATIENCE: u32 = 30;
+
 /// Attempts per object since the last success.
 #[derive(Default)]
 pub struct Backoff(Mutex<HashMap<(&'static str, Key), u32>>);
 
 impl Backoff {
-    /// The next wait: 1 s, 2 s, 4 s … up to `longest` (5 minutes at most), each up to a quarter shorter by chance.
+    /// The next wait: 1 s, 2 s, 4 s … up to `longest`, and after 30 attempts beyond it; 5 minutes at most. Each is up to a
+    /// quarter shorter by chance.
     pub fn next(&self, kind: &'static str, key: &Key, longest: Duration) -> Duration {
         let mut attempts = self.lock();
         let count = attempts.entry((kind, key.clone())).or_default();
+        let longest = longest.saturating_mul(1 << (count.saturating_sub(PATIENCE) / 3).min(10));
         let wait = FIRST.saturating_mul(1 << (*count).min(10)).min(longest).min(LONGEST);
         *count = count.saturating_add(1);
         jittered(wait)
@@ -54,5 +59,13 @@ mod tests {
         assert!(waits[0] <= FIRST && waits[11] > Duration::from_secs(200) && waits[11] <= LONGEST, "{waits:?}");
         backoff.reset("StateMachine", &key);
         assert!(backoff.next("StateMachine", &key, LONGEST) <= FIRST);
+    }
+
+    #[test]
+    fn what_does_not_pass_within_minutes_is_asked_for_less_often() {
+        let backoff = Backoff::default();
+        let (key, soon) = (Key::new("demo", "hello"), Duration::from_secs(10));
+        let waits: Vec<_> = (0..60).map(|_| backoff.next("StateMachine", &key, soon)).collect();
+        assert!(waits[..30].iter().all(|wait| *wait <= soon) && waits[59] > 20 * soon, "{waits:?}");
     }
 }

@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use kube::Client;
 use kube::runtime::events::Reporter;
+use tokio::time::Instant;
 
 use super::backoff::Backoff;
 use super::brake::Brake;

@@ -522,6 +522,14 @@ impl Api<'_> {
                 };
                 let record = self.record(revision, &hash, tree, observed, lost.map(|(_, found)| found.id.clone()));
                 serving_ids = vec![plan.add(Step::Record(RecordStep::Keep { record }), after)];
+                // Nor can one be pinned to that has no record, and whose content is no longer wanted.
+                for (stray, found) in observed.deployments.iter().flatten() {
+                    let served = observed.stages.values().any(|stage| stage.deployment_id == found.id);
+                    if *stray > newest.map_or(0, |record| record.revision) && *stray != revision && !served {
+                        let delete = deployment::Step::Delete { id: found.id.clone(), revision: *stray };
+                        plan.add(Step::Deployment(delete), serving_ids.iter().copied());
+                    }
+                }
                 serves
             }
         };

@@ -21,6 +21,7 @@ mod invoke;
 mod mapping;
 mod outputs;
 mod plan;
+mod process;
 mod proxy;
 mod quotas;
 mod record;

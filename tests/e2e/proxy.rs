@@ -1,11 +1,15 @@
 //! Stands before the emulator and answers chosen operations as AWS does and the emulator never would.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, Method, Response, StatusCode, Uri};
+use futures::StreamExt;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
 
 /// A proxy on a port of its own; it lives in the runtime that started it.
 pub struct Proxy {
@@ -17,6 +21,7 @@ struct Inner {
     upstream: String,
     client: reqwest::Client,
     faults: Mutex<Vec<(Fault, usize)>>,
+    dice: Mutex<Option<StdRng>>,
     seen: Mutex<Vec<String>>,
 }
 
@@ -44,8 +49,13 @@ impl Proxy {
     /// Before the emulator at this URL.
     pub async fn start(upstream: &str) -> Proxy {
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        let state =
-            Arc::new(Inner { upstream: upstream.to_owned(), client, faults: Mutex::default(), seen: Mutex::default() });
+        let state = Arc::new(Inner {
+            upstream: upstream.to_owned(),
+            client,
+            faults: Mutex::default(),
+            dice: Mutex::default(),
+            seen: Mutex::default(),
+        });
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let router = Router::new().fallback(handle).with_state(Arc::clone(&state));
@@ -63,8 +73,15 @@ impl Proxy {
         self.state.faults.lock().unwrap().push((Fault { operation, answer }, times));
     }
 
+    /// From now on calls are slow, and one in five goes wrong in some way, as the dice say: throttled, 500, 503, refused,
+    /// done and not answered, answered by half.
+    pub fn shake(&self, seed: u64) {
+        *self.state.dice.lock().unwrap() = Some(StdRng::seed_from_u64(seed));
+    }
+
     /// Lets everything through again.
     pub fn lift(&self) {
+        *self.state.dice.lock().unwrap() = None;
         self.state.faults.lock().unwrap().clear();
     }
 
@@ -98,6 +115,28 @@ async fn handle(
             fault.answer.clone()
         })
     };
+    let shaken = {
+        let mut dice = state.dice.lock().unwrap();
+        dice.as_mut().map(|dice| (dice.random_range(0..100u32), dice.random_range(0..150u64)))
+    };
+    if let Some((_, millis)) = shaken {
+        tokio::time::sleep(Duration::from_millis(millis)).await;
+    }
+    let cut = || futures::stream::once(async { Err::<Bytes, _>(std::io::Error::other("cut")) });
+    match shaken.map(|(face, _)| face) {
+        Some(0..5) => return error(protocol(&headers), 429, "TooManyRequestsException", "Too Many Requests", Some(1)),
+        Some(5..9) => return error(protocol(&headers), 500, "InternalFailure", "Internal error", None),
+        Some(9..12) => return error(protocol(&headers), 503, "ServiceUnavailable", "Service Unavailable", None),
+        Some(12..15) => return Response::builder().body(Body::from_stream(cut())).unwrap(),
+        Some(15..20) => {
+            let done = forward(&state, method, uri, headers, body).await;
+            let (parts, body) = done.into_parts();
+            let whole = axum::body::to_bytes(body, usize::MAX).await.unwrap_or_default();
+            let half = futures::stream::once(async move { Ok(whole.slice(..whole.len() / 2)) });
+            return Response::from_parts(parts, Body::from_stream(half.chain(cut())));
+        }
+        _ => {}
+    }
     match fault {
         Some(Answer::Error { status, code, message, retry_after }) => {
             error(protocol(&headers), status, code, message, retry_after)

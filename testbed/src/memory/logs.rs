@@ -13,7 +13,7 @@ use super::wire::{Refusal, input, marker, page, read_marker};
 type Groups = BTreeMap<String, LogGroup>;
 
 /// A log group.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LogGroup {
     /// Since the Unix epoch.
     pub created: Duration,

@@ -28,6 +28,7 @@ mod quota;
 mod serve;
 mod sfn;
 mod sts;
+mod tree;
 mod wire;
 
 use std::collections::BTreeMap;
@@ -35,7 +36,7 @@ use std::time::Duration;
 
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use apigateway::{
@@ -134,7 +135,7 @@ pub struct Memory {
 }
 
 /// One account.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Account {
     /// IAM, which is global.
     pub iam: iam::Iam,
@@ -143,7 +144,7 @@ pub struct Account {
 }
 
 /// One Region of an account.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Region {
     /// State machines by ARN.
     pub machines: BTreeMap<String, Machine>,

@@ -20,7 +20,7 @@ mod validators;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Value, json};
 
 use super::Context;
@@ -38,7 +38,7 @@ pub type Templates = BTreeMap<String, Option<String>>;
 type Answer = Result<(u16, Value), Refusal>;
 
 /// A REST API.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Api {
     /// Ten letters and digits.
@@ -52,10 +52,10 @@ pub struct Api {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
     /// Since the Unix epoch.
-    #[serde(serialize_with = "seconds")]
+    #[serde(with = "seconds")]
     pub created_date: Duration,
     /// Content types that are bytes.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub binary_media_types: Vec<String>,
     /// In bytes; absent means off.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -72,7 +72,7 @@ pub struct Api {
     /// The id of `/`.
     pub root_resource_id: String,
     /// Its tags.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub tags: BTreeMap<String, String>,
     /// Its models by name.
     #[serde(skip)]
@@ -113,7 +113,7 @@ pub struct Endpoint {
 }
 
 /// A resource: one segment of a path.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Resource {
     /// Six letters and digits; the root's has ten.
@@ -125,7 +125,7 @@ pub struct Resource {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path_part: Option<String>,
     /// Its methods by verb.
-    #[serde(rename = "resourceMethods", skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, rename = "resourceMethods", skip_serializing_if = "BTreeMap::is_empty")]
     pub methods: BTreeMap<String, Method>,
 }
 
@@ -265,7 +265,7 @@ pub struct GatewayResponse {
 }
 
 /// A snapshot of an API.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Deployment {
     /// Six letters and digits.
@@ -274,7 +274,7 @@ pub struct Deployment {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// Since the Unix epoch.
-    #[serde(serialize_with = "seconds")]
+    #[serde(with = "seconds")]
     pub created_date: Duration,
     /// The methods by path and verb.
     #[serde(skip)]
@@ -288,7 +288,7 @@ pub struct Deployment {
 }
 
 /// A name under which a deployment is served.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Stage {
     /// Its name.
@@ -299,10 +299,10 @@ pub struct Stage {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// Since the Unix epoch.
-    #[serde(serialize_with = "seconds")]
+    #[serde(with = "seconds")]
     pub created_date: Duration,
     /// Since the Unix epoch.
-    #[serde(serialize_with = "seconds")]
+    #[serde(with = "seconds")]
     pub last_updated_date: Duration,
     /// Whether answers are cached.
     pub cache_cluster_enabled: bool,
@@ -323,20 +323,20 @@ pub struct Stage {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub canary_settings: Option<Canary>,
     /// Its variables.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub variables: BTreeMap<String, String>,
     /// Logging, metrics, throttling and caching by `path/VERB`.
     pub method_settings: BTreeMap<String, settings::MethodSettings>,
     /// Where and how access is logged.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub access_log_settings: BTreeMap<String, String>,
     /// Its tags.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub tags: BTreeMap<String, String>,
 }
 
 /// What a part of a stage's requests gets.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Canary {
     /// What it serves.
@@ -344,14 +344,23 @@ pub struct Canary {
     /// Which part, from 0 to 100.
     pub percent_traffic: f64,
     /// Variables that are other or more.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub stage_variable_overrides: BTreeMap<String, String>,
     /// Whether it answers from the stage's cache.
     pub use_stage_cache: bool,
 }
 
-fn seconds<S: Serializer>(at: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_u64(at.as_secs())
+/// Whole seconds, as answers have them.
+mod seconds {
+    use super::*;
+
+    pub fn serialize<S: Serializer>(at: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u64(at.as_secs())
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        u64::deserialize(deserializer).map(Duration::from_secs)
+    }
 }
 
 /// What a path names.

@@ -1,12 +1,12 @@
 //! A stage's settings per method.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::super::wire::Refusal;
 use super::checks::bad;
 
 /// Logging, metrics, throttling and caching of a method on a stage; AWS's defaults (rec).
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MethodSettings {
     /// Whether CloudWatch gets metrics.

@@ -15,7 +15,7 @@ use super::Context;
 use super::wire::{Refusal, marker, page, query_input, read_marker};
 
 /// IAM of an account.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Iam {
     /// Roles by name in lower case: names are unique without regard to case (AWS.md §1).
     pub roles: BTreeMap<String, Role>,
@@ -24,7 +24,7 @@ pub struct Iam {
 }
 
 /// A customer-managed policy.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Policy {
     /// As it was written at creation.
     pub name: String,
@@ -52,7 +52,7 @@ impl Policy {
 }
 
 /// A role.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Role {
     /// As it was written at creation.
     pub name: String,

@@ -18,7 +18,7 @@ use super::wire::{Refusal, input, marker, page, read_marker};
 type Machines = BTreeMap<String, Machine>;
 
 /// A state machine.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Machine {
     /// Its name, unique in the Region.
     pub name: String,
@@ -41,7 +41,7 @@ pub struct Machine {
 }
 
 /// What UpdateStateMachine can change.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Form {
     /// The definition's text, as it was sent.
     pub definition: String,

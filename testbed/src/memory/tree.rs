@@ -1,0 +1,57 @@
+//! The cloud as one tree of JSON: to look at every property of every object, and to change any behind an operator's back.
+
+use serde_json::{Value, json};
+
+use super::{Account, Memory};
+
+impl Memory {
+    /// Every property of every object, ids and times included, by account.
+    pub fn tree(&self) -> Value {
+        let mut tree = json!(self.accounts);
+        for (id, account) in &self.accounts {
+            for (region, found) in &account.regions {
+                for (api, found) in &found.apis {
+                    let shown = &mut tree[id]["regions"][region]["apis"][api];
+                    shown["resources"] = json!(found.resources);
+                    shown["deployments"] = json!(found.deployments);
+                    shown["stages"] = json!(found.stages);
+                    shown["gatewayResponses"] = json!(found.gateway_responses);
+                    for (id, deployment) in &found.deployments {
+                        let answers = json!(deployment.gateway_responses);
+                        shown["deployments"][id]["snapshot"] = json!(deployment.snapshot);
+                        shown["deployments"][id]["gatewayResponses"] = answers;
+                    }
+                }
+            }
+        }
+        tree
+    }
+
+    /// Makes the cloud what a tree says.
+    ///
+    /// # Errors
+    /// The tree lacks something that AWS always has, or has it in another form.
+    pub fn plant(&mut self, tree: &Value) -> Result<(), serde_json::Error> {
+        let mut accounts = std::collections::BTreeMap::new();
+        for (id, shown) in tree.as_object().into_iter().flatten() {
+            let mut account: Account = serde_json::from_value(shown.clone())?;
+            for (region, found) in &mut account.regions {
+                for (api, found) in &mut found.apis {
+                    let shown = &shown["regions"][region]["apis"][api];
+                    found.resources = serde_json::from_value(shown["resources"].clone())?;
+                    found.deployments = serde_json::from_value(shown["deployments"].clone())?;
+                    found.stages = serde_json::from_value(shown["stages"].clone())?;
+                    found.gateway_responses = serde_json::from_value(shown["gatewayResponses"].clone())?;
+                    for (id, deployment) in &mut found.deployments {
+                        let shown = &shown["deployments"][id];
+                        deployment.snapshot = serde_json::from_value(shown["snapshot"].clone())?;
+                        deployment.gateway_responses = serde_json::from_value(shown["gatewayResponses"].clone())?;
+                    }
+                }
+            }
+            accounts.insert(id.clone(), account);
+        }
+        self.accounts = accounts;
+        Ok(())
+    }
+}

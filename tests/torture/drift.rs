@@ -1,0 +1,436 @@
+//! The drift matrix: every property of every AWS object that this operator owns, changed and deleted behind its back, one at
+//! a time: found, repaired and told once; or, with `driftPolicy: Report`, told once and left.
+//!
+//! Complete by construction: it walks the tree of what the AWS in memory holds after each example, so that a property of a
+//! new feature is in it from the first day. What is not restored stands in a table with its reason, which may not be stale.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Value, json};
+use stepgate::api::DriftPolicy;
+use stepgate_testbed::memory::{ACCOUNT, Memory};
+
+use super::neighbours::Neighbours;
+use super::operator::{CLUSTER_UID, Operator, Site};
+use super::scene::Scene;
+use super::{Moment, difference, drive};
+
+const EXAMPLES: [&str; 8] = [
+    "hello-world",
+    "root-get",
+    "potato",
+    "item-api",
+    "stage-variables",
+    "client-names-machine",
+    "ec2-sync-async",
+    "reddit-api",
+];
+
+/// What is not restored: the property or the beginning of its path, what is done to it, where that matters, and why.
+const EXCEPTIONS: &[(&str, Option<What>, &str)] = &[
+    // AWS's own: ids, dates, and what follows from a name.
+    ("role/id", None, OWN),
+    ("role/created", None, OWN),
+    ("role/trusted_since", None, OWN),
+    ("role/name", None, OWN),
+    ("role/path", None, OWN),
+    ("machine/name", None, OWN),
+    ("machine/kind", None, OWN),
+    ("machine/created", None, OWN),
+    ("machine/revision", None, OWN),
+    ("api/id", None, OWN),
+    ("api/rootResourceId", None, OWN),
+    ("api/createdDate", None, OWN),
+    ("machine/form/tracing/enabled", Some(What::Deleted), OWN),
+    ("api/endpointConfiguration/types", Some(What::Deleted), OWN),
+    ("api/endpointConfiguration/types/*", Some(What::Deleted), OWN),
+    ("api/resources/*/id", None, OWN),
+    ("api/resources/*/parentId", None, OWN),
+    ("api/resources/*/pathPart", Some(What::Deleted), OWN),
+    ("api/resources/*/resourceMethods/*/httpMethod", None, OWN),
+    ("api/resources/*/resourceMethods/*/methodResponses/*/statusCode", None, OWN),
+    ("api/resources/*/resourceMethods/*/methodIntegration/integrationResponses/*/statusCode", None, OWN),
+    ("api/resources/*/resourceMethods/*/methodIntegration/timeoutInMillis", Some(What::Deleted), OWN),
+    ("api/resources/*/resourceMethods/*/methodIntegration/cacheNamespace", None, OWN),
+    ("api/deployments/*/id", None, OWN),
+    ("api/deployments/*/createdDate", None, OWN),
+    ("api/stages/*/stageName", None, OWN),
+    ("api/stages/*/cacheClusterStatus", None, OWN),
+    ("api/stages/*/createdDate", None, OWN),
+    ("api/stages/*/lastUpdatedDate", None, OWN),
+    ("api/deployments/*", Some(What::Deleted), "AWS refuses to delete what a stage serves"),
+    // Whose it is.
+    ("role/tags", None, FOREIGN),
+    ("machine/tags", None, FOREIGN),
+    ("api/tags", None, FOREIGN),
+    // What no manifest can ask for yet, and nothing reads.
+    ("role/description", None, UNMANAGED),
+    ("role/longest_session", None, UNMANAGED),
+    ("role/boundary", None, UNMANAGED),
+    ("machine/form/logging", None, UNMANAGED),
+    ("machine/form/encryption", None, UNMANAGED),
+    ("api/apiKeySource", None, UNMANAGED),
+    ("api/disableExecuteApiEndpoint", None, UNMANAGED),
+    ("api/endpointConfiguration/ipAddressType", None, UNMANAGED),
+    ("api/resources/*/resourceMethods/*/methodIntegration/cacheKeyParameters", None, UNMANAGED),
+    ("api/deployments/*/description", None, "it is read only where a deployment is made; the record says the same"),
+    ("api/stages/*/cacheClusterEnabled", None, UNMANAGED),
+    ("api/stages/*/tracingEnabled", None, UNMANAGED),
+];
+
+const OWN: &str = "AWS's own: nobody can change it, or take it away";
+const FOREIGN: &str = "without its owner tags it is another's, and left alone (OwnershipConflict)";
+const UNMANAGED: &str = "no manifest can ask for it yet";
+
+/// Maps whose keys are names that somebody chose, not properties.
+const MAPS: [&str; 20] = [
+    "resources",
+    "deployments",
+    "stages",
+    "resourceMethods",
+    "methodResponses",
+    "integrationResponses",
+    "policies",
+    "attached",
+    "tags",
+    "variables",
+    "requestTemplates",
+    "responseTemplates",
+    "requestParameters",
+    "responseParameters",
+    "requestModels",
+    "responseModels",
+    "methodSettings",
+    "accessLogSettings",
+    "snapshot",
+    "roles",
+];
+
+/// What nobody can change, as a whole.
+const FROZEN: [&str; 2] = ["api/deployments/*/snapshot", "api/deployments/*/gatewayResponses"];
+
+/// What is done to a property.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum What {
+    Changed,
+    Deleted,
+}
+
+/// One change behind the operator's back.
+#[derive(Clone)]
+struct Mutation {
+    /// What is changed, whatever it is called.
+    property: String,
+    what: What,
+    tree: Value,
+}
+
+/// Everything that can be changed in a tree, one at a time.
+fn mutations(tree: &Value) -> Vec<(String, What, Vec<String>)> {
+    let mut all = Vec::new();
+    let own = |tags: &Value| tags["stepgate.dev/cluster-uid"] == CLUSTER_UID;
+    let account = &tree[ACCOUNT];
+    let mut objects: Vec<(&str, Vec<String>)> = Vec::new();
+    let path = |parts: &[&str]| parts.iter().map(|part| (*part).to_owned()).collect::<Vec<_>>();
+    let entries = |value: &Value| value.as_object().cloned().unwrap_or_default();
+    for (name, role) in entries(&account["iam"]["roles"]) {
+        if own(&role["tags"]) {
+            objects.push(("role", path(&[ACCOUNT, "iam", "roles", &name])));
+        }
+    }
+    for (region, found) in entries(&account["regions"]) {
+        for (kind, rooms) in [("machine", "machines"), ("api", "apis")] {
+            for (id, object) in entries(&found[rooms]) {
+                if own(&object["tags"]) {
+                    objects.push((kind, path(&[ACCOUNT, "regions", &region, rooms, &id])));
+                }
+            }
+        }
+    }
+    for (kind, at) in objects {
+        all.push((kind.to_owned(), What::Deleted, at.clone()));
+        let object = at.iter().fold(tree, |value, key| &value[key]);
+        walk(kind, &at, object, false, &mut all);
+    }
+    all
+}
+
+fn walk(property: &str, at: &[String], value: &Value, named: bool, all: &mut Vec<(String, What, Vec<String>)>) {
+    let below = |key: &str| [at, &[key.to_owned()]].concat();
+    match value {
+        _ if FROZEN.contains(&property) => {}
+        Value::Object(map) if !map.is_empty() => {
+            for (key, child) in map {
+                let root = property == "api/resources" && child["parentId"].is_null();
+                let name = if named { "*" } else { key.as_str() };
+                let property = format!("{property}/{name}");
+                // AWS refuses to delete it.
+                if !root {
+                    all.push((property.clone(), What::Deleted, below(key)));
+                }
+                walk(&property, &below(key), child, MAPS.contains(&key.as_str()) && !named, all);
+            }
+        }
+        Value::Array(list) if !list.is_empty() => {
+            for (index, child) in list.iter().enumerate() {
+                all.push((format!("{property}/*"), What::Deleted, below(&index.to_string())));
+                walk(&format!("{property}/*"), &below(&index.to_string()), child, false, all);
+            }
+        }
+        // Nothing is there that could be deleted.
+        _ => all.push((property.to_owned(), What::Changed, at.to_vec())),
+    }
+}
+
+/// Another value of the same form.
+fn other(value: &Value) -> Value {
+    match value {
+        Value::Bool(is) => json!(!is),
+        Value::Number(number) => match number.as_i64() {
+            Some(number) => json!(number + 1),
+            None => json!(number.as_f64().unwrap_or_default() + 1.0),
+        },
+        Value::String(text) => match serde_json::from_str::<Value>(text) {
+            // A policy or a definition stays one.
+            Ok(mut document) if document.is_object() => {
+                match document["Statement"].as_array_mut() {
+                    Some(statements) => {
+                        statements.push(json!({"Sid": "More", "Effect": "Allow", "Action": "s3:*", "Resource": "*"}))
+                    }
+                    None => document["Comment"] = json!("changed"),
+                }
+                json!(document.to_string())
+            }
+            _ => json!(format!("{text}x")),
+        },
+        Value::Null => json!("changed"),
+        Value::Object(_) => json!({"changed": "changed"}),
+        Value::Array(_) => json!(["changed"]),
+    }
+}
+
+/// The tree after one change; `None` where it would be as before, or no AWS.
+fn mutated(aws: &Memory, what: What, at: &[String]) -> Option<Value> {
+    let mut tree = aws.tree();
+    let before = tree.clone();
+    let (last, parents) = at.split_last()?;
+    let parent = parents.iter().fold(&mut tree, |value, key| match value {
+        Value::Array(list) => &mut list[key.parse::<usize>().unwrap()],
+        value => &mut value[key],
+    });
+    match (what, parent) {
+        (What::Deleted, Value::Object(map)) => drop(map.shift_remove(last)),
+        (What::Deleted, Value::Array(list)) => drop(list.remove(last.parse().unwrap())),
+        (What::Changed, Value::Array(list)) => {
+            let index: usize = last.parse().unwrap();
+            list[index] = other(&list[index]);
+        }
+        (What::Changed, parent) => parent[last] = other(&parent[last]),
+        _ => return None,
+    }
+    let mut aws = aws.clone();
+    // AWS always has it, or knows no other form of it.
+    aws.plant(&tree).ok()?;
+    let tree = aws.tree();
+    (bare(&tree) != bare(&before)).then_some(tree)
+}
+
+/// Without what is empty: to have none and to have an empty one is the same.
+fn bare(value: &Value) -> Value {
+    let empty = |value: &Value| value.is_null() || value.as_object().is_some_and(serde_json::Map::is_empty);
+    match value {
+        Value::Object(map) => {
+            let kept = map.iter().map(|(key, value)| (key.clone(), bare(value))).filter(|(_, value)| !empty(value));
+            Value::Object(kept.collect())
+        }
+        Value::Array(list) => list.iter().map(bare).collect(),
+        other => other.clone(),
+    }
+}
+
+/// Somebody changes one property, or deletes one thing: of those that the operator restores.
+pub fn by_hand(aws: &mut Memory, index: proptest::sample::Index) {
+    let tree = aws.tree();
+    let mut all = mutations(&tree);
+    all.retain(|(property, what, _)| exception(property, *what).is_none());
+    if all.is_empty() {
+        return;
+    }
+    let (_, what, at) = &all[index.index(all.len())];
+    let mutated = mutated(aws, *what, at);
+    if let Some(tree) = mutated {
+        // It was planted once already.
+        let _ = aws.plant(&tree);
+    }
+}
+
+/// The exception of a change, by its number.
+fn exception(property: &str, what: What) -> Option<usize> {
+    EXCEPTIONS.iter().position(|(excepted, how, _)| match how {
+        // Itself only.
+        Some(how) => *how == what && property == *excepted,
+        None => property.strip_prefix(excepted).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')),
+    })
+}
+
+/// An example as it stands, under both policies.
+struct Base {
+    corrected: Moment,
+    reported: Moment,
+    neighbours: Neighbours,
+}
+
+/// Every example, once for all tests.
+async fn bases() -> &'static [Base] {
+    static BASES: tokio::sync::OnceCell<Vec<Base>> = tokio::sync::OnceCell::const_new();
+    BASES
+        .get_or_init(async || {
+            let mut bases = Vec::new();
+            for example in EXAMPLES {
+                let scene = Scene::example(example);
+                let (start, neighbours) = Moment::first(&scene);
+                let corrected = drive(&start, &scene, None).await.unwrap().end;
+                let reported = drive(&start, &scene.with_drift_policy(DriftPolicy::Report), None).await.unwrap().end;
+                bases.push(Base { corrected, reported, neighbours });
+            }
+            bases
+        })
+        .await
+}
+
+/// The new events of a reason, by the object that they are about.
+fn told(before: &Moment, after: &Moment, reason: &str) -> Vec<String> {
+    let new = after.objects.events.iter().skip(before.objects.events.len());
+    new.filter(|event| event["reason"] == reason).map(|event| event["regarding"]["kind"].to_string()).collect()
+}
+
+/// What is wrong with how one change was met.
+async fn met(base: &Base, mutation: &Mutation, reports: bool) -> Option<String> {
+    let before = if reports { &base.reported } else { &base.corrected };
+    let mut aws = before.aws.clone();
+    aws.plant(&mutation.tree).unwrap();
+    let site = Site::new(aws, before.objects.clone());
+    let settled = Operator::start(&site, false).settle().await;
+    let after = Moment::of(&site);
+    let touched = base.neighbours.touched(&after.aws);
+    if !touched.is_empty() {
+        return Some(format!("neighbours were touched: {}", touched.join(", ")));
+    }
+    let lost = exception(&mutation.property, mutation.what);
+    if reports {
+        // A route that is no longer served says so too.
+        let mut told = told(before, &after, "DriftDetected");
+        told.retain(|kind| kind != "\"APIRoute\"");
+        return match (lost, after.aws.tree() == mutation.tree) {
+            (_, false) => Some(format!("was not left as it is: {:?}", difference(&mutation.tree, &after.aws.tree()))),
+            (None, true) if told.len() != 1 => Some(format!("is told {} times", told.len())),
+            _ => None,
+        };
+    }
+    let remains = difference(&bare(&before.aws.essence()), &bare(&after.aws.essence()));
+    match (lost, remains) {
+        (Some(_), _) => None,
+        (None, _) if settled.is_err() => settled.err(),
+        (None, Some(remains)) => Some(format!("is not restored: {remains}")),
+        (None, None) => {
+            let told = told(before, &after, "DriftRepaired").len();
+            let noted = after.objects.essence() != before.objects.essence();
+            (told != 1 || !noted).then(|| format!("is told {told} times, in lastDrift: {noted}"))
+        }
+    }
+}
+
+/// How many of each property are tried, in different examples as far as there are; `DRIFT_ALL` tries all.
+const OF_EACH: usize = 1;
+
+/// Everything that is tried under a policy: the example and the change.
+fn all(bases: &[Base], reports: bool) -> Vec<(usize, Mutation)> {
+    let mut tried: BTreeMap<(String, What), usize> = BTreeMap::new();
+    let mut list = Vec::new();
+    let most = if std::env::var_os("DRIFT_ALL").is_some() { usize::MAX } else { OF_EACH };
+    for (index, base) in bases.iter().enumerate() {
+        let aws = if reports { &base.reported.aws } else { &base.corrected.aws };
+        for (property, what, at) in mutations(&aws.tree()) {
+            let count = tried.entry((property.clone(), what)).or_default();
+            if *count >= most {
+                continue;
+            }
+            let Some(tree) = mutated(aws, what, &at) else { continue };
+            *count += 1;
+            list.push((index, Mutation { property, what, tree }));
+        }
+    }
+    list
+}
+
+#[rstest::rstest]
+#[case::corrected_1(false, 0)]
+#[case::corrected_2(false, 1)]
+#[case::reported_1(true, 0)]
+#[case::reported_2(true, 1)]
+#[tokio::test(start_paused = true)]
+async fn every_drift_is_found(#[case] reports: bool, #[case] half: usize) {
+    let bases = bases().await;
+    let list = all(bases, reports);
+    let mut wrong = Vec::new();
+    for (base, mutation) in list.iter().skip(half).step_by(2) {
+        if let Some(what) = met(&bases[*base], mutation, reports).await {
+            wrong.push(format!("{} {:?} in {}: {what}", mutation.property, mutation.what, EXAMPLES[*base]));
+        }
+    }
+    let properties: BTreeSet<_> = list.iter().map(|(_, one)| &one.property).collect();
+    let kept: BTreeSet<_> = list
+        .iter()
+        .filter(|(_, one)| exception(&one.property, one.what).is_none())
+        .map(|(_, one)| &one.property)
+        .collect();
+    println!("{} of {} properties are kept; {} changes in all", kept.len(), properties.len(), list.len());
+    assert!(wrong.is_empty(), "{}:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// The tree holds all that the AWS in memory holds: a room that is not in it would be in no matrix.
+#[tokio::test(start_paused = true)]
+async fn the_tree_is_complete() {
+    for base in bases().await {
+        let mut planted = base.corrected.aws.clone();
+        planted.plant(&base.corrected.aws.tree()).unwrap();
+        assert_eq!(difference(&base.corrected.aws.essence(), &planted.essence()), None);
+        assert_eq!(planted.tree(), base.corrected.aws.tree());
+    }
+}
+
+/// An exception that excepts nothing, or what is restored, is stale.
+#[tokio::test(start_paused = true)]
+async fn no_exception_is_stale() {
+    let bases = bases().await;
+    let list = all(bases, false);
+    let mut stale = Vec::new();
+    for (number, (property, ..)) in EXCEPTIONS.iter().enumerate() {
+        let of_it = list.iter().filter(|(_, one)| exception(&one.property, one.what) == Some(number));
+        let mut restored = None;
+        for (index, mutation) in of_it {
+            let before = &bases[*index].corrected;
+            let mut aws = before.aws.clone();
+            aws.plant(&mutation.tree).unwrap();
+            let site = Site::new(aws, before.objects.clone());
+            let _ = Operator::start(&site, false).settle().await;
+            let after = site.aws.with(|memory| memory.tree());
+            restored = Some(after == before.aws.tree());
+            if restored == Some(false) {
+                break;
+            }
+        }
+        match restored {
+            None => stale.push(format!("{property}: there is no such property")),
+            Some(true) => stale.push(format!("{property}: it is restored")),
+            Some(false) => {}
+        }
+    }
+    assert!(stale.is_empty(), "{}", stale.join("\n"));
+}
+
+#[test]
+fn every_example_is_in_the_matrix() {
+    let names: BTreeSet<_> = Scene::names().into_iter().collect();
+    assert_eq!(names, EXAMPLES.iter().map(|name| (*name).to_owned()).collect());
+}

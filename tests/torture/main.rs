@@ -1,0 +1,280 @@
+//! Trust, by machine. The real reconcilers run against an AWS in memory behind the SDK's own HTTP connector and an API
+//! server in memory, on a virtual clock; whatever happens to them, what they end with is as if nothing had happened: nothing
+//! lost, nothing doubled, nothing of others touched, nothing left to do.
+//!
+//! - Crashes, all of them (here): for every example, for making it, changing it and deleting it, at every effect on AWS or
+//!   Kubernetes, the process dies before the effect, after it, or its answer is lost; and at each of these moments people
+//!   change their mind, or delete everything.
+//! - `races.rs`: two operators at once, with caches that lag.
+//! - `drift.rs`: every property of every object, changed behind the operator's back.
+//! - `random.rs`: random manifests, edits, faults, deaths.
+//! - `hot.rs`: what an hour of an object costs that can never succeed.
+
+#![allow(clippy::unwrap_used)]
+
+mod drift;
+mod hot;
+mod kubernetes;
+mod neighbours;
+mod operator;
+mod races;
+mod random;
+mod scene;
+mod tape;
+
+use std::sync::{Arc, Mutex};
+
+use neighbours::Neighbours;
+use operator::{Operator, Site};
+use scene::Scene;
+use serde_json::Value;
+use stepgate_testbed::memory::{ACCOUNT, Memory, Settings};
+use tape::Wrong;
+
+/// AWS and Kubernetes, at one moment.
+#[derive(Clone)]
+struct Moment {
+    aws: Memory,
+    objects: kubernetes::Objects,
+}
+
+impl Moment {
+    /// An account with neighbours, an empty cluster.
+    fn first(scene: &Scene) -> (Self, Neighbours) {
+        let mut aws = Memory::new(7, Settings::default());
+        scene.prepare(&mut aws);
+        let neighbours = Neighbours::move_in(&mut aws, scene);
+        (Self { aws, objects: kubernetes::Objects::default() }, neighbours)
+    }
+
+    fn of(site: &Site) -> Self {
+        Self { aws: site.aws.with(|memory| memory.clone()), objects: site.server.snapshot() }
+    }
+
+    /// What is there, but for what differs from one run to the next.
+    fn difference(&self, other: &Self) -> Option<String> {
+        difference(&self.aws.essence(), &other.aws.essence())
+            .or_else(|| difference(&self.objects.essence(), &other.objects.essence()))
+    }
+
+    /// What nobody knows of, and what is there twice.
+    fn strays(&self) -> Vec<String> {
+        let mut strays = Vec::new();
+        let records: Vec<&Value> = self.objects.of("controllerrevisions").map(|(_, one)| &one["data"]).collect();
+        let account = self.aws.account(ACCOUNT).unwrap();
+        let mut owners = std::collections::BTreeSet::new();
+        for api in account.regions.values().flat_map(|region| region.apis.values()) {
+            if api.tags.get("stepgate.dev/cluster-uid").is_none_or(|uid| uid != operator::CLUSTER_UID) {
+                continue;
+            }
+            if !owners.insert(&api.tags) {
+                strays.push(format!("a second API {} with the tags {:?}", api.id, api.tags));
+            }
+            for id in api.deployments.keys() {
+                if !records.iter().any(|record| record["restApiId"] == *api.id && record["deploymentId"] == **id) {
+                    strays.push(format!("deployment {id} of API {} is on no record", api.id));
+                }
+            }
+        }
+        strays
+    }
+
+    /// The same without the history of revisions.
+    fn difference_now(&self, other: &Self) -> Option<String> {
+        let objects = |moment: &Self| {
+            let mut essence = moment.objects.essence();
+            let objects = essence.as_object_mut().unwrap();
+            objects.retain(|name, _| !name.starts_with("controllerrevisions"));
+            for object in objects.values_mut() {
+                object["drift"].take();
+                for condition in object["conditions"].as_array_mut().unwrap() {
+                    condition[3].take();
+                }
+                object["conditions"].as_array_mut().unwrap().sort_by_key(ToString::to_string);
+            }
+            essence
+        };
+        difference(&served(self.aws.essence()), &served(other.aws.essence()))
+            .or_else(|| difference(&objects(self), &objects(other)))
+            .or_else(|| other.strays().pop())
+    }
+}
+
+/// An essence with what stages serve in place of the deployments.
+fn served(mut essence: Value) -> Value {
+    for account in essence.as_object_mut().unwrap().values_mut() {
+        for (_, region) in account.as_object_mut().unwrap().iter_mut().filter(|(name, _)| *name != "roles") {
+            for api in region["apis"].as_array_mut().unwrap() {
+                let deployments = api["deployments"].take();
+                for stage in api["stages"].as_object_mut().unwrap().values_mut() {
+                    let found =
+                        deployments.as_array().unwrap().iter().find(|one| one["description"] == stage["serves"]);
+                    stage["serves"] = found.cloned().unwrap_or_default();
+                    stage["serves"]["description"].take();
+                }
+            }
+            // Two of one name have their order by what is in them.
+            region["apis"].as_array_mut().unwrap().sort_by_key(ToString::to_string);
+        }
+    }
+    essence
+}
+
+/// Where two values differ.
+fn difference(before: &Value, after: &Value) -> Option<String> {
+    fn walk(path: &str, a: &Value, b: &Value, out: &mut Vec<String>) {
+        match (a, b) {
+            (Value::Object(x), Value::Object(y)) => {
+                let keys: std::collections::BTreeSet<_> = x.keys().chain(y.keys()).collect();
+                for key in keys {
+                    let at = |map: &serde_json::Map<String, Value>| map.get(key).cloned().unwrap_or_default();
+                    walk(&format!("{path}/{key}"), &at(x), &at(y), out);
+                }
+            }
+            (Value::Array(x), Value::Array(y)) if x.len() != y.len() => {
+                out.push(format!("{path}: {} become {}", x.len(), y.len()));
+            }
+            (Value::Array(x), Value::Array(y)) => {
+                for (index, (a, b)) in x.iter().zip(y).enumerate() {
+                    walk(&format!("{path}/{index}"), a, b, out);
+                }
+            }
+            (a, b) if a != b => out.push(format!("{path}: {a} becomes {b}")),
+            _ => {}
+        }
+    }
+    let mut all = Vec::new();
+    walk("", before, after, &mut all);
+    (!all.is_empty()).then(|| all.join("; ").chars().take(600).collect())
+}
+
+/// How one run went.
+struct Run {
+    end: Moment,
+    /// AWS and Kubernetes before each effect.
+    before: Vec<Moment>,
+}
+
+/// From a moment on, people apply these manifests and a process carries them out; with something wrong at an effect, if
+/// there is. Then a second process, which knows nothing, must find nothing to do.
+async fn drive(from: &Moment, scene: &Scene, wrong: Option<(usize, Wrong)>) -> Result<Run, String> {
+    let site = Site::new(from.aws.clone(), from.objects.clone());
+    scene.apply(&site.server);
+    let before = Arc::new(Mutex::new(Vec::new()));
+    let (noted, looked) = (Arc::clone(&before), site.clone());
+    site.tape.hook(move |step| {
+        if step.effect > 0 && wrong.is_none() {
+            let aws = step.aws.cloned().unwrap_or_else(|| looked.aws.with(|memory| memory.clone()));
+            noted.lock().unwrap().push(Moment { aws, objects: looked.server.snapshot() });
+        }
+        wrong.filter(|(effect, _)| *effect == step.effect).map(|(_, wrong)| wrong)
+    });
+    Operator::start(&site, false).settle().await?;
+    site.tape.calm();
+    let effects = site.tape.effects();
+    Operator::start(&site, false).round(true).await;
+    if site.tape.effects() != effects {
+        return Err("a second plan is not empty".to_owned());
+    }
+    let before = std::mem::take(&mut *before.lock().unwrap());
+    Ok(Run { end: Moment::of(&site), before })
+}
+
+/// What was tried, and what did not end well.
+#[derive(Default)]
+struct Found {
+    points: usize,
+    wrong: Vec<String>,
+}
+
+/// An example with more effects than this is crashed at some of them only, unless `CRASH_ALL` is set.
+const MANY: usize = 24;
+/// People change their mind at one effect of so many, unless `CRASH_ALL` is set.
+const TURNS: usize = 3;
+
+impl Found {
+    fn note(&mut self, at: &str, what: Option<String>) {
+        self.wrong.extend(what.map(|what| format!("{at}: {what}")));
+    }
+
+    /// From this moment on another process ends where the first would have.
+    async fn recovers(&mut self, at: &str, from: &Moment, scene: &Scene, end: &Moment, wrong: Option<(usize, Wrong)>) {
+        self.points += 1;
+        match drive(from, scene, wrong).await {
+            Err(error) => self.note(at, Some(error)),
+            Ok(run) if wrong.is_none() => self.note(at, end.difference(&run.end)),
+            // What comes late, because it had to be done again, is deployed once more.
+            Ok(run) => self.note(at, end.difference_now(&run.end)),
+        }
+    }
+
+    /// From this moment on people want something else.
+    async fn turns(&mut self, at: &str, from: &Moment, scene: &Scene, end: &Moment) {
+        self.points += 1;
+        match drive(from, scene, None).await {
+            Err(error) => self.note(at, Some(error)),
+            Ok(run) => self.note(at, end.difference_now(&run.end)),
+        }
+    }
+}
+
+#[rstest::rstest]
+#[case::client_names_machine("client-names-machine")]
+#[case::ec2_sync_async("ec2-sync-async")]
+#[case::hello_world("hello-world")]
+#[case::item_api("item-api")]
+#[case::potato("potato")]
+#[case::reddit_api("reddit-api")]
+#[case::root_get("root-get")]
+#[case::stage_variables("stage-variables")]
+#[tokio::test(start_paused = true)]
+async fn a_crash_at_any_effect_loses_nothing_and_doubles_nothing(#[case] example: &str) {
+    let scene = Scene::example(example);
+    let (start, neighbours) = Moment::first(&scene);
+    let (changed, gone) = (scene.changed(), scene.gone());
+    let uncrashed = async |name: &str, from: &Moment, scene: &Scene| {
+        drive(from, scene, None).await.unwrap_or_else(|error| panic!("{name}, without a crash: {error}"))
+    };
+    let made = uncrashed("make", &start, &scene).await;
+    let after = uncrashed("change", &made.end, &changed).await;
+    let end = uncrashed("delete", &after.end, &gone).await;
+    let mut found = Found::default();
+    for (name, from, scene, run, turns) in [
+        ("make", &start, &scene, &made, vec![("change", &changed, &after.end), ("delete", &gone, &end.end)]),
+        ("change", &made.end, &changed, &after, vec![("delete", &gone, &end.end)]),
+        ("delete", &after.end, &gone, &end, vec![]),
+    ] {
+        let effects = run.before.len();
+        let every = std::env::var_os("CRASH_ALL").is_some();
+        let all = effects <= MANY || every;
+        let step = if all { 1 } else { effects.div_ceil(MANY / 2) };
+        for (index, moment) in run.before.iter().enumerate().step_by(step) {
+            let at = |kind: &str| format!("{name}, effect {} of {effects}, {kind}", index + 1);
+            // Dead after it is dead before the next.
+            found.recovers(&at("dead before it"), moment, scene, &run.end, None).await;
+            found.recovers(&at("its answer lost"), from, scene, &run.end, Some((index + 1, Wrong::Lost))).await;
+            for (other, scene, end) in turns.iter().filter(|_| every || index % TURNS == 0) {
+                found.turns(&at(&format!("and {other} then")), moment, scene, end).await;
+            }
+        }
+        found.recovers(&format!("{name}, dead after the last effect"), &run.end, scene, &run.end, None).await;
+        found.note(name, Some(neighbours.touched(&run.end.aws).join(", ")).filter(|text| !text.is_empty()));
+    }
+    found.note("deletion leaves", difference(&start.aws.essence(), &end.end.aws.essence()));
+    println!("{example}: {} crash points", found.points);
+    assert!(
+        found.wrong.is_empty(),
+        "{} of {} crash points:\n{}",
+        found.wrong.len(),
+        found.points,
+        found.wrong.join("\n")
+    );
+}
+
+#[test]
+fn every_example_is_crashed() {
+    let source = include_str!("main.rs");
+    for name in Scene::names() {
+        assert!(source.contains(&format!("(\"{name}\")]")), "{name}");
+    }
+}

@@ -1,0 +1,124 @@
+//! What is somebody else's, as near to ours as it can be: nobody may touch it.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+use stepgate::identity::{Cluster, Key, Owner, joined, role_path};
+use stepgate_testbed::memory::{ACCOUNT, Api, Machine, Memory, Role};
+
+use super::scene::Scene;
+
+/// All that is in the account now, to be found as it is at the end of every run.
+#[derive(Clone, PartialEq)]
+pub struct Neighbours {
+    roles: BTreeMap<String, Role>,
+    policies: BTreeMap<String, String>,
+    machines: BTreeMap<String, Machine>,
+    apis: BTreeMap<String, Api>,
+}
+
+const REGION: &str = "us-east-1";
+
+impl Neighbours {
+    /// Moves them in: one of each kind, with the owner tags of a cluster of the same name; and remembers what is there.
+    pub fn move_in(aws: &mut Memory, scene: &Scene) -> Self {
+        let other = Cluster { name: "test".into(), uid: "another".into() };
+        let api = scene.world.apis.keys().next().cloned().unwrap_or(Key::new("other", "other"));
+        let owner = Owner { cluster: other, kind: "RestAPI", key: api.clone() };
+        let tags = owner.tags();
+        let trust = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
+            "Principal": {"Service": "states.amazonaws.com"}}]});
+        let document = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}]});
+        // Where our own invoke roles are.
+        let ours = Owner { cluster: Cluster { name: "test".into(), uid: "uid".into() }, ..owner.clone() };
+        let path = role_path(&ours, REGION);
+        let mut form = vec![
+            ("RoleName".to_owned(), "neighbour".to_owned()),
+            ("Path".to_owned(), path.clone()),
+            ("AssumeRolePolicyDocument".to_owned(), trust.to_string()),
+        ];
+        for (index, (key, value)) in tags.iter().enumerate() {
+            form.push((format!("Tags.member.{}.Key", index + 1), key.clone()));
+            form.push((format!("Tags.member.{}.Value", index + 1), value.clone()));
+        }
+        iam(aws, "CreateRole", &form);
+        let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+        let policy = [pair("PolicyName", "neighbour"), pair("PolicyDocument", &document.to_string())];
+        iam(aws, "CreatePolicy", &policy);
+        iam(aws, "PutRolePolicy", &[&policy[..], &[pair("RoleName", "neighbour")]].concat());
+        let attach =
+            [pair("RoleName", "neighbour"), pair("PolicyArn", &format!("arn:aws:iam::{ACCOUNT}:policy/neighbour"))];
+        iam(aws, "AttachRolePolicy", &attach);
+
+        let listed: Vec<_> = tags.iter().map(|(key, value)| json!({"key": key, "value": value})).collect();
+        let machine = json!({"name": format!("{}_neighbour", api.namespace), "type": "STANDARD", "tags": listed,
+            "roleArn": format!("arn:aws:iam::{ACCOUNT}:role{path}neighbour"),
+            "definition": "{\"StartAt\":\"A\",\"States\":{\"A\":{\"Type\":\"Pass\",\"End\":true}}}"});
+        let request = http::Request::post("https://states.us-east-1.amazonaws.com/")
+            .header("x-amz-target", "AWSStepFunctions.CreateStateMachine");
+        done(aws, request.body(machine.to_string().into_bytes()).unwrap());
+
+        // Names of APIs are not unique: that of ours.
+        let name = joined(&api, 255);
+        let made = gateway(aws, "POST", "/restapis", &json!({"name": name, "tags": tags}));
+        let id = made["id"].as_str().unwrap().to_owned();
+        let root = made["rootResourceId"].as_str().unwrap().to_owned();
+        let child = gateway(aws, "POST", &format!("/restapis/{id}/resources/{root}"), &json!({"pathPart": "theirs"}));
+        let method = format!("/restapis/{id}/resources/{}/methods/GET", child["id"].as_str().unwrap());
+        gateway(aws, "PUT", &method, &json!({"authorizationType": "NONE"}));
+        gateway(aws, "PUT", &format!("{method}/integration"), &json!({"type": "MOCK"}));
+        gateway(aws, "POST", &format!("/restapis/{id}/deployments"), &json!({"stageName": "prod"}));
+        Self::here(aws)
+    }
+
+    fn here(aws: &Memory) -> Self {
+        let account = aws.account(ACCOUNT).unwrap();
+        let region = &account.regions[REGION];
+        Self {
+            roles: account.iam.roles.clone(),
+            policies: account.iam.policies.clone(),
+            machines: region.machines.clone(),
+            apis: region.apis.clone(),
+        }
+    }
+
+    /// Those that are gone or changed.
+    pub fn touched(&self, aws: &Memory) -> Vec<String> {
+        fn walk<T: PartialEq>(kind: &str, then: &BTreeMap<String, T>, now: &BTreeMap<String, T>) -> Vec<String> {
+            then.iter().filter(|(id, one)| now.get(*id) != Some(one)).map(|(id, _)| format!("{kind} {id}")).collect()
+        }
+        let now = Self::here(aws);
+        let mut all = walk("role", &self.roles, &now.roles);
+        all.extend(walk("policy", &self.policies, &now.policies));
+        all.extend(walk("machine", &self.machines, &now.machines));
+        all.extend(walk("API", &self.apis, &now.apis));
+        all
+    }
+}
+
+fn done(aws: &mut Memory, request: http::Request<Vec<u8>>) -> Value {
+    let answer = aws.handle(&request);
+    assert!(answer.status().is_success(), "{}", String::from_utf8_lossy(answer.body()));
+    serde_json::from_slice(answer.body()).unwrap_or_default()
+}
+
+fn gateway(aws: &mut Memory, method: &str, path: &str, body: &Value) -> Value {
+    let uri = format!("https://apigateway.us-east-1.amazonaws.com{path}");
+    let request = http::Request::builder().method(method).uri(uri);
+    done(aws, request.body(body.to_string().into_bytes()).unwrap())
+}
+
+/// One call of IAM.
+pub fn iam(aws: &mut Memory, action: &str, form: &[(String, String)]) {
+    let mut body = format!("Action={action}&Version=2010-05-08");
+    for (key, value) in form {
+        body += &format!("&{}={}", encoded(key), encoded(value));
+    }
+    done(aws, http::Request::post("https://iam.amazonaws.com/").body(body.into_bytes()).unwrap());
+}
+
+fn encoded(text: &str) -> String {
+    text.bytes()
+        .map(|byte| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect()
+}

@@ -1,0 +1,197 @@
+//! One process of the operator: the real reconcilers, with caches of their own. It knows AWS, Kubernetes and nothing else.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use kube::Resource;
+use kube::runtime::reflector::store::Writer;
+use kube::runtime::watcher::Event;
+use serde::de::DeserializeOwned;
+use stepgate::aws::Sessions;
+use stepgate::controller::{Config, Context, Stores, Writers, api_route, aws_account, rest_api, state_machine};
+use stepgate::identity::{Cluster, Key};
+use stepgate::runtime::Metrics;
+use stepgate_testbed::memory::InProcess;
+
+use super::kubernetes::{Id, KINDS, Objects, Server, condition, is};
+use super::tape::{Gate, Gated, Tape};
+
+/// The cluster that the operator runs in.
+pub const CLUSTER_UID: &str = "uid";
+
+/// How often everything is looked at before it is given up.
+const MOST_ROUNDS: usize = 24;
+
+/// AWS and Kubernetes, and the tape of all calls to them.
+#[derive(Clone)]
+pub struct Site {
+    pub aws: InProcess,
+    pub server: Server,
+    pub tape: Tape,
+}
+
+impl Site {
+    pub fn new(aws: stepgate_testbed::memory::Memory, objects: Objects) -> Self {
+        let aws = InProcess::new(aws);
+        let tape = Tape::of(&aws);
+        Self { aws, server: Server::new(objects), tape }
+    }
+}
+
+pub struct Operator {
+    context: Arc<Context>,
+    writers: Writers,
+    site: Site,
+    /// The version of the caches.
+    seen: u64,
+}
+
+impl Operator {
+    /// A process that has just begun. In a race, every call waits for its turn.
+    pub fn start(site: &Site, races: bool) -> Self {
+        let http = match races {
+            true => aws_smithy_runtime_api::client::http::SharedHttpClient::new(Gated(site.aws.clone())),
+            false => site.aws.http_client(),
+        };
+        let sessions = Sessions::with_http_client(http, Arc::new(|_, _, _| {}));
+        let (stores, writers) = Stores::new();
+        let context = Context::new(
+            site.server.client(&site.tape, races.then_some(Gate)),
+            Cluster { name: "test".into(), uid: CLUSTER_UID.into() },
+            Config { resync_period: Duration::from_secs(600), propagation_wait: Duration::ZERO },
+            Arc::new(sessions),
+            stores,
+            Arc::new(Metrics::default()),
+        );
+        Self { context: Arc::new(context), writers, site: site.clone(), seen: 0 }
+    }
+
+    /// Brings the caches to this moment.
+    pub fn see(&mut self, now: &Objects) {
+        if std::mem::replace(&mut self.seen, now.version()) == now.version() {
+            return;
+        }
+        let Writers { accounts, machines, apis, routes, namespaces, config_maps, revisions } = &mut self.writers;
+        fill(accounts, now, "awsaccounts");
+        fill(machines, now, "statemachines");
+        fill(apis, now, "restapis");
+        fill(routes, now, "apiroutes");
+        fill(namespaces, now, "namespaces");
+        fill(config_maps, now, "configmaps");
+        fill(revisions, now, "controllerrevisions");
+    }
+
+    /// Reconciles one object, as the caches have it.
+    pub async fn reconcile(&self, resource: &str, key: &Key) {
+        let Stores { accounts, machines, apis, routes, .. } = &self.context.stores;
+        let context = Arc::clone(&self.context);
+        let account = || accounts.state().into_iter().find(|one| one.metadata.name.as_ref() == Some(&key.name));
+        let done = match resource {
+            "awsaccounts" => match account() {
+                Some(object) => aws_account::reconcile(object, context).await,
+                None => return,
+            },
+            "statemachines" => match Stores::get(machines, key) {
+                Some(object) => state_machine::reconcile(object, context).await,
+                None => return,
+            },
+            "restapis" => match Stores::get(apis, key) {
+                Some(object) => rest_api::reconcile(object, context).await,
+                None => return,
+            },
+            _ => match Stores::get(routes, key) {
+                Some(object) => api_route::reconcile(object, context).await,
+                None => return,
+            },
+        };
+        // The work queue comes again.
+        drop(done);
+    }
+
+    /// Reconciles every object once; with `fresh` caches before each, or with those of the beginning.
+    pub async fn round(&mut self, fresh: bool) {
+        let objects = self.site.server.snapshot();
+        if fresh || self.seen == 0 {
+            self.see(&objects);
+        }
+        for resource in KINDS {
+            for ((_, namespace, name), _) in objects.of(resource) {
+                if fresh {
+                    let now = self.site.server.snapshot();
+                    self.see(&now);
+                }
+                self.reconcile(resource, &Key::new(namespace, name)).await;
+            }
+        }
+    }
+
+    /// Reconciles until nothing is left to do. As the work queue does, it does not come again to an object that had
+    /// nothing to do, until the object or what it depends on changes.
+    ///
+    /// # Errors
+    /// What still waits after so many rounds.
+    pub async fn settle(&mut self) -> Result<(), String> {
+        let mut quiet: BTreeMap<Id, u64> = BTreeMap::new();
+        for _ in 0..MOST_ROUNDS {
+            let before = self.site.tape.effects();
+            for resource in KINDS {
+                for (id, _) in self.site.server.snapshot().of(resource) {
+                    let now = self.site.server.snapshot();
+                    let inputs = now.inputs(id);
+                    if quiet.get(id) == Some(&inputs) {
+                        continue;
+                    }
+                    self.see(&now);
+                    let effects = self.site.tape.effects();
+                    self.reconcile(resource, &Key::new(&id.1, &id.2)).await;
+                    let ready = self.site.server.snapshot().by_id(id).is_some_and(|object| is(object, "Ready"));
+                    if self.site.tape.effects() == effects && ready {
+                        quiet.insert(id.clone(), inputs);
+                    }
+                }
+            }
+            if self.site.tape.effects() == before && waiting(&self.site.server.snapshot()).is_empty() {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_secs(10)).await;
+        }
+        let waiting = waiting(&self.site.server.snapshot());
+        Err(format!(
+            "does not settle: {}",
+            if waiting.is_empty() { "it writes on and on".into() } else { waiting.join("; ") }
+        ))
+    }
+}
+
+fn fill<K>(writer: &mut Writer<K>, now: &Objects, resource: &str)
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + 'static,
+{
+    writer.apply_watcher_event(&Event::Init);
+    for (_, object) in now.of(resource) {
+        let object: K = serde_json::from_value(object.clone()).unwrap_or_else(|error| panic!("{error}: {object:#}"));
+        writer.apply_watcher_event(&Event::InitApply(object));
+    }
+    writer.apply_watcher_event(&Event::InitDone);
+}
+
+/// What has not said its last word.
+pub fn waiting(objects: &Objects) -> Vec<String> {
+    let all = KINDS.iter().flat_map(|resource| objects.of(resource));
+    all.filter(|(_, object)| {
+        let settled = is(object, "Ready") || is(object, "Stalled") || settled_otherwise(object);
+        !settled || object["metadata"]["deletionTimestamp"].is_string()
+    })
+    .map(|((resource, namespace, name), object)| {
+        let says = condition(object, "Ready").map(|ready| ready["message"].to_string()).unwrap_or_default();
+        format!("{resource} {namespace}/{name}: {says}")
+    })
+    .collect()
+}
+
+/// Paused, or with a drift that is only reported.
+fn settled_otherwise(object: &serde_json::Value) -> bool {
+    condition(object, "Ready")
+        .is_some_and(|ready| ["Paused", "Drifted"].iter().any(|reason| ready["reason"] == **reason))
+}

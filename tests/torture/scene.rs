@@ -1,0 +1,217 @@
+//! The manifests of an example, and the same with changes.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
+use kube::ResourceExt;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use stepgate::api::{APIRoute, AWSAccount, DriftPolicy, RestAPI, StateMachine};
+use stepgate::identity::{Cluster, Key};
+use stepgate::world::World;
+use stepgate_testbed::memory::{ACCOUNT, Memory};
+
+use super::kubernetes::Server;
+
+/// The account of the examples.
+const ACCOUNTS: &str = "awsaccount.yaml";
+
+#[derive(Clone)]
+pub struct Scene {
+    pub world: World,
+}
+
+fn examples() -> PathBuf {
+    stepgate_testbed::repository().join("examples")
+}
+
+fn object<K: DeserializeOwned>(document: Value) -> K {
+    serde_json::from_value(document.clone()).unwrap_or_else(|error| panic!("{error}\n{document:#}"))
+}
+
+impl Scene {
+    /// The examples: the folders of `examples/` with calls for the demo.
+    pub fn names() -> Vec<String> {
+        let entries = std::fs::read_dir(examples()).unwrap().map(|entry| entry.unwrap());
+        let dirs = entries.filter(|entry| entry.path().join("demo").is_dir());
+        dirs.map(|entry| entry.file_name().into_string().unwrap()).collect()
+    }
+
+    pub fn example(name: &str) -> Self {
+        Self::read(&examples().join(name), &examples().join(ACCOUNTS))
+    }
+
+    fn read(dir: &Path, accounts: &Path) -> Self {
+        let mut world = World::new(Cluster { name: "test".into(), uid: "uid".into() });
+        let files = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+        let mut files: Vec<_> = files.filter(|path| path.extension().is_some_and(|kind| kind == "yaml")).collect();
+        files.push(accounts.to_owned());
+        for file in files {
+            let text = std::fs::read_to_string(&file).unwrap();
+            for document in serde_saphyr::from_multiple::<Value>(&text).unwrap() {
+                add(&mut world, document);
+            }
+        }
+        Self { world }
+    }
+
+    /// Makes the cluster's objects those of the manifests, as `kubectl apply --prune` does.
+    pub fn apply(&self, server: &Server) {
+        let World { accounts, namespaces, machines, apis, routes, config_maps, .. } = &self.world;
+        let meta = |key: &Key| json!({"namespace": key.namespace, "name": key.name});
+        let mut wanted: Vec<(&str, Value)> = Vec::new();
+        for (name, labels) in namespaces {
+            wanted.push(("namespaces", json!({"metadata": {"name": name, "labels": labels}})));
+        }
+        for (key, data) in config_maps {
+            wanted.push(("configmaps", json!({"metadata": meta(key), "data": data})));
+        }
+        wanted.extend(accounts.iter().map(|one| ("awsaccounts", json!(**one))));
+        wanted.extend(machines.values().map(|one| ("statemachines", json!(**one))));
+        wanted.extend(apis.values().map(|one| ("restapis", json!(**one))));
+        wanted.extend(routes.values().map(|one| ("apiroutes", json!(**one))));
+        for (resource, object) in wanted {
+            server.apply(resource, object);
+        }
+        let found = server.snapshot();
+        let stale = |resource: &'static str, keys: Vec<&Key>| {
+            for ((_, namespace, name), _) in found.of(resource) {
+                let key = Key::new(namespace, name);
+                if !keys.contains(&&key) {
+                    server.delete(resource, &key);
+                }
+            }
+        };
+        stale("apiroutes", routes.keys().collect());
+        stale("restapis", apis.keys().collect());
+        stale("statemachines", machines.keys().collect());
+    }
+
+    /// The same with every drift met in this way.
+    pub fn with_drift_policy(&self, policy: DriftPolicy) -> Self {
+        let mut scene = self.clone();
+        for machine in scene.world.machines.values_mut() {
+            Arc::make_mut(machine).spec.drift_policy = policy;
+        }
+        for api in scene.world.apis.values_mut() {
+            Arc::make_mut(api).spec.drift_policy = policy;
+        }
+        scene
+    }
+
+    /// The same without any object but the accounts.
+    pub fn gone(&self) -> Self {
+        let mut scene = self.clone();
+        scene.world.machines.clear();
+        scene.world.apis.clear();
+        scene.world.routes.clear();
+        scene
+    }
+
+    /// The same with every machine traced, the first route of each API gone, the next one elsewhere, the next one slower, and
+    /// another stage.
+    pub fn changed(&self) -> Self {
+        let mut scene = self.clone();
+        for machine in scene.world.machines.values_mut() {
+            Arc::make_mut(machine).spec.tracing = Some(stepgate::api::Tracing { enabled: true });
+        }
+        let apis: Vec<Key> = scene.world.apis.keys().cloned().collect();
+        for key in apis {
+            let of_api = |route: &APIRoute| stepgate::resolve::api_of(route) == key;
+            let routes: Vec<Key> =
+                scene.world.routes.iter().filter(|(_, route)| of_api(route)).map(|(key, _)| key.clone()).collect();
+            // The only route moves; of several, the first goes.
+            let moved = usize::from(routes.len() > 1);
+            if moved == 1 {
+                scene.world.routes.remove(&routes[0]);
+            }
+            if let Some(route) = routes.get(moved).and_then(|key| scene.world.routes.get_mut(key)) {
+                let spec = &mut Arc::make_mut(route).spec;
+                // Below where it was, so that its grant still admits it.
+                spec.path = format!("{}/moved", spec.path.trim_end_matches('/'));
+            }
+            if let Some(route) = routes.get(moved + 1).and_then(|key| scene.world.routes.get_mut(key)) {
+                Arc::make_mut(route).spec.timeout_millis = Some(5_000);
+            }
+            let api = Arc::make_mut(scene.world.apis.get_mut(&key).unwrap());
+            api.spec.description = Some("changed".into());
+            let mut stage = api.spec.stages[0].clone();
+            stage.name = "another".into();
+            stage.variables.insert("added".into(), "1".into());
+            api.spec.stages.push(stage);
+        }
+        scene
+    }
+
+    /// The roles that the manifests take as they are: they exist, and are nobody's.
+    pub fn prepare(&self, aws: &mut Memory) {
+        let text = |value: &Value| value.to_string();
+        let manifests: Vec<String> = self
+            .world
+            .machines
+            .values()
+            .map(|machine| text(&serde_json::to_value(&**machine).unwrap()))
+            .chain(self.world.routes.values().map(|route| text(&serde_json::to_value(&**route).unwrap())))
+            .collect();
+        let mut names: Vec<String> = Vec::new();
+        for text in manifests {
+            let text = text.replace("${AWS::AccountId}", ACCOUNT);
+            for (at, _) in text.match_indices(&format!("iam::{ACCOUNT}:role/")) {
+                let rest = &text[at + format!("iam::{ACCOUNT}:role").len()..];
+                names.push(rest.split('"').next().unwrap().to_owned());
+            }
+        }
+        names.sort();
+        names.dedup();
+        for name in names {
+            let (path, name) = name.rsplit_once('/').unwrap();
+            let trust = serde_json::json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
+                "Principal": {"Service": ["states.amazonaws.com", "apigateway.amazonaws.com"]}}]});
+            let form = [
+                ("Action", "CreateRole"),
+                ("Version", "2010-05-08"),
+                ("RoleName", name),
+                ("Path", &format!("{path}/")),
+                ("AssumeRolePolicyDocument", &trust.to_string()),
+            ];
+            let body: Vec<String> = form.iter().map(|(key, value)| format!("{key}={}", encoded(value))).collect();
+            let request = http::Request::post("https://iam.amazonaws.com/").body(body.join("&").into_bytes()).unwrap();
+            let made = aws.handle(&request);
+            assert_eq!(made.status(), 200, "{}", String::from_utf8_lossy(made.body()));
+        }
+    }
+}
+
+fn encoded(text: &str) -> String {
+    text.bytes()
+        .map(|byte| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") })
+        .collect()
+}
+
+/// Adds the object of a manifest.
+pub fn add(world: &mut World, document: Value) {
+    let text = |pointer: &str| document.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let key = Key::new(text("/metadata/namespace"), text("/metadata/name"));
+    if !key.namespace.is_empty() {
+        let label = ("kubernetes.io/metadata.name".to_owned(), key.namespace.clone());
+        world.namespaces.entry(key.namespace.clone()).or_default().extend([label]);
+    }
+    match text("/kind").as_str() {
+        "AWSAccount" => world.accounts.push(Arc::new(object::<AWSAccount>(document))),
+        "Namespace" => {
+            let namespace: Namespace = object(document);
+            let label = ("kubernetes.io/metadata.name".to_owned(), key.name.clone());
+            world.namespaces.entry(key.name).or_default().extend(namespace.labels().clone().into_iter().chain([label]));
+        }
+        "ConfigMap" => {
+            world.config_maps.insert(key, object::<ConfigMap>(document).data.unwrap_or_default());
+        }
+        "StateMachine" => drop(world.machines.insert(key, Arc::new(object::<StateMachine>(document)))),
+        "RestAPI" => {
+            world.apis.insert(key, Arc::new(object::<RestAPI>(document)));
+        }
+        "APIRoute" => drop(world.routes.insert(key, Arc::new(object::<APIRoute>(document)))),
+        other => panic!("unknown kind {other}"),
+    }
+}
