@@ -107,6 +107,11 @@ pub async fn apply(plan: &Plan<Step>, session: &Session, records: Option<&Record
     outcome
 }
 
+/// A future on the heap, made in a frame of its own: the frames of all rooms' calls together are more than a thread's stack.
+fn boxed<F: Future>(make: impl FnOnce() -> F) -> std::pin::Pin<Box<F>> {
+    Box::pin(make())
+}
+
 async fn carry_out(
     step: &Step,
     session: &Session,
@@ -119,26 +124,31 @@ async fn carry_out(
             if let role::Step::Create { .. } = step {
                 session.roles.take(&session.iam).await?;
             }
-            role::remote::carry_out(&session.iam, step).await?;
+            boxed(|| role::remote::carry_out(&session.iam, step)).await?;
         }
-        Step::ManagedPolicy(step) => managed_policy::remote::carry_out(&session.iam, step).await?,
-        Step::StateMachine(step) => state_machine::remote::carry_out(&session.sfn, step).await?,
+        Step::ManagedPolicy(step) => boxed(|| managed_policy::remote::carry_out(&session.iam, step)).await?,
+        Step::StateMachine(step) => boxed(|| state_machine::remote::carry_out(&session.sfn, step)).await?,
         Step::RestApi(step) => {
             let prefix = known.arn_prefix.clone();
-            let id = rest_api::remote::carry_out(&session.apigateway, step, |id| format!("{prefix}{id}")).await?;
+            let id =
+                boxed(|| rest_api::remote::carry_out(&session.apigateway, step, |id| format!("{prefix}{id}"))).await?;
             known.rest_api_id = Some(id.clone());
             if let rest_api::Step::Create { .. } = step {
                 // A new API has just its root; only AWS knows the root's id.
-                known.resources = route::remote::observe(&session.apigateway, &id).await?.resources;
+                known.resources = boxed(|| route::remote::observe(&session.apigateway, &id)).await?.resources;
             }
         }
         Step::Authorizer(step) => {
             let api = api(known);
-            authorizer::remote::carry_out(&session.apigateway, &api, &mut known.authorizers, step).await?;
+            boxed(|| authorizer::remote::carry_out(&session.apigateway, &api, &mut known.authorizers, step)).await?;
         }
-        Step::Model(step) => model::remote::carry_out(&session.apigateway, &api(known), step).await?,
+        Step::Model(step) => {
+            let api = api(known);
+            boxed(|| model::remote::carry_out(&session.apigateway, &api, step)).await?;
+        }
         Step::RequestValidator(step) => {
-            let id = request_validator::remote::carry_out(&session.apigateway, &api(known), step).await?;
+            let api = api(known);
+            let id = boxed(|| request_validator::remote::carry_out(&session.apigateway, &api, step)).await?;
             if let request_validator::Step::Create { name, .. } = step {
                 known.validators.insert(name.clone(), id);
             }
@@ -147,13 +157,15 @@ async fn carry_out(
             let api = api(known);
             let Known { resources, authorizers, validators, .. } = known;
             let named = route::remote::Named { authorizers, validators };
-            route::remote::carry_out(&session.apigateway, &api, resources, named, step).await?;
+            boxed(|| route::remote::carry_out(&session.apigateway, &api, resources, named, step)).await?;
         }
         Step::GatewayResponse(step) => {
-            gateway_response::remote::carry_out(&session.apigateway, &api(known), step).await?;
+            let api = api(known);
+            boxed(|| gateway_response::remote::carry_out(&session.apigateway, &api, step)).await?;
         }
         Step::Deployment(step) => {
-            let id = deployment::remote::carry_out(&session.apigateway, &api(known), step).await?;
+            let api = api(known);
+            let id = boxed(|| deployment::remote::carry_out(&session.apigateway, &api, step)).await?;
             if let deployment::Step::Create { .. } = step {
                 known.deployment_id = Some(id);
             }
@@ -182,13 +194,13 @@ async fn carry_out(
                 }
             };
             let (api, arn) = (api(known), format!("{}{}", known.arn_prefix, api(known)));
-            stage::remote::carry_out(&session.apigateway, &api, &arn, step, deployment).await?;
+            boxed(|| stage::remote::carry_out(&session.apigateway, &api, &arn, step, deployment)).await?;
         }
         Step::LogGroup(step) => {
             let prefix = &known.log_group_prefix;
-            log_group::remote::carry_out(&session.logs, step, |name| format!("{prefix}{name}")).await?;
+            boxed(|| log_group::remote::carry_out(&session.logs, step, |name| format!("{prefix}{name}"))).await?;
         }
-        Step::Account(step) => account::remote::carry_out(&session.apigateway, step).await?,
+        Step::Account(step) => boxed(|| account::remote::carry_out(&session.apigateway, step)).await?,
     }
     Ok(())
 }

@@ -118,7 +118,9 @@ fn finish(result: anyhow::Result<ExitCode>) -> ExitCode {
 
 /// Runs a future to its end.
 fn block_on(work: impl Future<Output = anyhow::Result<ExitCode>>) -> ExitCode {
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    // The SDKs' futures are large where nothing is optimized.
+    const STACK: usize = 8 << 20;
+    let runtime = match tokio::runtime::Builder::new_multi_thread().thread_stack_size(STACK).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return finish(Err(error.into())),
     };

@@ -156,11 +156,11 @@ impl<'a> Run<'a> {
         let mut passes = Passes::at_most(MOST_PASSES);
         let mut look_for_roles = false;
         loop {
-            let mut pass = self.survey(&session, &valid, status, look_for_roles).await?;
+            let mut pass = Box::pin(self.survey(&session, &valid, status, look_for_roles)).await?;
             if pass.plan.is_empty() && status.applied_hash.as_ref() != Some(&pass.hash) && !look_for_roles {
                 // Something was changed since the last time that all was well: are there roles that nobody needs?
                 look_for_roles = true;
-                pass = self.survey(&session, &valid, status, look_for_roles).await?;
+                pass = Box::pin(self.survey(&session, &valid, status, look_for_roles)).await?;
             }
             if self.observed.api.is_none() {
                 status.stages.clear();
@@ -189,7 +189,7 @@ impl<'a> Run<'a> {
                 written.map_err(Problem::from)?;
             }
             look_for_roles = true;
-            self.run_plan(&session, &pass.plan, &place, status, drift.is_some()).await?;
+            Box::pin(self.run_plan(&session, &pass.plan, &place, status, drift.is_some())).await?;
         }
     }
 

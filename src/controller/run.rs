@@ -193,7 +193,7 @@ async fn control<K, F>(
                     };
                     let started = Instant::now();
                     let caller = Caller::new(priority, &key.namespace);
-                    let work = reconcile(Arc::clone(&object), Arc::clone(&context));
+                    let work = Box::pin(reconcile(Arc::clone(&object), Arc::clone(&context)));
                     let result = tokio::select! {
                         biased;
                         result = quota::telling(&context, &*object, &caller, work) => result,
