@@ -182,8 +182,10 @@ async fn a_live_route_edited_into_an_invalid_one_keeps_serving() {
 async fn an_edge_api_that_would_wait_longer_than_cloudfront() {
     let ns = Namespace::labelled("e2e-edge", &[(TENANT, "e2e-edge")]).await;
     let endpoint = ns.suite.testbed.aws_endpoint();
-    let exposure = "exposure: {authorizations: [NONE, AWS_IAM], endpointTypes: [EDGE]}";
-    ns.apply(&account("e2e-edge", endpoint).replace("exposure: {authorizations: [NONE, AWS_IAM]}", exposure)).await;
+    let account = account("e2e-edge", endpoint);
+    let edge = account.replace("    exposure:\n", "    exposure:\n      endpointTypes: [EDGE]\n");
+    assert_ne!(account, edge);
+    ns.apply(&edge).await;
     let edge = rest_api("api").replace("{stages", "{endpoint: {type: EDGE}, stages");
     let slow = route("slow", "/slow", "work") + "  timeoutMillis: 29001\n";
     ns.apply(&(machine("work", "done") + &edge + &slow + &route("quick", "/quick", "work"))).await;
