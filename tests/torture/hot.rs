@@ -101,6 +101,7 @@ async fn an_hour(error: Error) -> (usize, usize, Objects) {
             Service::Iam | Service::Sts => says(500, "ServiceFailure", "try again"),
             Service::States => says(500, "InternalFailure", "try again"),
             Service::ApiGateway => says(500, "InternalServerErrorException", "try again"),
+            Service::Logs => says(500, "ServiceUnavailableException", "try again"),
         };
         let creates = ["CreateStateMachine", "CreateRestApi"].contains(&operation);
         match error {

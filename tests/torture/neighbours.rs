@@ -20,11 +20,11 @@ pub struct Neighbours {
 const REGION: &str = "us-east-1";
 
 impl Neighbours {
-    /// Moves them in: one of each kind, with the owner tags of a cluster of the same name; and remembers what is there.
+    /// Moves them in: one of each kind, with the owner tags of another cluster; and remembers what is there.
     pub fn move_in(aws: &mut Memory, scene: &Scene) -> Self {
-        let other = Cluster { name: "test".into(), uid: "another".into() };
+        let other = Cluster { name: "another".into(), uid: "another".into() };
         let api = scene.world.apis.keys().next().cloned().unwrap_or(Key::new("other", "other"));
-        let owner = Owner { cluster: other, kind: "RestAPI", key: api.clone() };
+        let owner = Owner::new(other, "RestAPI", api.clone());
         let tags = owner.tags();
         let trust = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
             "Principal": {"Service": "states.amazonaws.com"}}]});
@@ -76,7 +76,7 @@ impl Neighbours {
         let region = &account.regions[REGION];
         Self {
             roles: account.iam.roles.clone(),
-            policies: account.iam.policies.clone(),
+            policies: account.iam.policies.iter().map(|(arn, policy)| (arn.clone(), format!("{policy:?}"))).collect(),
             machines: region.machines.clone(),
             apis: region.apis.clone(),
         }

@@ -142,6 +142,7 @@ fn failure(service: Service) -> &'static str {
         Service::Iam | Service::Sts => "ServiceFailure",
         Service::States => "InternalFailure",
         Service::ApiGateway => "InternalServerErrorException",
+        Service::Logs => "ServiceUnavailableException",
     }
 }
 
