@@ -103,7 +103,7 @@ impl Moment {
 /// An essence with what stages serve in place of the deployments.
 fn served(mut essence: Value) -> Value {
     for account in essence.as_object_mut().unwrap().values_mut() {
-        for (_, region) in account.as_object_mut().unwrap().iter_mut().filter(|(name, _)| *name != "roles") {
+        for (_, region) in account.as_object_mut().unwrap().iter_mut().filter(|(_, region)| region["apis"].is_array()) {
             for api in region["apis"].as_array_mut().unwrap() {
                 let deployments = api["deployments"].take();
                 for stage in api["stages"].as_object_mut().unwrap().values_mut() {

@@ -16,10 +16,14 @@ impl Memory {
                     shown["deployments"] = json!(found.deployments);
                     shown["stages"] = json!(found.stages);
                     shown["gatewayResponses"] = json!(found.gateway_responses);
+                    shown["authorizers"] = json!(found.authorizers);
+                    shown["models"] = json!(found.models);
+                    shown["validators"] = json!(found.validators);
                     for (id, deployment) in &found.deployments {
                         let answers = json!(deployment.gateway_responses);
                         shown["deployments"][id]["snapshot"] = json!(deployment.snapshot);
                         shown["deployments"][id]["gatewayResponses"] = answers;
+                        shown["deployments"][id]["authorizers"] = json!(deployment.authorizers);
                     }
                 }
             }
@@ -42,10 +46,14 @@ impl Memory {
                     found.deployments = serde_json::from_value(shown["deployments"].clone())?;
                     found.stages = serde_json::from_value(shown["stages"].clone())?;
                     found.gateway_responses = serde_json::from_value(shown["gatewayResponses"].clone())?;
+                    found.authorizers = serde_json::from_value(shown["authorizers"].clone())?;
+                    found.models = serde_json::from_value(shown["models"].clone())?;
+                    found.validators = serde_json::from_value(shown["validators"].clone())?;
                     for (id, deployment) in &mut found.deployments {
                         let shown = &shown["deployments"][id];
                         deployment.snapshot = serde_json::from_value(shown["snapshot"].clone())?;
                         deployment.gateway_responses = serde_json::from_value(shown["gatewayResponses"].clone())?;
+                        deployment.authorizers = serde_json::from_value(shown["authorizers"].clone())?;
                     }
                 }
             }
