@@ -179,7 +179,7 @@ fn limits_are_as_set() {
 fn what_is_not_known_is_refused_loudly() {
     let mut aws = Memory::new(1, Settings::default());
     for request in [
-        rest("POST", "/restapis/a/authorizers", json!({})),
+        rest("POST", "/restapis/a/documentation/parts", json!({})),
         rest("POST", "/restapis", json!({"name": "a", "cloneFrom": "b"})),
         states("StartSyncExecution", json!({})),
         states("CreateStateMachine", json!({"publish": true})),
