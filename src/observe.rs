@@ -1,6 +1,8 @@
 //! Reads AWS and plans: the way from valid manifests to a plan, which a reconcile and `stepgate plan` share, so that a
 //! dry run cannot drift from the real one.
 
+pub mod domain;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::api::{APIRoute, AWSAccount, RestAPI, StateMachine};
+use crate::api::{APIDomain, APIRoute, AWSAccount, RestAPI, StateMachine};
 use crate::identity::{Cluster, Key, Owner};
 use crate::resources::deployment::Record;
 use crate::tenancy::NamespaceLabels;
@@ -24,6 +24,8 @@ pub struct World {
     pub apis: BTreeMap<Key, Arc<RestAPI>>,
     /// APIRoutes concerned.
     pub routes: BTreeMap<Key, Arc<APIRoute>>,
+    /// APIDomains concerned.
+    pub domains: BTreeMap<Key, Arc<APIDomain>>,
     /// The `data` of ConfigMaps that are referred to.
     pub config_maps: BTreeMap<Key, BTreeMap<String, String>>,
     /// The revisions on record of the RestAPI concerned.
@@ -45,6 +47,7 @@ impl World {
             machines: BTreeMap::new(),
             apis: BTreeMap::new(),
             routes: BTreeMap::new(),
+            domains: BTreeMap::new(),
             config_maps: BTreeMap::new(),
             records: Vec::new(),
         }

@@ -331,13 +331,13 @@ fn help_lists_the_commands() {
 }
 
 #[test]
-fn crds_are_four_documents() {
+fn crds_are_a_document_for_each_kind() {
     let run = stepgate(&["crds"], "");
     assert_eq!((run.code, run.err.as_str()), (0, ""));
     let documents: Vec<Value> = serde_saphyr::from_multiple(&run.out).unwrap();
     let names: Vec<&str> = documents.iter().map(|crd| crd["metadata"]["name"].as_str().unwrap()).collect();
     let kinds =
-        ["apiroutes", "awsaccounts", "restapis", "statemachines"].map(|plural| format!("{plural}.stepgate.dev"));
+        ["apidomains", "apiroutes", "awsaccounts", "restapis", "statemachines"].map(|plural| format!("{plural}.stepgate.dev"));
     let mut sorted = names.clone();
     sorted.sort_unstable();
     assert_eq!(sorted, kinds);

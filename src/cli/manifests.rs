@@ -11,9 +11,9 @@ use kube::ResourceExt;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::api::{APIRoute, AWSAccount, GROUP, PAUSED, RestAPI, StateMachine};
+use crate::api::{APIDomain, APIRoute, AWSAccount, GROUP, PAUSED, RestAPI, StateMachine};
 use crate::identity::{Cluster, Key};
-use crate::resolve::api_of;
+use crate::resolve::{api_of, domains_of};
 use crate::validate;
 use crate::world::World;
 
@@ -28,6 +28,8 @@ pub struct Manifests {
     pub apis: Vec<RestAPI>,
     /// APIRoutes.
     pub routes: Vec<APIRoute>,
+    /// APIDomains.
+    pub domains: Vec<APIDomain>,
     config_maps: Vec<ConfigMap>,
     namespaces: Vec<Namespace>,
 }
@@ -102,6 +104,7 @@ impl Manifests {
                 "StateMachine" => self.machines.push(namespaced(document)?),
                 "RestAPI" => self.apis.push(namespaced(document)?),
                 "APIRoute" => self.routes.push(namespaced(document)?),
+                "APIDomain" => self.domains.push(namespaced(document)?),
                 other => bail!("{GROUP} has no kind {other}"),
             },
             // Others' kinds are none of ours.
@@ -113,6 +116,11 @@ impl Manifests {
     /// Their RestAPIs, and those whose routes are among them.
     pub fn apis_concerned(&self) -> BTreeSet<Key> {
         self.apis.iter().map(Key::of).chain(self.routes.iter().map(api_of)).collect()
+    }
+
+    /// Their APIDomains, and those that their RestAPIs name.
+    pub fn domains_concerned(&self) -> BTreeSet<Key> {
+        self.domains.iter().map(Key::of).chain(self.apis.iter().flat_map(domains_of)).collect()
     }
 
     /// Lays the files' objects over a world: what the files say is taken as applied.
@@ -128,12 +136,20 @@ impl Manifests {
             world.config_maps.insert(Key::of(config_map), config_map.data.clone().unwrap_or_default());
         }
         let keys = self.machines.iter().map(Key::of).chain(self.apis.iter().map(Key::of));
-        for key in keys.chain(self.routes.iter().map(Key::of)) {
+        for key in keys.chain(self.routes.iter().map(Key::of)).chain(self.domains.iter().map(Key::of)) {
             // The API server gives every namespace this label.
             let label = ("kubernetes.io/metadata.name".to_owned(), key.namespace.clone());
             world.namespaces.entry(key.namespace).or_default().extend([label]);
         }
         self.apis.iter().for_each(|api| lay_over(&mut world.apis, api));
+        for domain in &self.domains {
+            let live = world.domains.get(&Key::of(domain)).and_then(|live| live.status.clone());
+            lay_over(&mut world.domains, domain);
+            if let Some(domain) = world.domains.get_mut(&Key::of(domain)) {
+                // What base paths lead to is in AWS, whatever the files say.
+                Arc::make_mut(domain).status = live;
+            }
+        }
         self.routes.iter().for_each(|route| lay_over(&mut world.routes, route));
         self.machines.iter().for_each(|machine| lay_over(&mut world.machines, machine));
         for machine in &self.machines {

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use super::manifests;
 use crate::identity::Key;
 use crate::model::api::{Api, Observed};
+use crate::model::domain;
 use crate::model::attach::{Attachment, attach};
 use crate::model::{machine, openapi};
 use crate::problem::Problem;
@@ -18,7 +19,7 @@ use crate::resources::stage::Settings;
 use crate::resources::{managed_policy, role};
 use crate::tenancy::Place;
 use crate::validate::stage::ValidStage;
-use crate::validate::{rest_api, route, state_machine};
+use crate::validate::{api_domain, rest_api, route, state_machine};
 use crate::world::World;
 
 /// What `render` is told.
@@ -71,6 +72,12 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         match render_api(&world, api, &mut problems) {
             Ok(objects) => rendered.extend(objects),
             Err(problem) => problems.push((format!("RestAPI {}", Key::of(api)), problem)),
+        }
+    }
+    for domain in &manifests.domains {
+        match render_domain(&world, domain, &mut problems) {
+            Ok(object) => rendered.push(object),
+            Err(problem) => problems.push((format!("APIDomain {}", Key::of(domain)), problem)),
         }
     }
     let apis: BTreeSet<Key> = manifests.apis.iter().map(Key::of).collect();
@@ -269,4 +276,35 @@ fn render_api(
         },
     }));
     Ok(objects)
+}
+
+/// A domain name with the base paths that the manifests' RestAPIs wish for, as if these were in AWS.
+fn render_domain(
+    world: &World,
+    object: &crate::api::APIDomain,
+    problems: &mut Vec<(String, Problem)>,
+) -> Result<Value, Problem> {
+    let valid = api_domain::validate(world, object)?;
+    let world = domain::as_if_in_aws(world, &valid.place);
+    let wishes = api_domain::wishes(&world, object, &valid.place, |_| false);
+    let known = crate::observe::domain::known_apis(&world, &valid.place, |_| false);
+    let shared = domain::Domain { valid: &valid, wishes: &wishes, known: &known }.shared(&domain::Observed::default());
+    for ((_, api), problem) in &shared.refused {
+        problems.push((format!("RestAPI {api}"), problem.clone()));
+    }
+    let mapping = |(path, mapping): (&String, &crate::resources::base_path_mapping::Mapping)| {
+        let api = known.get(&mapping.rest_api_id).map(|known| known.key.to_string());
+        json!({"basePath": format!("/{path}"), "restApi": api, "stage": mapping.stage})
+    };
+    let tags: BTreeMap<_, _> = valid.tags.clone().into_iter().chain(valid.owner.tags()).collect();
+    Ok(json!({
+        "object": format!("APIDomain {}", valid.owner.key),
+        "resource": "domain name",
+        "desired": {
+            "domainName": valid.name,
+            "settings": valid.settings,
+            "basePathMappings": shared.wanted.iter().map(mapping).collect::<Vec<_>>(),
+            "tags": tags,
+        },
+    }))
 }

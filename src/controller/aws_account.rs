@@ -135,7 +135,11 @@ fn bound_objects(context: &Context, account: &str) -> Vec<String> {
         let binding = api.status.as_ref()?.binding.as_ref()?;
         (binding.account == account).then(|| format!("RestAPI {}", Key::of(&*api)))
     });
-    let mut bound: Vec<String> = machines.chain(apis).collect();
+    let domains = context.stores.domains.state().into_iter().filter_map(|domain| {
+        let binding = domain.status.as_ref()?.binding.as_ref()?;
+        (binding.account == account).then(|| format!("APIDomain {}", Key::of(&*domain)))
+    });
+    let mut bound: Vec<String> = machines.chain(apis).chain(domains).collect();
     bound.sort();
     bound
 }

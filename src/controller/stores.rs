@@ -9,7 +9,7 @@ use kube::runtime::reflector::{self, ObjectRef, Store, store::Writer};
 use kube::{Resource, ResourceExt};
 
 use super::burst::Bursts;
-use crate::api::{APIRoute, AWSAccount, RestAPI, StateMachine};
+use crate::api::{APIDomain, APIRoute, AWSAccount, RestAPI, StateMachine};
 use crate::identity::Key;
 use crate::records;
 use crate::resolve::api_of;
@@ -27,6 +27,8 @@ pub struct Stores {
     pub apis: Store<RestAPI>,
     /// APIRoutes.
     pub routes: Store<APIRoute>,
+    /// APIDomains.
+    pub domains: Store<APIDomain>,
     /// Namespaces, for their labels.
     pub namespaces: Store<PartialObjectMeta<Namespace>>,
     /// ConfigMaps, only their metadata.
@@ -44,6 +46,7 @@ pub struct Writers {
     pub machines: Writer<StateMachine>,
     pub apis: Writer<RestAPI>,
     pub routes: Writer<APIRoute>,
+    pub domains: Writer<APIDomain>,
     pub namespaces: Writer<PartialObjectMeta<Namespace>>,
     pub config_maps: Writer<PartialObjectMeta<ConfigMap>>,
     pub revisions: Writer<ControllerRevision>,
@@ -56,16 +59,18 @@ impl Stores {
         let (machines, machines_writer) = reflector::store();
         let (apis, apis_writer) = reflector::store();
         let (routes, routes_writer) = reflector::store();
+        let (domains, domains_writer) = reflector::store();
         let (namespaces, namespaces_writer) = reflector::store();
         let (config_maps, config_maps_writer) = reflector::store();
         let (revisions, revisions_writer) = reflector::store();
         let bursts = Bursts::default();
-        let stores = Self { accounts, machines, apis, routes, namespaces, config_maps, revisions, bursts };
+        let stores = Self { accounts, machines, apis, routes, domains, namespaces, config_maps, revisions, bursts };
         let writers = Writers {
             accounts: accounts_writer,
             machines: machines_writer,
             apis: apis_writer,
             routes: routes_writer,
+            domains: domains_writer,
             namespaces: namespaces_writer,
             config_maps: config_maps_writer,
             revisions: revisions_writer,

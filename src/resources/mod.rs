@@ -5,7 +5,9 @@
 
 pub mod account;
 pub mod authorizer;
+pub mod base_path_mapping;
 pub mod deployment;
+pub mod domain_name;
 pub mod gateway_response;
 pub mod invocation;
 pub mod log_group;
@@ -42,6 +44,8 @@ pub enum Step {
     Stage(stage::Step),
     LogGroup(log_group::Step),
     Account(account::Step),
+    DomainName(domain_name::Step),
+    BasePathMapping(base_path_mapping::Step),
 }
 
 impl std::fmt::Display for Step {
@@ -61,6 +65,8 @@ impl std::fmt::Display for Step {
             Self::Stage(step) => step.fmt(f),
             Self::LogGroup(step) => step.fmt(f),
             Self::Account(step) => step.fmt(f),
+            Self::DomainName(step) => step.fmt(f),
+            Self::BasePathMapping(step) => step.fmt(f),
         }
     }
 }

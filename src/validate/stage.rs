@@ -11,7 +11,7 @@ use crate::api::{
     CacheSettings, Deploy, ExecutionLogLevel, ExecutionLogging, Exposure, RestAPI, Stage, StageMethod, Switch,
     Throttling,
 };
-use crate::identity::{Owner, TAG_PREFIX, log_group_name};
+use crate::identity::{Owner, log_group_name};
 use crate::problem::Problem;
 use crate::resources::log_group;
 use crate::resources::stage::{ALL_METHODS, AccessLog, MethodSettings, Settings, method_key};
@@ -98,7 +98,7 @@ impl Validating<'_> {
                 use_stage_cache: canary.use_stage_cache,
             }),
         };
-        self.tags(&stage.tags)?;
+        super::tags::check(&self.field, &stage.tags)?;
         let (access_log, log_group) = self.access_log(stage)?;
         Ok(ValidStage {
             name: stage.name.clone(),
@@ -137,26 +137,6 @@ impl Validating<'_> {
             variables.insert(name.clone(), value);
         }
         Ok(variables)
-    }
-
-    /// AWS takes 128 characters in a key, 256 in a value, and keeps `aws:` for itself.
-    fn tags(&self, tags: &BTreeMap<String, String>) -> Result<(), Problem> {
-        let field = &self.field;
-        let fits = |c: char| c.is_alphanumeric() || c.is_whitespace() || "_.:/=+-@".contains(c);
-        for (key, value) in tags {
-            let lower = key.to_lowercase();
-            if lower.starts_with("aws:") || lower.starts_with(TAG_PREFIX) {
-                return Err(Problem::invalid(format!(
-                    "{field}.tags: keys that begin with `aws:` or `{TAG_PREFIX}` are not yours to set; choose another than `{key}`"
-                )));
-            }
-            if key.is_empty() || key.chars().count() > 128 || !key.chars().chain(value.chars()).all(fits) {
-                return Err(Problem::invalid(format!(
-                    "{field}.tags: AWS takes up to 128 letters, digits, spaces and `_.:/=+-@` in a tag's key, and up to 256 in its value; mend `{key}`"
-                )));
-            }
-        }
-        Ok(())
     }
 
     fn exposure(&self) -> Option<&Exposure> {

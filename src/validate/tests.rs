@@ -1,9 +1,0 @@
-//! The messages that a user reads, and what is admitted.
-
-mod authorizer;
-mod execution_role;
-mod rest_api;
-mod route;
-mod settings;
-mod stage;
-mod state_machine;

@@ -417,6 +417,7 @@ impl Namespace {
             "statemachine" => (ours("StateMachine", "statemachines"), true),
             "restapi" => (ours("RestAPI", "restapis"), true),
             "apiroute" => (ours("APIRoute", "apiroutes"), true),
+            "apidomain" => (ours("APIDomain", "apidomains"), true),
             "awsaccount" => (ours("AWSAccount", "awsaccounts"), false),
             "configmap" => (resource("", "v1", "ConfigMap", "configmaps"), true),
             "event" => (resource("", "v1", "Event", "events"), true),
@@ -472,7 +473,7 @@ fn split(object: &str) -> (&str, &str) {
 fn full(object: &str) -> String {
     let (kind, name) = split(object);
     match kind {
-        "statemachine" | "restapi" | "apiroute" | "awsaccount" => format!("{kind}.stepgate.dev/{name}"),
+        "statemachine" | "restapi" | "apiroute" | "apidomain" | "awsaccount" => format!("{kind}.stepgate.dev/{name}"),
         _ => object.to_owned(),
     }
 }

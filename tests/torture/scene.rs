@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
 use kube::ResourceExt;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use stepgate::api::{APIRoute, AWSAccount, DriftPolicy, RestAPI, StateMachine};
+use stepgate::api::{APIDomain, APIRoute, AWSAccount, DriftPolicy, RestAPI, StateMachine};
 use stepgate::identity::{Cluster, Key};
 use stepgate::world::World;
 use stepgate_testbed::memory::{ACCOUNT, Memory};
@@ -58,7 +58,7 @@ impl Scene {
 
     /// Makes the cluster's objects those of the manifests, as `kubectl apply --prune` does.
     pub fn apply(&self, server: &Server) {
-        let World { accounts, namespaces, machines, apis, routes, config_maps, .. } = &self.world;
+        let World { accounts, namespaces, machines, apis, routes, domains, config_maps, .. } = &self.world;
         let meta = |key: &Key| json!({"namespace": key.namespace, "name": key.name});
         let mut wanted: Vec<(&str, Value)> = Vec::new();
         for (name, labels) in namespaces {
@@ -71,6 +71,7 @@ impl Scene {
         wanted.extend(machines.values().map(|one| ("statemachines", json!(**one))));
         wanted.extend(apis.values().map(|one| ("restapis", json!(**one))));
         wanted.extend(routes.values().map(|one| ("apiroutes", json!(**one))));
+        wanted.extend(domains.values().map(|one| ("apidomains", json!(**one))));
         for (resource, object) in wanted {
             server.apply(resource, object);
         }
@@ -85,6 +86,7 @@ impl Scene {
         };
         stale("apiroutes", routes.keys().collect());
         stale("restapis", apis.keys().collect());
+        stale("apidomains", domains.keys().collect());
         stale("statemachines", machines.keys().collect());
     }
 
@@ -97,6 +99,9 @@ impl Scene {
         for api in scene.world.apis.values_mut() {
             Arc::make_mut(api).spec.drift_policy = policy;
         }
+        for domain in scene.world.domains.values_mut() {
+            Arc::make_mut(domain).spec.drift_policy = policy;
+        }
         scene
     }
 
@@ -106,6 +111,7 @@ impl Scene {
         scene.world.machines.clear();
         scene.world.apis.clear();
         scene.world.routes.clear();
+        scene.world.domains.clear();
         scene
     }
 
@@ -136,6 +142,10 @@ impl Scene {
             }
             let api = Arc::make_mut(scene.world.apis.get_mut(&key).unwrap());
             api.spec.description = Some("changed".into());
+            // Base paths move.
+            for (index, mapping) in api.spec.domain_mappings.iter_mut().enumerate() {
+                mapping.base_path = Some(format!("moved-{index}"));
+            }
             let mut stage = api.spec.stages[0].clone();
             stage.name = "another".into();
             stage.variables.insert("added".into(), "1".into());
@@ -211,6 +221,7 @@ pub fn add(world: &mut World, document: Value) {
         "RestAPI" => {
             world.apis.insert(key, Arc::new(object::<RestAPI>(document)));
         }
+        "APIDomain" => drop(world.domains.insert(key, Arc::new(object::<APIDomain>(document)))),
         "APIRoute" => drop(world.routes.insert(key, Arc::new(object::<APIRoute>(document)))),
         other => panic!("unknown kind {other}"),
     }

@@ -14,10 +14,12 @@ struct Watches {
     machines: UnboundedReceiver<ObjectRef<StateMachine>>,
     apis: UnboundedReceiver<ObjectRef<RestAPI>>,
     routes: UnboundedReceiver<ObjectRef<APIRoute>>,
+    domains: UnboundedReceiver<ObjectRef<APIDomain>>,
     account_store: Writer<AWSAccount>,
     machine_store: Writer<StateMachine>,
     api_store: Writer<RestAPI>,
     route_store: Writer<APIRoute>,
+    domain_store: Writer<APIDomain>,
     seen: Seen,
 }
 
@@ -41,21 +43,24 @@ impl Watches {
         let (machines_tx, machines) = unbounded_channel();
         let (apis_tx, apis) = unbounded_channel();
         let (routes_tx, routes) = unbounded_channel();
+        let (domains_tx, domains) = unbounded_channel();
         let (account_reader, account_store) = store();
         let (machine_reader, machine_store) = store();
         let (api_reader, api_store) = store();
         let (route_reader, route_store) = store();
+        let (domain_reader, domain_store) = store();
         let stores = Stores {
             accounts: account_reader,
             machines: machine_reader,
             apis: api_reader,
             routes: route_reader,
+            domains: domain_reader,
             namespaces: store().0,
             config_maps: store().0,
             revisions: store().0,
             bursts: Default::default(),
         };
-        let queues = Queues { accounts: accounts_tx, machines: machines_tx, apis: apis_tx, routes: routes_tx };
+        let queues = Queues { accounts: accounts_tx, machines: machines_tx, apis: apis_tx, routes: routes_tx, domains: domains_tx };
         let seen = Seen::default();
         let mut watches = Self {
             stores,
@@ -64,10 +69,12 @@ impl Watches {
             machines,
             apis,
             routes,
+            domains,
             account_store,
             machine_store,
             api_store,
             route_store,
+            domain_store,
             seen,
         };
         let caller = "{spec: {substitutions: [{name: M, stateMachineRef: {name: hello}}, {name: C, configMapKeyRef: {name: texts, key: a}}]}}";
@@ -95,6 +102,9 @@ impl Watches {
         }
         while let Ok(it) = self.routes.try_recv() {
             woken.push(format!("APIRoute {}/{}", it.namespace.unwrap(), it.name));
+        }
+        while let Ok(it) = self.domains.try_recv() {
+            woken.push(format!("APIDomain {}/{}", it.namespace.unwrap(), it.name));
         }
         woken.sort();
         woken.dedup();

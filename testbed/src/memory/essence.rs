@@ -150,6 +150,9 @@ fn essence_of(account: &Account) -> Value {
             let groups: BTreeMap<_, _> = region.log_groups.iter().map(|(name, one)| (name, group(one))).collect();
             shown.insert("logGroups".to_owned(), json!(groups));
         }
+        if !region.domains.is_empty() {
+            shown.insert("domains".to_owned(), super::apigateway::domains::essence(&region.domains, &region.apis));
+        }
         if let Some(role) = &region.log_role {
             shown.insert("logRole".to_owned(), json!(role));
         }

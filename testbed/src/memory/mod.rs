@@ -40,7 +40,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use apigateway::{
-    Api, Authorizer, Deployment, Integration, IntegrationResponse, Method, MethodResponse, Resource, Stage,
+    Api, Authorizer, BasePathMapping, Deployment, DomainName, Integration, IntegrationResponse, Method, MethodResponse, Resource, Stage,
 };
 pub use client::{Attempt, Fault, InProcess, answer, throttled};
 pub use essence::Served;
@@ -81,6 +81,8 @@ pub struct Settings {
     pub resource_limit: usize,
     /// The longest integration timeout, in milliseconds.
     pub longest_timeout: i64,
+    /// How long a domain name is UPDATING after a change.
+    pub domain_update: Duration,
     /// The role that API Gateway writes logs with where none was set.
     pub log_role: Option<String>,
 }
@@ -98,6 +100,7 @@ impl Default for Settings {
             role_limit: 1_000,
             resource_limit: 300,
             longest_timeout: 29_000,
+            domain_update: Duration::ZERO,
             log_role: None,
         }
     }
@@ -113,6 +116,7 @@ impl Settings {
             api_staleness: Duration::from_secs(2),
             machine_staleness: Duration::from_secs(2),
             machine_deletion: Duration::from_secs(30),
+            domain_update: Duration::from_secs(20),
             ..Self::default()
         }
     }
@@ -150,6 +154,8 @@ pub struct Region {
     pub machines: BTreeMap<String, Machine>,
     /// REST APIs by id.
     pub apis: BTreeMap<String, Api>,
+    /// Custom domain names by name; private ones by name and id.
+    pub domains: BTreeMap<String, DomainName>,
     /// The role that API Gateway writes logs with.
     pub log_role: Option<String>,
     /// Log groups by name.
@@ -280,7 +286,7 @@ impl Memory {
                     "GetAccount" | "UpdateAccount" => {
                         apigateway::account(context, iam, &mut region.log_role, &call.operation, request)
                     }
-                    _ => apigateway::call(context, &mut region.apis, request),
+                    _ => apigateway::domains::call(context, region, request),
                 }
             }
         }

@@ -5,6 +5,7 @@ mod apis;
 mod authorizers;
 mod checks;
 mod deployments;
+pub(super) mod domains;
 mod gateway_responses;
 mod integrations;
 mod methods;
@@ -27,6 +28,7 @@ use super::Context;
 use super::wire::{Path, Refusal, Request, marker, page, read_marker};
 pub(super) use account::account;
 pub use authorizers::Authorizer;
+pub use domains::{BasePathMapping, DomainName};
 use checks::{bad, not_found};
 use patch::Patch;
 
@@ -437,7 +439,7 @@ pub(super) fn operation<'a>(verb: &str, path: &[&'a str]) -> Option<(&'static st
             (Place { api, name, ..none }, ["", "GetGatewayResponse", "PutGatewayResponse", "", "DeleteGatewayResponse"])
         }
         ["tags", name] => (Place { name, ..none }, ["", "GetTags", "TagResource", "", "UntagResource"]),
-        _ => return None,
+        _ => domains::operation(path)?,
     };
     let index = ["POST", "GET", "PUT", "PATCH", "DELETE"].iter().position(|known| *known == verb)?;
     operations.get(index).filter(|operation| !operation.is_empty()).map(|operation| (*operation, place))

@@ -1,0 +1,107 @@
+//! Reads an APIDomain's AWS objects, and plans.
+
+use std::collections::BTreeSet;
+
+use crate::api::{APIDomain, RestAPI};
+use crate::aws::{AwsError, Session};
+use crate::identity::{Owner, Ownership};
+use crate::model::domain::{Domain, KnownApi, KnownApis, Observed, Shared};
+use crate::plan::Plan;
+use crate::problem::Problem;
+use crate::resources::{Step, base_path_mapping, domain_name, rest_api};
+use crate::tenancy::Place;
+use crate::validate::api_domain::{ValidDomain, Wish, frozen, wishes};
+use crate::world::World;
+
+/// What a look found.
+pub struct Surveyed {
+    /// AWS as it is.
+    pub observed: Observed,
+    /// What RestAPIs wish for.
+    pub wishes: Vec<Wish>,
+    /// Who has which base path.
+    pub shared: Shared,
+    /// Whose mappings are ours.
+    pub known: KnownApis,
+    /// What is to be done.
+    pub plan: Plan<Step>,
+    /// Hash of what is wanted.
+    pub hash: String,
+}
+
+/// The RestAPIs of an account and Region by their ids, as their statuses show them. `held` says of one that is being deleted whether that
+/// is held.
+pub fn known_apis(world: &World, place: &Place, held: impl Fn(&RestAPI) -> bool) -> KnownApis {
+    let apis = world.apis.iter().filter_map(|(key, api)| {
+        let status = api.status.as_ref()?;
+        let binding = status.binding.as_ref()?;
+        let here = binding.account_id == place.account_id && binding.region == place.region;
+        let frozen = frozen(api, &held).is_some();
+        Some((status.rest_api_id.clone().filter(|_| here)?, KnownApi { key: key.clone(), frozen }))
+    });
+    apis.collect()
+}
+
+/// The domain name and its mappings as AWS has them: two calls.
+///
+/// # Errors
+/// What AWS answers.
+pub async fn observe(session: &Session, object: &APIDomain, owner: &Owner) -> Result<Observed, AwsError> {
+    let name = &object.spec.domain_name;
+    let private = object.spec.endpoint_type == crate::api::EndpointType::Private;
+    let id = object.status.as_ref().and_then(|status| status.domain_name_id.as_deref());
+    let domain = domain_name::remote::observe(&session.apigateway, name, private, id, owner).await?;
+    let Some(found) = &domain else { return Ok(Observed::default()) };
+    let mappings = base_path_mapping::remote::observe(&session.apigateway, name, found.id.as_deref()).await?;
+    Ok(Observed { domain, mappings })
+}
+
+/// Looks, and plans. Before a mapping is changed, the APIs that it leads to are asked for their tags: a status grants nothing.
+///
+/// # Errors
+/// What AWS answers, or that the domain name is another's.
+pub async fn survey(
+    session: &Session,
+    world: &World,
+    object: &APIDomain,
+    valid: &ValidDomain,
+    held: impl Fn(&RestAPI) -> bool,
+) -> Result<Surveyed, Problem> {
+    let observed = observe(session, object, &valid.owner).await?;
+    let mut known = known_apis(world, &valid.place, &held);
+    let wishes = wishes(world, object, &valid.place, &held);
+    let domain = Domain { valid, wishes: &wishes, known: &known };
+    let mut shared = domain.shared(&observed);
+    let mut plan = domain.plan(&observed, &shared)?;
+    let touched = domain.touched(&observed, &shared);
+    if !touched.is_empty() {
+        known = verified(session, world, known, touched).await?;
+        let domain = Domain { valid, wishes: &wishes, known: &known };
+        shared = domain.shared(&observed);
+        plan = domain.plan(&observed, &shared)?;
+    }
+    let hash = Domain { valid, wishes: &wishes, known: &known }.hash(&shared);
+    Ok(Surveyed { observed, wishes, shared, known, plan, hash })
+}
+
+/// Without those whose tags do not say so.
+///
+/// # Errors
+/// What AWS answers.
+pub async fn verified(
+    session: &Session,
+    world: &World,
+    mut known: KnownApis,
+    touched: BTreeSet<String>,
+) -> Result<KnownApis, AwsError> {
+    for id in touched {
+        let Some(KnownApi { key, .. }) = known.get(&id) else { continue };
+        let takes_over = world.accounts.iter().flat_map(|account| account.spec.takeover_from.clone()).collect();
+        let owner = Owner { takes_over, ..Owner::new(world.cluster.clone(), "RestAPI", key.clone()) };
+        let found = rest_api::remote::observe(&session.apigateway, &id).await?;
+        if found.is_none_or(|found| matches!(owner.reads(&found.tags), Ownership::Foreign(_))) {
+            known.remove(&id);
+        }
+    }
+    Ok(known)
+}
