@@ -9,8 +9,8 @@ use crate::records::{RecordError, Records};
 use crate::resources::deployment::RecordStep;
 use crate::resources::stage::Serves;
 use crate::resources::{
-    Step, account, authorizer, base_path_mapping, deployment, domain_name, gateway_response, log_group, managed_policy, model, request_validator,
-    rest_api, role, route, stage, state_machine,
+    Step, account, authorizer, base_path_mapping, deployment, domain_name, gateway_response, log_group, managed_policy,
+    model, request_validator, rest_api, role, route, stage, state_machine,
 };
 use crate::tenancy::Place;
 

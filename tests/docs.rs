@@ -109,8 +109,8 @@ enum Need {
     Pass(&'static str, &'static str),
     /// Of the tags of an API: whether the API is ours is asked of the API itself.
     ApiTags(&'static str),
-    /// Of an API that was left under `deletionPolicy: Retain`.
-    Released(&'static str),
+    /// Of what was left under `deletionPolicy: Retain`.
+    Released(&'static str, &'static str),
 }
 use Need::{ApiTags, Attach, AttachOwn, New, Own, Pass, Read, Released};
 
@@ -146,7 +146,8 @@ const OPERATIONS: &[(&str, &[Need])] = &[
             Own("states:TagResource", MACHINE),
             New("states:TagResource", MACHINE),
             Own("apigateway:PATCH", API),
-            Released("apigateway:PATCH"),
+            Released("apigateway:PATCH", API),
+            Released("apigateway:PATCH", DOMAIN),
             ApiTags("apigateway:PUT"),
             Read("apigateway:PUT", STAGE_TAGS),
             Own("apigateway:PATCH", DOMAIN),
@@ -287,11 +288,14 @@ const OPERATIONS: &[(&str, &[Need])] = &[
     ("create_stage", &[Own("apigateway:POST", API), Read("apigateway:PUT", STAGE_TAGS)]),
     ("get_domain_names", &[Read("apigateway:GET", DOMAINS)]),
     ("get_domain_name", &[Read("apigateway:GET", DOMAIN)]),
-    ("create_domain_name", &[
+    (
+        "create_domain_name",
+        &[
             New("apigateway:POST", DOMAINS),
             Read("apigateway:PUT", DOMAIN_TAGS),
             Read("apigateway:UpdateDomainNamePolicy", DOMAINS),
-        ]),
+        ],
+    ),
     ("update_domain_name", &[Own("apigateway:PATCH", DOMAIN), Read("apigateway:UpdateDomainNamePolicy", DOMAIN)]),
     ("delete_domain_name", &[Own("apigateway:DELETE", DOMAIN)]),
     ("get_base_path_mappings", &[Read("apigateway:GET", MAPPING)]),
@@ -367,11 +371,12 @@ type Context = BTreeMap<&'static str, Vec<&'static str>>;
 impl Need {
     fn action_and_resource(self) -> (&'static str, &'static str) {
         match self {
-            Read(action, resource) | New(action, resource) | Own(action, resource) => (action, resource),
+            Read(action, resource) | New(action, resource) | Own(action, resource) | Released(action, resource) => {
+                (action, resource)
+            }
             Attach | AttachOwn => ("iam:AttachRolePolicy", ROLE),
             Pass(role, _) => ("iam:PassRole", role),
             ApiTags(action) => (action, API_TAGS),
-            Released(action) => (action, API),
         }
     }
 
@@ -391,14 +396,14 @@ impl Need {
             AttachOwn => Context::from([(CLUSTER, vec!["default"]), ("iam:PolicyARN", vec![POLICY])]),
             Pass(_, service) => Context::from([("iam:PassedToService", vec![service])]),
             ApiTags(_) => Context::from([("aws:TagKeys", vec!["stepgate.dev/cluster", "stepgate.dev/name"])]),
-            Released(_) => Context::from([(RELEASED, vec!["0123"])]),
+            Released(..) => Context::from([(RELEASED, vec!["0123"])]),
         }
     }
 
     /// What must be refused.
     fn wrong_contexts(self) -> Vec<Context> {
         match self {
-            Read(..) | Released(_) => Vec::new(),
+            Read(..) | Released(..) => Vec::new(),
             New(..) => vec![Context::new(), Context::from([(REQUESTED_CLUSTER, vec!["other"])])],
             Own(..) => vec![
                 Context::new(),

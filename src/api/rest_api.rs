@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Action, ApiKeySource, Authorization, Authorizer, Binding, CommonStatus, Cors, DeletionPolicy, DomainMapping,
-    DomainMappingStatus, Drift, DriftPolicy, Endpoint, GatewayResponse, LocalReference, Method, Model, Namespaces, Outputs, Stage, StageStatus,
+    DomainMappingStatus, Drift, DriftPolicy, Endpoint, GatewayResponse, LocalReference, Method, Model, Namespaces,
+    Outputs, Stage, StageStatus,
 };
 
 /// One API Gateway REST API that many APIRoutes share, from several namespaces.

@@ -84,7 +84,8 @@ pub async fn world(client: &Client, cluster_name: &str, manifests: &Manifests) -
         world.machines.extend(found.into_iter().map(|machine| (Key::of(&machine), Arc::new(machine))));
     }
 
-    let keys = machines.iter().chain(&apis).chain(world.apis.keys()).chain(world.routes.keys()).chain(world.domains.keys());
+    let keys =
+        machines.iter().chain(&apis).chain(world.apis.keys()).chain(world.routes.keys()).chain(world.domains.keys());
     let own = manifests.routes.iter().filter_map(ResourceExt::namespace);
     let own = own.chain(manifests.domains.iter().filter_map(ResourceExt::namespace));
     let own = own.chain(manifests.apis.iter().filter_map(ResourceExt::namespace));

@@ -182,9 +182,9 @@ fn is_available(observed: &Observed) -> Result<(), Problem> {
     match domain.status.as_str() {
         "AVAILABLE" => Ok(()),
         "UPDATING" | "PENDING" => waits("API Gateway is setting the domain name up"),
-        "PENDING_CERTIFICATE_REIMPORT" => {
-            waits("API Gateway waits until the certificate is imported into ACM anew, with the former one's domain names")
-        }
+        "PENDING_CERTIFICATE_REIMPORT" => waits(
+            "API Gateway waits until the certificate is imported into ACM anew, with the former one's domain names",
+        ),
         "PENDING_OWNERSHIP_VERIFICATION" => waits(
             "API Gateway waits for proof of whose the domain is: validate the certificate of spec.ownershipVerificationCertificateArn in ACM",
         ),
@@ -208,8 +208,10 @@ fn show(status: &mut APIDomainStatus, valid: &ValidDomain, place: &Place, found:
 
 fn served(valid: &ValidDomain, found: &Surveyed) -> String {
     let wanted = found.shared.wanted.len() + found.shared.kept.len();
-    let paths = if wanted == 1 { "1 base path is mapped".to_owned() } else { format!("{wanted} base paths are mapped") };
-    let others = found.observed.mappings.values().filter(|mapping| !found.known.contains_key(&mapping.rest_api_id)).count();
+    let paths =
+        if wanted == 1 { "1 base path is mapped".to_owned() } else { format!("{wanted} base paths are mapped") };
+    let others =
+        found.observed.mappings.values().filter(|mapping| !found.known.contains_key(&mapping.rest_api_id)).count();
     let served = match found.shared.refused.len() {
         0 => format!("{} is set up; {paths}.", valid.name),
         refused => format!("{} is set up; {paths}, and {refused} not as RestAPIs ask.", valid.name),

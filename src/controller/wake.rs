@@ -187,7 +187,8 @@ impl Wakes for RestAPI {
             }
             wake_terminating_machines(stores, queues);
         }
-        let names: Vec<_> = status.map(|s| s.stages.iter().map(|stage| stage.name.clone()).collect()).unwrap_or_default();
+        let names: Vec<_> =
+            status.map(|s| s.stages.iter().map(|stage| stage.name.clone()).collect()).unwrap_or_default();
         let mapped = (own_digest(self), status.and_then(|s| s.rest_api_id.clone()), binding.cloned(), names);
         if seen.changed(id("RestAPI/mapped", self), (!gone).then_some(mapped)) {
             let named = domains_of(self);

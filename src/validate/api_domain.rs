@@ -6,7 +6,7 @@ use super::settings::{over, policy, tenant};
 use super::tags;
 use crate::api::conditions::reasons;
 use crate::api::{
-    APIDomain, APIGrant, ABANDON, AWSAccount, DeletionPolicy, DomainMapping, EndpointType, PAUSED, RestAPI, is_paused,
+    ABANDON, APIDomain, APIGrant, AWSAccount, DeletionPolicy, DomainMapping, EndpointType, PAUSED, RestAPI, is_paused,
 };
 use crate::identity::{Key, Owner, Tags};
 use crate::policy::glob;
@@ -106,9 +106,8 @@ pub fn validate(world: &World, domain: &APIDomain) -> Result<ValidDomain, Proble
     let certificate = |field: &str, arn: &str, region: &str| certificate(&place, field, arn, region);
     let certificate_arn = certificate("spec.certificateArn", &spec.certificate_arn, region)?;
     let verification = spec.ownership_verification_certificate_arn.as_ref();
-    let verification = verification
-        .map(|arn| certificate("spec.ownershipVerificationCertificateArn", arn, region))
-        .transpose()?;
+    let verification =
+        verification.map(|arn| certificate("spec.ownershipVerificationCertificateArn", arn, region)).transpose()?;
     let text = spec.policy.as_ref();
     let policy = text.map(|text| policy(&admission, &place, "spec.policy", spec.endpoint_type, text)).transpose()?;
     tags::check("spec", &spec.tags)?;
@@ -211,7 +210,8 @@ fn refused(
     if let Some(problem) = frozen(api, held) {
         return Err(kept(problem));
     }
-    let missing = |what: String| kept(Problem::waiting(reasons::WAITING_FOR_REFERENCE, format!("RestAPI {key} {what}")));
+    let missing =
+        |what: String| kept(Problem::waiting(reasons::WAITING_FOR_REFERENCE, format!("RestAPI {key} {what}")));
     if terminating(api) {
         return Err(gone(missing("is being deleted".to_owned()).problem));
     }
@@ -251,7 +251,8 @@ fn admits(world: &World, domain: &APIDomain, api: &Key, base_path: Option<&str>)
     let own = domain.namespace().unwrap_or_default();
     let namespace = &api.namespace;
     let shown = base_path.map_or("the root".to_owned(), |path| format!("base path {path}"));
-    let refuse = |why: String| Err(Problem::stalled(reasons::NOT_ALLOWED, format!("APIDomain {} {why}", Key::of(domain))));
+    let refuse =
+        |why: String| Err(Problem::stalled(reasons::NOT_ALLOWED, format!("APIDomain {} {why}", Key::of(domain))));
     let Some(grants) = &domain.spec.allowed_apis else {
         if *namespace == own {
             return Ok(());
@@ -269,8 +270,11 @@ fn admits(world: &World, domain: &APIDomain, api: &Key, base_path: Option<&str>)
     if grants.iter().any(|grant| mine(grant) && (grant.base_paths.is_none() || names(grant))) {
         return Ok(());
     }
-    let granted: Vec<String> =
-        grants.iter().filter(|grant| mine(grant)).flat_map(|grant| grant.base_paths.clone().unwrap_or_default()).collect();
+    let granted: Vec<String> = grants
+        .iter()
+        .filter(|grant| mine(grant))
+        .flat_map(|grant| grant.base_paths.clone().unwrap_or_default())
+        .collect();
     refuse(match granted.as_slice() {
         [] => format!("has no grant for namespace {namespace} in spec.allowedAPIs; its owner must add one"),
         paths => format!("admits RestAPIs of namespace {namespace} only under {}, not {shown}", paths.join(", ")),

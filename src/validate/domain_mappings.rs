@@ -51,9 +51,8 @@ fn problem(domain: Option<&APIDomain>, api: &Key, mapping: &DomainMapping) -> Re
     }
     let status = domain.status.as_ref();
     let mut mappings = status.into_iter().flat_map(|status| &status.mappings);
-    let found = mappings.find(|found| {
-        found.base_path == mapping.base_path && Key::resolve(&found.api_ref, &key.namespace) == *api
-    });
+    let found = mappings
+        .find(|found| found.base_path == mapping.base_path && Key::resolve(&found.api_ref, &key.namespace) == *api);
     if let Some(refusal) = found.and_then(|found| found.refused.as_ref()) {
         let stalled = reasons::ALL.iter().find(|reason| STALLED.contains(reason) && **reason == refusal.reason);
         return Err(match stalled {

@@ -114,9 +114,7 @@ pub fn validate(world: &World, api: &RestAPI) -> Result<ValidApi, Problem> {
             )));
         }
         if !domains.insert((domain, &mapping.base_path)) {
-            return Err(Problem::invalid(
-                "spec.domainMappings: two have one domain and base path; keep one of them",
-            ));
+            return Err(Problem::invalid("spec.domainMappings: two have one domain and base path; keep one of them"));
         }
     }
     let wanted = |stage: &String| stages.iter().any(|wanted| wanted.name == *stage);

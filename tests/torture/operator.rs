@@ -9,7 +9,9 @@ use kube::runtime::reflector::store::Writer;
 use kube::runtime::watcher::Event;
 use serde::de::DeserializeOwned;
 use stepgate::aws::Sessions;
-use stepgate::controller::{Config, Context, Stores, Writers, api_domain, api_route, aws_account, rest_api, state_machine};
+use stepgate::controller::{
+    Config, Context, Stores, Writers, api_domain, api_route, aws_account, rest_api, state_machine,
+};
 use stepgate::identity::{Cluster, Key};
 use stepgate::runtime::Metrics;
 use stepgate_testbed::memory::InProcess;
@@ -72,7 +74,8 @@ impl Operator {
         if std::mem::replace(&mut self.seen, now.version()) == now.version() {
             return;
         }
-        let Writers { accounts, machines, apis, routes, domains, namespaces, config_maps, revisions } = &mut self.writers;
+        let Writers { accounts, machines, apis, routes, domains, namespaces, config_maps, revisions } =
+            &mut self.writers;
         fill(accounts, now, "awsaccounts");
         fill(machines, now, "statemachines");
         fill(apis, now, "restapis");

@@ -60,7 +60,13 @@ impl Watches {
             revisions: store().0,
             bursts: Default::default(),
         };
-        let queues = Queues { accounts: accounts_tx, machines: machines_tx, apis: apis_tx, routes: routes_tx, domains: domains_tx };
+        let queues = Queues {
+            accounts: accounts_tx,
+            machines: machines_tx,
+            apis: apis_tx,
+            routes: routes_tx,
+            domains: domains_tx,
+        };
         let seen = Seen::default();
         let mut watches = Self {
             stores,
@@ -137,6 +143,12 @@ impl Watches {
     fn route(&mut self, manifest: &str) -> Vec<String> {
         let object: APIRoute = object(manifest);
         self.route_store.apply_watcher_event(&Event::Apply(object.clone()));
+        self.wake(&object, false)
+    }
+
+    fn domain(&mut self, manifest: &str) -> Vec<String> {
+        let object: APIDomain = object(manifest);
+        self.domain_store.apply_watcher_event(&Event::Apply(object.clone()));
         self.wake(&object, false)
     }
 }
@@ -274,4 +286,22 @@ fn a_config_map_wakes_the_machines_that_name_it() {
     assert_eq!(watches.wake(&version("texts", 1), false), [""; 0]);
     assert_eq!(watches.wake(&version("texts", 2), false), ["StateMachine demo/caller"]);
     assert_eq!(watches.wake(&version("others", 1), false), [""; 0]);
+}
+
+#[test]
+fn a_domain_and_the_apis_that_name_it_wake_each_other() {
+    let mut watches = Watches::new();
+    let site = "{apiVersion: stepgate.dev/v1alpha1, kind: APIDomain, metadata: {namespace: shop, name: site, generation: 1}, spec: {domainName: a.example.com, certificateArn: c}}";
+    assert_eq!(watches.domain(site), ["APIDomain shop/site"]);
+    let names = "{metadata: {generation: 2}, spec: {domainMappings: [{domainRef: {name: site, namespace: shop}, stage: prod}]}}";
+    let api = with(&the_api(), names);
+    assert_eq!(watches.api(&api), ["APIDomain shop/site", "RestAPI demo/api"]);
+    let staged = with(&api, "{status: {conditions: [], restApiId: a, stages: [{name: prod, invokeUrl: u}]}}");
+    assert!(watches.api(&staged).contains(&"APIDomain shop/site".to_owned()), "its stage is there");
+    let told =
+        with(site, "{status: {conditions: [], mappings: [{apiRef: {name: api, namespace: demo}, serves: prod}]}}");
+    assert_eq!(watches.domain(&told), ["RestAPI demo/api"]);
+    assert_eq!(watches.domain(&told), [""; 0]);
+    let elsewhere = with(&staged, "{metadata: {generation: 3}, spec: {domainMappings: []}}");
+    assert_eq!(watches.api(&elsewhere), ["APIDomain shop/site", "RestAPI demo/api"], "it still leads there");
 }

@@ -111,7 +111,8 @@ mod tests {
     #[test]
     fn each_is_made_moved_or_removed_and_others_stay() {
         let desired = mappings(&[("", "a", "prod"), ("orders", "a", "prod"), ("refunds", "b", "dev")]);
-        let observed = mappings(&[("orders", "b", "dev"), ("refunds", "b", "dev"), ("old", "a", "x"), ("theirs", "z", "x")]);
+        let observed =
+            mappings(&[("orders", "b", "dev"), ("refunds", "b", "dev"), ("old", "a", "x"), ("theirs", "z", "x")]);
         let steps = diff("api.example.com", &desired, &observed, |path, _| path == "theirs");
         let texts: Vec<_> = steps.iter().map(ToString::to_string).collect();
         assert_eq!(

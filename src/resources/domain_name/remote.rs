@@ -170,12 +170,7 @@ pub async fn carry_out(
     Ok(known)
 }
 
-async fn create(
-    apigateway: &Client,
-    name: &str,
-    settings: &Settings,
-    tags: &Tags,
-) -> Result<Option<String>, AwsError> {
+async fn create(apigateway: &Client, name: &str, settings: &Settings, tags: &Tags) -> Result<Option<String>, AwsError> {
     // A private domain has no client token: a repeat would make a second one, so the SDK must not repeat it by itself.
     let config = aws_sdk_apigateway::config::Config::builder()
         .retry_config(RetryConfig::disabled())

@@ -59,12 +59,30 @@ fn what_the_tenant_admits(#[case] spec: &str) {
 }
 
 #[rstest]
-#[case::another_team_s("domainName: api.shop.example.com", "OverCeiling: spec.domainName: `api.shop.example.com` is in none of the `exposure.domains` of tenant demo of AWSAccount dev; the platform admin must add it there")]
-#[case::all_teams_at_once(r#"domainName: "*.example.com""#, "OverCeiling: spec.domainName: `*.example.com` is in none of the `exposure.domains` of tenant demo of AWSAccount dev; the platform admin must add it there")]
-#[case::the_very_top("domainName: demo.example.com", "OverCeiling: spec.domainName: `demo.example.com` is in none of the `exposure.domains` of tenant demo of AWSAccount dev; the platform admin must add it there")]
-#[case::edge_with_a_regional_certificate("endpointType: EDGE", "InvalidSpec: spec.certificateArn: `arn:aws:acm:eu-central-1:111122223333:certificate/a1` is of account 111122223333, Region eu-central-1; API Gateway takes a certificate of account 111122223333, Region us-east-1 here")]
-#[case::a_foreign_account_s_certificate("certificateArn: 'arn:aws:acm:eu-central-1:444455556666:certificate/a1'", "InvalidSpec: spec.certificateArn: `arn:aws:acm:eu-central-1:444455556666:certificate/a1` is of account 444455556666, Region eu-central-1; API Gateway takes a certificate of account 111122223333, Region eu-central-1 here")]
-#[case::reserved_tag("tags: {stepgate.dev/name: x}", "InvalidSpec: spec.tags: keys that begin with `aws:` or `stepgate.dev/` are not yours to set; choose another than `stepgate.dev/name`")]
+#[case::another_team_s(
+    "domainName: api.shop.example.com",
+    "OverCeiling: spec.domainName: `api.shop.example.com` is in none of the `exposure.domains` of tenant demo of AWSAccount dev; the platform admin must add it there"
+)]
+#[case::all_teams_at_once(
+    r#"domainName: "*.example.com""#,
+    "OverCeiling: spec.domainName: `*.example.com` is in none of the `exposure.domains` of tenant demo of AWSAccount dev; the platform admin must add it there"
+)]
+#[case::the_very_top(
+    "domainName: demo.example.com",
+    "OverCeiling: spec.domainName: `demo.example.com` is in none of the `exposure.domains` of tenant demo of AWSAccount dev; the platform admin must add it there"
+)]
+#[case::edge_with_a_regional_certificate(
+    "endpointType: EDGE",
+    "InvalidSpec: spec.certificateArn: `arn:aws:acm:eu-central-1:111122223333:certificate/a1` is of account 111122223333, Region eu-central-1; API Gateway takes a certificate of account 111122223333, Region us-east-1 here"
+)]
+#[case::a_foreign_account_s_certificate(
+    "certificateArn: 'arn:aws:acm:eu-central-1:444455556666:certificate/a1'",
+    "InvalidSpec: spec.certificateArn: `arn:aws:acm:eu-central-1:444455556666:certificate/a1` is of account 444455556666, Region eu-central-1; API Gateway takes a certificate of account 111122223333, Region eu-central-1 here"
+)]
+#[case::reserved_tag(
+    "tags: {stepgate.dev/name: x}",
+    "InvalidSpec: spec.tags: keys that begin with `aws:` or `stepgate.dev/` are not yours to set; choose another than `stepgate.dev/name`"
+)]
 #[case::private_without_a_bound_policy(r#"endpointType: PRIVATE, policy: '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "execute-api:Invoke", "Resource": "execute-api:/*"}]}'"#, "InvalidSpec: spec.policy: the Allow statement 1 opens a PRIVATE API to calls from any VPC; give it the condition {StringEquals: {aws:SourceVpce: [IDS]}} (or aws:SourceVpc) alone, or add a Deny of execute-api:Invoke on execute-api:/* for everybody with StringNotEquals")]
 #[case::private_for_another_vpc(r#"endpointType: PRIVATE, policy: '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "execute-api:Invoke", "Resource": "execute-api:/*", "Condition": {"StringEquals": {"aws:SourceVpce": "vpce-2"}}}]}'"#, "OverCeiling: spec.policy: the Allow statement 1 lets in calls from `vpce-2`, which is in none of the `exposure.vpcSources` of tenant demo of AWSAccount dev; the platform admin must add it there")]
 fn what_the_tenant_or_aws_does_not_admit(#[case] spec: &str, #[case] says: &str) {
@@ -120,7 +138,11 @@ fn share(world: &World, has: Vec<(String, Mapping)>) -> Outcome {
     let shared = domain.shared(&observed);
     let plan = domain.plan(&observed, &shared).unwrap();
     Outcome {
-        refused: shared.refused.iter().map(|((_, api), problem)| format!("{api} {}: {problem}", problem.reason)).collect(),
+        refused: shared
+            .refused
+            .iter()
+            .map(|((_, api), problem)| format!("{api} {}: {problem}", problem.reason))
+            .collect(),
         wanted: shared.wanted.into_iter().collect(),
         // The domain name itself is not there in these tests.
         plan: plan.steps().iter().skip(1).map(|planned| planned.step.to_string()).collect(),
@@ -135,7 +157,9 @@ fn who_is_served_keeps_the_base_path_and_then_the_older_has_it() {
     assert_eq!(free.wanted, [at("orders", "a", "prod")]);
     assert_eq!(
         free.refused,
-        ["demo/new MappingConflict: base path orders of api.demo.example.com is RestAPI demo/old's; choose another base path"]
+        [
+            "demo/new MappingConflict: base path orders of api.demo.example.com is RestAPI demo/old's; choose another base path"
+        ]
     );
     let served = share(&world, vec![at("orders", "b", "prod")]);
     assert_eq!((served.wanted, served.plan), (vec![at("orders", "b", "prod")], vec![]));
@@ -148,7 +172,9 @@ fn a_mapping_of_somebody_else_s_is_left_alone() {
     assert_eq!((taken.wanted, taken.plan), (vec![], vec![]));
     assert_eq!(
         taken.refused,
-        ["demo/old OwnershipConflict: base path orders of api.demo.example.com leads to API zz in AWS, which is of no RestAPI here; remove that mapping, or choose another base path"]
+        [
+            "demo/old OwnershipConflict: base path orders of api.demo.example.com leads to API zz in AWS, which is of no RestAPI here; remove that mapping, or choose another base path"
+        ]
     );
 }
 
@@ -161,7 +187,8 @@ fn what_a_restapi_no_longer_asks_for_goes_unless_it_is_paused() {
     assert_eq!(share(&world(&manifests(paused)), has()).plan, [""; 0]);
     let going = "{metadata: {deletionTimestamp: '2026-02-01T00:00:00Z'}}";
     assert_eq!(share(&world(&manifests(going)), has()).plan, ["unmap api.demo.example.com/orders"]);
-    let retained = format!("{{metadata: {{deletionTimestamp: '2026-02-01T00:00:00Z'}}, spec: {{deletionPolicy: Retain}}}}");
+    let retained =
+        format!("{{metadata: {{deletionTimestamp: '2026-02-01T00:00:00Z'}}, spec: {{deletionPolicy: Retain}}}}");
     assert_eq!(share(&world(&manifests(&retained)), has()).plan, [""; 0]);
 }
 
@@ -191,7 +218,9 @@ fn grants_bound_who_is_served_where(#[case] spec: &str, #[case] says: &str) {
 
 #[rstest]
 #[case::by_namespace("{allowedAPIs: [{namespaces: {from: All}}]}")]
-#[case::by_base_path("{allowedAPIs: [{namespaces: {from: Same}, basePaths: [refunds, /]}, {namespaces: {from: All}, basePaths: [orders]}]}")]
+#[case::by_base_path(
+    "{allowedAPIs: [{namespaces: {from: Same}, basePaths: [refunds, /]}, {namespaces: {from: All}, basePaths: [orders]}]}"
+)]
 fn a_grant_admits(#[case] spec: &str) {
     let manifests = account() + &domain(spec) + &api("shop/api", "a", 1, AT_ORDERS, "{}");
     assert_eq!(share(&world(&manifests), vec![]).wanted, [at("orders", "a", "prod")]);
@@ -200,12 +229,26 @@ fn a_grant_admits(#[case] spec: &str) {
 #[rstest]
 #[case::no_stage_yet("{status: {stages: []}}", "WaitingForReference: RestAPI demo/api has no stage prod in AWS yet")]
 #[case::no_api_yet("{status: {binding: null}}", "WaitingForReference: RestAPI demo/api is not in AWS yet")]
-#[case::elsewhere("{status: {binding: {region: eu-west-1}}}", "InvalidSpec: RestAPI demo/api lives in account 111122223333, Region eu-west-1, and APIDomain demo/site in account 111122223333, Region eu-central-1; put both in one account and Region")]
-#[case::private("{spec: {endpoint: {type: PRIVATE}}}", "InvalidSpec: APIDomain demo/site is REGIONAL and RestAPI demo/api is PRIVATE: a PRIVATE domain serves PRIVATE APIs, and only it does")]
-fn what_is_not_there_or_does_not_fit_keeps_what_serves(#[case] more: &str, #[case] says: &str) {
+#[case::elsewhere(
+    "{status: {binding: {region: eu-west-1}}}",
+    "InvalidSpec: RestAPI demo/api lives in account 111122223333, Region eu-west-1, and APIDomain demo/site in account 111122223333, Region eu-central-1; put both in one account and Region"
+)]
+#[case::private(
+    "{spec: {endpoint: {type: PRIVATE}}}",
+    "InvalidSpec: APIDomain demo/site is REGIONAL and RestAPI demo/api is PRIVATE: a PRIVATE domain serves PRIVATE APIs, and only it does"
+)]
+fn what_is_not_there_or_does_not_fit_is_not_mapped(#[case] more: &str, #[case] says: &str) {
     let manifests = account() + &domain("{}") + &api("demo/api", "a", 1, AT_ORDERS, more);
+    assert_eq!(share(&world(&manifests), vec![]).refused, [format!("demo/api {says}")]);
+}
+
+#[test]
+fn what_can_not_be_carried_out_keeps_what_serves() {
+    let gone = "{status: {stages: []}}";
+    let manifests = account() + &domain("{}") + &api("demo/api", "a", 1, AT_ORDERS, gone);
     let outcome = share(&world(&manifests), vec![at("orders", "a", "dev")]);
-    assert_eq!(outcome.refused, [format!("demo/api {says}")]);
+    assert_eq!((outcome.wanted, outcome.plan), (vec![], vec![]));
+    assert_eq!(outcome.refused, ["demo/api WaitingForReference: RestAPI demo/api has no stage prod in AWS yet"]);
 }
 
 #[test]

@@ -40,7 +40,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use apigateway::{
-    Api, Authorizer, BasePathMapping, Deployment, DomainName, Integration, IntegrationResponse, Method, MethodResponse, Resource, Stage,
+    Api, Authorizer, BasePathMapping, Deployment, DomainName, Integration, IntegrationResponse, Method, MethodResponse,
+    Resource, Stage,
 };
 pub use client::{Attempt, Fault, InProcess, answer, throttled};
 pub use essence::Served;

@@ -199,9 +199,8 @@ pub(super) fn operation<'a>(path: &[&'a str]) -> Option<(Place<'a>, [&'static st
 }
 
 fn may_be_deleted(domains: &Domains, api: &str, stage: Option<&str>) -> Result<(), Refusal> {
-    let leads = |mapping: &BasePathMapping| {
-        mapping.rest_api_id == api && stage.is_none_or(|stage| mapping.stage == stage)
-    };
+    let leads =
+        |mapping: &BasePathMapping| mapping.rest_api_id == api && stage.is_none_or(|stage| mapping.stage == stage);
     let names: Vec<&str> = domains
         .values()
         .filter(|domain| domain.mappings.values().any(leads))

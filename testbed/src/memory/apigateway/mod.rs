@@ -28,8 +28,8 @@ use super::Context;
 use super::wire::{Path, Refusal, Request, marker, page, read_marker};
 pub(super) use account::account;
 pub use authorizers::Authorizer;
-pub use domains::{BasePathMapping, DomainName};
 use checks::{bad, not_found};
+pub use domains::{BasePathMapping, DomainName};
 use patch::Patch;
 
 /// REST APIs by id.
