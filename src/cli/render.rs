@@ -287,7 +287,8 @@ fn render_domain(
     let valid = api_domain::validate(world, object)?;
     let world = domain::as_if_in_aws(world, &valid.place);
     let wishes = api_domain::wishes(&world, object, &valid.place, |_| false);
-    let known = crate::observe::domain::known_apis(&world, &valid.place, |_| false);
+    let claims = crate::observe::domain::claims(&world, &valid.place, |_| false);
+    let known = claims.into_iter().filter_map(|(id, mut claims)| Some((id, claims.pop()?))).collect();
     let shared = domain::Domain { valid: &valid, wishes: &wishes, known: &known }.shared(&domain::Observed::default());
     for ((_, api), problem) in &shared.refused {
         problems.push((format!("RestAPI {api}"), problem.clone()));

@@ -21,7 +21,7 @@ use crate::api::{
 use crate::apply::{Known, apply};
 use crate::identity::Key;
 use crate::model::domain::{self, Domain, KnownApis, Observed};
-use crate::observe::domain::{Surveyed, known_apis, observe, survey, verified};
+use crate::observe::domain::{Surveyed, claims, observe, survey, verified};
 use crate::plan::Plan;
 use crate::problem::{Kind, Problem};
 use crate::resolve;
@@ -145,7 +145,7 @@ async fn carry_out(
             let written = publish::write(api, &object.name_any(), object.status.as_ref(), status).await;
             written.map_err(Problem::from)?;
         }
-        let outcome = apply(plan, &session, None, known(&place, observed)).await;
+        let outcome = apply(plan, &session, None, known_of(&place, observed)).await;
         status.domain_name_id = outcome.known.domain_name_id.clone().or_else(|| status.domain_name_id.take());
         report(context, object, &outcome.summary(), drift.is_some()).await;
         if let Some((_, error)) = outcome.failed.first() {
@@ -155,13 +155,18 @@ async fn carry_out(
 }
 
 /// What steps need of the domain name that is there.
-fn known(place: &Place, observed: &Observed) -> Known {
+fn known_of(place: &Place, observed: &Observed) -> Known {
     let domain = observed.domain.as_ref();
     Known {
         domain_name_id: domain.and_then(|domain| domain.id.clone()),
         domain_arn: domain.and_then(|domain| domain.arn.clone()),
         ..Known::of(place)
     }
+}
+
+/// The APIs to which its base paths lead.
+fn apis_of(observed: &Observed) -> BTreeSet<String> {
+    observed.mappings.values().map(|mapping| mapping.rest_api_id.clone()).collect()
 }
 
 /// Whether the brake holds the deletion of a RestAPI of the same account: then what leads to it is kept.
@@ -242,12 +247,11 @@ async fn withdraw(
     let Some((account, place)) = recorded(world, status.binding.as_ref())? else { return Ok(()) };
     let session = session(context, &account, &place).await?;
     let observed = observe(&session, object, &validate::owner(world, &account, object)).await?;
-    let goes = known_apis(world, &place, held_by(context, &account)).into_iter();
-    let goes: KnownApis = goes.filter(|(_, api)| !api.frozen && going.contains(&api.key)).collect();
-    let ids = observed.mappings.values().map(|mapping| mapping.rest_api_id.clone()).collect();
-    let goes = verified(&session, world, goes, ids).await?;
+    let claims = claims(world, &place, held_by(context, &account));
+    let known = verified(&session, world, &claims, &apis_of(&observed)).await?.into_iter();
+    let goes: KnownApis = known.filter(|(_, api)| !api.frozen && going.contains(&api.key)).collect();
     let plan = domain::withdrawal(&object.spec.domain_name, &observed, &goes);
-    let outcome = apply(&plan, &session, None, known(&place, &observed)).await;
+    let outcome = apply(&plan, &session, None, known_of(&place, &observed)).await;
     report(context, object, &outcome.summary(), false).await;
     if let Some((_, error)) = outcome.failed.first() {
         return Err(apply_problem(error));
@@ -284,16 +288,15 @@ async fn delete(context: &Context, world: &World, object: &APIDomain, status: &A
         let plan = if retain {
             domain::release(name, &owner, &observed)
         } else {
-            let known = known_apis(world, &place, |_| false);
-            let ids = observed.mappings.values().map(|mapping| mapping.rest_api_id.clone()).collect();
-            let known = verified(&session, world, known, ids).await?;
+            let claims = claims(world, &place, |_| false);
+            let known = verified(&session, world, &claims, &apis_of(&observed)).await?;
             domain::removal(name, &owner, &observed, &known)?
         };
         if plan.is_empty() {
             return Ok(());
         }
         passes.begin(&plan)?;
-        let outcome = apply(&plan, &session, None, known(&place, &observed)).await;
+        let outcome = apply(&plan, &session, None, known_of(&place, &observed)).await;
         report(context, object, &outcome.summary(), false).await;
         if let Some((_, error)) = outcome.failed.first() {
             return Err(apply_problem(error));

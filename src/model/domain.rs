@@ -112,7 +112,10 @@ impl Domain<'_> {
             let known = found.and_then(|found| self.known.get(&found.rest_api_id));
             known.is_some_and(|known| known.key == wish.api)
         };
-        let unknown = |wish: &Wish| wish.rest_api_id.as_ref().is_none_or(|id| !self.known.contains_key(id));
+        let unknown = |wish: &Wish| {
+            let known = wish.rest_api_id.as_ref().and_then(|id| self.known.get(id));
+            known.is_none_or(|known| known.key != wish.api)
+        };
         let claims = |wish: &&&Wish| match &wish.refused {
             None => !unknown(wish) && (shared.wanted.len() < MOST_MAPPINGS || serves(wish)),
             Some(refused) => !refused.withdrawn && serves(wish),

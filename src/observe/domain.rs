@@ -1,6 +1,6 @@
 //! Reads an APIDomain's AWS objects, and plans.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::api::{APIDomain, RestAPI};
 use crate::aws::{AwsError, Session};
@@ -29,17 +29,52 @@ pub struct Surveyed {
     pub hash: String,
 }
 
-/// The RestAPIs of an account and Region by their ids, as their statuses show them. `held` says of one that is being deleted whether that
-/// is held.
-pub fn known_apis(world: &World, place: &Place, held: impl Fn(&RestAPI) -> bool) -> KnownApis {
-    let apis = world.apis.iter().filter_map(|(key, api)| {
-        let status = api.status.as_ref()?;
-        let binding = status.binding.as_ref()?;
-        let here = binding.account_id == place.account_id && binding.region == place.region;
-        let frozen = frozen(api, &held).is_some();
-        Some((status.rest_api_id.clone().filter(|_| here)?, KnownApi { key: key.clone(), frozen }))
-    });
-    apis.collect()
+/// RestAPIs by the ids that their statuses show: more than one where a status is wrong.
+pub type Claims = BTreeMap<String, Vec<KnownApi>>;
+
+/// The RestAPIs of an account and Region. `held` says of one that is being deleted whether that is held.
+pub fn claims(world: &World, place: &Place, held: impl Fn(&RestAPI) -> bool) -> Claims {
+    let mut claims = Claims::new();
+    for (key, api) in &world.apis {
+        let status = api.status.as_ref();
+        let binding = status.and_then(|status| status.binding.as_ref());
+        let here = binding.is_some_and(|it| it.account_id == place.account_id && it.region == place.region);
+        if let Some(id) = status.and_then(|status| status.rest_api_id.clone()).filter(|_| here) {
+            let frozen = frozen(api, &held).is_some();
+            claims.entry(id).or_default().push(KnownApi { key: key.clone(), frozen });
+        }
+    }
+    claims
+}
+
+/// Whose each id is: where AWS has to be asked, by the API's tags. That is where several claim it, and of those whose mappings
+/// would change.
+///
+/// # Errors
+/// What AWS answers.
+pub async fn verified(
+    session: &Session,
+    world: &World,
+    claims: &Claims,
+    touched: &BTreeSet<String>,
+) -> Result<KnownApis, AwsError> {
+    let mut known = KnownApis::new();
+    for (id, claims) in claims {
+        let mut claims = claims.clone();
+        if claims.len() > 1 || touched.contains(id) {
+            let found = rest_api::remote::observe(&session.apigateway, id).await?;
+            let takes_over: Vec<_> =
+                world.accounts.iter().flat_map(|account| account.spec.takeover_from.clone()).collect();
+            claims.retain(|claim| {
+                let owner = Owner::new(world.cluster.clone(), "RestAPI", claim.key.clone());
+                let owner = Owner { takes_over: takes_over.clone(), ..owner };
+                let tags = found.as_ref().map(|found| &found.tags);
+                tags.is_some_and(|tags| !matches!(owner.reads(tags), Ownership::Foreign(_)))
+            });
+        }
+        known.extend(claims.pop().map(|claim| (id.clone(), claim)));
+    }
+    Ok(known)
 }
 
 /// The domain name and its mappings as AWS has them: two calls.
@@ -68,40 +103,19 @@ pub async fn survey(
     held: impl Fn(&RestAPI) -> bool,
 ) -> Result<Surveyed, Problem> {
     let observed = observe(session, object, &valid.owner).await?;
-    let mut known = known_apis(world, &valid.place, &held);
+    let claims = claims(world, &valid.place, &held);
     let wishes = wishes(world, object, &valid.place, &held);
+    let mut known = verified(session, world, &claims, &BTreeSet::new()).await?;
     let domain = Domain { valid, wishes: &wishes, known: &known };
     let mut shared = domain.shared(&observed);
     let mut plan = domain.plan(&observed, &shared)?;
     let touched = domain.touched(&observed, &shared);
     if !touched.is_empty() {
-        known = verified(session, world, known, touched).await?;
+        known = verified(session, world, &claims, &touched).await?;
         let domain = Domain { valid, wishes: &wishes, known: &known };
         shared = domain.shared(&observed);
         plan = domain.plan(&observed, &shared)?;
     }
     let hash = Domain { valid, wishes: &wishes, known: &known }.hash(&shared);
     Ok(Surveyed { observed, wishes, shared, known, plan, hash })
-}
-
-/// Without those whose tags do not say so.
-///
-/// # Errors
-/// What AWS answers.
-pub async fn verified(
-    session: &Session,
-    world: &World,
-    mut known: KnownApis,
-    touched: BTreeSet<String>,
-) -> Result<KnownApis, AwsError> {
-    for id in touched {
-        let Some(KnownApi { key, .. }) = known.get(&id) else { continue };
-        let takes_over = world.accounts.iter().flat_map(|account| account.spec.takeover_from.clone()).collect();
-        let owner = Owner { takes_over, ..Owner::new(world.cluster.clone(), "RestAPI", key.clone()) };
-        let found = rest_api::remote::observe(&session.apigateway, &id).await?;
-        if found.is_none_or(|found| matches!(owner.reads(&found.tags), Ownership::Foreign(_))) {
-            known.remove(&id);
-        }
-    }
-    Ok(known)
 }

@@ -351,7 +351,7 @@ def create_domain_name(fn, self, context, domain_name, endpoint_configuration=No
     for name, key in _DOMAIN_FIELDS.items():
         if given.get(name):
             domain[key] = given[name]
-    target = f"d-{long_uid()[:10]}"
+    target = "d-" + long_uid().replace("-", "")[:10]
     if kind == "REGIONAL":
         domain |= {
             "regionalDomainName": f"{target}.execute-api.{context.region}.amazonaws.com",

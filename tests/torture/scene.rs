@@ -39,7 +39,29 @@ impl Scene {
     }
 
     pub fn example(name: &str) -> Self {
+        if name.ends_with(".md") {
+            return Self::page(name);
+        }
         Self::read(&examples().join(name), &examples().join(ACCOUNTS))
+    }
+
+    /// The manifests of a page of the docs, with an account whose tenant may have what it asks for.
+    fn page(path: &str) -> Self {
+        const ACCOUNT: &str = r#"{"apiVersion": "stepgate.dev/v1alpha1", "kind": "AWSAccount", "metadata": {"name": "docs"}, "spec": {
+            "accountId": "111122223333", "regions": [{"name": "us-east-1"}], "tenants": [{"name": "docs", "namespaces": {"from": "All"},
+            "exposure": {"authorizations": ["NONE", "AWS_IAM"], "domains": ["*.example.com"]}}]}}"#;
+        let text = std::fs::read_to_string(stepgate_testbed::repository().join(path)).unwrap();
+        let blocks = text.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next());
+        let mut world = World::new(Cluster { name: "test".into(), uid: "uid".into() });
+        for block in blocks.chain([ACCOUNT]) {
+            for mut document in serde_saphyr::from_multiple::<Value>(block).unwrap() {
+                if document["kind"] != "AWSAccount" {
+                    document["metadata"]["namespace"] = "page".into();
+                }
+                add(&mut world, document);
+            }
+        }
+        Self { world }
     }
 
     fn read(dir: &Path, accounts: &Path) -> Self {

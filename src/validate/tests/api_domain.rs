@@ -3,7 +3,7 @@ use rstest::rstest;
 use crate::api::RestAPI;
 use crate::identity::Key;
 use crate::model::domain::{Domain, Observed};
-use crate::observe::domain::known_apis;
+use crate::observe::domain::claims;
 use crate::resources::base_path_mapping::Mapping;
 use crate::resources::domain_name::Settings;
 use crate::validate::api_domain::{ValidDomain, validate, wishes};
@@ -132,7 +132,9 @@ fn share(world: &World, has: Vec<(String, Mapping)>) -> Outcome {
     let object = the_domain(world);
     let valid = validate(world, &object).unwrap();
     let held = |_: &RestAPI| false;
-    let (known, wishes) = (known_apis(world, &valid.place, held), wishes(world, &object, &valid.place, held));
+    let wishes = wishes(world, &object, &valid.place, held);
+    let claims = claims(world, &valid.place, held).into_iter();
+    let known = claims.filter_map(|(id, mut claims)| Some((id, claims.pop()?))).collect();
     let domain = Domain { valid: &valid, wishes: &wishes, known: &known };
     let observed = Observed { mappings: has.into_iter().collect(), ..Observed::default() };
     let shared = domain.shared(&observed);
@@ -187,9 +189,8 @@ fn what_a_restapi_no_longer_asks_for_goes_unless_it_is_paused() {
     assert_eq!(share(&world(&manifests(paused)), has()).plan, [""; 0]);
     let going = "{metadata: {deletionTimestamp: '2026-02-01T00:00:00Z'}}";
     assert_eq!(share(&world(&manifests(going)), has()).plan, ["unmap api.demo.example.com/orders"]);
-    let retained =
-        format!("{{metadata: {{deletionTimestamp: '2026-02-01T00:00:00Z'}}, spec: {{deletionPolicy: Retain}}}}");
-    assert_eq!(share(&world(&manifests(&retained)), has()).plan, [""; 0]);
+    let retained = "{metadata: {deletionTimestamp: '2026-02-01T00:00:00Z'}, spec: {deletionPolicy: Retain}}";
+    assert_eq!(share(&world(&manifests(retained)), has()).plan, [""; 0]);
 }
 
 #[rstest]
