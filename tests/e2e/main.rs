@@ -31,6 +31,7 @@ mod roles;
 mod rows;
 mod schema;
 mod schema_cases;
+mod schema_domains;
 mod stage_settings;
 mod stages;
 mod support;

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 /// Kind, change of a valid spec, what is said.
 pub fn refused() -> Vec<(&'static str, Value, &'static str)> {
-    [routes(), machines(), apis(), accounts()].concat()
+    [routes(), machines(), apis(), accounts(), super::schema_domains::refused()].concat()
 }
 
 fn routes() -> Vec<(&'static str, Value, &'static str)> {
@@ -412,7 +412,7 @@ fn accounts() -> Vec<(&'static str, Value, &'static str)> {
 /// Kind, change of a valid spec.
 pub fn taken() -> Vec<(&'static str, Value)> {
     let refs = json!({"stateMachineRef": null, "stateMachineRefs": [{"name": "a"}]});
-    vec![
+    let mut taken = vec![
         ("APIRoute", json!({"timeoutMillis": 50})),
         ("APIRoute", json!({"timeoutMillis": 300_000})),
         ("APIRoute", json!({"path": "/{a}/{ab}/{abc+}"})),
@@ -438,7 +438,9 @@ pub fn taken() -> Vec<(&'static str, Value)> {
             "AWSAccount",
             json!({"tenants": [{"name": "a", "namespaces": {"from": "Selector", "selector": {"matchLabels": {"a": "b"}}}}]}),
         ),
-    ]
+    ];
+    taken.extend(super::schema_domains::taken());
+    taken
 }
 
 /// Kind, change before, change after, what is said; nothing where it is taken.
@@ -451,7 +453,7 @@ pub fn updates() -> Vec<(&'static str, Value, Value, Option<&'static str>)> {
     let account =
         "spec.accountId: Invalid value: \"444455556666\": accountId is immutable: create another AWSAccount instead";
     let none = || json!({});
-    vec![
+    let mut updates = vec![
         ("StateMachine", none(), json!({"type": "STANDARD"}), Some(type_)),
         ("StateMachine", json!({"name": "a"}), json!({"name": "b"}), Some(name)),
         ("StateMachine", json!({"name": "a"}), none(), Some(name)),
@@ -467,5 +469,7 @@ pub fn updates() -> Vec<(&'static str, Value, Value, Option<&'static str>)> {
         ("APIRoute", none(), json!({"path": "/other", "method": "GET"}), None),
         ("AWSAccount", none(), json!({"accountId": "444455556666"}), Some(account)),
         ("AWSAccount", none(), json!({"regions": [{"name": "eu-west-1"}]}), None),
-    ]
+    ];
+    updates.extend(super::schema_domains::updates());
+    updates
 }
