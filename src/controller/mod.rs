@@ -16,12 +16,13 @@ mod quota;
 pub mod rest_api;
 mod route_status;
 mod run;
+mod served;
 mod slots;
 pub mod state_machine;
 mod steps;
 mod stores;
 mod wake;
 
-pub use context::{Config, Context};
+pub use context::{Clock, Config, Context};
 pub use run::run;
 pub use stores::{Stores, Writers};
