@@ -1,6 +1,8 @@
 //! Reads AWS and plans: the way from valid manifests to a plan, which a reconcile and `stepgate plan` share, so that a
 //! dry run cannot drift from the real one.
 
+mod usage_plan;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -27,6 +29,7 @@ use crate::tenancy::Place;
 use crate::validate::rest_api::ValidApi;
 use crate::validate::route::{Refusal, ValidRoute, operation_name};
 use crate::validate::stage::ValidStage;
+pub use usage_plan::{UsagePlanLook, UsagePlanSeen, usage_plan_for_deletion};
 
 /// A StateMachine's AWS objects as they are, and the plan from there. A check that finds nothing to do costs one
 /// Describe and the managed role's reads; the machine's tags are read before every change, and once at the beginning. Running executions

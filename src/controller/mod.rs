@@ -8,6 +8,7 @@ mod burst;
 mod changes;
 mod context;
 mod finalizer;
+mod generated;
 mod narrowing;
 mod outputs;
 mod passes;
@@ -21,6 +22,7 @@ mod slots;
 pub mod state_machine;
 mod steps;
 mod stores;
+pub mod usage_plan;
 mod wake;
 
 pub use context::{Clock, Config, Context};

@@ -22,7 +22,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-pub use settings::{ALL_METHODS, AccessLog, MethodSettings, Settings, method_key};
+pub use settings::{ALL_METHODS, AccessLog, MethodSettings, Settings, method_key, shown_key};
 
 use super::Patch;
 use crate::identity::Tags;
