@@ -357,7 +357,7 @@ fn crds_are_a_document_for_each_kind() {
     assert_eq!((run.code, run.err.as_str()), (0, ""));
     let documents: Vec<Value> = serde_saphyr::from_multiple(&run.out).unwrap();
     let names: Vec<&str> = documents.iter().map(|crd| crd["metadata"]["name"].as_str().unwrap()).collect();
-    let kinds = ["apidomains", "apiroutes", "awsaccounts", "restapis", "statemachines"]
+    let kinds = ["apidomains", "apiroutes", "awsaccounts", "restapis", "statemachines", "usageplans"]
         .map(|plural| format!("{plural}.stepgate.dev"));
     let mut sorted = names.clone();
     sorted.sort_unstable();

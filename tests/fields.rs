@@ -14,6 +14,7 @@ const CRDS: &[(&str, &str)] = &[
     ("APIRoute", "apiroutes"),
     ("StateMachine", "statemachines"),
     ("APIDomain", "apidomains"),
+    ("UsagePlan", "usageplans"),
 ];
 
 /// A row of the table.

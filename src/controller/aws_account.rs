@@ -139,7 +139,11 @@ fn bound_objects(context: &Context, account: &str) -> Vec<String> {
         let binding = domain.status.as_ref()?.binding.as_ref()?;
         (binding.account == account).then(|| format!("APIDomain {}", Key::of(&*domain)))
     });
-    let mut bound: Vec<String> = machines.chain(apis).chain(domains).collect();
+    let plans = context.stores.plans.state().into_iter().filter_map(|plan| {
+        let binding = plan.status.as_ref()?.binding.as_ref()?;
+        (binding.account == account).then(|| format!("UsagePlan {}", Key::of(&*plan)))
+    });
+    let mut bound: Vec<String> = machines.chain(apis).chain(domains).chain(plans).collect();
     bound.sort();
     bound
 }

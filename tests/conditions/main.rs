@@ -23,7 +23,7 @@ const EXCEPTIONS: &[(&str, &str)] = &[
     ),
     (
         "StateMachine/Reconciling-True-RoleQuota.yaml",
-        "the emulator has no quota of roles; tests/crash/roles.rs shows it on the AWS in memory",
+        "the emulator has no quota of roles; tests/torture/roles.rs shows it on the AWS in memory",
     ),
     ("RestAPI/Reconciling-True-RoleQuota.yaml", "as that of StateMachine"),
     (
@@ -40,6 +40,9 @@ const EXCEPTIONS: &[(&str, &str)] = &[
     ),
     ("APIDomain/Reconciling-True-Deleting.yaml", "the emulator deletes a domain name at once"),
     ("APIDomain/Stalled-True-RefusedByAWS.yaml", "the emulator refuses no domain name that was validated here"),
+    ("UsagePlan/Reconciling-True-Progressing.yaml", "LocalStack shows a change of a plan or a key at once"),
+    ("UsagePlan/Reconciling-True-Deleting.yaml", "LocalStack deletes a plan and its keys at once"),
+    ("UsagePlan/Stalled-True-RefusedByAWS.yaml", "LocalStack takes every plan and key that validation lets through"),
 ];
 
 #[test]

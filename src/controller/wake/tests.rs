@@ -15,11 +15,13 @@ struct Watches {
     apis: UnboundedReceiver<ObjectRef<RestAPI>>,
     routes: UnboundedReceiver<ObjectRef<APIRoute>>,
     domains: UnboundedReceiver<ObjectRef<APIDomain>>,
+    plans: UnboundedReceiver<ObjectRef<UsagePlan>>,
     account_store: Writer<AWSAccount>,
     machine_store: Writer<StateMachine>,
     api_store: Writer<RestAPI>,
     route_store: Writer<APIRoute>,
     domain_store: Writer<APIDomain>,
+    plan_store: Writer<UsagePlan>,
     seen: Seen,
 }
 
@@ -44,6 +46,8 @@ impl Watches {
         let (apis_tx, apis) = unbounded_channel();
         let (routes_tx, routes) = unbounded_channel();
         let (domains_tx, domains) = unbounded_channel();
+        let (plans_tx, plans) = unbounded_channel();
+        let (plan_reader, plan_store) = store();
         let (account_reader, account_store) = store();
         let (machine_reader, machine_store) = store();
         let (api_reader, api_store) = store();
@@ -55,8 +59,10 @@ impl Watches {
             apis: api_reader,
             routes: route_reader,
             domains: domain_reader,
+            plans: plan_reader,
             namespaces: store().0,
             config_maps: store().0,
+            secrets: store().0,
             revisions: store().0,
             bursts: Default::default(),
         };
@@ -66,6 +72,7 @@ impl Watches {
             apis: apis_tx,
             routes: routes_tx,
             domains: domains_tx,
+            plans: plans_tx,
         };
         let seen = Seen::default();
         let mut watches = Self {
@@ -76,11 +83,13 @@ impl Watches {
             apis,
             routes,
             domains,
+            plans,
             account_store,
             machine_store,
             api_store,
             route_store,
             domain_store,
+            plan_store,
             seen,
         };
         let caller = "{spec: {substitutions: [{name: M, stateMachineRef: {name: hello}}, {name: C, configMapKeyRef: {name: texts, key: a}}]}}";
@@ -111,6 +120,9 @@ impl Watches {
         }
         while let Ok(it) = self.domains.try_recv() {
             woken.push(format!("APIDomain {}/{}", it.namespace.unwrap(), it.name));
+        }
+        while let Ok(it) = self.plans.try_recv() {
+            woken.push(format!("UsagePlan {}/{}", it.namespace.unwrap(), it.name));
         }
         woken.sort();
         woken.dedup();
@@ -151,6 +163,40 @@ impl Watches {
         self.domain_store.apply_watcher_event(&Event::Apply(object.clone()));
         self.wake(&object, false)
     }
+
+    fn plan(&mut self, manifest: &str) -> Vec<String> {
+        let object: UsagePlan = object(manifest);
+        self.plan_store.apply_watcher_event(&Event::Apply(object.clone()));
+        self.wake(&object, false)
+    }
+
+    /// Of the UsagePlans `demo/gold`, with a key from a Secret, and `demo/silver`, which has that key from there; both for
+    /// `demo/api`.
+    fn with_plans() -> Self {
+        let mut watches = Self::new();
+        watches.plan(&gold());
+        watches.plan(&silver());
+        watches
+    }
+}
+
+fn gold() -> String {
+    plan(
+        "gold",
+        "{apiStages: [{apiRef: {name: api}, stage: prod}], apiKeys: [{name: a, secretKeyRef: {name: keys, key: a}}]}",
+    )
+}
+
+fn silver() -> String {
+    plan(
+        "silver",
+        "{apiStages: [{apiRef: {name: api}, stage: dev}], apiKeys: [{name: b, from: {usagePlan: gold, key: a}}]}",
+    )
+}
+
+fn plan(name: &str, spec: &str) -> String {
+    let meta = format!("{{namespace: demo, name: {name}, generation: 1, uid: uid-{name}}}");
+    format!("---\napiVersion: stepgate.dev/v1alpha1\nkind: UsagePlan\nmetadata: {meta}\nspec: {spec}\n")
 }
 
 const READY: &str = "{type: Ready, status: 'True', reason: R, message: m, lastTransitionTime: '2026-01-01T00:00:00Z'}";
@@ -304,4 +350,45 @@ fn a_domain_and_the_apis_that_name_it_wake_each_other() {
     assert_eq!(watches.domain(&told), [""; 0]);
     let elsewhere = with(&staged, "{metadata: {generation: 3}, spec: {domainMappings: []}}");
     assert_eq!(watches.api(&elsewhere), ["APIDomain shop/site", "RestAPI demo/api"], "it still leads there");
+}
+
+#[test]
+fn a_secret_wakes_the_plans_that_take_a_key_from_it() {
+    let mut watches = Watches::with_plans();
+    let secret = |name: &str, version: u8| -> PartialObjectMeta<Secret> {
+        object(&format!(
+            "{{apiVersion: v1, kind: Secret, metadata: {{namespace: demo, name: {name}, resourceVersion: '{version}'}}}}"
+        ))
+    };
+    assert_eq!(watches.wake(&secret("keys", 1), false), ["UsagePlan demo/gold"]);
+    assert_eq!(watches.wake(&secret("keys", 1), false), [""; 0]);
+    assert_eq!(watches.wake(&secret("keys", 2), false), ["UsagePlan demo/gold"]);
+    assert_eq!(watches.wake(&secret("others", 1), false), [""; 0]);
+}
+
+#[rstest::rstest]
+#[case::who_may("{spec: {allowedUsagePlans: {namespaces: {from: All}}}}")]
+#[case::another_stage("{spec: {stages: [{name: prod}, {name: dev}]}}")]
+#[case::in_aws("{status: {restApiId: a1, stages: [{name: prod, invokeUrl: u}]}}")]
+#[case::deletion("{metadata: {deletionTimestamp: '2026-01-01T00:00:00Z'}}")]
+fn what_a_plan_sees_of_an_api_wakes_it(#[case] patch: &str) {
+    let mut watches = Watches::with_plans();
+    let woken = watches.api(&with(&the_api(), patch));
+    for plan in ["UsagePlan demo/gold", "UsagePlan demo/silver"] {
+        assert!(woken.contains(&plan.to_owned()), "{woken:?}");
+    }
+    let nothing = watches.api(&with(&the_api(), patch));
+    assert_eq!(nothing, [""; 0]);
+}
+
+#[test]
+fn a_plan_wakes_those_that_share_its_keys_and_lets_go_of_what_waits_for_them() {
+    let mut watches = Watches::with_plans();
+    let keys = "{status: {apiKeys: [{name: a, id: k1}]}}";
+    assert_eq!(watches.plan(&with(&gold(), keys)), ["UsagePlan demo/silver"]);
+    assert_eq!(watches.plan(&with(&gold(), keys)), [""; 0]);
+    let going = "{metadata: {deletionTimestamp: '2026-01-01T00:00:00Z'}, status: {apiKeys: [{name: a, id: k1}]}}";
+    assert_eq!(watches.plan(&with(&gold(), going)), ["UsagePlan demo/gold"]);
+    let without = "{metadata: {generation: 2}, spec: {apiKeys: null}}";
+    assert_eq!(watches.plan(&with(&silver(), without)), ["UsagePlan demo/gold", "UsagePlan demo/silver"]);
 }

@@ -40,8 +40,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use apigateway::{
-    Api, Authorizer, BasePathMapping, Deployment, DomainName, Integration, IntegrationResponse, Method, MethodResponse,
-    Resource, Stage,
+    Api, ApiKey, Authorizer, BasePathMapping, Deployment, DomainName, Integration, IntegrationResponse, Method,
+    MethodResponse, Resource, Stage, UsagePlan,
 };
 pub use client::{Attempt, Fault, InProcess, answer, throttled};
 pub use essence::Served;
@@ -161,6 +161,12 @@ pub struct Region {
     pub log_role: Option<String>,
     /// Log groups by name.
     pub log_groups: BTreeMap<String, LogGroup>,
+    /// Usage plans by id.
+    #[serde(default)]
+    pub usage_plans: BTreeMap<String, UsagePlan>,
+    /// API keys by id.
+    #[serde(default)]
+    pub api_keys: BTreeMap<String, ApiKey>,
 }
 
 /// What an operation sees around it.

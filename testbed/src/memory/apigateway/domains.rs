@@ -127,16 +127,16 @@ pub(in super::super) fn call(context: &mut Context<'_>, region: &mut Region, req
     let Some((operation, at)) = super::operation(verb, &segments) else {
         return Err(Refusal::unknown(request.uri().path()));
     };
-    let Region { domains, apis, .. } = region;
     let tagged = at.name.rsplit_once("/domainnames/").filter(|_| segments.first() == Some(&"tags"));
     match operation {
-        "DeleteRestApi" => may_be_deleted(domains, at.api, None)?,
-        "DeleteStage" => may_be_deleted(domains, at.api, Some(at.name))?,
+        "DeleteRestApi" => may_be_deleted(&region.domains, at.api, None)?,
+        "DeleteStage" => may_be_deleted(&region.domains, at.api, Some(at.name))?,
         _ => {}
     }
     if !operation.contains("DomainName") && !operation.contains("BasePathMapping") && tagged.is_none() {
-        return super::call(context, apis, request);
+        return super::call(context, region, request);
     }
+    let Region { domains, apis, .. } = region;
     let mut body = super::super::wire::json(request.body())?;
     let patches = checks::model(operation, at, &mut body)?;
     if let Some((_, name)) = tagged {
