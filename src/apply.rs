@@ -226,17 +226,6 @@ async fn carry_out(
             let prefix = &known.log_group_prefix;
             boxed(|| log_group::remote::carry_out(&session.logs, step, |name| format!("{prefix}{name}"))).await?;
         }
-        Step::DomainName(step) => {
-            let Known { domain_name_id, domain_prefix, domain_arn, .. } = known;
-            let arn = |name: &str| domain_arn.clone().unwrap_or_else(|| format!("{domain_prefix}{name}"));
-            let id = domain_name_id.clone();
-            let carry = || domain_name::remote::carry_out(&session.apigateway, step, id.as_deref(), arn);
-            *domain_name_id = boxed(carry).await?;
-        }
-        Step::BasePathMapping(step) => {
-            let id = known.domain_name_id.clone();
-            boxed(|| base_path_mapping::remote::carry_out(&session.apigateway, step, id.as_deref())).await?;
-        }
         Step::UsagePlan(step) => {
             let UsagePlan { id, keys, arn_prefix, .. } = &mut known.usage_plan;
             let plan = id.clone().unwrap_or_default();
@@ -251,6 +240,17 @@ async fn carry_out(
             if let api_key::Step::Create { name, .. } = step {
                 keys.insert(name.clone(), id);
             }
+        }
+        Step::DomainName(step) => {
+            let Known { domain_name_id, domain_prefix, domain_arn, .. } = known;
+            let arn = |name: &str| domain_arn.clone().unwrap_or_else(|| format!("{domain_prefix}{name}"));
+            let id = domain_name_id.clone();
+            let carry = || domain_name::remote::carry_out(&session.apigateway, step, id.as_deref(), arn);
+            *domain_name_id = boxed(carry).await?;
+        }
+        Step::BasePathMapping(step) => {
+            let id = known.domain_name_id.clone();
+            boxed(|| base_path_mapping::remote::carry_out(&session.apigateway, step, id.as_deref())).await?;
         }
         Step::Account(step) => boxed(|| account::remote::carry_out(&session.apigateway, step)).await?,
     }

@@ -1,8 +1,9 @@
 //! Reads AWS and plans: the way from valid manifests to a plan, which a reconcile and `stepgate plan` share, so that a
 //! dry run cannot drift from the real one.
 
-pub mod domain;
 mod usage_plan;
+
+pub mod domain;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

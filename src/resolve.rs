@@ -86,31 +86,6 @@ pub fn rest_api(context: &Context, api: &Arc<RestAPI>) -> World {
     world
 }
 
-/// The RestAPIs that an APIDomain may serve: all, because what leads to one of them is the domain's to keep or remove.
-pub fn api_domain(context: &Context, domain: &Arc<APIDomain>) -> World {
-    let mut world = accounts(context);
-    let key = Key::of(&**domain);
-    world.apis = context.stores.apis.state().into_iter().map(|api| (Key::of(&*api), api)).collect();
-    let wishing = world.apis.values().filter(|api| domains_of(api).contains(&key));
-    let namespaces: Vec<_> = wishing.filter_map(|api| api.namespace()).chain([key.namespace.clone()]).collect();
-    world.namespaces = context.stores.labels(namespaces);
-    world.domains.insert(key, Arc::clone(domain));
-    world
-}
-
-/// The APIDomains that a RestAPI names.
-pub fn domains_of(api: &RestAPI) -> BTreeSet<Key> {
-    let namespace = api.namespace().unwrap_or_default();
-    api.spec.domain_mappings.iter().map(|mapping| Key::resolve(&mapping.domain_ref, &namespace)).collect()
-}
-
-/// The RestAPIs that an APIDomain's status speaks of.
-pub fn mapped_apis(domain: &APIDomain) -> BTreeSet<Key> {
-    let namespace = domain.namespace().unwrap_or_default();
-    let mappings = domain.status.iter().flat_map(|status| &status.mappings);
-    mappings.map(|mapping| Key::resolve(&mapping.api_ref, &namespace)).collect()
-}
-
 /// What a UsagePlan refers to: RestAPIs, the other plans of its namespace, and of its Secrets just the keys that it names.
 ///
 /// # Errors
@@ -148,6 +123,31 @@ pub fn read(secret: Secret, named: &BTreeSet<SecretKeyRef>) -> world::Secret {
     let values = data.map(|(key, value)| (key, String::from_utf8_lossy(&value.0).into_owned())).chain(text);
     let values = values.map(|(key, value)| (key, SecretString::from(value))).collect();
     world::Secret { version, owners, values }
+}
+
+/// The RestAPIs that an APIDomain may serve: all, because what leads to one of them is the domain's to keep or remove.
+pub fn api_domain(context: &Context, domain: &Arc<APIDomain>) -> World {
+    let mut world = accounts(context);
+    let key = Key::of(&**domain);
+    world.apis = context.stores.apis.state().into_iter().map(|api| (Key::of(&*api), api)).collect();
+    let wishing = world.apis.values().filter(|api| domains_of(api).contains(&key));
+    let namespaces: Vec<_> = wishing.filter_map(|api| api.namespace()).chain([key.namespace.clone()]).collect();
+    world.namespaces = context.stores.labels(namespaces);
+    world.domains.insert(key, Arc::clone(domain));
+    world
+}
+
+/// The APIDomains that a RestAPI names.
+pub fn domains_of(api: &RestAPI) -> BTreeSet<Key> {
+    let namespace = api.namespace().unwrap_or_default();
+    api.spec.domain_mappings.iter().map(|mapping| Key::resolve(&mapping.domain_ref, &namespace)).collect()
+}
+
+/// The RestAPIs that an APIDomain's status speaks of.
+pub fn mapped_apis(domain: &APIDomain) -> BTreeSet<Key> {
+    let namespace = domain.namespace().unwrap_or_default();
+    let mappings = domain.status.iter().flat_map(|status| &status.mappings);
+    mappings.map(|mapping| Key::resolve(&mapping.api_ref, &namespace)).collect()
 }
 
 /// The RestAPI that a route names.

@@ -467,7 +467,7 @@ fn rules(role: &Value) -> BTreeSet<String> {
 fn the_operator_may_do_just_this() {
     let Some(helm) = Helm::find() else { return };
     let documents = helm.template(&[]);
-    let crds = "[awsaccounts.stepgate.dev,statemachines.stepgate.dev,restapis.stepgate.dev,apiroutes.stepgate.dev,apidomains.stepgate.dev,usageplans.stepgate.dev]";
+    let crds = "[awsaccounts.stepgate.dev,statemachines.stepgate.dev,restapis.stepgate.dev,apiroutes.stepgate.dev,usageplans.stepgate.dev,apidomains.stepgate.dev]";
     assert_eq!(
         rules(one(&documents, "ClusterRole", "stepgate")),
         [

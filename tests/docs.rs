@@ -83,10 +83,6 @@ const API_TAGS: &str =
     "arn:aws:apigateway:eu-central-1::/tags/arn%3Aaws%3Aapigateway%3Aeu-central-1%3A%3A%2Frestapis%2Fa1b2c3";
 
 const STAGE_TAGS: &str = "arn:aws:apigateway:eu-central-1::/tags/arn%3Aaws%3Aapigateway%3Aeu-central-1%3A%3A%2Frestapis%2Fa1b2c3%2Fstages%2Fprod";
-const DOMAINS: &str = "arn:aws:apigateway:eu-central-1::/domainnames";
-const DOMAIN: &str = "arn:aws:apigateway:eu-central-1::/domainnames/api.example.com";
-const MAPPING: &str = "arn:aws:apigateway:eu-central-1::/domainnames/api.example.com/basepathmappings/orders";
-const DOMAIN_TAGS: &str = "arn:aws:apigateway:eu-central-1::/tags/arn%3Aaws%3Aapigateway%3Aeu-central-1%3A%3A%2Fdomainnames%2Fapi.example.com";
 const PLANS: &str = "arn:aws:apigateway:eu-central-1::/usageplans";
 const PLAN: &str = "arn:aws:apigateway:eu-central-1::/usageplans/a1b2c3";
 const PLAN_KEYS: &str = "arn:aws:apigateway:eu-central-1::/usageplans/a1b2c3/keys";
@@ -97,6 +93,10 @@ const KEYS: &str = "arn:aws:apigateway:eu-central-1::/apikeys";
 const KEY: &str = "arn:aws:apigateway:eu-central-1::/apikeys/d4e5f6";
 const KEY_TAGS: &str =
     "arn:aws:apigateway:eu-central-1::/tags/arn%3Aaws%3Aapigateway%3Aeu-central-1%3A%3A%2Fapikeys%2Fd4e5f6";
+const DOMAINS: &str = "arn:aws:apigateway:eu-central-1::/domainnames";
+const DOMAIN: &str = "arn:aws:apigateway:eu-central-1::/domainnames/api.example.com";
+const MAPPING: &str = "arn:aws:apigateway:eu-central-1::/domainnames/api.example.com/basepathmappings/orders";
+const DOMAIN_TAGS: &str = "arn:aws:apigateway:eu-central-1::/tags/arn%3Aaws%3Aapigateway%3Aeu-central-1%3A%3A%2Fdomainnames%2Fapi.example.com";
 const API_ACCOUNT: &str = "arn:aws:apigateway:eu-central-1::/account";
 const LOG_ROLE: &str = "arn:aws:iam::111122223333:role/service-role/APIGatewayLogs";
 const LOG_GROUP: &str = "arn:aws:logs:eu-central-1:111122223333:log-group:/stepgate/0123456789abcdef/shop/orders/prod";
@@ -160,12 +160,12 @@ const OPERATIONS: &[(&str, &[Need])] = &[
             Released("apigateway:PATCH", DOMAIN),
             ApiTags("apigateway:PUT"),
             Read("apigateway:PUT", STAGE_TAGS),
-            Own("apigateway:PATCH", DOMAIN),
-            Read("apigateway:PUT", DOMAIN_TAGS),
             Own("apigateway:PATCH", PLAN),
             Read("apigateway:PUT", PLAN_TAGS),
             Own("apigateway:PATCH", KEY),
             Read("apigateway:PUT", KEY_TAGS),
+            Own("apigateway:PATCH", DOMAIN),
+            Read("apigateway:PUT", DOMAIN_TAGS),
             Own("logs:TagResource", LOG_GROUP),
             New("logs:TagResource", LOG_GROUP),
         ],
@@ -177,9 +177,9 @@ const OPERATIONS: &[(&str, &[Need])] = &[
             Own("apigateway:PATCH", API),
             ApiTags("apigateway:DELETE"),
             Read("apigateway:DELETE", STAGE_TAGS),
-            Read("apigateway:DELETE", DOMAIN_TAGS),
             Read("apigateway:DELETE", PLAN_TAGS),
             Read("apigateway:DELETE", KEY_TAGS),
+            Read("apigateway:DELETE", DOMAIN_TAGS),
             Own("logs:UntagResource", LOG_GROUP),
         ],
     ),

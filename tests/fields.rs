@@ -13,8 +13,8 @@ const CRDS: &[(&str, &str)] = &[
     ("RestAPI", "restapis"),
     ("APIRoute", "apiroutes"),
     ("StateMachine", "statemachines"),
-    ("APIDomain", "apidomains"),
     ("UsagePlan", "usageplans"),
+    ("APIDomain", "apidomains"),
 ];
 
 /// A row of the table.

@@ -79,8 +79,8 @@ pub fn crds() -> Vec<CustomResourceDefinition> {
         StateMachine::crd(),
         RestAPI::crd(),
         APIRoute::crd(),
-        APIDomain::crd(),
         UsagePlan::crd(),
+        APIDomain::crd(),
     ];
     for crd in &mut crds {
         for version in &mut crd.spec.versions {

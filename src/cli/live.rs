@@ -88,9 +88,9 @@ pub async fn world(client: &Client, cluster_name: &str, manifests: &Manifests) -
     let keys =
         machines.iter().chain(&apis).chain(world.apis.keys()).chain(world.routes.keys()).chain(world.domains.keys());
     let own = manifests.routes.iter().filter_map(ResourceExt::namespace);
+    let own = own.chain(manifests.plans.iter().filter_map(ResourceExt::namespace));
     let own = own.chain(manifests.domains.iter().filter_map(ResourceExt::namespace));
     let own = own.chain(manifests.apis.iter().filter_map(ResourceExt::namespace));
-    let own = own.chain(manifests.plans.iter().filter_map(ResourceExt::namespace));
     let named = world.machines.values().map(|machine| &**machine).chain(&manifests.machines);
     let named_after = named.filter_map(|machine| state_machine::generated_for(machine.spec.name.as_deref()?));
     let after = named_after.map(str::to_owned).collect::<Vec<_>>();

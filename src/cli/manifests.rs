@@ -28,10 +28,10 @@ pub struct Manifests {
     pub apis: Vec<RestAPI>,
     /// APIRoutes.
     pub routes: Vec<APIRoute>,
-    /// APIDomains.
-    pub domains: Vec<APIDomain>,
     /// UsagePlans.
     pub plans: Vec<UsagePlan>,
+    /// APIDomains.
+    pub domains: Vec<APIDomain>,
     config_maps: Vec<ConfigMap>,
     secrets: Vec<Secret>,
     namespaces: Vec<Namespace>,
@@ -109,8 +109,8 @@ impl Manifests {
                 "StateMachine" => self.machines.push(namespaced(document)?),
                 "RestAPI" => self.apis.push(namespaced(document)?),
                 "APIRoute" => self.routes.push(namespaced(document)?),
-                "APIDomain" => self.domains.push(namespaced(document)?),
                 "UsagePlan" => self.plans.push(namespaced(document)?),
+                "APIDomain" => self.domains.push(namespaced(document)?),
                 other => bail!("{GROUP} has no kind {other}"),
             },
             // Others' kinds are none of ours.
@@ -142,13 +142,18 @@ impl Manifests {
             world.config_maps.insert(Key::of(config_map), config_map.data.clone().unwrap_or_default());
         }
         let keys = self.machines.iter().map(Key::of).chain(self.apis.iter().map(Key::of));
-        let keys = keys.chain(self.domains.iter().map(Key::of)).chain(self.plans.iter().map(Key::of));
-        for key in keys.chain(self.routes.iter().map(Key::of)) {
+        let keys = keys.chain(self.plans.iter().map(Key::of));
+        for key in keys.chain(self.routes.iter().map(Key::of)).chain(self.domains.iter().map(Key::of)) {
             // The API server gives every namespace this label.
             let label = ("kubernetes.io/metadata.name".to_owned(), key.namespace.clone());
             world.namespaces.entry(key.namespace).or_default().extend([label]);
         }
         self.apis.iter().for_each(|api| lay_over(&mut world.apis, api));
+        self.plans.iter().for_each(|plan| lay_over(&mut world.plans, plan));
+        for secret in &self.secrets {
+            let named = self.plans.iter().flat_map(validate::usage_plan::secrets).collect();
+            world.secrets.insert(Key::of(secret), resolve::read(secret.clone(), &named));
+        }
         for domain in &self.domains {
             let live = world.domains.get(&Key::of(domain)).and_then(|live| live.status.clone());
             lay_over(&mut world.domains, domain);
@@ -156,11 +161,6 @@ impl Manifests {
                 // What base paths lead to is in AWS, whatever the files say.
                 Arc::make_mut(domain).status = live;
             }
-        }
-        self.plans.iter().for_each(|plan| lay_over(&mut world.plans, plan));
-        for secret in &self.secrets {
-            let named = self.plans.iter().flat_map(validate::usage_plan::secrets).collect();
-            world.secrets.insert(Key::of(secret), resolve::read(secret.clone(), &named));
         }
         self.routes.iter().for_each(|route| lay_over(&mut world.routes, route));
         self.machines.iter().for_each(|machine| lay_over(&mut world.machines, machine));

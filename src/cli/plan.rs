@@ -58,14 +58,6 @@ pub async fn run(args: &super::Inputs) -> anyhow::Result<ExitCode> {
             Err(problem) => problems.push((object.name, problem)),
         }
     }
-    for key in manifests.domains.iter().map(Key::of) {
-        let Some(domain) = cluster.world.domains.get(&key) else { continue };
-        let object = Object::new(format!("APIDomain {key}"), &**domain);
-        match cluster.plan_domain(domain).await {
-            Ok(plan) => plans.push((object, plan)),
-            Err(problem) => problems.push((object.name, problem)),
-        }
-    }
     for key in manifests.plans.iter().map(Key::of) {
         let Some(plan) = cluster.world.plans.get(&key) else { continue };
         let object = Object::new(format!("UsagePlan {key}"), &**plan);
@@ -80,6 +72,14 @@ pub async fn run(args: &super::Inputs) -> anyhow::Result<ExitCode> {
                 }
                 plans.push((object, plan));
             }
+            Err(problem) => problems.push((object.name, problem)),
+        }
+    }
+    for key in manifests.domains.iter().map(Key::of) {
+        let Some(domain) = cluster.world.domains.get(&key) else { continue };
+        let object = Object::new(format!("APIDomain {key}"), &**domain);
+        match cluster.plan_domain(domain).await {
+            Ok(plan) => plans.push((object, plan)),
             Err(problem) => problems.push((object.name, problem)),
         }
     }

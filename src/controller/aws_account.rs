@@ -135,15 +135,15 @@ fn bound_objects(context: &Context, account: &str) -> Vec<String> {
         let binding = api.status.as_ref()?.binding.as_ref()?;
         (binding.account == account).then(|| format!("RestAPI {}", Key::of(&*api)))
     });
-    let domains = context.stores.domains.state().into_iter().filter_map(|domain| {
-        let binding = domain.status.as_ref()?.binding.as_ref()?;
-        (binding.account == account).then(|| format!("APIDomain {}", Key::of(&*domain)))
-    });
     let plans = context.stores.plans.state().into_iter().filter_map(|plan| {
         let binding = plan.status.as_ref()?.binding.as_ref()?;
         (binding.account == account).then(|| format!("UsagePlan {}", Key::of(&*plan)))
     });
-    let mut bound: Vec<String> = machines.chain(apis).chain(domains).chain(plans).collect();
+    let domains = context.stores.domains.state().into_iter().filter_map(|domain| {
+        let binding = domain.status.as_ref()?.binding.as_ref()?;
+        (binding.account == account).then(|| format!("APIDomain {}", Key::of(&*domain)))
+    });
+    let mut bound: Vec<String> = machines.chain(apis).chain(plans).chain(domains).collect();
     bound.sort();
     bound
 }

@@ -52,8 +52,8 @@ macro_rules! waits {
 waits! {
     StateMachine, |machine| machine.status.as_ref().is_some_and(|status| status.applied_hash.is_some());
     RestAPI, |api| api.status.as_ref().is_some_and(|status| status.applied_hash.is_some());
-    APIDomain, |domain| domain.status.as_ref().is_some_and(|status| status.applied_hash.is_some());
     UsagePlan, |plan| plan.status.as_ref().is_some_and(|status| status.applied_hash.is_some());
+    APIDomain, |domain| domain.status.as_ref().is_some_and(|status| status.applied_hash.is_some());
     APIRoute, |_| false;
     AWSAccount, |_| false;
 }

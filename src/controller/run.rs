@@ -40,15 +40,15 @@ pub async fn run(
     let (machines_tx, machines_rx) = mpsc::unbounded_channel();
     let (apis_tx, apis_rx) = mpsc::unbounded_channel();
     let (routes_tx, routes_rx) = mpsc::unbounded_channel();
-    let (domains_tx, domains_rx) = mpsc::unbounded_channel();
     let (plans_tx, plans_rx) = mpsc::unbounded_channel();
+    let (domains_tx, domains_rx) = mpsc::unbounded_channel();
     let queues = Queues {
         accounts: accounts_tx,
         machines: machines_tx,
         apis: apis_tx,
         routes: routes_tx,
-        domains: domains_tx,
         plans: plans_tx,
+        domains: domains_tx,
     };
 
     let all = watcher::Config::default;
@@ -58,9 +58,9 @@ pub async fn run(
         watch(watcher::watcher(Api::all(client.clone()), all()), writers.machines, &stores, &queues, &stop),
         watch(watcher::watcher(Api::all(client.clone()), all()), writers.apis, &stores, &queues, &stop),
         watch(watcher::watcher(Api::all(client.clone()), all()), writers.routes, &stores, &queues, &stop),
-        watch(watcher::watcher(Api::all(client.clone()), all()), writers.domains, &stores, &queues, &stop),
         watch(watcher::watcher(Api::all(client.clone()), all()), writers.plans, &stores, &queues, &stop),
         watch(watcher::watcher(Api::all(client.clone()), all()), writers.secrets, &stores, &queues, &stop),
+        watch(watcher::watcher(Api::all(client.clone()), all()), writers.domains, &stores, &queues, &stop),
         watch(watcher::watcher(Api::all(client.clone()), all()), writers.namespaces, &stores, &queues, &stop),
         watch(watcher::watcher(Api::all(client.clone()), all()), writers.config_maps, &stores, &queues, &stop),
         watch(watcher::watcher(Api::all(client.clone()), ours), writers.revisions, &stores, &queues, &stop),
@@ -75,18 +75,14 @@ pub async fn run(
             () = stop.cancelled() => return,
         }
         tracing::info!("the watches are ready");
-        let served = future::join(
-            control("APIDomain", stores.domains.clone(), domains_rx, api_domain::reconcile, &context, &stop),
-            control("UsagePlan", stores.plans.clone(), plans_rx, usage_plan::reconcile, &context, &stop),
-        );
-        future::join5(
+        tokio::join!(
             control("AWSAccount", stores.accounts.clone(), accounts_rx, aws_account::reconcile, &context, &stop),
             control("StateMachine", stores.machines.clone(), machines_rx, state_machine::reconcile, &context, &stop),
             control("RestAPI", stores.apis.clone(), apis_rx, rest_api::reconcile, &context, &stop),
             control("APIRoute", stores.routes.clone(), routes_rx, api_route::reconcile, &context, &stop),
-            served,
-        )
-        .await;
+            control("UsagePlan", stores.plans.clone(), plans_rx, usage_plan::reconcile, &context, &stop),
+            control("APIDomain", stores.domains.clone(), domains_rx, api_domain::reconcile, &context, &stop),
+        );
     };
     future::join(watches, controllers).await;
 }
@@ -94,16 +90,15 @@ pub async fn run(
 async fn ready(stores: &Stores) {
     // A store errs only where its writer is gone, which ends the process anyway.
     // That of Secrets only wakes: where the operator may not watch them, it goes on without.
-    let _ = future::join5(
+    let _ = tokio::join!(
         stores.accounts.wait_until_ready(),
         stores.machines.wait_until_ready(),
         stores.apis.wait_until_ready(),
         stores.routes.wait_until_ready(),
         stores.plans.wait_until_ready(),
-    )
-    .await;
-    let _ = future::join4(
         stores.domains.wait_until_ready(),
+    );
+    let _ = future::join3(
         stores.namespaces.wait_until_ready(),
         stores.config_maps.wait_until_ready(),
         stores.revisions.wait_until_ready(),

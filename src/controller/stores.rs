@@ -27,10 +27,10 @@ pub struct Stores {
     pub apis: Store<RestAPI>,
     /// APIRoutes.
     pub routes: Store<APIRoute>,
-    /// APIDomains.
-    pub domains: Store<APIDomain>,
     /// UsagePlans.
     pub plans: Store<UsagePlan>,
+    /// APIDomains.
+    pub domains: Store<APIDomain>,
     /// Namespaces, for their labels.
     pub namespaces: Store<PartialObjectMeta<Namespace>>,
     /// ConfigMaps, only their metadata.
@@ -50,8 +50,8 @@ pub struct Writers {
     pub machines: Writer<StateMachine>,
     pub apis: Writer<RestAPI>,
     pub routes: Writer<APIRoute>,
-    pub domains: Writer<APIDomain>,
     pub plans: Writer<UsagePlan>,
+    pub domains: Writer<APIDomain>,
     pub namespaces: Writer<PartialObjectMeta<Namespace>>,
     pub config_maps: Writer<PartialObjectMeta<ConfigMap>>,
     pub secrets: Writer<PartialObjectMeta<Secret>>,
@@ -65,8 +65,8 @@ impl Stores {
         let (machines, machines_writer) = reflector::store();
         let (apis, apis_writer) = reflector::store();
         let (routes, routes_writer) = reflector::store();
-        let (domains, domains_writer) = reflector::store();
         let (plans, plans_writer) = reflector::store();
+        let (domains, domains_writer) = reflector::store();
         let (namespaces, namespaces_writer) = reflector::store();
         let (config_maps, config_maps_writer) = reflector::store();
         let (secrets, secrets_writer) = reflector::store();
@@ -77,8 +77,8 @@ impl Stores {
             machines,
             apis,
             routes,
-            domains,
             plans,
+            domains,
             namespaces,
             config_maps,
             secrets,
@@ -90,8 +90,8 @@ impl Stores {
             machines: machines_writer,
             apis: apis_writer,
             routes: routes_writer,
-            domains: domains_writer,
             plans: plans_writer,
+            domains: domains_writer,
             namespaces: namespaces_writer,
             config_maps: config_maps_writer,
             secrets: secrets_writer,

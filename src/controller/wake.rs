@@ -33,10 +33,10 @@ pub struct Queues {
     pub apis: UnboundedSender<ObjectRef<RestAPI>>,
     /// To the controller of APIRoutes.
     pub routes: UnboundedSender<ObjectRef<APIRoute>>,
-    /// To the controller of APIDomains.
-    pub domains: UnboundedSender<ObjectRef<APIDomain>>,
     /// To the controller of UsagePlans.
     pub plans: UnboundedSender<ObjectRef<UsagePlan>>,
+    /// To the controller of APIDomains.
+    pub domains: UnboundedSender<ObjectRef<APIDomain>>,
 }
 
 impl Queues {
@@ -129,11 +129,11 @@ impl Wakes for AWSAccount {
         for api in stores.apis.state() {
             queues.api(&Key::of(&*api));
         }
-        for domain in stores.domains.state() {
-            queues.domain(&Key::of(&*domain));
-        }
         for plan in stores.plans.state() {
             queues.plan(&Key::of(&*plan));
+        }
+        for domain in stores.domains.state() {
+            queues.domain(&Key::of(&*domain));
         }
     }
 }
@@ -197,18 +197,6 @@ impl Wakes for RestAPI {
             }
             wake_terminating_machines(stores, queues);
         }
-        let names: Vec<_> =
-            status.map(|s| s.stages.iter().map(|stage| stage.name.clone()).collect()).unwrap_or_default();
-        let mapped = (own_digest(self), status.and_then(|s| s.rest_api_id.clone()), binding.cloned(), names);
-        if seen.changed(id("RestAPI/mapped", self), (!gone).then_some(mapped)) {
-            let named = domains_of(self);
-            for domain in stores.domains.state() {
-                let domain_key = Key::of(&*domain);
-                if named.contains(&domain_key) || mapped_apis(&domain).contains(&key) {
-                    queues.domain(&domain_key);
-                }
-            }
-        }
         let allowed = self.spec.allowed_usage_plans.as_ref().and_then(|plans| serde_json::to_string(plans).ok());
         let spec: Vec<_> = self.spec.stages.iter().map(|stage| stage.name.clone()).collect();
         let stands = status.map(|status| {
@@ -219,32 +207,15 @@ impl Wakes for RestAPI {
         if seen.changed(id("RestAPI/plans", self), (!gone).then_some(planned)) {
             wake_plans(stores, queues, |plan| usage_plan::apis(plan).contains(&key));
         }
-    }
-}
-
-impl Wakes for APIDomain {
-    fn wake(&self, gone: bool, seen: &mut Seen, stores: &Stores, queues: &Queues) {
-        let key = Key::of(self);
-        if seen.changed(id("APIDomain", self), (!gone).then(|| own_digest(self))) {
-            queues.domain(&key);
-        }
-        let status = self.status.as_ref();
-        let binding = status.and_then(|status| status.binding.as_ref());
-        if seen.changed(id("APIDomain/binding", self), (!gone).then(|| binding.cloned()))
-            && let Some(binding) = binding
-        {
-            queues.account(&binding.account);
-        }
-        let ready = status.and_then(|s| s.common.conditions.iter().find(|condition| condition.type_ == READY));
-        let ready = ready.map(|ready| (ready.status.clone(), ready.reason.clone()));
-        let mappings = status.and_then(|status| serde_json::to_string(&status.mappings).ok());
-        let told = (mappings, ready, self.meta().deletion_timestamp.is_some(), self.uid());
-        if seen.changed(id("APIDomain/told", self), (!gone).then_some(told)) {
-            let mapped = mapped_apis(self);
-            for api in stores.apis.state() {
-                let of = Key::of(&*api);
-                if mapped.contains(&of) || domains_of(&api).contains(&key) {
-                    queues.api(&of);
+        let names: Vec<_> =
+            status.map(|s| s.stages.iter().map(|stage| stage.name.clone()).collect()).unwrap_or_default();
+        let mapped = (own_digest(self), status.and_then(|s| s.rest_api_id.clone()), binding.cloned(), names);
+        if seen.changed(id("RestAPI/mapped", self), (!gone).then_some(mapped)) {
+            let named = domains_of(self);
+            for domain in stores.domains.state() {
+                let domain_key = Key::of(&*domain);
+                if named.contains(&domain_key) || mapped_apis(&domain).contains(&key) {
+                    queues.domain(&domain_key);
                 }
             }
         }
@@ -291,6 +262,35 @@ impl Wakes for PartialObjectMeta<Secret> {
     }
 }
 
+impl Wakes for APIDomain {
+    fn wake(&self, gone: bool, seen: &mut Seen, stores: &Stores, queues: &Queues) {
+        let key = Key::of(self);
+        if seen.changed(id("APIDomain", self), (!gone).then(|| own_digest(self))) {
+            queues.domain(&key);
+        }
+        let status = self.status.as_ref();
+        let binding = status.and_then(|status| status.binding.as_ref());
+        if seen.changed(id("APIDomain/binding", self), (!gone).then(|| binding.cloned()))
+            && let Some(binding) = binding
+        {
+            queues.account(&binding.account);
+        }
+        let ready = status.and_then(|s| s.common.conditions.iter().find(|condition| condition.type_ == READY));
+        let ready = ready.map(|ready| (ready.status.clone(), ready.reason.clone()));
+        let mappings = status.and_then(|status| serde_json::to_string(&status.mappings).ok());
+        let told = (mappings, ready, self.meta().deletion_timestamp.is_some(), self.uid());
+        if seen.changed(id("APIDomain/told", self), (!gone).then_some(told)) {
+            let mapped = mapped_apis(self);
+            for api in stores.apis.state() {
+                let of = Key::of(&*api);
+                if mapped.contains(&of) || domains_of(&api).contains(&key) {
+                    queues.api(&of);
+                }
+            }
+        }
+    }
+}
+
 impl Wakes for APIRoute {
     fn wake(&self, gone: bool, seen: &mut Seen, stores: &Stores, queues: &Queues) {
         if seen.changed(id("APIRoute", self), (!gone).then(|| own_digest(self))) {
@@ -322,6 +322,7 @@ impl Wakes for PartialObjectMeta<Namespace> {
         for route in stores.routes.state().iter().filter(|route| here(&Key::of(&***route))) {
             queues.api(&api_of(route));
         }
+        wake_plans(stores, queues, |plan| here(&Key::of(plan)));
         let named = stores.apis.state().into_iter().filter(|api| here(&Key::of(&**api)));
         let named: BTreeSet<Key> = named.flat_map(|api| domains_of(&api)).collect();
         for domain in stores.domains.state().iter().map(|domain| Key::of(&**domain)) {
@@ -329,7 +330,6 @@ impl Wakes for PartialObjectMeta<Namespace> {
                 queues.domain(&domain);
             }
         }
-        wake_plans(stores, queues, |plan| here(&Key::of(plan)));
     }
 }
 

@@ -48,10 +48,10 @@ pub enum Step {
     Stage(stage::Step),
     LogGroup(log_group::Step),
     Account(account::Step),
-    DomainName(domain_name::Step),
-    BasePathMapping(base_path_mapping::Step),
     UsagePlan(usage_plan::Step),
     ApiKey(api_key::Step),
+    DomainName(domain_name::Step),
+    BasePathMapping(base_path_mapping::Step),
 }
 
 impl std::fmt::Display for Step {
@@ -71,10 +71,10 @@ impl std::fmt::Display for Step {
             Self::Stage(step) => step.fmt(f),
             Self::LogGroup(step) => step.fmt(f),
             Self::Account(step) => step.fmt(f),
-            Self::DomainName(step) => step.fmt(f),
-            Self::BasePathMapping(step) => step.fmt(f),
             Self::UsagePlan(step) => step.fmt(f),
             Self::ApiKey(step) => step.fmt(f),
+            Self::DomainName(step) => step.fmt(f),
+            Self::BasePathMapping(step) => step.fmt(f),
         }
     }
 }

@@ -86,13 +86,13 @@ pub fn world(manifests: &str) -> World {
             "APIRoute" => {
                 world.routes.insert(key, Arc::new(from_value(document)));
             }
-            "APIDomain" => {
-                world.domains.insert(key, Arc::new(from_value(document)));
-            }
             "UsagePlan" => {
                 world.plans.insert(key, Arc::new(from_value(document)));
             }
             "Secret" => secrets.push(from_value(document)),
+            "APIDomain" => {
+                world.domains.insert(key, Arc::new(from_value(document)));
+            }
             other => panic!("unknown kind {other}"),
         }
     }

@@ -217,8 +217,8 @@ def put_method(fn, self, context, rest_api_id, resource_id, http_method, **kwarg
 
 
 def _tags_of(context, resource_arn):
-    """The tags that GetRestApi, GetStages, GetUsagePlan, GetApiKey and GetDomainName show; LocalStack keeps those of TagResource elsewhere,
-    so that a change of tags is never seen (model)."""
+    """The tags that GetRestApi, GetStages, GetUsagePlan and GetApiKey show; LocalStack keeps those of TagResource elsewhere, so that a change of tags is
+    never seen (model)."""
     backend = apigateway_backends[context.account_id][context.region]
     for marker, kept in (("::/usageplans/", backend.usage_plans), ("::/apikeys/", backend.keys)):
         _, found, key = resource_arn.partition(marker)
@@ -427,6 +427,18 @@ def _forget(context):
         plan.api_stages = [
             one for one in plan.api_stages if one["apiId"] in backend.apis and one["stage"] in backend.apis[one["apiId"]].stages
         ]
+
+
+@patch(ApigatewayNextGenProvider.delete_rest_api)
+def delete_rest_api(fn, self, context, rest_api_id, **kwargs):
+    fn(self, context, rest_api_id=rest_api_id, **kwargs)
+    _forget(context)
+
+
+@patch(ApigatewayNextGenProvider.delete_stage)
+def delete_stage(fn, self, context, rest_api_id, stage_name, **kwargs):
+    fn(self, context, rest_api_id=rest_api_id, stage_name=stage_name, **kwargs)
+    _forget(context)
 
 
 # Custom domain names. LocalStack keeps a part of each, can't change one, and routes nothing by it.

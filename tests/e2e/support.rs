@@ -418,8 +418,8 @@ impl Namespace {
             "statemachine" => (ours("StateMachine", "statemachines"), true),
             "restapi" => (ours("RestAPI", "restapis"), true),
             "apiroute" => (ours("APIRoute", "apiroutes"), true),
-            "apidomain" => (ours("APIDomain", "apidomains"), true),
             "usageplan" => (ours("UsagePlan", "usageplans"), true),
+            "apidomain" => (ours("APIDomain", "apidomains"), true),
             "awsaccount" => (ours("AWSAccount", "awsaccounts"), false),
             "secret" => (resource("", "v1", "Secret", "secrets"), true),
             "configmap" => (resource("", "v1", "ConfigMap", "configmaps"), true),
@@ -476,7 +476,7 @@ fn split(object: &str) -> (&str, &str) {
 fn full(object: &str) -> String {
     let (kind, name) = split(object);
     match kind {
-        "statemachine" | "restapi" | "apiroute" | "apidomain" | "usageplan" | "awsaccount" => {
+        "statemachine" | "restapi" | "apiroute" | "usageplan" | "apidomain" | "awsaccount" => {
             format!("{kind}.stepgate.dev/{name}")
         }
         _ => object.to_owned(),

@@ -17,6 +17,10 @@ use super::kubernetes::Server;
 /// The account of the examples.
 const ACCOUNTS: &str = "awsaccount.yaml";
 
+/// An account whose tenant may expose what the pages ask for.
+const DOCS: &str = r#"{kind: AWSAccount, metadata: {name: docs}, spec: {accountId: "111122223333", regions: [{name: us-east-1}],
+    tenants: [{name: docs, namespaces: {from: All}, exposure: {authorizations: [NONE, AWS_IAM], domains: ["*.example.com"]}}]}}"#;
+
 #[derive(Clone)]
 pub struct Scene {
     pub world: World,
@@ -40,10 +44,7 @@ impl Scene {
 
     pub fn example(name: &str) -> Self {
         if name.ends_with(".md") {
-            const ACCOUNT: &str = r#"{"apiVersion": "stepgate.dev/v1alpha1", "kind": "AWSAccount", "metadata": {"name": "docs"}, "spec": {
-                "accountId": "111122223333", "regions": [{"name": "us-east-1"}], "tenants": [{"name": "docs", "namespaces": {"from": "All"},
-                "exposure": {"authorizations": ["NONE", "AWS_IAM"], "domains": ["*.example.com"]}}]}}"#;
-            return Self::page(name, ACCOUNT);
+            return Self::page(name, DOCS);
         }
         Self::read(&examples().join(name), &examples().join(ACCOUNTS))
     }
@@ -172,10 +173,6 @@ impl Scene {
             }
             let api = Arc::make_mut(scene.world.apis.get_mut(&key).unwrap());
             api.spec.description = Some("changed".into());
-            // Base paths move.
-            for (index, mapping) in api.spec.domain_mappings.iter_mut().enumerate() {
-                mapping.base_path = Some(format!("moved-{index}"));
-            }
             api.spec.cors = Some(object(json!({"origins": ["https://a.example", "https://b.example"]})));
             let left = scene.world.routes.values().filter(|route| of_api(route));
             let named: Vec<&str> = left.filter_map(|route| route.spec.authorization.authorizer.as_deref()).collect();
@@ -189,6 +186,10 @@ impl Scene {
             api.spec.binary_media_types.pop();
             api.spec.minimum_compression_size = None;
             api.spec.resource_policy = api.spec.resource_policy.take().map(|text| text.replace("/POST/", "/*/"));
+            // Base paths move.
+            for (index, mapping) in api.spec.domain_mappings.iter_mut().enumerate() {
+                mapping.base_path = Some(format!("moved-{index}"));
+            }
             let mut stage = api.spec.stages[0].clone();
             stage.name = "another".into();
             stage.variables.insert("added".into(), "1".into());

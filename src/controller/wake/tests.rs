@@ -14,14 +14,14 @@ struct Watches {
     machines: UnboundedReceiver<ObjectRef<StateMachine>>,
     apis: UnboundedReceiver<ObjectRef<RestAPI>>,
     routes: UnboundedReceiver<ObjectRef<APIRoute>>,
-    domains: UnboundedReceiver<ObjectRef<APIDomain>>,
     plans: UnboundedReceiver<ObjectRef<UsagePlan>>,
+    domains: UnboundedReceiver<ObjectRef<APIDomain>>,
     account_store: Writer<AWSAccount>,
     machine_store: Writer<StateMachine>,
     api_store: Writer<RestAPI>,
     route_store: Writer<APIRoute>,
-    domain_store: Writer<APIDomain>,
     plan_store: Writer<UsagePlan>,
+    domain_store: Writer<APIDomain>,
     seen: Seen,
 }
 
@@ -45,9 +45,9 @@ impl Watches {
         let (machines_tx, machines) = unbounded_channel();
         let (apis_tx, apis) = unbounded_channel();
         let (routes_tx, routes) = unbounded_channel();
-        let (domains_tx, domains) = unbounded_channel();
         let (plans_tx, plans) = unbounded_channel();
         let (plan_reader, plan_store) = store();
+        let (domains_tx, domains) = unbounded_channel();
         let (account_reader, account_store) = store();
         let (machine_reader, machine_store) = store();
         let (api_reader, api_store) = store();
@@ -58,8 +58,8 @@ impl Watches {
             machines: machine_reader,
             apis: api_reader,
             routes: route_reader,
-            domains: domain_reader,
             plans: plan_reader,
+            domains: domain_reader,
             namespaces: store().0,
             config_maps: store().0,
             secrets: store().0,
@@ -71,6 +71,7 @@ impl Watches {
             machines: machines_tx,
             apis: apis_tx,
             routes: routes_tx,
+            plans: plans_tx,
             domains: domains_tx,
             plans: plans_tx,
         };
@@ -82,14 +83,14 @@ impl Watches {
             machines,
             apis,
             routes,
-            domains,
             plans,
+            domains,
             account_store,
             machine_store,
             api_store,
             route_store,
-            domain_store,
             plan_store,
+            domain_store,
             seen,
         };
         let caller = "{spec: {substitutions: [{name: M, stateMachineRef: {name: hello}}, {name: C, configMapKeyRef: {name: texts, key: a}}]}}";
@@ -118,11 +119,11 @@ impl Watches {
         while let Ok(it) = self.routes.try_recv() {
             woken.push(format!("APIRoute {}/{}", it.namespace.unwrap(), it.name));
         }
-        while let Ok(it) = self.domains.try_recv() {
-            woken.push(format!("APIDomain {}/{}", it.namespace.unwrap(), it.name));
-        }
         while let Ok(it) = self.plans.try_recv() {
             woken.push(format!("UsagePlan {}/{}", it.namespace.unwrap(), it.name));
+        }
+        while let Ok(it) = self.domains.try_recv() {
+            woken.push(format!("APIDomain {}/{}", it.namespace.unwrap(), it.name));
         }
         woken.sort();
         woken.dedup();
@@ -152,15 +153,15 @@ impl Watches {
         self.wake(&object, false)
     }
 
-    fn route(&mut self, manifest: &str) -> Vec<String> {
-        let object: APIRoute = object(manifest);
-        self.route_store.apply_watcher_event(&Event::Apply(object.clone()));
-        self.wake(&object, false)
-    }
-
     fn domain(&mut self, manifest: &str) -> Vec<String> {
         let object: APIDomain = object(manifest);
         self.domain_store.apply_watcher_event(&Event::Apply(object.clone()));
+        self.wake(&object, false)
+    }
+
+    fn route(&mut self, manifest: &str) -> Vec<String> {
+        let object: APIRoute = object(manifest);
+        self.route_store.apply_watcher_event(&Event::Apply(object.clone()));
         self.wake(&object, false)
     }
 
@@ -335,24 +336,6 @@ fn a_config_map_wakes_the_machines_that_name_it() {
 }
 
 #[test]
-fn a_domain_and_the_apis_that_name_it_wake_each_other() {
-    let mut watches = Watches::new();
-    let site = "{apiVersion: stepgate.dev/v1alpha1, kind: APIDomain, metadata: {namespace: shop, name: site, generation: 1}, spec: {domainName: a.example.com, certificateArn: c}}";
-    assert_eq!(watches.domain(site), ["APIDomain shop/site"]);
-    let names = "{metadata: {generation: 2}, spec: {domainMappings: [{domainRef: {name: site, namespace: shop}, stage: prod}]}}";
-    let api = with(&the_api(), names);
-    assert_eq!(watches.api(&api), ["APIDomain shop/site", "RestAPI demo/api"]);
-    let staged = with(&api, "{status: {conditions: [], restApiId: a, stages: [{name: prod, invokeUrl: u}]}}");
-    assert!(watches.api(&staged).contains(&"APIDomain shop/site".to_owned()), "its stage is there");
-    let told =
-        with(site, "{status: {conditions: [], mappings: [{apiRef: {name: api, namespace: demo}, serves: prod}]}}");
-    assert_eq!(watches.domain(&told), ["RestAPI demo/api"]);
-    assert_eq!(watches.domain(&told), [""; 0]);
-    let elsewhere = with(&staged, "{metadata: {generation: 3}, spec: {domainMappings: []}}");
-    assert_eq!(watches.api(&elsewhere), ["APIDomain shop/site", "RestAPI demo/api"], "it still leads there");
-}
-
-#[test]
 fn a_secret_wakes_the_plans_that_take_a_key_from_it() {
     let mut watches = Watches::with_plans();
     let secret = |name: &str, version: u8| -> PartialObjectMeta<Secret> {
@@ -391,4 +374,22 @@ fn a_plan_wakes_those_that_share_its_keys_and_lets_go_of_what_waits_for_them() {
     assert_eq!(watches.plan(&with(&gold(), going)), ["UsagePlan demo/gold"]);
     let without = "{metadata: {generation: 2}, spec: {apiKeys: null}}";
     assert_eq!(watches.plan(&with(&silver(), without)), ["UsagePlan demo/gold", "UsagePlan demo/silver"]);
+}
+
+#[test]
+fn a_domain_and_the_apis_that_name_it_wake_each_other() {
+    let mut watches = Watches::new();
+    let site = "{apiVersion: stepgate.dev/v1alpha1, kind: APIDomain, metadata: {namespace: shop, name: site, generation: 1}, spec: {domainName: a.example.com, certificateArn: c}}";
+    assert_eq!(watches.domain(site), ["APIDomain shop/site"]);
+    let names = "{metadata: {generation: 2}, spec: {domainMappings: [{domainRef: {name: site, namespace: shop}, stage: prod}]}}";
+    let api = with(&the_api(), names);
+    assert_eq!(watches.api(&api), ["APIDomain shop/site", "RestAPI demo/api"]);
+    let staged = with(&api, "{status: {conditions: [], restApiId: a, stages: [{name: prod, invokeUrl: u}]}}");
+    assert!(watches.api(&staged).contains(&"APIDomain shop/site".to_owned()), "its stage is there");
+    let told =
+        with(site, "{status: {conditions: [], mappings: [{apiRef: {name: api, namespace: demo}, serves: prod}]}}");
+    assert_eq!(watches.domain(&told), ["RestAPI demo/api"]);
+    assert_eq!(watches.domain(&told), [""; 0]);
+    let elsewhere = with(&staged, "{metadata: {generation: 3}, spec: {domainMappings: []}}");
+    assert_eq!(watches.api(&elsewhere), ["APIDomain shop/site", "RestAPI demo/api"], "it still leads there");
 }

@@ -150,15 +150,15 @@ fn essence_of(account: &Account) -> Value {
             let groups: BTreeMap<_, _> = region.log_groups.iter().map(|(name, one)| (name, group(one))).collect();
             shown.insert("logGroups".to_owned(), json!(groups));
         }
-        if !region.domains.is_empty() {
-            shown.insert("domains".to_owned(), super::apigateway::domains::essence(&region.domains, &region.apis));
-        }
         if !region.usage_plans.is_empty() || !region.api_keys.is_empty() {
             let mut plans: Vec<Value> = region.usage_plans.values().map(|plan| of_plan(region, plan)).collect();
             let mut keys: Vec<Value> = region.api_keys.values().map(of_key).collect();
             plans.sort_by_key(ToString::to_string);
             keys.sort_by_key(ToString::to_string);
             shown.extend([("usagePlans".to_owned(), json!(plans)), ("apiKeys".to_owned(), json!(keys))]);
+        }
+        if !region.domains.is_empty() {
+            shown.insert("domains".to_owned(), super::apigateway::domains::essence(&region.domains, &region.apis));
         }
         if let Some(role) = &region.log_role {
             shown.insert("logRole".to_owned(), json!(role));
