@@ -4,6 +4,7 @@
 //! So one pass widens roles, deploys and moves stages, and the next, which sees what is served then, narrows them.
 
 mod authorizers;
+mod keys;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -99,7 +100,7 @@ impl Api<'_> {
                 needs.merge(&RoleNeeds::read(found));
             }
         }
-        needs
+        self.with_keys(needs, observed)
     }
 
     /// What roles must be able to do whatever the routes want.
@@ -111,7 +112,7 @@ impl Api<'_> {
             held.entry(name.clone()).or_default().merge(served);
         }
         merge(&mut held, self.needs_of_present_authorizers(observed, |_| true));
-        held
+        self.with_keys(held, observed)
     }
 
     /// The name in the ARN of a role that is managed for this API.
@@ -246,7 +247,9 @@ impl Api<'_> {
         let api = rest_api::diff(&self.desired_api(), None).unwrap_or_default();
         let authorizers: Vec<_> = self.valid.authorizers.iter().map(|(name, it)| (name, &it.authorizer)).collect();
         let needs = (self.wanted_needs(), self.valid.revision_history_limit);
-        content_hash(&(api, authorizers, methods, refused, stages, needs, self.beside_methods(self.models())))
+        let hash =
+            content_hash(&(api, authorizers, methods, refused, stages, needs, self.beside_methods(self.models())));
+        self.hash_with_keys(hash)
     }
 
     /// With these models. Without the authorizers: which of them count depends on the methods.
@@ -647,6 +650,7 @@ impl Api<'_> {
         let stays = |name: &str| !self.valid.authorizers.contains_key(name) || self.authorizer_waits(name);
         let kept = self.needs_of_present_authorizers(observed, |name| named.contains(name) && stays(name));
         merge(&mut needs, kept);
+        needs.values_mut().for_each(|needs| needs.keys.clear());
         needs
     }
 }

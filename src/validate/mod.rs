@@ -2,6 +2,7 @@
 
 pub mod authorizer;
 mod cors;
+pub mod encryption;
 pub mod execution_role;
 #[cfg(test)]
 pub(crate) mod fixture;

@@ -1,6 +1,7 @@
 //! The messages that a user reads, and what is admitted.
 
 mod authorizer;
+mod encryption;
 mod execution_role;
 mod rest_api;
 mod route;

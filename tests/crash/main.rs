@@ -159,6 +159,7 @@ async fn a_crash_at_any_effect_loses_nothing_and_doubles_nothing(#[case] example
 /// What no example has.
 #[rstest::rstest]
 #[case::authorization("docs/authorization.md")]
+#[case::encryption("docs/encryption.md")]
 #[case::endpoints("docs/endpoints.md")]
 #[tokio::test(start_paused = true)]
 async fn the_docs_manifests_too(#[case] page: &str) {

@@ -47,6 +47,7 @@ spec:
       authorizerArns: ["arn:aws:lambda:*:*:function:*", "arn:aws:cognito-idp:*:*:userpool/*"]
       resourcePolicyPrincipals: ["*"]
       vpcSources: ["vpce-*"]
+      kmsKeyArns: ["arn:aws:kms:*:*:key/*"]
 "#;
 
 impl Scene {

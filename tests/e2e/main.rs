@@ -11,6 +11,7 @@ mod cloud;
 mod cors;
 mod deletion;
 mod drift;
+mod encryption;
 mod endpoints;
 mod escalation;
 mod examples;
