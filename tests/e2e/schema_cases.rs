@@ -219,8 +219,8 @@ fn machines() -> Vec<(&'static str, Value, &'static str)> {
         ),
         (
             json!({"encryption": {"kmsKeyArn": "arn:aws:kms:us-east-1:111122223333:alias/a"}}),
-            "spec.encryption.kmsKeyArn: Invalid value: write the ARN of a key, not of an alias, because the role's policy can name only \
-             the key",
+            "spec.encryption.kmsKeyArn: Invalid value: \"arn:aws:kms:us-east-1:111122223333:alias/a\": write the ARN of a key, not of an \
+             alias",
         ),
         (
             json!({"encryption": {"kmsKeyArn": "arn:aws:kms:us-east-1:111122223333:key/a", "kmsDataKeyReusePeriodSeconds": 59}}),
