@@ -8,3 +8,4 @@ mod route;
 mod settings;
 mod stage;
 mod state_machine;
+mod usage_plan;

@@ -36,4 +36,5 @@ mod stages;
 mod support;
 mod takeover;
 mod tenancy;
+mod usage_plans;
 mod wrong;

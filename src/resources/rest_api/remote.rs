@@ -1,18 +1,16 @@
 //! API Gateway's calls for REST APIs.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use aws_sdk_apigateway::Client;
-use aws_sdk_apigateway::config::retry::RetryConfig;
 use aws_sdk_apigateway::types::{ApiKeySourceType, EndpointConfiguration, EndpointType, IpAddressType, RestApi};
 
 use super::settings::Settings;
 use super::{Observed, Step};
 use crate::aws::{AwsError, Class};
-use crate::identity::{Owner, Ownership, Tags};
+use crate::identity::{Owner, Ownership};
 use crate::policy::resource_policy::ResourcePolicy;
-use crate::resources::{Claim, sdk_patches};
+use crate::resources::{Claim, once, sdk_patches, set_tags};
 
 /// Reads an API; `None` where it does not exist.
 ///
@@ -98,13 +96,7 @@ fn observed(api: RestApi) -> Option<Observed> {
 pub async fn carry_out(apigateway: &Client, step: &Step, arn: impl Fn(&str) -> String) -> Result<String, AwsError> {
     match step {
         Step::Create { name, description, settings, tags } => {
-            // It has no client token: a repeat would make a second API, so the SDK must not repeat it by itself.
-            let config =
-                aws_sdk_apigateway::config::Config::builder().retry_config(RetryConfig::disabled()).timeout_config(
-                    aws_sdk_apigateway::config::timeout::TimeoutConfig::builder()
-                        .read_timeout(Duration::from_secs(60))
-                        .build(),
-                );
+            // It has no client token: a repeat would make a second API.
             apigateway
                 .create_rest_api()
                 .name(name)
@@ -117,7 +109,7 @@ pub async fn carry_out(apigateway: &Client, step: &Step, arn: impl Fn(&str) -> S
                 .set_policy(settings.policy.as_ref().map(ToString::to_string))
                 .set_tags(Some(tags.clone().into_iter().collect()))
                 .customize()
-                .config_override(config)
+                .config_override(once())
                 .send()
                 .await
                 .map_err(AwsError::of("CreateRestApi"))?
@@ -135,8 +127,7 @@ pub async fn carry_out(apigateway: &Client, step: &Step, arn: impl Fn(&str) -> S
             Ok(id.clone())
         }
         Step::Claim { id, claim: Claim { tags, remove } } | Step::Release { id, remove, tags } => {
-            tag(apigateway, arn(id), tags).await?;
-            untag(apigateway, arn(id), remove.clone()).await?;
+            set_tags(apigateway, arn(id), tags, remove).await?;
             Ok(id.clone())
         }
         Step::Delete { id } => {
@@ -159,29 +150,4 @@ fn endpoint_configuration(settings: &Settings) -> EndpointConfiguration {
 
 fn some(set: &BTreeSet<String>) -> Option<Vec<String>> {
     (!set.is_empty()).then(|| set.iter().cloned().collect())
-}
-
-async fn tag(apigateway: &Client, arn: String, tags: &Tags) -> Result<(), AwsError> {
-    apigateway
-        .tag_resource()
-        .resource_arn(arn)
-        .set_tags(Some(tags.clone().into_iter().collect()))
-        .send()
-        .await
-        .map(drop)
-        .map_err(AwsError::of("TagResource"))
-}
-
-async fn untag(apigateway: &Client, arn: String, keys: Vec<String>) -> Result<(), AwsError> {
-    if keys.is_empty() {
-        return Ok(());
-    }
-    apigateway
-        .untag_resource()
-        .resource_arn(arn)
-        .set_tag_keys(Some(keys))
-        .send()
-        .await
-        .map(drop)
-        .map_err(AwsError::of("UntagResource"))
 }
