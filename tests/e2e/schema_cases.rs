@@ -222,6 +222,17 @@ fn machines() -> Vec<(&'static str, Value, &'static str)> {
             json!({"logging": {"level": "INFO"}}),
             "spec.logging.level: Unsupported value: \"INFO\": supported values: \"ALL\", \"ERROR\", \"FATAL\", \"OFF\"",
         ),
+        (
+            json!({"encryption": {"kmsKeyArn": "arn:aws:kms:us-east-1:111122223333:alias/a"}}),
+            "spec.encryption.kmsKeyArn: Invalid value: \"arn:aws:kms:us-east-1:111122223333:alias/a\": write the ARN of a key, not of an \
+             alias",
+        ),
+        (
+            json!({"encryption": {"kmsKeyArn": "arn:aws:kms:us-east-1:111122223333:key/a", "kmsDataKeyReusePeriodSeconds": 59}}),
+            "spec.encryption.kmsDataKeyReusePeriodSeconds: Invalid value: 59: spec.encryption.kmsDataKeyReusePeriodSeconds in body \
+             should be greater than or equal to 60",
+        ),
+        (json!({"encryption": {"kmsDataKeyReusePeriodSeconds": 60}}), "spec.encryption.kmsKeyArn: Required value"),
         (callers(json!({"from": "Selector"})), selector),
         (callers(json!({"from": "All", "selector": {"matchLabels": {"a": "b"}}})), selector),
         (

@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
 use kube::ResourceExt;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use stepgate::api::{APIDomain, APIRoute, AWSAccount, DriftPolicy, RestAPI, StateMachine};
+use stepgate::api::{APIDomain, APIRoute, AWSAccount, DriftPolicy, Encryption, RestAPI, StateMachine};
 use stepgate::identity::{Cluster, Key};
 use stepgate::world::World;
 use stepgate_testbed::memory::{ACCOUNT, Memory};
@@ -132,6 +132,21 @@ impl Scene {
         }
         for domain in scene.world.domains.values_mut() {
             Arc::make_mut(domain).spec.drift_policy = policy;
+        }
+        scene
+    }
+
+    /// The same with every machine encrypted with a key of the account, which every tenant may use.
+    pub fn encrypted(&self) -> Self {
+        let mut scene = self.clone();
+        for tenant in scene.world.accounts.iter_mut().flat_map(|account| &mut Arc::make_mut(account).spec.tenants) {
+            tenant.exposure.get_or_insert_default().kms_key_arns = vec!["arn:aws:kms:*:*:key/*".into()];
+        }
+        for machine in scene.world.machines.values_mut() {
+            Arc::make_mut(machine).spec.encryption = Some(Encryption {
+                kms_key_arn: "arn:aws:kms:${AWS::Region}:${AWS::AccountId}:key/1234abcd".into(),
+                kms_data_key_reuse_period_seconds: 300,
+            });
         }
         scene
     }
