@@ -63,6 +63,12 @@ impl Moment {
         let records: Vec<&Value> = self.objects.of("controllerrevisions").map(|(_, one)| &one["data"]).collect();
         let account = self.aws.account(ACCOUNT).unwrap();
         let mut owners = std::collections::BTreeSet::new();
+        let mut plans = std::collections::BTreeSet::new();
+        for plan in account.regions.values().flat_map(|region| region.usage_plans.values()) {
+            if !plans.insert(&plan.tags) {
+                strays.push(format!("a second usage plan {} with the tags {:?}", plan.id, plan.tags));
+            }
+        }
         for api in account.regions.values().flat_map(|region| region.apis.values()) {
             if api.tags.get("stepgate.dev/cluster-uid").is_none_or(|uid| uid != operator::CLUSTER_UID) {
                 continue;
@@ -227,6 +233,7 @@ impl Found {
 #[case::reddit_api("reddit-api")]
 #[case::root_get("root-get")]
 #[case::stage_variables("stage-variables")]
+#[case::usage_plans("docs/usage-plans.md")]
 #[tokio::test(start_paused = true)]
 async fn a_crash_at_any_effect_loses_nothing_and_doubles_nothing(#[case] example: &str) {
     let scene = Scene::example(example);
