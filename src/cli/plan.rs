@@ -131,7 +131,7 @@ impl Cluster {
         let status = live.and_then(|live| live.status.clone()).unwrap_or_default();
         let wanted = machine::build(&valid);
         let now = Timestamp::now();
-        let (_, planned) = observe::state_machine(&session, &wanted, &valid.owner, &place, &status, now).await?;
+        let (_, planned) = observe::state_machine(&session, &wanted, &place, &status, now).await?;
         Ok(planned.plan)
     }
 

@@ -17,6 +17,7 @@ mod quota;
 pub mod rest_api;
 mod route_status;
 mod run;
+mod served;
 mod slots;
 pub mod state_machine;
 mod steps;
@@ -24,6 +25,6 @@ mod stores;
 pub mod usage_plan;
 mod wake;
 
-pub use context::{Config, Context};
+pub use context::{Clock, Config, Context};
 pub use run::run;
 pub use stores::{Stores, Writers};

@@ -148,11 +148,14 @@ pub async fn apply_account(access: &Access) -> Result<()> {
     Ok(())
 }
 
+/// The account that the examples are written for.
+const EXAMPLES_ACCOUNT: &str = "111122223333";
+
 fn account(examples: &str, endpoint: &str) -> Result<Value> {
     const NAME: &str = "kubernetes.io/metadata.name";
-    let mut account: Value = serde_saphyr::from_str(examples).context("in examples/awsaccount.yaml")?;
+    let examples = examples.replace(EXAMPLES_ACCOUNT, ACCOUNT);
+    let mut account: Value = serde_saphyr::from_str(&examples).context("in examples/awsaccount.yaml")?;
     let spec = &mut account["spec"];
-    spec["accountId"] = json!(ACCOUNT);
     spec["endpointUrl"] = json!(endpoint);
     let tenants = spec["tenants"].as_array_mut().context("examples/awsaccount.yaml has no tenants")?;
     // A namespace that two tenants admit gets neither.

@@ -23,7 +23,7 @@ const EXCEPTIONS: &[(&str, &str)] = &[
     ),
     (
         "StateMachine/Reconciling-True-RoleQuota.yaml",
-        "the emulator has no quota of roles; tests/crash/roles.rs shows it on the AWS in memory",
+        "the emulator has no quota of roles; tests/torture/roles.rs shows it on the AWS in memory",
     ),
     ("RestAPI/Reconciling-True-RoleQuota.yaml", "as that of StateMachine"),
     (

@@ -401,6 +401,7 @@ impl Namespace {
             format!("state machine {}_", self.name),
             format!("REST API {}_", self.name),
             format!("role stepgate-exec-{}_", self.name),
+            format!("role stepgate-exec-{}-", self.name),
             format!("policy stepgate-exec-{}_", self.name),
             format!("role stepgate-invoke-{}-", self.name),
         ];

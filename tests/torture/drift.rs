@@ -43,6 +43,8 @@ const EXCEPTIONS: &[(&str, Option<What>, &str)] = &[
     ("api/rootResourceId", None, OWN),
     ("api/createdDate", None, OWN),
     ("machine/form/tracing/enabled", Some(What::Deleted), OWN),
+    ("api/models/Empty", None, UNUSED),
+    ("api/models/Error", None, UNUSED),
     ("api/resources/*/id", None, OWN),
     ("api/resources/*/parentId", None, OWN),
     ("api/resources/*/pathPart", Some(What::Deleted), OWN),
@@ -85,6 +87,7 @@ const EXCEPTIONS: &[(&str, Option<What>, &str)] = &[
 
 const OWN: &str = "AWS's own: nobody can change it, or take it away";
 const FOREIGN: &str = "without its owner tags it is another's, and left alone (OwnershipConflict)";
+const UNUSED: &str = "AWS gives it to every API; nothing here uses it";
 const UNMANAGED: &str = "no manifest can ask for it yet";
 
 /// Maps whose keys are names that somebody chose, not properties.

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use k8s_openapi::jiff::Timestamp;
 use kube::Resource;
 use kube::runtime::reflector::store::Writer;
 use kube::runtime::watcher::Event;
 use serde::de::DeserializeOwned;
 use stepgate::aws::Sessions;
 use stepgate::controller::{
-    Config, Context, Stores, Writers, api_route, aws_account, rest_api, state_machine, usage_plan,
+    Clock, Config, Context, Stores, Writers, api_route, aws_account, rest_api, state_machine, usage_plan,
 };
 use stepgate::identity::{Cluster, Key};
 use stepgate::runtime::Metrics;
@@ -61,7 +62,7 @@ impl Operator {
         let context = Context::new(
             site.server.client(&site.tape, races.then_some(Gate)),
             Cluster { name: "test".into(), uid: CLUSTER_UID.into() },
-            Config { resync_period: Duration::from_secs(600), propagation_wait: Duration::ZERO },
+            Config { resync_period: Duration::from_secs(600), propagation_wait: Duration::ZERO, clock: clock(site) },
             Arc::new(sessions),
             stores,
             Arc::new(Metrics::default()),
@@ -171,6 +172,15 @@ impl Operator {
             if waiting.is_empty() { "it writes on and on".into() } else { waiting.join("; ") }
         ))
     }
+}
+
+/// AWS's clock is everybody's.
+fn clock(site: &Site) -> Clock {
+    let aws = site.aws.clone();
+    Clock::of(move || {
+        let now = aws.with(|memory| memory.now());
+        Timestamp::from_second(i64::try_from(now.as_secs()).unwrap()).unwrap()
+    })
 }
 
 fn fill<K>(writer: &mut Writer<K>, now: &Objects, resource: &str)

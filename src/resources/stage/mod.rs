@@ -12,6 +12,7 @@
 //! | access log | – | `replace /accessLogSettings/destinationArn`, `…/format`; `remove /accessLogSettings` | `accessLogSettings` |
 //! | settings of methods | – | `replace /<path>/<method>/…`, `/*/*/…`; `remove /<path>/<method>` | `methodSettings` |
 
+pub mod export;
 pub mod remote;
 mod settings;
 #[cfg(test)]

@@ -435,6 +435,9 @@ pub(super) fn operation<'a>(verb: &str, path: &[&'a str]) -> Option<(&'static st
         ["restapis", api, "stages", name] => {
             (Place { api, name, ..none }, ["", "GetStage", "", "UpdateStage", "DeleteStage"])
         }
+        ["restapis", api, "stages", name, "exports", "oas30"] => {
+            (Place { api, name, ..none }, ["", "GetExport", "", "", ""])
+        }
         ["account"] => (none, ["", "GetAccount", "", "UpdateAccount", ""]),
         ["restapis", api, "gatewayresponses"] => (Place { api, ..none }, ["", "GetGatewayResponses", "", "", ""]),
         ["restapis", api, "gatewayresponses", name] => {
@@ -557,6 +560,7 @@ fn of_api(context: &mut Context<'_>, apis: &mut Apis, request: &Request) -> Answ
         "CreateStage" => stages::create(context, apis, at, body),
         "GetStages" => stages::list(context, apis, at, &path),
         "GetStage" => stages::get(context, apis, at),
+        "GetExport" => stages::export(context, apis, at),
         "UpdateStage" => stages::update(context, apis, at, &patches),
         "DeleteStage" => stages::delete(context, apis, at),
         _ => Err(Refusal::unknown(format!("apigateway:{operation}"))),
