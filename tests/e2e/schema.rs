@@ -10,6 +10,7 @@ const ROUTE: &str = "APIRoute";
 const MACHINE: &str = "StateMachine";
 const API: &str = "RestAPI";
 const ACCOUNT: &str = "AWSAccount";
+const PLAN: &str = "UsagePlan";
 
 /// What the API server adds where an object is so wrong that it has not evaluated all rules.
 const NOT_ALL: &str = ", <nil>: Invalid value: null: some validation rules were not checked because the object was invalid; \
@@ -37,6 +38,7 @@ fn base(kind: &str) -> Value {
             // The operator sees those that are not only tried; nothing must go to the real AWS.
             "endpointUrl": "http://127.0.0.1:1",
         }),
+        PLAN => json!({}),
         other => panic!("{other}"),
     }
 }
