@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 
+use crate::aws::fence::Fence;
 use crate::aws::{AwsError, Class, Session};
 use crate::plan::{Plan, StepId};
 use crate::records::{RecordError, Records};
@@ -31,6 +32,8 @@ pub struct Known {
     pub arn_prefix: String,
     /// ARN prefix of log groups: `arn:<partition>:logs:<region>:<account>:log-group:`.
     pub log_group_prefix: String,
+    /// Around the call that creates the API.
+    pub fence: Option<Fence>,
     /// Records that this plan kept.
     pub records: Vec<deployment::Record>,
 }
@@ -130,10 +133,13 @@ async fn carry_out(
         Step::StateMachine(step) => boxed(|| state_machine::remote::carry_out(&session.sfn, step)).await?,
         Step::RestApi(step) => {
             let prefix = known.arn_prefix.clone();
-            let id =
-                boxed(|| rest_api::remote::carry_out(&session.apigateway, step, |id| format!("{prefix}{id}"))).await?;
+            let (arn, fence) = (|id: &str| format!("{prefix}{id}"), known.fence.clone());
+            let id = boxed(|| rest_api::remote::carry_out(&session.apigateway, step, arn, fence.clone())).await?;
             known.rest_api_id = Some(id.clone());
             if let rest_api::Step::Create { .. } = step {
+                if let Some(fence) = fence {
+                    fence.made(&id).await;
+                }
                 // A new API has just its root; only AWS knows the root's id.
                 known.resources = boxed(|| route::remote::observe(&session.apigateway, &id)).await?.resources;
             }

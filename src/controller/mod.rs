@@ -7,6 +7,7 @@ mod brake;
 mod burst;
 mod changes;
 mod context;
+mod creation;
 mod finalizer;
 mod narrowing;
 mod outputs;

@@ -14,13 +14,11 @@ use super::backoff::jittered;
 use super::passes::Passes;
 use super::publish::{self, State};
 use super::steps::{
-    apply_problem, bound, crd_is_going, drifted, next, note_drift, recorded, report, session, takes_bindings,
+    apply_problem, bound, crd_is_going, drifted, next, note_drift, recorded, report, retains, session, takes_bindings,
 };
 use super::{Context, finalizer, narrowing, outputs};
 use crate::api::conditions::{POLICY_COMPLETE, reasons};
-use crate::api::{
-    ABANDON, DeletionPolicy, Drift, DriftPolicy, MachineType, PAUSED, StateMachine, StateMachineStatus, is_paused,
-};
+use crate::api::{ABANDON, Drift, DriftPolicy, MachineType, PAUSED, StateMachine, StateMachineStatus, is_paused};
 use crate::apply::{Known, apply};
 use crate::aws::{AwsError, Class, Session};
 use crate::identity::{Key, Ownership};
@@ -28,7 +26,7 @@ use crate::model::machine::{self, Observed};
 use crate::observe;
 use crate::problem::Problem;
 use crate::resolve;
-use crate::resources::{stage, state_machine};
+use crate::resources::{is_adopted, stage, state_machine};
 use crate::validate::several;
 use crate::validate::state_machine::{self as validate, Inference, ValidRole};
 use crate::world::World;
@@ -207,7 +205,8 @@ async fn delete(
     let session = session(context, &account, &place).await?;
     let owner = validate::owner(world, &account, object);
     let arn = state_machine::arn(place.partition, &place.region, &place.account_id, &validate::aws_name(object));
-    let retain = object.spec.deletion_policy == DeletionPolicy::Retain
+    let adopted = async || state_machine::remote::tags(&session.sfn, &arn).await.map(|tags| is_adopted(&tags));
+    let retain = retains(object.spec.deletion_policy, adopted).await?
         || crd_is_going(context, "statemachines.stepgate.dev").await?;
     if !retain {
         context.brake.pass(&account, &object.uid().unwrap_or_default())?;

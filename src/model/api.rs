@@ -3,6 +3,7 @@
 //! What is deployed counts, not what is written: a role may do what the routes want **and** what any stage still serves.
 //! So one pass widens roles, deploys and moves stages, and the next, which sees what is served then, narrows them.
 
+pub mod adopted;
 mod authorizers;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,7 +22,8 @@ use crate::resources::gateway_response::{self, GatewayResponses};
 use crate::resources::model::{self, Models};
 use crate::resources::rest_api::settings::Settings;
 use crate::resources::route::{self, At, Method};
-use crate::resources::{Step, account, log_group, request_validator, rest_api, role, stage};
+use crate::resources::{Step, account, is_adopted, log_group, request_validator, rest_api, role, stage};
+use crate::validate::adoption;
 use crate::validate::rest_api::ValidApi;
 use crate::validate::route::{ValidRoute, operation_name};
 use crate::validate::stage::ValidStage;
@@ -49,6 +51,8 @@ pub struct Observed {
     pub log_role: account::LogRole,
     /// Gateway responses, where there was a reason to read them.
     pub gateway_responses: Option<GatewayResponses>,
+    /// What is kept of an adopted API.
+    pub unmanaged: adopted::Unmanaged,
     /// Our deployments, where there was a reason to read them.
     pub deployments: Option<BTreeMap<i64, deployment::remote::Found>>,
 }
@@ -75,7 +79,8 @@ impl Api<'_> {
     fn in_use(&self, observed: &Observed) -> (BTreeSet<i64>, bool) {
         let mut unknown = false;
         let mut used = BTreeSet::new();
-        for id in observed.stages.values().flat_map(stage::Observed::deployments) {
+        let served = observed.stages.values().flat_map(stage::Observed::deployments);
+        for id in served.filter(|id| !observed.unmanaged.is_older(id)) {
             match self.records.iter().find(|record| record.deployment_id == id) {
                 Some(record) => {
                     used.insert(record.revision);
@@ -204,7 +209,10 @@ impl Api<'_> {
         for valid in ready {
             tree.insert(valid.at.clone(), route::Desired::Method(Box::new(valid.method.clone())));
         }
-        tree.extend(cors::preflights(&tree, self.attachment, &observed.tree));
+        let preflights = cors::preflights(&tree, self.attachment, &observed.tree);
+        let others = observed.unmanaged.kept_methods().filter(|at| !tree.contains_key(at));
+        let others: Vec<_> = others.map(|at| (at.clone(), route::Desired::Keep)).collect();
+        tree.extend(preflights.into_iter().chain(others));
         let serves_something = tree
             .iter()
             .any(|(at, wanted)| matches!(wanted, route::Desired::Method(_)) || observed.tree.methods.contains_key(at));
@@ -243,7 +251,7 @@ impl Api<'_> {
         let methods: Vec<_> = self.attachment.attached.values().map(|route| (&route.at, &route.method)).collect();
         let refused: Vec<_> = self.attachment.refused.keys().collect();
         let stages = (&self.valid.stages, self.valid.may_log(observed.log_role));
-        let api = rest_api::diff(&self.desired_api(), None).unwrap_or_default();
+        let api = vec![rest_api::creation(&self.desired_api(None))];
         let authorizers: Vec<_> = self.valid.authorizers.iter().map(|(name, it)| (name, &it.authorizer)).collect();
         let needs = (self.wanted_needs(), self.valid.revision_history_limit);
         content_hash(&(api, authorizers, methods, refused, stages, needs, self.beside_methods(self.models())))
@@ -258,6 +266,7 @@ impl Api<'_> {
             settings: (*settings != Settings::of("REGIONAL")).then_some(settings),
             authorizers: BTreeMap::new(),
             models: (!models.is_empty()).then_some(models),
+            alone: self.valid.removes_unmanaged(),
         }
     }
 
@@ -292,9 +301,13 @@ impl Api<'_> {
         models
     }
 
-    fn desired_api(&self) -> rest_api::Desired {
+    fn desired_api(&self, observed: Option<&rest_api::Observed>) -> rest_api::Desired {
+        let adoption = adoption::of_api(self.valid, observed);
+        // Dashboards and alarms know it by its name.
+        let kept = observed.filter(|api| is_adopted(&api.tags) || adoption.takes(&api.tags));
         rest_api::Desired {
-            name: self.valid.name.clone(),
+            name: kept.map_or_else(|| self.valid.name.clone(), |api| api.name.clone()),
+            adoption,
             description: self.valid.description.clone(),
             settings: self.valid.settings.clone(),
             owner: self.valid.owner.clone(),
@@ -373,7 +386,8 @@ impl Api<'_> {
         for (name, steps) in &roles.of {
             role_ids.insert(name, plan.chain(steps.iter().cloned().map(Step::Role), &[]));
         }
-        let api = rest_api::diff(&self.desired_api(), observed.api.as_ref())?;
+        let api = observed.api.as_ref();
+        let api = rest_api::diff(&self.desired_api(api), api)?;
         let api = plan.chain(api.into_iter().map(Step::RestApi), &[]);
 
         let tree = self.tree(observed);
@@ -459,7 +473,7 @@ impl Api<'_> {
         plan.chain(unused.map(Step::Authorizer), &all);
         let all: Vec<StepId> = (0..plan.len()).collect();
         plan.chain(roles.removal.into_iter().map(Step::Role), &all);
-        Ok(plan)
+        Ok(adopted::without_removals(plan, &observed.unmanaged))
     }
 
     /// Deployment, record, stages, and the pruning of old revisions.
@@ -471,7 +485,7 @@ impl Api<'_> {
         tree_ids: &[StepId],
         role_ids: &BTreeMap<&str, Vec<StepId>>,
     ) -> Result<(), Problem> {
-        let methods = route::result(tree, &observed.tree);
+        let methods = self.managed(route::result(tree, &observed.tree), observed);
         let authorizers = authorizers::named(&methods, &self.authorizers(observed), observed);
         let beside = self.beside_methods(self.resulting_models(observed, &methods));
         let hash = deployment::hash(&methods, &BesideMethods { authorizers, ..beside });
@@ -541,7 +555,7 @@ impl Api<'_> {
         };
         let desired: Vec<stage::Desired> = self.valid.stages.iter().map(desired_stage).collect();
         let mut stage_ids = Vec::new();
-        for steps in stage::diff(&desired, &observed.stages) {
+        for steps in stage::diff(&desired, &observed.unmanaged.managed_stages(&observed.stages)) {
             let deletes = matches!(steps[..], [stage::Step::Delete { .. }]);
             let mut after = if deletes { Vec::new() } else { serving_ids.clone() };
             let of = |name: &str| steps.iter().any(|step| step.stage() == name);
@@ -631,6 +645,7 @@ impl Api<'_> {
             roles: self.needs_of_newest(observed, tree),
             authorizers: !self.valid.authorizers.is_empty() || !observed.authorizers.named.is_empty(),
             models: !self.models().is_empty(),
+            before: self.before(observed),
         }
     }
 
@@ -712,6 +727,9 @@ fn desired_stage(
     }
 }
 
+/// Whose the method of an API without routes is: without `_`, so that no route can have it.
+const STUB: &str = "stepgate-no-routes";
+
 /// AWS refuses a deployment without methods, so that the last deleted route would stay live: an API without routes has
 /// this method, which serves nobody.
 fn stub() -> (At, Method) {
@@ -727,8 +745,7 @@ fn stub() -> (At, Method) {
         timeout_millis: route::DEFAULT_TIMEOUT_MILLIS,
     };
     let method = Method {
-        // Without `_`, so that no route can have it.
-        operation_name: "stepgate-no-routes".to_owned(),
+        operation_name: STUB.to_owned(),
         authorization: "AWS_IAM".to_owned(),
         authorizer: None,
         scopes: BTreeSet::new(),

@@ -1,5 +1,6 @@
 //! From objects and their references to values that everything after can rely on: `build` cannot fail.
 
+pub mod adoption;
 pub mod authorizer;
 mod cors;
 pub mod execution_role;

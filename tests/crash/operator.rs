@@ -209,7 +209,7 @@ impl<'a> Operator<'a> {
         let mut last = None;
         loop {
             let observed = async {
-                let api = rest_api::remote::find(&session.apigateway, &owner).await?.pop();
+                let api = rest_api::remote::find(&session.apigateway, &owner, &session.census).await?.pop();
                 let names = role::remote::names_under(&session.iam, &role_path(&owner, &place.region)).await?;
                 let roles = observe::roles(&session, names).await?;
                 let mut asked_for = object.spec.stages.iter().filter_map(|stage| stage.access_log.as_ref());

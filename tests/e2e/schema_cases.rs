@@ -355,6 +355,14 @@ fn apis() -> Vec<(&'static str, Value, &'static str)> {
             "spec.gatewayResponses[0].headers[0]: Invalid value: set exactly one of `value`, `path`, `query`, `header`, `context`",
         ),
         (
+            json!({"adoption": {"policy": "Adopt"}}),
+            "spec.adoption: Invalid value: set exactly one of `restApiId` and `name`",
+        ),
+        (
+            json!({"adoption": {"policy": "AdoptOrCreate", "restApiId": "a1"}}),
+            "spec.adoption: Invalid value: AWS chooses the ids of APIs: with `policy: AdoptOrCreate` say which one is meant by `name`",
+        ),
+        (
             json!({"revisionHistoryLimit": 101}),
             "spec.revisionHistoryLimit: Invalid value: 101: spec.revisionHistoryLimit in body should be less than or equal to 100",
         ),

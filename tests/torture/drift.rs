@@ -57,6 +57,8 @@ const EXCEPTIONS: &[(&str, Option<What>, &str)] = &[
     ("api/stages/*/createdDate", None, OWN),
     ("api/stages/*/lastUpdatedDate", None, OWN),
     ("api/deployments/*", Some(What::Deleted), "AWS refuses to delete what a stage serves"),
+    ("api/models/Empty", None, BUILT_IN),
+    ("api/models/Error", None, BUILT_IN),
     // Whose it is.
     ("role/tags", None, FOREIGN),
     ("machine/tags", None, FOREIGN),
@@ -74,6 +76,7 @@ const EXCEPTIONS: &[(&str, Option<What>, &str)] = &[
 ];
 
 const OWN: &str = "AWS's own: nobody can change it, or take it away";
+const BUILT_IN: &str = "AWS puts it into every API; no method of ours depends on what it says";
 const FOREIGN: &str = "without its owner tags it is another's, and left alone (OwnershipConflict)";
 const UNMANAGED: &str = "no manifest can ask for it yet";
 

@@ -38,6 +38,11 @@ impl Scene {
         dirs.map(|entry| entry.file_name().into_string().unwrap()).collect()
     }
 
+    /// No manifests.
+    pub fn nothing() -> Self {
+        Self { world: World::new(Cluster { name: "test".into(), uid: "uid".into() }) }
+    }
+
     pub fn example(name: &str) -> Self {
         Self::read(&examples().join(name), &examples().join(ACCOUNTS))
     }
