@@ -10,8 +10,8 @@ use crate::records::{RecordError, Records};
 use crate::resources::deployment::RecordStep;
 use crate::resources::stage::Serves;
 use crate::resources::{
-    Step, account, authorizer, deployment, gateway_response, log_group, managed_policy, model, request_validator,
-    rest_api, role, route, stage, state_machine,
+    Step, account, api_key, authorizer, deployment, gateway_response, log_group, managed_policy, model,
+    request_validator, rest_api, role, route, stage, state_machine, usage_plan,
 };
 use crate::tenancy::Place;
 
@@ -36,6 +36,21 @@ pub struct Known {
     pub fence: Option<Fence>,
     /// Records that this plan kept.
     pub records: Vec<deployment::Record>,
+    /// A usage plan and its keys.
+    pub usage_plan: UsagePlan,
+}
+
+/// What the steps of a usage plan need.
+#[derive(Clone, Debug, Default)]
+pub struct UsagePlan {
+    /// Its id.
+    pub id: Option<String>,
+    /// Ids of keys that were made, by name.
+    pub keys: BTreeMap<String, String>,
+    /// Values of keys that are to be made, by name.
+    pub values: api_key::Values,
+    /// ARN prefix: `arn:<partition>:apigateway:<region>::`.
+    pub arn_prefix: String,
 }
 
 impl Known {
@@ -45,6 +60,10 @@ impl Known {
         Self {
             arn_prefix: format!("arn:{partition}:apigateway:{region}::/restapis/"),
             log_group_prefix: format!("arn:{partition}:logs:{region}:{account_id}:log-group:"),
+            usage_plan: UsagePlan {
+                arn_prefix: format!("arn:{partition}:apigateway:{region}::"),
+                ..UsagePlan::default()
+            },
             ..Self::default()
         }
     }
@@ -205,6 +224,21 @@ async fn carry_out(
         Step::LogGroup(step) => {
             let prefix = &known.log_group_prefix;
             boxed(|| log_group::remote::carry_out(&session.logs, step, |name| format!("{prefix}{name}"))).await?;
+        }
+        Step::UsagePlan(step) => {
+            let UsagePlan { id, keys, arn_prefix, .. } = &mut known.usage_plan;
+            let plan = id.clone().unwrap_or_default();
+            let made = usage_plan::remote::Made { plan: &plan, keys };
+            let arn = |id: &str| format!("{arn_prefix}/usageplans/{id}");
+            *id = Some(boxed(|| usage_plan::remote::carry_out(&session.apigateway, step, made, arn)).await?);
+        }
+        Step::ApiKey(step) => {
+            let UsagePlan { keys, values, arn_prefix, .. } = &mut known.usage_plan;
+            let arn = |id: &str| format!("{arn_prefix}/apikeys/{id}");
+            let id = boxed(|| api_key::remote::carry_out(&session.apigateway, step, values, arn)).await?;
+            if let api_key::Step::Create { name, .. } = step {
+                keys.insert(name.clone(), id);
+            }
         }
         Step::Account(step) => boxed(|| account::remote::carry_out(&session.apigateway, step)).await?,
     }

@@ -1,6 +1,8 @@
 //! Reads AWS and plans: the way from valid manifests to a plan, which a reconcile and `stepgate plan` share, so that a
 //! dry run cannot drift from the real one.
 
+mod usage_plan;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -14,7 +16,7 @@ use crate::aws::{AwsError, Class, Session};
 use crate::identity::{Key, Owner, Ownership, log_group_prefix, role_path};
 use crate::model::api::{self as api_model, adopted::Unmanaged};
 use crate::model::attach::{Attachment, attach};
-use crate::model::execution_role::{self, Mark};
+use crate::model::execution_role::{self, ManagedRole, Mark};
 use crate::model::machine::{self, Machine, Older};
 use crate::plan::{Plan, Planned};
 use crate::problem::Problem;
@@ -28,6 +30,7 @@ use crate::validate::adoption;
 use crate::validate::rest_api::ValidApi;
 use crate::validate::route::{Refusal, ValidRoute, operation_name};
 use crate::validate::stage::ValidStage;
+pub use usage_plan::{UsagePlanLook, UsagePlanSeen, usage_plan_for_deletion};
 
 /// A StateMachine's AWS objects as they are, and the plan from there. A check that finds nothing to do costs one
 /// Describe and the managed role's reads; the machine's tags are read before every change, and once at the beginning. Running executions
@@ -38,7 +41,6 @@ use crate::validate::stage::ValidStage;
 pub async fn state_machine(
     session: &Session,
     wanted: &Machine,
-    owner: &Owner,
     place: &Place,
     status: &StateMachineStatus,
     now: Timestamp,
@@ -51,16 +53,16 @@ pub async fn state_machine(
         || status.common.conditions.iter().any(|condition| condition.type_ == POLICY_NARROWING_PENDING);
     if wanted.role.is_some() || had_other_role {
         let parts = wanted.role.as_ref().map(|role| role.part_arns(place)).unwrap_or_default();
-        observed.role = execution_role(session, owner, place, parts, false).await?;
-        if let (Some(Mark::Since(since)), Some(_)) = (observed.role.mark(), &observed.machine) {
+        observed.role = execution_role(session, &wanted.managed, place, parts, false).await?;
+        if let (Some(Mark::Since(since)), Some(_)) = (wanted.managed.mark(&observed.role), &observed.machine) {
             observed.older = older(session, wanted, since, now).await?;
         }
     }
-    let planned = wanted.plan(&observed, owner, place, now)?;
+    let planned = wanted.plan(&observed, place, now)?;
     let first_look = status.state_machine_arn.is_none();
     if observed.machine.is_some() && (first_look || !planned.plan.is_empty()) {
         observed.tags = Some(state_machine::remote::tags(&session.sfn, &wanted.machine.arn).await?);
-        let planned = wanted.plan(&observed, owner, place, now)?;
+        let planned = wanted.plan(&observed, place, now)?;
         return Ok((observed, planned));
     }
     Ok((observed, planned))
@@ -89,19 +91,22 @@ async fn older(session: &Session, wanted: &Machine, since: Timestamp, now: Times
 /// What AWS answers.
 pub async fn execution_role(
     session: &Session,
-    owner: &Owner,
+    managed: &ManagedRole,
     place: &Place,
     mut parts: BTreeSet<String>,
     all: bool,
 ) -> Result<execution_role::Observed, AwsError> {
-    let role = role::remote::observe(&session.iam, &machine::role_of(owner, &place.region)).await?;
-    let path = role_path(owner, &place.region);
+    let ManagedRole { name, path, share, .. } = managed;
+    let role = role::remote::observe(&session.iam, name, share.as_deref()).await?;
+    if share.is_some() {
+        return Ok(execution_role::Observed { role, ..execution_role::Observed::default() });
+    }
     let ours = format!("arn:{}:iam::{}:policy{path}", place.partition, place.account_id);
     if let Some(role) = &role {
         parts.extend(role.managed_policies.iter().filter(|arn| arn.starts_with(&ours)).cloned());
     }
     if all || role.as_ref().is_some_and(execution_role::Observed::has_policies) {
-        parts.extend(managed_policy::remote::arns_under(&session.iam, &path).await?);
+        parts.extend(managed_policy::remote::arns_under(&session.iam, path).await?);
     }
     let mut found = execution_role::Observed { role, ..execution_role::Observed::default() };
     for arn in parts {
@@ -483,7 +488,7 @@ pub async fn roles(
 ) -> Result<BTreeMap<String, Option<role::Observed>>, Problem> {
     let mut roles = BTreeMap::new();
     for name in names {
-        let found = role::remote::observe(&session.iam, &name).await?;
+        let found = role::remote::observe(&session.iam, &name, None).await?;
         roles.insert(name, found);
     }
     Ok(roles)

@@ -3,16 +3,19 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::{Api, Client, Resource, ResourceExt};
 
-use crate::api::{APIRoute, RestAPI, StateMachine};
+use secrecy::SecretString;
+
+use crate::api::{APIRoute, RestAPI, SecretKeyRef, StateMachine, UsagePlan};
 use crate::controller::{Context, Stores};
 use crate::identity::Key;
 use crate::validate;
-use crate::world::World;
+use crate::world::{self, World};
 
-fn empty(context: &Context) -> World {
+/// Just the accounts.
+pub fn accounts(context: &Context) -> World {
     let mut world = World::new(context.cluster.clone());
     world.accounts = context.stores.accounts.state();
     world
@@ -40,7 +43,7 @@ fn named_after(machine: &StateMachine) -> Option<String> {
 /// # Errors
 /// What Kubernetes answers.
 pub async fn state_machine(context: &Context, machine: &StateMachine) -> Result<World, kube::Error> {
-    let mut world = empty(context);
+    let mut world = accounts(context);
     let namespace = machine.namespace().unwrap_or_default();
     let (machines, config_maps) = validate::state_machine::references(machine);
     if validate::state_machine::starts_machines(machine) {
@@ -62,7 +65,7 @@ pub async fn state_machine(context: &Context, machine: &StateMachine) -> Result<
 
 /// A RestAPI's routes, the machines that they target, and its records.
 pub fn rest_api(context: &Context, api: &Arc<RestAPI>) -> World {
-    let mut world = empty(context);
+    let mut world = accounts(context);
     let key = Key::of(&**api);
     let routes = context.stores.routes_of(&key);
     add_machines(&mut world, &context.stores, routes.iter().flat_map(|route| validate::route::references(route)));
@@ -78,6 +81,45 @@ pub fn rest_api(context: &Context, api: &Arc<RestAPI>) -> World {
     world.records = context.stores.records_of(api);
     world.apis.insert(key, Arc::clone(api));
     world
+}
+
+/// What a UsagePlan refers to: RestAPIs, the other plans of its namespace, and of its Secrets just the keys that it names.
+///
+/// # Errors
+/// What Kubernetes answers.
+pub async fn usage_plan(context: &Context, plan: &UsagePlan) -> Result<World, kube::Error> {
+    let mut world = accounts(context);
+    let namespace = plan.namespace().unwrap_or_default();
+    for key in validate::usage_plan::apis(plan) {
+        if let Some(api) = Stores::get(&context.stores.apis, &key) {
+            world.apis.insert(key, api);
+        }
+    }
+    let plans = context.stores.plans.state().into_iter();
+    let here = plans.filter(|other| other.namespace().as_deref() == Some(namespace.as_str()));
+    world.plans = here.map(|plan| (Key::of(&*plan), plan)).collect();
+    let named = validate::usage_plan::secrets(plan);
+    for name in named.iter().map(|reference| &reference.name).collect::<BTreeSet<_>>() {
+        let api: Api<Secret> = Api::namespaced(context.client.clone(), &namespace);
+        if let Some(found) = api.get_opt(name).await? {
+            world.secrets.insert(Key::new(&namespace, name), read(found, &named));
+        }
+    }
+    world.namespaces = context.stores.labels([namespace]);
+    Ok(world)
+}
+
+/// Of a Secret, the values that are named; what is no text is not one that AWS takes either.
+pub fn read(secret: Secret, named: &BTreeSet<SecretKeyRef>) -> world::Secret {
+    let name = secret.name_any();
+    let owners = secret.owner_references().iter().map(|owner| owner.uid.clone()).collect();
+    let version = format!("{}/{}", secret.uid().unwrap_or_default(), secret.resource_version().unwrap_or_default());
+    let is_named = |key: &String| named.contains(&SecretKeyRef { name: name.clone(), key: key.clone() });
+    let data = secret.data.unwrap_or_default().into_iter().filter(|(key, _)| is_named(key));
+    let text = secret.string_data.unwrap_or_default().into_iter().filter(|(key, _)| is_named(key));
+    let values = data.map(|(key, value)| (key, String::from_utf8_lossy(&value.0).into_owned())).chain(text);
+    let values = values.map(|(key, value)| (key, SecretString::from(value))).collect();
+    world::Secret { version, owners, values }
 }
 
 /// The RestAPI that a route names.

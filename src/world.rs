@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::api::{APIRoute, AWSAccount, RestAPI, StateMachine};
+use secrecy::SecretString;
+
+use crate::api::{APIRoute, AWSAccount, RestAPI, StateMachine, UsagePlan};
 use crate::identity::{Cluster, Key, Owner};
 use crate::resources::deployment::Record;
 use crate::tenancy::NamespaceLabels;
@@ -26,8 +28,23 @@ pub struct World {
     pub routes: BTreeMap<Key, Arc<APIRoute>>,
     /// The `data` of ConfigMaps that are referred to.
     pub config_maps: BTreeMap<Key, BTreeMap<String, String>>,
+    /// UsagePlans concerned.
+    pub plans: BTreeMap<Key, Arc<UsagePlan>>,
+    /// Secrets that are referred to.
+    pub secrets: BTreeMap<Key, Secret>,
     /// The revisions on record of the RestAPI concerned.
     pub records: Vec<Record>,
+}
+
+/// What is read of a Secret: only the keys that are referred to. Its values can't be printed.
+#[derive(Clone, Debug, Default)]
+pub struct Secret {
+    /// Which version of it this is.
+    pub version: String,
+    /// UIDs of its owners.
+    pub owners: Vec<String>,
+    /// Values by key.
+    pub values: BTreeMap<String, SecretString>,
 }
 
 impl World {
@@ -46,6 +63,8 @@ impl World {
             apis: BTreeMap::new(),
             routes: BTreeMap::new(),
             config_maps: BTreeMap::new(),
+            plans: BTreeMap::new(),
+            secrets: BTreeMap::new(),
             records: Vec::new(),
         }
     }

@@ -467,13 +467,14 @@ fn rules(role: &Value) -> BTreeSet<String> {
 fn the_operator_may_do_just_this() {
     let Some(helm) = Helm::find() else { return };
     let documents = helm.template(&[]);
-    let crds = "[awsaccounts.stepgate.dev,statemachines.stepgate.dev,restapis.stepgate.dev,apiroutes.stepgate.dev]";
+    let crds = "[awsaccounts.stepgate.dev,statemachines.stepgate.dev,restapis.stepgate.dev,apiroutes.stepgate.dev,usageplans.stepgate.dev]";
     assert_eq!(
         rules(one(&documents, "ClusterRole", "stepgate")),
         [
             "/configmaps: create,patch".to_owned(),
             "/configmaps: get,list,watch".to_owned(),
             "/namespaces: get,list,watch".to_owned(),
+            "/secrets: get,list,watch,create,patch".to_owned(),
             format!("apiextensions.k8s.io/customresourcedefinitions{crds}: get"),
             "apps/controllerrevisions: get,list,watch,create,delete".to_owned(),
             "events.k8s.io/events: create,patch".to_owned(),
@@ -487,6 +488,8 @@ fn the_operator_may_do_just_this() {
             "stepgate.dev/restapis: get".to_owned(),
             "stepgate.dev/statemachines/status: patch".to_owned(),
             "stepgate.dev/statemachines: list,watch,patch".to_owned(),
+            "stepgate.dev/usageplans/status: patch".to_owned(),
+            "stepgate.dev/usageplans: list,watch,patch".to_owned(),
         ]
         .into()
     );
@@ -551,6 +554,13 @@ const USES: &[(&str, &[&str], &str, &str)] = &[
     ("stepgate.dev/statemachines", &["list", "watch"], "src/controller/run.rs", "writers.machines, &stores"),
     ("stepgate.dev/statemachines", &["patch"], "src/controller/state_machine.rs", "finalizer::add("),
     ("stepgate.dev/statemachines/status", &["patch"], "src/controller/state_machine.rs", "publish::write("),
+    ("stepgate.dev/usageplans", &["list", "watch"], "src/controller/run.rs", "writers.plans, &stores"),
+    ("stepgate.dev/usageplans", &["patch"], "src/controller/usage_plan.rs", "finalizer::add("),
+    ("stepgate.dev/usageplans/status", &["patch"], "src/controller/usage_plan.rs", "publish::write("),
+    ("/secrets", &["get"], "src/resolve.rs", "let api: Api<Secret>"),
+    ("/secrets", &["list", "watch"], "src/controller/run.rs", "writers.secrets, &stores"),
+    ("/secrets", &["create"], "src/controller/generated.rs", "api.create(&PostParams::default(), &empty)"),
+    ("/secrets", &["patch"], "src/controller/generated.rs", "Patch::Merge(&wanted)"),
     // kube-lease-manager reads, makes and patches it.
     ("coordination.k8s.io/leases", &["create"], "src/runtime/leader.rs", "LeaseManagerBuilder"),
     ("coordination.k8s.io/leases", &["get", "patch"], "src/runtime/leader.rs", "LeaseManagerBuilder"),
@@ -668,6 +678,7 @@ fn values_reach_their_place() {
     let off = helm.template(&[
         r#"deletionProtection={"enabled":false}"#,
         r#"configMapProtection={"enabled":false}"#,
+        r#"secrets={"enabled":false}"#,
         r#"statusProtection={"enabled":false}"#,
         r#"serviceAccount={"create":false,"name":"mine"}"#,
         r#"metrics={"service":{"enabled":false}}"#,
@@ -676,6 +687,7 @@ fn values_reach_their_place() {
         ["ServiceAccount", "Service", "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"]
             .contains(&document["kind"].as_str().unwrap())
     }));
+    assert!(rules(one(&off, "ClusterRole", "stepgate")).iter().all(|rule| !rule.starts_with("/secrets")));
     assert_eq!(one(&off, "ClusterRoleBinding", "stepgate")["subjects"][0]["name"], "mine");
 }
 

@@ -336,8 +336,8 @@ fn crds_are_four_documents() {
     assert_eq!((run.code, run.err.as_str()), (0, ""));
     let documents: Vec<Value> = serde_saphyr::from_multiple(&run.out).unwrap();
     let names: Vec<&str> = documents.iter().map(|crd| crd["metadata"]["name"].as_str().unwrap()).collect();
-    let kinds =
-        ["apiroutes", "awsaccounts", "restapis", "statemachines"].map(|plural| format!("{plural}.stepgate.dev"));
+    let kinds = ["apiroutes", "awsaccounts", "restapis", "statemachines", "usageplans"]
+        .map(|plural| format!("{plural}.stepgate.dev"));
     let mut sorted = names.clone();
     sorted.sort_unstable();
     assert_eq!(sorted, kinds);

@@ -83,6 +83,16 @@ const API_TAGS: &str =
     "arn:aws:apigateway:eu-central-1::/tags/arn%3Aaws%3Aapigateway%3Aeu-central-1%3A%3A%2Frestapis%2Fa1b2c3";
 
 const STAGE_TAGS: &str = "arn:aws:apigateway:eu-central-1::/tags/arn%3Aaws%3Aapigateway%3Aeu-central-1%3A%3A%2Frestapis%2Fa1b2c3%2Fstages%2Fprod";
+const PLANS: &str = "arn:aws:apigateway:eu-central-1::/usageplans";
+const PLAN: &str = "arn:aws:apigateway:eu-central-1::/usageplans/a1b2c3";
+const PLAN_KEYS: &str = "arn:aws:apigateway:eu-central-1::/usageplans/a1b2c3/keys";
+const PLAN_KEY: &str = "arn:aws:apigateway:eu-central-1::/usageplans/a1b2c3/keys/d4e5f6";
+const PLAN_TAGS: &str =
+    "arn:aws:apigateway:eu-central-1::/tags/arn%3Aaws%3Aapigateway%3Aeu-central-1%3A%3A%2Fusageplans%2Fa1b2c3";
+const KEYS: &str = "arn:aws:apigateway:eu-central-1::/apikeys";
+const KEY: &str = "arn:aws:apigateway:eu-central-1::/apikeys/d4e5f6";
+const KEY_TAGS: &str =
+    "arn:aws:apigateway:eu-central-1::/tags/arn%3Aaws%3Aapigateway%3Aeu-central-1%3A%3A%2Fapikeys%2Fd4e5f6";
 const API_ACCOUNT: &str = "arn:aws:apigateway:eu-central-1::/account";
 const LOG_ROLE: &str = "arn:aws:iam::111122223333:role/service-role/APIGatewayLogs";
 const LOG_GROUP: &str = "arn:aws:logs:eu-central-1:111122223333:log-group:/stepgate/0123456789abcdef/shop/orders/prod";
@@ -145,6 +155,10 @@ const OPERATIONS: &[(&str, &[Need])] = &[
             Released("apigateway:PATCH"),
             ApiTags("apigateway:PUT"),
             Read("apigateway:PUT", STAGE_TAGS),
+            Own("apigateway:PATCH", PLAN),
+            Read("apigateway:PUT", PLAN_TAGS),
+            Own("apigateway:PATCH", KEY),
+            Read("apigateway:PUT", KEY_TAGS),
             Own("logs:TagResource", LOG_GROUP),
             New("logs:TagResource", LOG_GROUP),
         ],
@@ -156,6 +170,8 @@ const OPERATIONS: &[(&str, &[Need])] = &[
             Own("apigateway:PATCH", API),
             ApiTags("apigateway:DELETE"),
             Read("apigateway:DELETE", STAGE_TAGS),
+            Read("apigateway:DELETE", PLAN_TAGS),
+            Read("apigateway:DELETE", KEY_TAGS),
             Own("logs:UntagResource", LOG_GROUP),
         ],
     ),
@@ -282,6 +298,19 @@ const OPERATIONS: &[(&str, &[Need])] = &[
     ("update_account", &[Read("apigateway:PATCH", API_ACCOUNT), Pass(LOG_ROLE, "apigateway.amazonaws.com")]),
     ("update_stage", &[Own("apigateway:PATCH", API)]),
     ("delete_stage", &[Own("apigateway:DELETE", API)]),
+    ("get_usage_plans", &[Read("apigateway:GET", PLANS)]),
+    ("get_usage_plan", &[Read("apigateway:GET", PLAN)]),
+    ("create_usage_plan", &[New("apigateway:POST", PLANS), Read("apigateway:PUT", PLAN_TAGS)]),
+    ("update_usage_plan", &[Own("apigateway:PATCH", PLAN)]),
+    ("delete_usage_plan", &[Own("apigateway:DELETE", PLAN)]),
+    ("get_usage_plan_keys", &[Read("apigateway:GET", PLAN_KEYS)]),
+    ("create_usage_plan_key", &[Own("apigateway:POST", PLAN_KEYS)]),
+    ("delete_usage_plan_key", &[Own("apigateway:DELETE", PLAN_KEY)]),
+    ("get_api_keys", &[Read("apigateway:GET", KEYS)]),
+    ("get_api_key", &[Read("apigateway:GET", KEY)]),
+    ("create_api_key", &[New("apigateway:POST", KEYS), Read("apigateway:PUT", KEY_TAGS)]),
+    ("update_api_key", &[Own("apigateway:PATCH", KEY)]),
+    ("delete_api_key", &[Own("apigateway:DELETE", KEY)]),
 ];
 
 /// Method names that look like operations and are none.

@@ -9,7 +9,12 @@ use regex::Regex;
 use serde_json::Value;
 
 /// The kinds whose fields become properties of AWS objects; an AWSAccount only grants.
-const CRDS: &[(&str, &str)] = &[("RestAPI", "restapis"), ("APIRoute", "apiroutes"), ("StateMachine", "statemachines")];
+const CRDS: &[(&str, &str)] = &[
+    ("RestAPI", "restapis"),
+    ("APIRoute", "apiroutes"),
+    ("StateMachine", "statemachines"),
+    ("UsagePlan", "usageplans"),
+];
 
 /// A row of the table.
 struct Row {

@@ -66,9 +66,10 @@ pub struct ConfigMapKeyRef {
 }
 
 /// What becomes of the AWS objects when the Kubernetes object is deleted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum DeletionPolicy {
     /// They are deleted, and deletion waits for it.
+    #[default]
     Delete,
     /// They stay, and their owner tags become a released-from tag.
     Retain,

@@ -23,6 +23,7 @@ mod route_request;
 mod route_response;
 mod stage;
 mod state_machine;
+mod usage_plan;
 
 pub use adoption::*;
 pub use api_route::*;
@@ -40,6 +41,7 @@ pub use route_request::*;
 pub use route_response::*;
 pub use stage::*;
 pub use state_machine::*;
+pub use usage_plan::*;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::CustomResourceExt;
@@ -74,7 +76,7 @@ pub const ABANDON: &str = "stepgate.dev/abandon";
 
 /// The CRDs of all kinds, as `stepgate crds` prints them.
 pub fn crds() -> Vec<CustomResourceDefinition> {
-    let mut crds = vec![AWSAccount::crd(), StateMachine::crd(), RestAPI::crd(), APIRoute::crd()];
+    let mut crds = vec![AWSAccount::crd(), StateMachine::crd(), RestAPI::crd(), APIRoute::crd(), UsagePlan::crd()];
     for crd in &mut crds {
         for version in &mut crd.spec.versions {
             if let Some(schema) = version.schema.as_mut().and_then(|s| s.open_api_v3_schema.as_mut())

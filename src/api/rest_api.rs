@@ -5,8 +5,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Action, ApiAdoption, ApiKeySource, Authorization, Authorizer, Binding, CommonStatus, Cors, DeletionPolicy, Drift,
-    DriftPolicy, Endpoint, GatewayResponse, LocalReference, Method, Model, Namespaces, Outputs, Stage, StageStatus,
+    Action, AllowedUsagePlans, ApiAdoption, ApiKeySource, Authorization, Authorizer, Binding, CommonStatus, Cors,
+    DeletionPolicy, Drift, DriftPolicy, Endpoint, GatewayResponse, LocalReference, Method, Model, Namespaces, Outputs,
+    Stage, StageStatus,
 };
 
 /// One API Gateway REST API that many APIRoutes share, from several namespaces.
@@ -57,6 +58,9 @@ pub struct RestAPISpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 100), extend("x-kubernetes-list-type" = "atomic"))]
     pub allowed_routes: Option<Vec<RouteGrant>>,
+    /// Whose UsagePlans may name its stages; absent: those of this namespace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allowed_usage_plans: Option<AllowedUsagePlans>,
     /// What decides whether callers may, for routes to name in `authorization`; API Gateway takes 10.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 10))]

@@ -35,7 +35,8 @@ use super::{
 #[x_kube(
     validation = Rule::new("has(self.definition) != has(self.definitionFrom)").message("set exactly one of `definition` and `definitionFrom`"),
     validation = Rule::new("has(self.name) == has(oldSelf.name) && (!has(self.name) || self.name == oldSelf.name)").message("name is immutable: AWS cannot rename a state machine; create another StateMachine"),
-    validation = Rule::new("self.type == oldSelf.type").message("type is immutable: AWS cannot change the type of a state machine; create another StateMachine")
+    validation = Rule::new("self.type == oldSelf.type").message("type is immutable: AWS cannot change the type of a state machine; create another StateMachine"),
+    validation = Rule::new("(has(self.executionRole) ? self.executionRole.scope : 'Machine') == (has(oldSelf.executionRole) ? oldSelf.executionRole.scope : 'Machine')").message("executionRole.scope is immutable: create another StateMachine")
 )]
 pub struct StateMachineSpec {
     /// STANDARD or EXPRESS.
@@ -151,12 +152,16 @@ pub struct Substitution {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("!has(self.arn) || (!has(self.inferred) && !has(self.statements) && !has(self.managedPolicyArns))").message("`arn` names an existing role: `inferred`, `statements` and `managedPolicyArns` belong to a managed one, so leave one or the other out"))]
+#[x_kube(validation = Rule::new("self.scope == 'Machine' || (!has(self.arn) && !has(self.managedPolicyArns))").message("with `scope: Namespace` the role is shared and managed: leave out `arn` and `managedPolicyArns`, or the scope"))]
 pub struct ExecutionRole {
     /// An existing role that the tenant's `executionRoleArns` admit; the built-ins `${AWS::AccountId}`, `${AWS::Region}`, `${AWS::Partition}` may stand in it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 2048))]
     #[x_kube(validation = Rule::new(r##"self.matches(r"^arn:(aws[a-z-]*|\$\{AWS::Partition\}):iam::([0-9]{12}|\$\{AWS::AccountId\}):role/.+$")"##).message("write the ARN of a role: arn:aws:iam::ACCOUNT:role/NAME (the built-ins ${AWS::Partition} and ${AWS::AccountId} may stand in it)"))]
     pub arn: Option<String>,
+    /// Whom the managed role serves. It can't be changed.
+    #[serde(default)]
+    pub scope: RoleScope,
     /// Whether the managed role gets the permissions that the definition is seen to need; absent: true.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inferred: Option<bool>,
@@ -169,6 +174,16 @@ pub struct ExecutionRole {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 64), extend("x-kubernetes-list-type" = "atomic"))]
     pub statements: Option<Vec<PolicyStatement>>,
+}
+
+/// Whom a managed execution role serves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum RoleScope {
+    /// This machine alone.
+    #[default]
+    Machine,
+    /// All machines of the namespace that ask for it: each may do what any of them may. It spares roles, of which an account has 1,000.
+    Namespace,
 }
 
 /// Who may target a machine.

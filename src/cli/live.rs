@@ -6,18 +6,18 @@ use std::sync::Arc;
 
 use anyhow::{Context, anyhow};
 use k8s_openapi::api::apps::v1::ControllerRevision;
-use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
 use kube::api::ListParams;
 use kube::core::NamespaceResourceScope;
 use kube::{Api, Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 
 use super::manifests::Manifests;
-use crate::api::{APIRoute, AWSAccount, RestAPI, StateMachine};
+use crate::api::{APIRoute, AWSAccount, RestAPI, StateMachine, UsagePlan};
 use crate::identity::{Cluster, Key};
 use crate::problem::kubernetes_says;
 use crate::resources::deployment::Record;
-use crate::validate::{route, state_machine};
+use crate::validate::{route, state_machine, usage_plan};
 use crate::world::World;
 use crate::{records, resolve};
 
@@ -73,8 +73,10 @@ pub async fn world(client: &Client, cluster_name: &str, manifests: &Manifests) -
         world.machines.extend(found.into_iter().map(|machine| (Key::of(&machine), Arc::new(machine))));
     }
 
+    usage_plans(client, manifests, &mut world).await?;
     let keys = machines.iter().chain(&apis).chain(world.routes.keys());
     let own = manifests.routes.iter().filter_map(ResourceExt::namespace);
+    let own = own.chain(manifests.plans.iter().filter_map(ResourceExt::namespace));
     let named = world.machines.values().map(|machine| &**machine).chain(&manifests.machines);
     let named_after = named.filter_map(|machine| state_machine::generated_for(machine.spec.name.as_deref()?));
     let after = named_after.map(str::to_owned).collect::<Vec<_>>();
@@ -84,6 +86,30 @@ pub async fn world(client: &Client, cluster_name: &str, manifests: &Manifests) -
         }
     }
     Ok(world)
+}
+
+/// What UsagePlans refer to.
+async fn usage_plans(client: &Client, manifests: &Manifests, world: &mut World) -> anyhow::Result<()> {
+    for key in manifests.plans.iter().flat_map(usage_plan::apis) {
+        if let Some(api) = get::<RestAPI>(&namespaced(client, &key), &key.name).await? {
+            world.apis.insert(key, Arc::new(api));
+        }
+    }
+    let here: BTreeSet<String> = manifests.plans.iter().filter_map(ResourceExt::namespace).collect();
+    for namespace in here {
+        let found = list(&Api::<UsagePlan>::namespaced(client.clone(), &namespace), "").await?;
+        world.plans.extend(found.into_iter().map(|plan| (Key::of(&plan), Arc::new(plan))));
+    }
+    for plan in &manifests.plans {
+        let named = usage_plan::secrets(plan);
+        for reference in &named {
+            let key = Key::new(plan.namespace().unwrap_or_default(), &reference.name);
+            if let Some(found) = get::<Secret>(&namespaced(client, &key), &key.name).await? {
+                world.secrets.insert(key, resolve::read(found, &named));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The revisions on record of a RestAPI.

@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
 use kube::ResourceExt;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::api::{APIRoute, AWSAccount, GROUP, PAUSED, RestAPI, StateMachine};
+use crate::api::{APIRoute, AWSAccount, GROUP, PAUSED, RestAPI, StateMachine, UsagePlan};
 use crate::identity::{Cluster, Key};
-use crate::resolve::api_of;
+use crate::resolve::{self, api_of};
 use crate::validate;
 use crate::world::World;
 
@@ -28,7 +28,10 @@ pub struct Manifests {
     pub apis: Vec<RestAPI>,
     /// APIRoutes.
     pub routes: Vec<APIRoute>,
+    /// UsagePlans.
+    pub plans: Vec<UsagePlan>,
     config_maps: Vec<ConfigMap>,
+    secrets: Vec<Secret>,
     namespaces: Vec<Namespace>,
 }
 
@@ -96,12 +99,15 @@ impl Manifests {
         }
         match (version.as_str(), kind.as_str()) {
             ("v1", "Namespace") => self.namespaces.push(object(document)?),
+            // What is wrong with one is not ours to say: the words might repeat what is in it.
+            ("v1", "Secret") => self.secrets.extend(namespaced(document).ok()),
             ("v1", "ConfigMap") => self.config_maps.push(object(document)?),
             (version, kind) if version.split('/').next() == Some(GROUP) => match kind {
                 "AWSAccount" => self.accounts.push(object(document)?),
                 "StateMachine" => self.machines.push(namespaced(document)?),
                 "RestAPI" => self.apis.push(namespaced(document)?),
                 "APIRoute" => self.routes.push(namespaced(document)?),
+                "UsagePlan" => self.plans.push(namespaced(document)?),
                 other => bail!("{GROUP} has no kind {other}"),
             },
             // Others' kinds are none of ours.
@@ -128,12 +134,18 @@ impl Manifests {
             world.config_maps.insert(Key::of(config_map), config_map.data.clone().unwrap_or_default());
         }
         let keys = self.machines.iter().map(Key::of).chain(self.apis.iter().map(Key::of));
+        let keys = keys.chain(self.plans.iter().map(Key::of));
         for key in keys.chain(self.routes.iter().map(Key::of)) {
             // The API server gives every namespace this label.
             let label = ("kubernetes.io/metadata.name".to_owned(), key.namespace.clone());
             world.namespaces.entry(key.namespace).or_default().extend([label]);
         }
         self.apis.iter().for_each(|api| lay_over(&mut world.apis, api));
+        self.plans.iter().for_each(|plan| lay_over(&mut world.plans, plan));
+        for secret in &self.secrets {
+            let named = self.plans.iter().flat_map(validate::usage_plan::secrets).collect();
+            world.secrets.insert(Key::of(secret), resolve::read(secret.clone(), &named));
+        }
         self.routes.iter().for_each(|route| lay_over(&mut world.routes, route));
         self.machines.iter().for_each(|machine| lay_over(&mut world.machines, machine));
         for machine in &self.machines {

@@ -11,18 +11,18 @@ use serde_json::{Value, json};
 
 use super::{live, manifests};
 use crate::api::conditions::reasons;
-use crate::api::{PAUSED, RestAPI, StateMachine, is_paused};
+use crate::api::{PAUSED, RestAPI, StateMachine, UsagePlan, is_paused};
 use crate::aws::{Session, Sessions};
 use crate::identity::Key;
 use crate::model::machine;
-use crate::observe::{self, Proof, Survey, Surveyed};
+use crate::observe::{self, Proof, Survey, Surveyed, UsagePlanLook};
 use crate::plan::Plan;
-use crate::problem::Problem;
+use crate::problem::{Kind, Problem};
 use crate::resolve;
 use crate::resources::Step;
 use crate::tenancy::{Admission, Place};
 use crate::validate::route::Refusal;
-use crate::validate::{rest_api, route, state_machine};
+use crate::validate::{rest_api, route, state_machine, usage_plan};
 use crate::world::World;
 
 /// Plans.
@@ -54,6 +54,23 @@ pub async fn run(args: &super::Inputs) -> anyhow::Result<ExitCode> {
                         false => problems.push((name, problem)),
                     }
                 }
+            }
+            Err(problem) => problems.push((object.name, problem)),
+        }
+    }
+    for key in manifests.plans.iter().map(Key::of) {
+        let Some(plan) = cluster.world.plans.get(&key) else { continue };
+        let object = Object::new(format!("UsagePlan {key}"), &**plan);
+        match cluster.plan_usage_plan(plan).await {
+            Ok((plan, found)) => {
+                for problem in found {
+                    match problem.kind {
+                        Kind::Stalled => problems.push((object.name.clone(), problem)),
+                        // What it waits for may be among the manifests.
+                        Kind::Waiting => eprintln!("note: {}: {problem}", object.name),
+                    }
+                }
+                plans.push((object, plan));
             }
             Err(problem) => problems.push((object.name, problem)),
         }
@@ -114,7 +131,7 @@ impl Cluster {
         let status = live.and_then(|live| live.status.clone()).unwrap_or_default();
         let wanted = machine::build(&valid);
         let now = Timestamp::now();
-        let (_, planned) = observe::state_machine(&session, &wanted, &valid.owner, &place, &status, now).await?;
+        let (_, planned) = observe::state_machine(&session, &wanted, &place, &status, now).await?;
         Ok(planned.plan)
     }
 
@@ -149,6 +166,24 @@ impl Cluster {
             settles_in: &|_| Duration::ZERO,
         };
         survey.run().await
+    }
+
+    /// The plan, and what keeps some of its keys and stages from being had.
+    async fn plan_usage_plan(&self, object: &UsagePlan) -> Result<(Plan<Step>, Vec<Problem>), Problem> {
+        let mut world = self.world.clone();
+        for (key, api) in &mut world.apis {
+            // What the manifests do not say: which API in AWS it is.
+            Arc::make_mut(api).status = self.live.apis.get(key).and_then(|live| live.status.clone());
+        }
+        let (admission, place) = usage_plan::place(&world, object)?;
+        let mut valid = usage_plan::validate(&world, object)?;
+        let session = self.session(&admission, &place).await?;
+        let live = self.live.plans.get(&Key::of(object));
+        let status = live.and_then(|live| live.status.clone()).unwrap_or_default();
+        let known_id = status.usage_plan_id.as_deref();
+        let look = UsagePlanLook { session: &session, status: &status, known_id, now: Timestamp::now() };
+        let seen = look.run(&mut valid).await?;
+        Ok((seen.planned.plan, valid.problems))
     }
 
     async fn session(&self, admission: &Admission, place: &Place) -> Result<Arc<Session>, Problem> {

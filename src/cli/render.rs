@@ -1,5 +1,7 @@
 //! `stepgate render`: every desired AWS object of the manifests, without a cluster and without AWS.
 
+mod usage_plan;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -20,6 +22,7 @@ use crate::tenancy::Place;
 use crate::validate::stage::ValidStage;
 use crate::validate::{rest_api, route, state_machine};
 use crate::world::World;
+use usage_plan::render_plan;
 
 /// What `render` is told.
 #[derive(clap::Args)]
@@ -79,6 +82,12 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         if !apis.contains(&api) {
             let message = format!("spec.apiRef: RestAPI {api} is not among the manifests");
             problems.push((format!("APIRoute {}", Key::of(route)), Problem::invalid(message)));
+        }
+    }
+    for plan in &manifests.plans {
+        match render_plan(&world, plan) {
+            Ok(objects) => rendered.extend(objects),
+            Err(problem) => problems.push((format!("UsagePlan {}", Key::of(plan)), problem)),
         }
     }
     match args.output {

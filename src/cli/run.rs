@@ -37,7 +37,11 @@ pub struct Args {
 pub fn run(args: Args) -> ExitCode {
     let options = runtime::Options {
         cluster_name: args.cluster_name,
-        controller: controller::Config { resync_period: args.resync_period, propagation_wait: args.propagation_wait },
+        controller: controller::Config {
+            resync_period: args.resync_period,
+            propagation_wait: args.propagation_wait,
+            clock: controller::Clock::default(),
+        },
         quotas: args.aws_quotas,
         metrics_address: args.metrics_address,
         lease_namespace: args.leader_election.then_some(args.lease_namespace),

@@ -135,7 +135,11 @@ fn bound_objects(context: &Context, account: &str) -> Vec<String> {
         let binding = api.status.as_ref()?.binding.as_ref()?;
         (binding.account == account).then(|| format!("RestAPI {}", Key::of(&*api)))
     });
-    let mut bound: Vec<String> = machines.chain(apis).collect();
+    let plans = context.stores.plans.state().into_iter().filter_map(|plan| {
+        let binding = plan.status.as_ref()?.binding.as_ref()?;
+        (binding.account == account).then(|| format!("UsagePlan {}", Key::of(&*plan)))
+    });
+    let mut bound: Vec<String> = machines.chain(apis).chain(plans).collect();
     bound.sort();
     bound
 }

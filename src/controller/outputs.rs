@@ -118,7 +118,7 @@ where
 }
 
 /// It goes with the object, whose deletion does not wait for it.
-fn owner<K: Resource<DynamicType = ()>>(object: &K) -> Option<OwnerReference> {
+pub(super) fn owner<K: Resource<DynamicType = ()>>(object: &K) -> Option<OwnerReference> {
     let owner = object.controller_owner_ref(&())?;
     Some(OwnerReference { block_owner_deletion: Some(false), ..owner })
 }

@@ -11,7 +11,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 use super::Context;
 use super::publish::{self, State};
 use crate::api::conditions::{READY, reasons};
-use crate::api::{APIRoute, AWSAccount, CommonStatus, RestAPI, StateMachine};
+use crate::api::{APIRoute, AWSAccount, CommonStatus, RestAPI, StateMachine, UsagePlan};
 use crate::aws::budget::{Caller, Priority, Waiting};
 use crate::problem::Problem;
 use crate::resolve;
@@ -52,6 +52,7 @@ macro_rules! waits {
 waits! {
     StateMachine, |machine| machine.status.as_ref().is_some_and(|status| status.applied_hash.is_some());
     RestAPI, |api| api.status.as_ref().is_some_and(|status| status.applied_hash.is_some());
+    UsagePlan, |plan| plan.status.as_ref().is_some_and(|status| status.applied_hash.is_some());
     APIRoute, |_| false;
     AWSAccount, |_| false;
 }

@@ -16,7 +16,8 @@ use super::passes::Passes;
 use super::publish::{self, State};
 use super::route_status::{self, Serving};
 use super::steps::{
-    apply_problem, bound, crd_is_going, drifted, next, note_drift, recorded, report, retains, session, takes_bindings,
+    add_drift, apply_problem, bound, crd_is_going, drifted, next, note_drift, recorded, report, retains, session,
+    takes_bindings,
 };
 use super::{Context, finalizer, outputs};
 use crate::api::conditions::reasons;
@@ -180,12 +181,12 @@ impl<'a> Run<'a> {
                 )));
             }
             passes.begin(&pass.plan)?;
-            if status.applied_hash.as_ref() == Some(&pass.hash) && drift.is_none() {
-                if self.object.spec.drift_policy == DriftPolicy::Report {
+            if status.applied_hash.as_ref() == Some(&pass.hash) {
+                if self.object.spec.drift_policy == DriftPolicy::Report && drift.is_none() {
                     note_drift(&mut status.last_drift, &pass.plan.summary());
                     return Ok(drifted(&pass.plan.summary()));
                 }
-                drift = Some(pass.plan.summary());
+                add_drift(&mut drift, &pass.plan.summary());
             }
             if status.binding.is_none() {
                 // Written before the first effect, so that deletion knows where to look whatever happens in between.

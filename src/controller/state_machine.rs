@@ -14,19 +14,21 @@ use super::backoff::jittered;
 use super::passes::Passes;
 use super::publish::{self, State};
 use super::steps::{
-    apply_problem, bound, crd_is_going, drifted, next, note_drift, recorded, report, retains, session, takes_bindings,
+    add_drift, apply_problem, bound, crd_is_going, drifted, next, note_drift, recorded, report, retains, session,
+    takes_bindings,
 };
-use super::{Context, finalizer, narrowing, outputs};
+use super::{Context, finalizer, narrowing, outputs, served};
 use crate::api::conditions::{POLICY_COMPLETE, reasons};
 use crate::api::{ABANDON, Drift, DriftPolicy, MachineType, PAUSED, StateMachine, StateMachineStatus, is_paused};
 use crate::apply::{Known, apply};
-use crate::aws::{AwsError, Class, Session};
+use crate::aws::Session;
 use crate::identity::{Key, Ownership};
+use crate::model::execution_role::ManagedRole;
 use crate::model::machine::{self, Observed};
 use crate::observe;
 use crate::problem::Problem;
 use crate::resolve;
-use crate::resources::{is_adopted, stage, state_machine};
+use crate::resources::{is_adopted, state_machine};
 use crate::validate::several;
 use crate::validate::state_machine::{self as validate, Inference, ValidRole};
 use crate::world::World;
@@ -121,8 +123,8 @@ async fn carry_out(
     let mut drift = None;
     let mut passes = Passes::at_most(MOST_PASSES);
     loop {
-        let now = Timestamp::now();
-        let (observed, planned) = observe::state_machine(&session, &wanted, &valid.owner, &place, status, now).await?;
+        let now = context.config.clock.now();
+        let (observed, planned) = observe::state_machine(&session, &wanted, &place, status, now).await?;
         let plan = &planned.plan;
         if plan.is_empty() {
             *again = narrowing::tell(status, object, planned.keeps_since, &observed.older, now)
@@ -142,12 +144,12 @@ async fn carry_out(
             return Ok(State::Paused(format!("Paused by annotation {PAUSED}; without it: {}", plan.summary())));
         }
         passes.begin(plan)?;
-        if status.applied_hash.as_ref() == Some(&hash) && drift.is_none() && !planned.goes_on {
-            if object.spec.drift_policy == DriftPolicy::Report {
+        if status.applied_hash.as_ref() == Some(&hash) && !planned.goes_on {
+            if object.spec.drift_policy == DriftPolicy::Report && drift.is_none() {
                 note_drift(&mut status.last_drift, &plan.summary());
                 return Ok(drifted(&plan.summary()));
             }
-            drift = Some(plan.summary());
+            add_drift(&mut drift, &plan.summary());
         }
         if status.binding.is_none() {
             // Written before the first effect, so that deletion knows where to look whatever happens in between.
@@ -205,14 +207,19 @@ async fn delete(
     let session = session(context, &account, &place).await?;
     let owner = validate::owner(world, &account, object);
     let arn = state_machine::arn(place.partition, &place.region, &place.account_id, &validate::aws_name(object));
+    let scope = object.spec.execution_role.as_ref().map(|role| role.scope).unwrap_or_default();
+    let managed = ManagedRole::of(&owner, &place.region, scope);
     let adopted = async || state_machine::remote::tags(&session.sfn, &arn).await.map(|tags| is_adopted(&tags));
     let retain = retains(object.spec.deletion_policy, adopted).await?
         || crd_is_going(context, "statemachines.stepgate.dev").await?;
     if !retain {
         context.brake.pass(&account, &object.uid().unwrap_or_default())?;
-        blocked_by_stages(context, &Key::of(object), &session).await?;
+        let machine = served::Machine { key: &Key::of(object), arn: &arn, place: &place };
+        served::blocks(context, &machine, &session).await?;
     }
-    let grace = (!retain && object.spec.type_ == MachineType::Standard).then(|| grace_left(object)).flatten();
+    let grace = (!retain && object.spec.type_ == MachineType::Standard)
+        .then(|| grace_left(object, context.config.clock.now()))
+        .flatten();
     let mut passes = Passes::of_deletion();
     loop {
         let machine = state_machine::remote::observe(&session.sfn, &arn).await?;
@@ -223,13 +230,13 @@ async fn delete(
                 _ => None,
             },
             machine,
-            role: observe::execution_role(&session, &owner, &place, BTreeSet::new(), true).await?,
+            role: observe::execution_role(&session, &managed, &place, BTreeSet::new(), true).await?,
             ..Observed::default()
         };
         let plan = if retain {
-            machine::release(&arn, &owner, &place.region, &observed)
+            machine::release(&arn, &owner, &managed, &observed)
         } else {
-            machine::removal(&arn, &owner, &place.region, &observed)
+            machine::removal(&arn, &owner, &managed, &observed)
         };
         if plan.is_empty() {
             let deleting = || Problem::waiting(reasons::DELETING, "AWS is deleting the state machine");
@@ -255,10 +262,10 @@ struct Grace {
     left: Duration,
 }
 
-fn grace_left(object: &StateMachine) -> Option<Grace> {
+fn grace_left(object: &StateMachine, now: Timestamp) -> Option<Grace> {
     let period: SignedDuration = object.spec.deletion_grace_period.parse().ok()?;
     let until = object.meta().deletion_timestamp.as_ref()?.0.checked_add(period).ok()?;
-    let left = Duration::try_from(until.duration_since(Timestamp::now())).ok()?;
+    let left = Duration::try_from(until.duration_since(now)).ok()?;
     Some(Grace { until, left })
 }
 
@@ -277,45 +284,4 @@ async fn blocked_by_executions(grace: &Grace, session: &Session, arn: &str) -> R
     // A moment later than the end, so that one more look is enough.
     let left = grace.left + Duration::from_secs(1);
     Err(Problem { retry_after: Some(left.min(EXECUTIONS)), ..Problem::waiting(reasons::DELETION_BLOCKED, message) })
-}
-
-/// Nothing that a stage serves is deleted: the live stages are read once more before.
-async fn blocked_by_stages(context: &Context, machine: &Key, session: &Session) -> Result<(), Problem> {
-    let mut apis = context.stores.apis.state();
-    apis.sort_by_key(|api| Key::of(&**api));
-    for api in apis {
-        let records = context.stores.records_of(&api);
-        let naming: Vec<_> = records
-            .iter()
-            .filter(|record| record.routes.iter().any(|route| route.machines.contains(machine)))
-            .collect();
-        let ids: BTreeSet<&str> = naming.iter().map(|record| record.rest_api_id.as_str()).collect();
-        for id in ids {
-            let stages = match stage::remote::observe(&session.apigateway, id).await {
-                Err(AwsError { class: Class::NotFound, .. }) => continue,
-                answer => answer?,
-            };
-            for (name, stage) in &stages {
-                let serves = |id: &str| naming.iter().find(|record| record.deployment_id == id);
-                let Some(record) = stage.deployments().find_map(serves) else { continue };
-                let routes: Vec<_> = record
-                    .routes
-                    .iter()
-                    .filter(|route| route.machines.contains(machine))
-                    .take(3)
-                    .map(|route| route.route.to_string())
-                    .collect();
-                return Err(Problem::waiting(
-                    reasons::DELETION_BLOCKED,
-                    format!(
-                        "stage {name} of RestAPI {} serves it in revision {} (APIRoute {}); delete the route, and move or unpin the stage",
-                        Key::of(&*api),
-                        record.revision,
-                        routes.join(", ")
-                    ),
-                ));
-            }
-        }
-    }
-    Ok(())
 }

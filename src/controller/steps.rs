@@ -137,6 +137,16 @@ pub(super) fn note_drift(last: &mut Option<Drift>, summary: &str) {
     }
 }
 
+/// Adds what one pass repairs to what the passes before it did: somebody may go on changing AWS meanwhile.
+pub(super) fn add_drift(found: &mut Option<String>, summary: &str) {
+    const LONGEST: usize = 1024;
+    let all = match found.as_deref() {
+        None => summary.to_owned(),
+        Some(before) => format!("{before}; then {summary}"),
+    };
+    *found = Some(all.chars().take(LONGEST).collect());
+}
+
 /// A drift that is left as it is.
 pub(super) fn drifted(summary: &str) -> State {
     State::Drifted(format!("AWS was changed, and driftPolicy Report leaves it; without that: {summary}"))

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use k8s_openapi::api::apps::v1::ControllerRevision;
-use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
 use kube::core::PartialObjectMeta;
 use kube::runtime::reflector::{self, ObjectRef, Store, store::Writer};
 use kube::{Resource, ResourceExt};
 
 use super::burst::Bursts;
-use crate::api::{APIRoute, AWSAccount, RestAPI, StateMachine};
+use crate::api::{APIRoute, AWSAccount, RestAPI, StateMachine, UsagePlan};
 use crate::identity::Key;
 use crate::records;
 use crate::resolve::api_of;
@@ -27,10 +27,14 @@ pub struct Stores {
     pub apis: Store<RestAPI>,
     /// APIRoutes.
     pub routes: Store<APIRoute>,
+    /// UsagePlans.
+    pub plans: Store<UsagePlan>,
     /// Namespaces, for their labels.
     pub namespaces: Store<PartialObjectMeta<Namespace>>,
     /// ConfigMaps, only their metadata.
     pub config_maps: Store<PartialObjectMeta<ConfigMap>>,
+    /// Secrets, only their metadata.
+    pub secrets: Store<PartialObjectMeta<Secret>>,
     /// The records of revisions.
     pub revisions: Store<ControllerRevision>,
     /// Which APIs' routes are changing.
@@ -44,8 +48,10 @@ pub struct Writers {
     pub machines: Writer<StateMachine>,
     pub apis: Writer<RestAPI>,
     pub routes: Writer<APIRoute>,
+    pub plans: Writer<UsagePlan>,
     pub namespaces: Writer<PartialObjectMeta<Namespace>>,
     pub config_maps: Writer<PartialObjectMeta<ConfigMap>>,
+    pub secrets: Writer<PartialObjectMeta<Secret>>,
     pub revisions: Writer<ControllerRevision>,
 }
 
@@ -56,18 +62,23 @@ impl Stores {
         let (machines, machines_writer) = reflector::store();
         let (apis, apis_writer) = reflector::store();
         let (routes, routes_writer) = reflector::store();
+        let (plans, plans_writer) = reflector::store();
         let (namespaces, namespaces_writer) = reflector::store();
         let (config_maps, config_maps_writer) = reflector::store();
+        let (secrets, secrets_writer) = reflector::store();
         let (revisions, revisions_writer) = reflector::store();
         let bursts = Bursts::default();
-        let stores = Self { accounts, machines, apis, routes, namespaces, config_maps, revisions, bursts };
+        let stores =
+            Self { accounts, machines, apis, routes, plans, namespaces, config_maps, secrets, revisions, bursts };
         let writers = Writers {
             accounts: accounts_writer,
             machines: machines_writer,
             apis: apis_writer,
             routes: routes_writer,
+            plans: plans_writer,
             namespaces: namespaces_writer,
             config_maps: config_maps_writer,
+            secrets: secrets_writer,
             revisions: revisions_writer,
         };
         (stores, writers)

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use k8s_openapi::api::apps::v1::ControllerRevision;
-use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
 use kube::core::PartialObjectMeta;
 use kube::runtime::reflector::ObjectRef;
 use kube::{Resource, ResourceExt};
@@ -15,11 +15,11 @@ use tokio::time::Instant;
 use super::stores::Stores;
 use crate::api::conditions::READY;
 use crate::api::{
-    ABANDON, APIRoute, AWSAccount, CHECK, DELETIONS_RELEASED, PAUSED, RestAPI, StageStatus, StateMachine,
+    ABANDON, APIRoute, AWSAccount, CHECK, DELETIONS_RELEASED, PAUSED, RestAPI, StageStatus, StateMachine, UsagePlan,
 };
 use crate::identity::Key;
 use crate::resolve::api_of;
-use crate::validate::{route, state_machine};
+use crate::validate::{route, state_machine, usage_plan};
 
 /// Where wakes go.
 #[derive(Clone)]
@@ -32,6 +32,8 @@ pub struct Queues {
     pub apis: UnboundedSender<ObjectRef<RestAPI>>,
     /// To the controller of APIRoutes.
     pub routes: UnboundedSender<ObjectRef<APIRoute>>,
+    /// To the controller of UsagePlans.
+    pub plans: UnboundedSender<ObjectRef<UsagePlan>>,
 }
 
 impl Queues {
@@ -46,6 +48,10 @@ impl Queues {
 
     fn api(&self, key: &Key) {
         let _ = self.apis.send(ObjectRef::new(&key.name).within(&key.namespace));
+    }
+
+    fn plan(&self, key: &Key) {
+        let _ = self.plans.send(ObjectRef::new(&key.name).within(&key.namespace));
     }
 
     fn route(&self, key: &Key) {
@@ -116,6 +122,9 @@ impl Wakes for AWSAccount {
         for api in stores.apis.state() {
             queues.api(&Key::of(&*api));
         }
+        for plan in stores.plans.state() {
+            queues.plan(&Key::of(&*plan));
+        }
     }
 }
 
@@ -178,6 +187,56 @@ impl Wakes for RestAPI {
             }
             wake_terminating_machines(stores, queues);
         }
+        let allowed = self.spec.allowed_usage_plans.as_ref().and_then(|plans| serde_json::to_string(plans).ok());
+        let spec: Vec<_> = self.spec.stages.iter().map(|stage| stage.name.clone()).collect();
+        let stands = status.map(|status| {
+            let stages = status.stages.iter().map(|stage| stage.name.clone()).collect::<Vec<_>>();
+            (status.rest_api_id.clone(), status.binding.clone(), stages)
+        });
+        let planned = (allowed, spec, stands, self.meta().deletion_timestamp.is_some(), self.uid());
+        if seen.changed(id("RestAPI/plans", self), (!gone).then_some(planned)) {
+            wake_plans(stores, queues, |plan| usage_plan::apis(plan).contains(&key));
+        }
+    }
+}
+
+impl Wakes for UsagePlan {
+    fn wake(&self, gone: bool, seen: &mut Seen, stores: &Stores, queues: &Queues) {
+        let key = Key::of(self);
+        if seen.changed(id("UsagePlan", self), (!gone).then(|| own_digest(self))) {
+            queues.plan(&key);
+            // A deletion waits for those that share its keys.
+            wake_plans(stores, queues, |plan| {
+                plan.meta().deletion_timestamp.is_some() && plan.namespace() == self.namespace()
+            });
+        }
+        let status = self.status.as_ref();
+        let binding = status.and_then(|status| status.binding.as_ref());
+        if seen.changed(id("UsagePlan/binding", self), (!gone).then(|| binding.cloned()))
+            && let Some(binding) = binding
+        {
+            queues.account(&binding.account);
+        }
+        let keys: Vec<_> = status
+            .map(|status| status.api_keys.iter().map(|key| (key.name.clone(), key.id.clone())).collect())
+            .unwrap_or_default();
+        if seen.changed(id("UsagePlan/keys", self), (!gone).then_some((keys, self.meta().generation))) {
+            wake_plans(stores, queues, |plan| usage_plan::shares(plan).contains(&key));
+        }
+    }
+}
+
+impl Wakes for PartialObjectMeta<Secret> {
+    fn wake(&self, gone: bool, seen: &mut Seen, stores: &Stores, queues: &Queues) {
+        let version = (!gone).then(|| self.resource_version());
+        if !seen.changed(id("Secret", self), version) {
+            return;
+        }
+        let key = Key::of(self);
+        wake_plans(stores, queues, |plan| {
+            plan.namespace().as_ref() == Some(&key.namespace)
+                && usage_plan::secrets(plan).iter().any(|reference| reference.name == key.name)
+        });
     }
 }
 
@@ -212,6 +271,7 @@ impl Wakes for PartialObjectMeta<Namespace> {
         for route in stores.routes.state().iter().filter(|route| here(&Key::of(&***route))) {
             queues.api(&api_of(route));
         }
+        wake_plans(stores, queues, |plan| here(&Key::of(plan)));
     }
 }
 
@@ -235,6 +295,12 @@ impl Wakes for ControllerRevision {
         if crate::records::read(self).is_some() && seen.changed(id("ControllerRevision", self), (!gone).then_some(())) {
             wake_terminating_machines(stores, queues);
         }
+    }
+}
+
+fn wake_plans(stores: &Stores, queues: &Queues, concerned: impl Fn(&UsagePlan) -> bool) {
+    for plan in stores.plans.state().iter().filter(|plan| concerned(plan)) {
+        queues.plan(&Key::of(&**plan));
     }
 }
 

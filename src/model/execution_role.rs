@@ -10,7 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::jiff::Timestamp;
 
-use crate::identity::{Owner, Ownership, Tags};
+use crate::api::RoleScope;
+use crate::identity::{Key, Owner, Ownership, Tags, machine_name, role_name, role_path};
 use crate::policy::ceiling::{self, Grant, Namespace};
 use crate::policy::layout::{self, Layout, MOST_ATTACHED, Slot};
 use crate::policy::roles;
@@ -24,6 +25,98 @@ const POLICIES: &str = "stepgate.dev/policies";
 /// Since when all new executions run with the present definition; [`NOW`] while it is being updated.
 const UPDATED: &str = "stepgate.dev/updated";
 const NOW: &str = "now";
+
+/// The managed execution role of a machine, by name: its own, or the one that it shares with others of its namespace. In a shared role
+/// each machine has an inline policy of its own, also where it needs no permission: the role goes with the last of them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ManagedRole {
+    /// Its name.
+    pub name: String,
+    /// Its path.
+    pub path: String,
+    /// Whose it is: the machine's, or the namespace's.
+    pub owner: Owner,
+    /// The name of the machine's policy in it, where it is shared.
+    pub share: Option<String>,
+}
+
+impl ManagedRole {
+    /// Of a machine.
+    pub fn of(machine: &Owner, region: &str, scope: RoleScope) -> Self {
+        let own = machine_name(&machine.key);
+        let namespace = &machine.key.namespace;
+        let (owner, of, share) = match scope {
+            RoleScope::Machine => (machine.clone(), machine.key.clone(), None),
+            RoleScope::Namespace => {
+                let owner = Owner { kind: "Namespace", key: Key::new(namespace, namespace), ..machine.clone() };
+                (owner, Key::new(namespace, ""), Some(format!("{}{own}", role::SHARE)))
+            }
+        };
+        let (name, path) = (role_name(&owner, region, "exec", &of), role_path(&owner, region));
+        Self { name, path, owner, share }
+    }
+
+    /// Under which tag the role remembers how far an update of the machine is.
+    fn updated(&self) -> String {
+        match &self.share {
+            None => UPDATED.to_owned(),
+            Some(share) => format!("{UPDATED}/{share}"),
+        }
+    }
+
+    /// How far an update of the machine is, as the role remembers it: it is kept wider for executions that started before.
+    pub fn mark(&self, observed: &Observed) -> Option<Mark> {
+        let text = observed.role.as_ref()?.tags.get(&self.updated())?;
+        Some(text.parse().map_or(Mark::Updating, Mark::Since))
+    }
+
+    /// Notes on the role how far an update of the machine is.
+    pub fn note(&self, mark: Mark) -> Step {
+        let value = match mark {
+            Mark::Updating => NOW.to_owned(),
+            Mark::Since(at) => Timestamp::from_second(at.as_second()).unwrap_or(at).to_string(),
+        };
+        let tags = Tags::from([(self.updated(), value)]);
+        Step::Role(role::Step::Note { name: self.name.clone(), tags })
+    }
+
+    /// Nothing is kept any more.
+    pub fn forget(&self) -> Step {
+        Step::Role(role::Step::Forget { name: self.name.clone(), keys: vec![self.updated()] })
+    }
+
+    /// What removes it, its policies before it: nothing where it is not there, or another's. Others keep a shared one.
+    pub fn removal(&self, observed: &Observed) -> Vec<Step> {
+        let Self { name, owner, share, .. } = self;
+        let found = observed.role.as_ref();
+        if let Some(share) = share {
+            let mut steps: Vec<Step> =
+                role::removal_of_share(name, share, owner, found).into_iter().map(Step::Role).collect();
+            let goes = steps.iter().any(|step| matches!(step, Step::Role(role::Step::Delete { .. })));
+            steps.extend((!goes && self.mark(observed).is_some()).then(|| self.forget()));
+            return steps;
+        }
+        let is_ours = |role: &role::Observed| !matches!(owner.reads(&role.tags), Ownership::Foreign(_));
+        let mut steps = match found {
+            Some(role) if !is_ours(role) => Vec::new(),
+            _ => take_off(name, owner, observed, |_| false),
+        };
+        steps.extend(role::removal(name, owner, found).into_iter().map(Step::Role));
+        steps
+    }
+
+    /// What lets it go with its policies under `deletionPolicy: Retain`. A shared one stays the namespace's: a share that is left in it
+    /// keeps it.
+    pub fn release(&self, observed: &Observed) -> Vec<Step> {
+        let Self { name, owner, share, .. } = self;
+        if share.is_some() {
+            return Vec::new();
+        }
+        let parts = observed.parts.iter().filter_map(|(arn, part)| managed_policy::release(arn, owner, part));
+        let role = role::release(name, owner, observed.role.as_ref()).into_iter().map(Step::Role);
+        parts.map(Step::ManagedPolicy).chain(role).collect()
+    }
+}
 
 /// An execution role as it should be.
 #[derive(Clone, Debug, PartialEq)]
@@ -74,12 +167,6 @@ pub enum Mark {
 }
 
 impl Observed {
-    /// Whether the role is kept wider for executions that started before an update.
-    pub fn mark(&self) -> Option<Mark> {
-        let text = self.role.as_ref()?.tags.get(UPDATED)?;
-        Some(text.parse().map_or(Mark::Updating, Mark::Since))
-    }
-
     /// Whether there may be policies beside the inline one.
     pub fn has_policies(role: &role::Observed) -> bool {
         role.tags.contains_key(POLICIES)
@@ -90,9 +177,9 @@ impl Observed {
     }
 
     /// What the documents that count say; what can't be read is not ours.
-    fn layout(&self, prefix: &str) -> Layout {
+    fn layout(&self, policy_name: &str, prefix: &str) -> Layout {
         let Some(role) = &self.role else { return Layout::new() };
-        let inline = role.policies.get(role::POLICY_NAME).map(|text| (Slot::Inline, text));
+        let inline = role.policies.get(policy_name).map(|text| (Slot::Inline, text));
         let parts = self.parts.iter().filter(|(arn, _)| self.attached(arn));
         let parts = parts.filter_map(|(arn, part)| Some((Slot::Part(number(prefix, arn)?), &part.policy)));
         let documents = inline.into_iter().chain(parts);
@@ -153,7 +240,7 @@ impl Desired {
     /// A role or policy of our name is another's; or no role holds what it has and what it needs.
     pub fn change(&self, observed: &Observed, place: &Place, withheld: bool) -> Result<Change, Problem> {
         let prefix = prefix(&self.role.name, &self.role.path, place);
-        let now = observed.layout(&prefix);
+        let now = observed.layout(self.role.policy_name(), &prefix);
         let others = observed.role.iter().flat_map(|role| &role.managed_policies);
         let others = others.filter(|arn| number(&prefix, arn).is_none()).cloned();
         let mut managed = self.role.managed_policies.clone();
@@ -228,36 +315,4 @@ fn take_off(name: &str, owner: &Owner, observed: &Observed, stays: impl Fn(&str)
     let detach = detach.map(|(arn, _)| Step::Role(role::Step::Detach { name: name.to_owned(), arn: arn.clone() }));
     let delete = leaving().filter_map(|(arn, part)| managed_policy::removal(arn, owner, part));
     detach.chain(delete.map(Step::ManagedPolicy)).collect()
-}
-
-/// Notes on the role how far an update of the machine is.
-pub fn note(name: &str, mark: Mark) -> Step {
-    let value = match mark {
-        Mark::Updating => NOW.to_owned(),
-        Mark::Since(at) => Timestamp::from_second(at.as_second()).unwrap_or(at).to_string(),
-    };
-    Step::Role(role::Step::Note { name: name.to_owned(), tags: Tags::from([(UPDATED.to_owned(), value)]) })
-}
-
-/// Nothing is kept any more.
-pub fn forget(name: &str) -> Step {
-    Step::Role(role::Step::Forget { name: name.to_owned(), keys: vec![UPDATED.to_owned()] })
-}
-
-/// What removes the role, its policies before it: nothing where it is not there, or another's.
-pub fn removal(name: &str, owner: &Owner, observed: &Observed) -> Vec<Step> {
-    let is_ours = |role: &role::Observed| !matches!(owner.reads(&role.tags), Ownership::Foreign(_));
-    let mut steps = match &observed.role {
-        Some(role) if !is_ours(role) => Vec::new(),
-        _ => take_off(name, owner, observed, |_| false),
-    };
-    steps.extend(role::removal(name, owner, observed.role.as_ref()).into_iter().map(Step::Role));
-    steps
-}
-
-/// What lets the role and its policies go under `deletionPolicy: Retain`.
-pub fn release(name: &str, owner: &Owner, observed: &Observed) -> Vec<Step> {
-    let parts = observed.parts.iter().filter_map(|(arn, part)| managed_policy::release(arn, owner, part));
-    let role = role::release(name, owner, observed.role.as_ref()).into_iter().map(Step::Role);
-    parts.map(Step::ManagedPolicy).chain(role).collect()
 }

@@ -2,9 +2,9 @@
 
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 
-use super::execution_role::{self, Mark, forget, note};
+use super::execution_role::{self, ManagedRole, Mark};
 use crate::api::MachineType;
-use crate::identity::{Tags, content_hash, role_name, role_path};
+use crate::identity::{Owner, Tags, content_hash};
 use crate::plan::Plan;
 use crate::policy::layout::Slot;
 use crate::policy::trust;
@@ -24,6 +24,8 @@ pub const EXPRESS: SignedDuration = SignedDuration::from_mins(5);
 pub struct Machine {
     /// The managed execution role; absent with a role of the user's own.
     pub role: Option<execution_role::Desired>,
+    /// Which role that is, or was.
+    pub managed: ManagedRole,
     /// The state machine.
     pub machine: state_machine::Desired,
 }
@@ -69,22 +71,24 @@ pub fn express_end(type_: MachineType, since: Timestamp) -> Option<Timestamp> {
     (type_ == MachineType::Express).then(|| since.saturating_add(EXPRESS + SETTLES).unwrap_or(Timestamp::MAX))
 }
 
-/// The name of the managed execution role.
-pub fn role_of(owner: &crate::identity::Owner, region: &str) -> String {
-    role_name(owner, region, "exec", &owner.key)
-}
-
 /// Builds them.
 pub fn build(valid: &ValidMachine) -> Machine {
     let ValidMachine { owner, place, .. } = valid;
+    let managed = ManagedRole::of(owner, &place.region, valid.role.scope());
     let (role, role_arn) = match &valid.role {
         ValidRole::Existing(arn) => (None, arn.clone()),
         ValidRole::Managed { policy, keeps, managed_policies, .. } => {
+            let ManagedRole { name, path, owner, share } = managed.clone();
+            let of = match share {
+                None => format!("StateMachine {}", owner.key),
+                Some(_) => format!("StateMachines of namespace {}", owner.key.name),
+            };
             let role = role::Desired {
-                name: role_of(owner, &place.region),
-                path: role_path(owner, &place.region),
-                owner: owner.clone(),
-                description: format!("Execution role of StateMachine {} (stepgate)", owner.key),
+                description: format!("Execution role of {of} (stepgate)"),
+                name,
+                path,
+                owner,
+                share,
                 trust: trust::states(place.partition, &place.region, &place.account_id),
                 policy: policy.get(&Slot::Inline).cloned().unwrap_or_default(),
                 managed_policies: managed_policies.clone(),
@@ -104,7 +108,7 @@ pub fn build(valid: &ValidMachine) -> Machine {
         tracing: valid.tracing,
         adoption: valid.adoption.clone(),
     };
-    Machine { role, machine }
+    Machine { role, managed, machine }
 }
 
 impl Machine {
@@ -121,18 +125,12 @@ impl Machine {
     ///
     /// # Errors
     /// An object of our name is another's.
-    pub fn plan(
-        &self,
-        observed: &Observed,
-        owner: &crate::identity::Owner,
-        place: &Place,
-        now: Timestamp,
-    ) -> Result<Planned, Problem> {
+    pub fn plan(&self, observed: &Observed, place: &Place, now: Timestamp) -> Result<Planned, Problem> {
         let machine = state_machine::diff(&self.machine, observed.machine.as_ref(), observed.tags.as_ref())?;
         let updates = machine.iter().any(|step| matches!(step, state_machine::Step::Update { .. }));
-        let mark = observed.role.mark();
+        let managed = &self.managed;
+        let mark = managed.mark(&observed.role);
         let withheld = updates || (mark.is_some() && observed.older != Older::Ended);
-        let name = role_of(owner, &place.region);
         let mut before = Vec::new();
         let mut after = Vec::new();
         let mut rest = false;
@@ -142,7 +140,7 @@ impl Machine {
                 (before, rest) = (change.steps, change.rest);
             }
             None => {
-                let removal = execution_role::removal(&name, owner, &observed.role);
+                let removal = managed.removal(&observed.role);
                 match withheld {
                     true => rest = !removal.is_empty(),
                     false => after = removal,
@@ -152,11 +150,11 @@ impl Machine {
         let mut keeps_since = None;
         match mark {
             Some(Mark::Updating) if updates => {}
-            _ if updates && rest => before.push(note(&name, Mark::Updating)),
+            _ if updates && rest => before.push(managed.note(Mark::Updating)),
             Some(_) if updates => {}
-            Some(Mark::Updating) if rest => before.push(note(&name, Mark::Since(now))),
+            Some(Mark::Updating) if rest => before.push(managed.note(Mark::Since(now))),
             Some(Mark::Since(at)) if rest => keeps_since = Some(at),
-            Some(_) if self.role.is_some() => after.push(forget(&name)),
+            Some(_) if self.role.is_some() => after.push(managed.forget()),
             _ => {}
         }
         let mut plan = Plan::default();
@@ -169,19 +167,19 @@ impl Machine {
 }
 
 /// The plan to nothing: machine before role. What is another's is left alone, and is no reason to keep the rest.
-pub fn removal(arn: &str, owner: &crate::identity::Owner, region: &str, observed: &Observed) -> Plan<Step> {
+pub fn removal(arn: &str, owner: &Owner, managed: &ManagedRole, observed: &Observed) -> Plan<Step> {
     let mut plan = Plan::default();
     let machine = observed.machine.as_ref().zip(observed.tags.as_ref());
     let steps = state_machine::removal(arn, owner, machine);
     let steps = plan.chain(steps.into_iter().map(Step::StateMachine), &[]);
-    plan.chain(execution_role::removal(&role_of(owner, region), owner, &observed.role), &steps);
+    plan.chain(managed.removal(&observed.role), &steps);
     plan
 }
 
 /// The plan that lets everything go under `deletionPolicy: Retain`.
-pub fn release(arn: &str, owner: &crate::identity::Owner, region: &str, observed: &Observed) -> Plan<Step> {
+pub fn release(arn: &str, owner: &Owner, managed: &ManagedRole, observed: &Observed) -> Plan<Step> {
     let mut plan = Plan::default();
     plan.chain(state_machine::release(arn, owner, observed.tags.as_ref()).into_iter().map(Step::StateMachine), &[]);
-    plan.chain(execution_role::release(&role_of(owner, region), owner, &observed.role), &[]);
+    plan.chain(managed.release(&observed.role), &[]);
     plan
 }

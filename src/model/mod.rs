@@ -10,3 +10,4 @@ pub mod machine;
 pub mod openapi;
 #[cfg(test)]
 mod tests;
+pub mod usage_plan;

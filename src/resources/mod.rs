@@ -4,6 +4,7 @@
 //! To add a property of a resource is to open its room and its kind in `src/api/`, nothing else.
 
 pub mod account;
+pub mod api_key;
 pub mod authorizer;
 pub mod deployment;
 pub mod gateway_response;
@@ -11,17 +12,20 @@ pub mod invocation;
 pub mod log_group;
 pub mod managed_policy;
 pub mod model;
+mod remote;
 pub mod request_validator;
 pub mod rest_api;
 pub mod role;
 pub mod route;
 pub mod stage;
 pub mod state_machine;
+pub mod usage_plan;
 
 use serde::{Deserialize, Serialize};
 
 use crate::identity::{ADOPTED, Owner, Ownership, RELEASED_FROM, TAG_PREFIX, Tags};
 use crate::problem::Problem;
+use remote::{once, set_tags};
 
 /// A step of any room.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -43,6 +47,8 @@ pub enum Step {
     Stage(stage::Step),
     LogGroup(log_group::Step),
     Account(account::Step),
+    UsagePlan(usage_plan::Step),
+    ApiKey(api_key::Step),
 }
 
 impl std::fmt::Display for Step {
@@ -62,6 +68,8 @@ impl std::fmt::Display for Step {
             Self::Stage(step) => step.fmt(f),
             Self::LogGroup(step) => step.fmt(f),
             Self::Account(step) => step.fmt(f),
+            Self::UsagePlan(step) => step.fmt(f),
+            Self::ApiKey(step) => step.fmt(f),
         }
     }
 }
@@ -176,6 +184,13 @@ pub fn is_adopted(tags: &Tags) -> bool {
 /// Whether the tags are another's: what is not ours is not removed either.
 fn foreign(owner: &Owner, tags: &Tags) -> bool {
     matches!(owner.reads(tags), Ownership::Foreign(_))
+}
+
+/// The tags to set, and those to take off; AWS's own stay.
+fn tag_changes(wanted: &Tags, found: &Tags) -> (Tags, Vec<String>) {
+    let set = wanted.iter().filter(|(key, value)| found.get(*key) != Some(value));
+    let remove = found.keys().filter(|key| !wanted.contains_key(*key) && !key.starts_with("aws:"));
+    (set.map(|(key, value)| (key.clone(), value.clone())).collect(), remove.cloned().collect())
 }
 
 /// One patch operation of API Gateway.

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{admitted_arn, logging, owner_tags, several};
 use crate::api::conditions::reasons;
-use crate::api::{ExecutionRole, PolicyStatement, StateMachine};
+use crate::api::{ExecutionRole, PolicyStatement, RoleScope, StateMachine};
 use crate::identity::Key;
 use crate::model::execution_role::Keeps;
 use crate::policy::ceiling::{self, Excess, Grant};
@@ -27,6 +27,8 @@ pub enum ValidRole {
     Existing(String),
     /// Made here, with these permissions.
     Managed {
+        /// Whom it serves.
+        scope: RoleScope,
         /// What the definition needs and the user wrote, within the ceiling, and the plumbing.
         policy: Layout,
         /// What may be kept of that which it no longer needs.
@@ -36,6 +38,16 @@ pub enum ValidRole {
         /// What was inferred.
         inference: Inference,
     },
+}
+
+impl ValidRole {
+    /// Whom a managed role serves, or would: only a machine's own gives way to an existing one.
+    pub fn scope(&self) -> RoleScope {
+        match self {
+            Self::Existing(_) => RoleScope::Machine,
+            Self::Managed { scope, .. } => *scope,
+        }
+    }
 }
 
 /// What came of reading the definition for the permissions that it needs.
@@ -120,7 +132,9 @@ impl Subject<'_> {
         let plumbing = logging.into_iter().chain(self.tracing.then(roles::plumbing_tracing));
         let own = found.needs.iter().any(|need| need.class != Class::Plumbing);
         let may_do_something = own || !written.is_empty() || !managed_policies.is_empty();
-        let guard = may_do_something.then(|| roles::deny_owner_tags(crate::identity::TAG_PREFIX));
+        // A share that is there says that the role is needed.
+        let shared = role.scope == RoleScope::Namespace;
+        let guard = (may_do_something || shared).then(|| roles::deny_owner_tags(crate::identity::TAG_PREFIX));
         let statements: Vec<Statement> = found
             .statements()
             .into_iter()
@@ -134,15 +148,17 @@ impl Subject<'_> {
             _ => Inference::Done { summary: crate::policy::infer::summary(&statements, unknown.len()), unknown },
         };
         let statements: Vec<Statement> = statements.into_iter().chain(plumbing).collect();
-        let most = MOST_ATTACHED.saturating_sub(managed_policies.len());
-        let policy = layout::lay_out(&statements, guard, most)
-            .ok_or_else(|| too_long(managed_policies.len(), most, !written.is_empty()))?;
+        let most = if shared { 0 } else { MOST_ATTACHED.saturating_sub(managed_policies.len()) };
+        let policy = layout::lay_out(&statements, guard, most).ok_or_else(|| match shared {
+            true => too_long_to_share(),
+            false => too_long(managed_policies.len(), most, !written.is_empty()),
+        })?;
         let keeps = Keeps {
             managed_policies: admission.tenant.managed_policy_arns.iter().map(|arn| place.fill(arn)).collect(),
             namespace: admission.namespace.clone(),
             ceiling,
         };
-        Ok(ValidRole::Managed { policy, keeps, managed_policies, inference })
+        Ok(ValidRole::Managed { scope: role.scope, policy, keeps, managed_policies, inference })
     }
 
     fn ceiling(&self) -> Vec<Grant> {
@@ -271,6 +287,12 @@ fn managed_rules_stay_managed(needs: &[Need]) -> Result<(), Problem> {
         )),
         _ => Ok(()),
     }
+}
+
+fn too_long_to_share() -> Problem {
+    Problem::invalid(format!(
+        "spec.executionRole.scope: the permissions of this machine alone take more than the {INLINE_LIMIT} characters that all who share a role have; create the StateMachine anew with scope Machine"
+    ))
 }
 
 fn too_long(attached: usize, most: usize, written: bool) -> Problem {

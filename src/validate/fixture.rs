@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
 use kube::ResourceExt;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::api::{APIRoute, RestAPI, StateMachine};
+use crate::api::{APIRoute, RestAPI, StateMachine, UsagePlan};
 use crate::identity::{Cluster, Key};
 use crate::world::World;
 
@@ -53,6 +53,7 @@ fn from_value<K: DeserializeOwned>(value: Value) -> K {
 /// A world of manifests, with [`ACCOUNT`] unless there is another. A StateMachine without `status` is in AWS.
 pub fn world(manifests: &str) -> World {
     let mut world = World::new(Cluster { name: "test".into(), uid: "uid".into() });
+    let mut secrets: Vec<Secret> = Vec::new();
     let documents: Vec<Value> =
         serde_saphyr::from_multiple(manifests).unwrap_or_else(|error| panic!("{error}\n{manifests}"));
     for document in documents {
@@ -85,8 +86,16 @@ pub fn world(manifests: &str) -> World {
             "APIRoute" => {
                 world.routes.insert(key, Arc::new(from_value(document)));
             }
+            "UsagePlan" => {
+                world.plans.insert(key, Arc::new(from_value(document)));
+            }
+            "Secret" => secrets.push(from_value(document)),
             other => panic!("unknown kind {other}"),
         }
+    }
+    let named = world.plans.values().flat_map(|plan| crate::validate::usage_plan::secrets(plan)).collect();
+    for secret in secrets {
+        world.secrets.insert(Key::of(&secret), crate::resolve::read(secret, &named));
     }
     if world.accounts.is_empty() {
         world.accounts.push(Arc::new(object(ACCOUNT)));
@@ -151,6 +160,12 @@ pub fn the_api(world: &World) -> Arc<RestAPI> {
 pub fn the_route(world: &World, key: &str) -> Arc<APIRoute> {
     let (namespace, name) = key.split_once('/').unwrap();
     Arc::clone(&world.routes[&Key::new(namespace, name)])
+}
+
+/// A UsagePlan of a world.
+pub fn the_plan(world: &World, key: &str) -> Arc<UsagePlan> {
+    let (namespace, name) = key.split_once('/').unwrap();
+    Arc::clone(&world.plans[&Key::new(namespace, name)])
 }
 
 /// A StateMachine of a world.

@@ -19,6 +19,7 @@ pub mod stage;
 pub mod state_machine;
 #[cfg(test)]
 mod tests;
+pub mod usage_plan;
 
 use std::sync::Arc;
 

@@ -7,3 +7,4 @@ mod route;
 mod settings;
 mod stage;
 mod state_machine;
+mod usage_plan;

@@ -32,6 +32,9 @@ from localstack.services.stepfunctions.backend.state_machine import StateMachine
 from localstack.services.stepfunctions.provider import StepFunctionsProvider
 from localstack.utils.patch import patch
 from localstack.utils.strings import long_uid
+from moto.apigateway.exceptions import ApiKeyNotFoundException
+from moto.apigateway.models import APIGatewayBackend, UsagePlan, apigateway_backends
+from moto.core.exceptions import JsonRESTError as RefusedByMoto
 from rolo.gateway import Gateway
 
 # Listen on 127.0.0.1 only. LocalStack binds 0.0.0.0 whatever GATEWAY_LISTEN says; a test must not open a port to the network.
@@ -212,7 +215,17 @@ def put_method(fn, self, context, rest_api_id, resource_id, http_method, **kwarg
 
 
 def _tags_of(context, resource_arn):
-    """The tags that GetRestApi and GetStages show; LocalStack keeps those of TagResource elsewhere, so that a change of tags is never seen (model)."""
+    """The tags that GetRestApi, GetStages, GetUsagePlan and GetApiKey show; LocalStack keeps those of TagResource elsewhere, so that a change of tags is
+    never seen (model)."""
+    backend = apigateway_backends[context.account_id][context.region]
+    for marker, kept in (("::/usageplans/", backend.usage_plans), ("::/apikeys/", backend.keys)):
+        _, found, key = resource_arn.partition(marker)
+        if found:
+            tagged = kept.get(key)
+            if tagged is None:
+                raise NotFoundException("Invalid Resource identifier specified")
+            tagged.tags = tagged.tags or {}
+            return tagged.tags
     _, found, path = resource_arn.partition("::/restapis/")
     rest_api_id, _, stage = path.partition("/stages/")
     if not found or "/" in rest_api_id:
@@ -224,16 +237,23 @@ def _tags_of(context, resource_arn):
     return tagged.tags
 
 
+def _keeps_its_own(resource_arn):
+    """Plans and keys show what they were made with and what is kept elsewhere together: only the former is kept."""
+    return "::/usageplans/" in resource_arn or "::/apikeys/" in resource_arn
+
+
 @patch(ApigatewayProvider.tag_resource)
 def tag_resource(fn, self, context, resource_arn, tags, **kwargs):
-    fn(self, context, resource_arn=resource_arn, tags=tags, **kwargs)
+    if not _keeps_its_own(resource_arn):
+        fn(self, context, resource_arn=resource_arn, tags=tags, **kwargs)
     if (of_api := _tags_of(context, resource_arn)) is not None:
         of_api.update(tags)
 
 
 @patch(ApigatewayProvider.untag_resource)
 def untag_resource(fn, self, context, resource_arn, tag_keys, **kwargs):
-    fn(self, context, resource_arn=resource_arn, tag_keys=tag_keys, **kwargs)
+    if not _keeps_its_own(resource_arn):
+        fn(self, context, resource_arn=resource_arn, tag_keys=tag_keys, **kwargs)
     for key in tag_keys:
         (_tags_of(context, resource_arn) or {}).pop(key, None)
 
@@ -321,6 +341,99 @@ def update_stage(fn, self, context, patch_operations=None, **kwargs):
         else:
             operations.append(operation)
     return fn(self, context, patch_operations=operations, **kwargs)
+
+
+def _key(path, verb):
+    """How a plan shows a method: its path with the first slash (doc, AWS::ApiGateway::UsagePlan ApiStage)."""
+    path = path.replace("~1", "/").replace("~0", "~")
+    return f"{path if path.startswith('/') and path != '/' else '/' + path.strip('/')}/{verb}"
+
+
+@patch(UsagePlan.apply_patch_operations)
+def apply_patch_operations(fn, self, patch_operations):
+    """All operations that AWS has (field: boto/boto3#2629 lists them). LocalStack knows nothing of methods' throttling, takes no rate with a fraction, and
+    can't remove a stage that has throttling."""
+    for operation in patch_operations:
+        op, value = operation["op"], operation.get("value")
+        match operation["path"].split("/")[1:]:
+            case ["apiStages"]:
+                api, stage = value.split(":")
+                self.api_stages = [one for one in self.api_stages if (one["apiId"], one["stage"]) != (api, stage) or op == "add"]
+                if op == "add" and not any((one["apiId"], one["stage"]) == (api, stage) for one in self.api_stages):
+                    self.api_stages.append({"apiId": api, "stage": stage})
+            case ["apiStages", at, "throttle", *rest]:
+                stage = next(one for one in self.api_stages if f"{one['apiId']}:{one['stage']}" == at)
+                throttle = stage.setdefault("throttle", {})
+                match rest:
+                    case []:
+                        throttle.clear()
+                    case [path, verb]:
+                        throttle.pop(_key(path, verb), None)
+                    case [path, verb, name]:
+                        throttle.setdefault(_key(path, verb), {})[name] = float(value) if name == "rateLimit" else int(value)
+                if not throttle:
+                    del stage["throttle"]
+            case ["throttle" | "quota" as name] if op == "remove":
+                getattr(self, name).clear()
+            case ["throttle", "rateLimit"]:
+                self.throttle["rateLimit"] = float(value)
+            case ["throttle", "burstLimit"]:
+                self.throttle["burstLimit"] = int(value)
+            case ["quota", "period"]:
+                self.quota["period"] = value
+            case ["quota", ("limit" | "offset") as name]:
+                self.quota[name] = int(value)
+            case _:
+                fn(self, [operation])
+
+
+@patch(APIGatewayBackend.delete_usage_plan)
+def delete_usage_plan(fn, self, usage_plan_id):
+    """A plan that has stages can't be deleted (field: aws/aws-sdk-js#3841; TESTBED §2)."""
+    if stages := self.get_usage_plan(usage_plan_id).api_stages:
+        raise RefusedByMoto(
+            "BadRequestException",
+            f"Cannot delete Usage Plan {usage_plan_id} because there are API Stages associated with it, including "
+            f"{stages[0]['apiId']}:{stages[0]['stage']}",
+        )
+    return fn(self, usage_plan_id)
+
+
+@patch(APIGatewayBackend.delete_api_key)
+def delete_api_key(fn, self, api_key_id):
+    """A key that is deleted is in no plan any more (recorded: GetUsagePlanKeys); here it went on to open what it had opened."""
+    for keys in self.usage_plan_keys.values():
+        keys.pop(api_key_id, None)
+    return fn(self, api_key_id)
+
+
+@patch(APIGatewayBackend.delete_usage_plan_key)
+def delete_usage_plan_key(fn, self, usage_plan_id, key_id):
+    """What is not there is a NotFoundException (model); here it was a 500."""
+    if key_id not in self.usage_plan_keys.get(usage_plan_id, {}):
+        raise ApiKeyNotFoundException()
+    return fn(self, usage_plan_id, key_id)
+
+
+def _forget(context):
+    """A stage that is gone is in no plan any more (field: hashicorp/terraform-provider-aws#14100)."""
+    backend = apigateway_backends[context.account_id][context.region]
+    for plan in backend.usage_plans.values():
+        plan.api_stages = [
+            one for one in plan.api_stages if one["apiId"] in backend.apis and one["stage"] in backend.apis[one["apiId"]].stages
+        ]
+
+
+@patch(ApigatewayNextGenProvider.delete_rest_api)
+def delete_rest_api(fn, self, context, rest_api_id, **kwargs):
+    fn(self, context, rest_api_id=rest_api_id, **kwargs)
+    _forget(context)
+
+
+@patch(ApigatewayNextGenProvider.delete_stage)
+def delete_stage(fn, self, context, rest_api_id, stage_name, **kwargs):
+    fn(self, context, rest_api_id=rest_api_id, stage_name=stage_name, **kwargs)
+    _forget(context)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,8 @@
 //!     input: {executionArn: "${execution}"}
 //!     retry: 20                        # seconds in which it may come true
 //!     expect: {body: {status: SUCCEEDED}}
+//!   - secret: demo/keys                # namespace/name of a Secret; what is saved of it is not shown
+//!     save: {key: /partner}
 //!   - apply: update.yaml               # a manifest in demo/: applied, and waited for until Ready
 //! after: []                            # undoes `before`
 //! ```
@@ -49,7 +51,7 @@ pub struct Calls {
     pub after: Vec<Step>,
 }
 
-/// One step: exactly one of `route`, `aws` and `apply`. In every text `${name}` stands for what an earlier step saved.
+/// One step: exactly one of `route`, `aws`, `secret` and `apply`. In every text `${name}` stands for what an earlier step saved.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Step {
@@ -59,6 +61,8 @@ pub struct Step {
     pub route: Option<String>,
     /// `service:Operation` of AWS; for a service that speaks REST, `apigateway:GET /restapis`.
     pub aws: Option<String>,
+    /// `namespace/name` of a Secret; `save` names its keys.
+    pub secret: Option<String>,
     /// A manifest file or folder in the example's `demo/`.
     pub apply: Option<String>,
 
@@ -160,6 +164,16 @@ impl Step {
             let count = apply_and_wait(access, &example.join("demo").join(manifest)).await?;
             return Ok(format!("{what}applied {manifest}, {count} objects Ready ({})", seconds(started)));
         }
+        if let Some(secret) = &self.secret {
+            let (namespace, name) = secret.split_once('/').context("`secret` must be namespace/name")?;
+            for (variable, place) in &self.save {
+                let key = place.trim_start_matches('/');
+                let decoded = format!("go-template={{{{index .data {key:?} | base64decode}}}}");
+                let value = access.kubectl(["get", "secret", "-n", namespace, name, "-o", &decoded]).await?;
+                variables.insert(variable.clone(), value);
+            }
+            return Ok(format!("{what}read Secret {secret} ({})", seconds(started)));
+        }
         loop {
             let (called, response) = self.call(access, variables).await?;
             let verdict = self.expect.check(&response, variables);
@@ -205,7 +219,7 @@ impl Step {
                 };
                 Ok((operation.clone(), response))
             }
-            _ => bail!("a step must have exactly one of `route`, `aws` and `apply`"),
+            _ => bail!("a step must have exactly one of `route`, `aws`, `secret` and `apply`"),
         }
     }
 

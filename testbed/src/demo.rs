@@ -148,11 +148,14 @@ pub async fn apply_account(access: &Access) -> Result<()> {
     Ok(())
 }
 
+/// The account that the examples are written for.
+const EXAMPLES_ACCOUNT: &str = "111122223333";
+
 fn account(examples: &str, endpoint: &str) -> Result<Value> {
     const NAME: &str = "kubernetes.io/metadata.name";
-    let mut account: Value = serde_saphyr::from_str(examples).context("in examples/awsaccount.yaml")?;
+    let examples = examples.replace(EXAMPLES_ACCOUNT, ACCOUNT);
+    let mut account: Value = serde_saphyr::from_str(&examples).context("in examples/awsaccount.yaml")?;
     let spec = &mut account["spec"];
-    spec["accountId"] = json!(ACCOUNT);
     spec["endpointUrl"] = json!(endpoint);
     let tenants = spec["tenants"].as_array_mut().context("examples/awsaccount.yaml has no tenants")?;
     // A namespace that two tenants admit gets neither.
@@ -257,7 +260,7 @@ pub async fn run(access: &Access, names: &[String], keep: bool) -> Result<()> {
 pub fn usage(state: &State, access: &Access) -> String {
     let argocd = argocd::usage(access).map(|usage| format!("{usage}\n\n")).unwrap_or_default();
     format!(
-        "\nThe testbed is up. To use it:\n\n    . {}\n    kubectl get awsaccounts,statemachines,restapis,apiroutes -A\n\n\
+        "\nThe testbed is up. To use it:\n\n    . {}\n    kubectl get awsaccounts,statemachines,restapis,apiroutes,usageplans -A\n\n\
          {argocd}AWS answers at {}; logs are in {}.\nTo stop it: {}",
         state.env_path().display(),
         access.aws_endpoint(),

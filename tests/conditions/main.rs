@@ -23,13 +23,16 @@ const EXCEPTIONS: &[(&str, &str)] = &[
     ),
     (
         "StateMachine/Reconciling-True-RoleQuota.yaml",
-        "the emulator has no quota of roles; tests/crash/roles.rs shows it on the AWS in memory",
+        "the emulator has no quota of roles; tests/torture/roles.rs shows it on the AWS in memory",
     ),
     ("RestAPI/Reconciling-True-RoleQuota.yaml", "as that of StateMachine"),
     (
         "RestAPI/Stalled-True-LogRoleMissing.yaml",
         "LocalStack's API Gateway has a role to write logs with from the start, and the suite's accounts share it",
     ),
+    ("UsagePlan/Reconciling-True-Progressing.yaml", "LocalStack shows a change of a plan or a key at once"),
+    ("UsagePlan/Reconciling-True-Deleting.yaml", "LocalStack deletes a plan and its keys at once"),
+    ("UsagePlan/Stalled-True-RefusedByAWS.yaml", "LocalStack takes every plan and key that validation lets through"),
 ];
 
 #[test]

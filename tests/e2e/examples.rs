@@ -112,7 +112,7 @@ fn is_read(operation: &str) -> bool {
 
 /// The resource version of every object that the operator writes: ours, its records of revisions, its events.
 async fn versions(testbed: &Testbed) -> BTreeMap<String, String> {
-    let kinds = "statemachines,restapis,apiroutes,awsaccounts,controllerrevisions,events";
+    let kinds = "statemachines,restapis,apiroutes,usageplans,awsaccounts,controllerrevisions,events";
     let list: Value =
         serde_json::from_str(&testbed.kubectl(["get", kinds, "-A", "-o", "json"]).await.unwrap()).unwrap();
     let text =

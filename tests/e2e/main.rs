@@ -37,4 +37,5 @@ mod stages;
 mod support;
 mod takeover;
 mod tenancy;
+mod usage_plans;
 mod wrong;

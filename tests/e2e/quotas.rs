@@ -71,6 +71,22 @@ async fn a_wait_for_aws_s_quotas_is_told_and_ends() {
     assert!(metrics.contains(
         r#"stepgate_aws_quota_wait_seconds_count{family="API Gateway",operation="CreateDeployment",class="user"}"#
     ));
+    // One UpdateUsagePlan in 20 s.
+    let plan = |limit: u32| {
+        format!(
+            "{{apiVersion: stepgate.dev/v1alpha1, kind: UsagePlan, metadata: {{name: it}}, spec: {{quota: {{limit: {limit}, period: DAY}}}}}}"
+        )
+    };
+    for limit in [1, 2] {
+        ns.apply(&plan(limit)).await;
+        ns.ready(&["usageplan/it"]).await;
+    }
+    ns.apply(&plan(3)).await;
+    let message = ns.condition("usageplan/it", "Reconciling", "True", "WaitingForQuota").await;
+    assert!(message.starts_with("waiting for API Gateway's quota of 1 UpdateUsagePlan per 20 s, about "), "{message}");
+    ns.ready(&["usageplan/it"]).await;
+    ns.delete("usageplan/it").await;
+    ns.gone("usageplan/it").await;
     // DeleteRestApi has one call in 30 s: they are let go of.
     let abandon = serde_json::json!({"metadata": {"annotations": {"stepgate.dev/abandon": "true"}}});
     for name in NAMES {

@@ -88,7 +88,8 @@ fn kept(object: &Value) -> String {
     if let Some(conditions) = kept["status"]["conditions"].as_array_mut() {
         conditions.sort_by_key(|condition| condition["type"].to_string());
     }
-    static API: LazyLock<Regex> = LazyLock::new(|| Regex::new(r#"("restApiId":"|/execute-api/)(\w{10})\b"#).unwrap());
+    static API: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r#"("restApiId":"|"usagePlanId":"|"id":"|/execute-api/)(\w{10})\b"#).unwrap());
     let status = kept["status"].to_string();
     let mut ids = API.captures(&status).map(|found| found[2].to_owned()).into_iter().collect();
     alike(&mut kept, &mut ids);

@@ -78,6 +78,52 @@ async fn a_long_policy_stands_in_several_is_repaired_and_goes_with_the_machine()
     assert!(message.contains("more than IAM takes for one role"), "{message}");
 }
 
+/// Three machines that are made at one moment, with one role.
+#[tokio::test]
+async fn machines_of_a_namespace_share_a_role_that_goes_with_the_last() {
+    let ns = Namespace::new("e2e-shared-role").await;
+    let queue = |name: &str| format!("arn:aws:sqs:us-east-1:000000000000:{}-{name}", ns.name);
+    let shared = |name: &str| {
+        let statements = json!([{"actions": ["sqs:SendMessage"], "resources": [queue(name)]}]);
+        patched(&machine(name, "x"), &json!({"executionRole": {"scope": "Namespace", "statements": statements}}))
+    };
+    let plain = patched(&machine("plain", "x"), &json!({"executionRole": {"scope": "Namespace"}}));
+    ns.apply(&format!("{}\n---\n{}\n---\n{plain}", shared("one"), shared("two"))).await;
+    ns.ready(&["statemachine/one", "statemachine/two", "statemachine/plain"]).await;
+    let aws = Cloud::new(ns.suite.testbed.aws_endpoint());
+    let role_arn = ns.get("statemachine/one").await["status"]["roleArn"].as_str().unwrap().to_owned();
+    for other in ["two", "plain"] {
+        assert_eq!(ns.get(&format!("statemachine/{other}")).await["status"]["roleArn"], role_arn);
+    }
+    let allows = |name: &str| format!("sqs:SendMessage {}", queue(name));
+    let role = aws.role(&role_arn).await.unwrap();
+    assert_eq!(role.allows(), [allows("one"), allows("two")].into());
+    assert_eq!(role.policies.len(), 3, "{:?}", role.policies);
+
+    // Somebody takes one machine's permissions away, and gives all of them others.
+    let name = crate::cloud::role_name(&role_arn);
+    let policy = |machine: &str| format!("stepgate-{}_{machine}", ns.name);
+    aws.iam.delete_role_policy().role_name(name).policy_name(policy("two")).send().await.unwrap();
+    let anything = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]});
+    let put = aws.iam.put_role_policy().role_name(name).policy_name("added-by-hand");
+    put.policy_document(anything.to_string()).send().await.unwrap();
+    ns.eventually("statemachine/two", "has its permissions again", async |_| {
+        let now = aws.role(&role_arn).await.unwrap();
+        if now.policies == role.policies { Ok(()) } else { Err(format!("{:?}", now.policies)) }
+    })
+    .await;
+
+    ns.delete("statemachine/one").await;
+    ns.gone("statemachine/one").await;
+    assert_eq!(aws.role(&role_arn).await.unwrap().allows(), [allows("two")].into());
+    ns.delete("statemachine/two").await;
+    ns.gone("statemachine/two").await;
+    assert!(aws.role(&role_arn).await.unwrap().allows().is_empty(), "the machine that needs nothing still has it");
+    ns.delete("statemachine/plain").await;
+    ns.gone("statemachine/plain").await;
+    assert!(ns.in_aws().await.is_empty(), "{:?}", ns.in_aws().await);
+}
+
 /// A policy of our name that is somebody else's is neither changed nor attached.
 #[tokio::test]
 async fn a_policy_of_another_is_left_alone() {

@@ -202,6 +202,11 @@ fn machines() -> Vec<(&'static str, Value, &'static str)> {
              belong to a managed one, so leave one or the other out",
         ),
         (
+            json!({"executionRole": {"scope": "Namespace", "managedPolicyArns": ["arn:aws:iam::aws:policy/p"]}}),
+            "spec.executionRole: Invalid value: with `scope: Namespace` the role is shared and managed: leave out `arn` and \
+             `managedPolicyArns`, or the scope",
+        ),
+        (
             statement(json!({"actions": ["s3:GetObject"], "resources": []})),
             "spec.executionRole.statements[0].resources: Invalid value: 0: spec.executionRole.statements[0].resources in \
              body should have at least 1 items",
@@ -454,6 +459,7 @@ pub fn updates() -> Vec<(&'static str, Value, Value, Option<&'static str>)> {
     let type_ = "spec: Invalid value: type is immutable: AWS cannot change the type of a state machine; create another \
                  StateMachine";
     let name = "spec: Invalid value: name is immutable: AWS cannot rename a state machine; create another StateMachine";
+    let scope = "spec: Invalid value: executionRole.scope is immutable: create another StateMachine";
     let region = "spec: Invalid value: region is immutable: an API cannot move; create another RestAPI";
     let api = "spec: Invalid value: apiRef is immutable: a route cannot move to another API; create another APIRoute";
     let account =
@@ -465,6 +471,9 @@ pub fn updates() -> Vec<(&'static str, Value, Value, Option<&'static str>)> {
         ("StateMachine", json!({"name": "a"}), none(), Some(name)),
         ("StateMachine", none(), json!({"name": "a"}), Some(name)),
         ("StateMachine", json!({"name": "a"}), json!({"name": "a", "definition": "[]"}), None),
+        ("StateMachine", none(), json!({"executionRole": {"scope": "Namespace"}}), Some(scope)),
+        ("StateMachine", json!({"executionRole": {"scope": "Namespace"}}), none(), Some(scope)),
+        ("StateMachine", none(), json!({"executionRole": {"scope": "Machine"}}), None),
         ("RestAPI", json!({"region": "us-east-1"}), json!({"region": "eu-west-1"}), Some(region)),
         ("RestAPI", json!({"region": "us-east-1"}), none(), Some(region)),
         ("RestAPI", none(), json!({"region": "us-east-1"}), Some(region)),

@@ -401,6 +401,7 @@ impl Namespace {
             format!("state machine {}_", self.name),
             format!("REST API {}_", self.name),
             format!("role stepgate-exec-{}_", self.name),
+            format!("role stepgate-exec-{}-", self.name),
             format!("policy stepgate-exec-{}_", self.name),
             format!("role stepgate-invoke-{}-", self.name),
         ];
@@ -417,7 +418,9 @@ impl Namespace {
             "statemachine" => (ours("StateMachine", "statemachines"), true),
             "restapi" => (ours("RestAPI", "restapis"), true),
             "apiroute" => (ours("APIRoute", "apiroutes"), true),
+            "usageplan" => (ours("UsagePlan", "usageplans"), true),
             "awsaccount" => (ours("AWSAccount", "awsaccounts"), false),
+            "secret" => (resource("", "v1", "Secret", "secrets"), true),
             "configmap" => (resource("", "v1", "ConfigMap", "configmaps"), true),
             "event" => (resource("", "v1", "Event", "events"), true),
             "namespace" => (resource("", "v1", "Namespace", "namespaces"), false),
@@ -472,7 +475,7 @@ fn split(object: &str) -> (&str, &str) {
 fn full(object: &str) -> String {
     let (kind, name) = split(object);
     match kind {
-        "statemachine" | "restapi" | "apiroute" | "awsaccount" => format!("{kind}.stepgate.dev/{name}"),
+        "statemachine" | "restapi" | "apiroute" | "usageplan" | "awsaccount" => format!("{kind}.stepgate.dev/{name}"),
         _ => object.to_owned(),
     }
 }

@@ -74,14 +74,14 @@ async fn others_were_here(scene: &Scene) -> Moment {
 
 fn api(moment: &Moment) -> Value {
     let apis = moment.aws.tree()[ACCOUNT]["regions"][REGION]["apis"].clone();
-    let all = apis.as_object().unwrap().values();
-    all.filter(|api| api["name"] == legacy::API).cloned().next().unwrap()
+    let mut all = apis.as_object().unwrap().values();
+    all.find(|api| api["name"] == legacy::API).cloned().unwrap()
 }
 
 fn machine(moment: &Moment) -> Value {
     let machines = moment.aws.tree()[ACCOUNT]["regions"][REGION]["machines"].clone();
-    let all = machines.as_object().unwrap().values();
-    all.filter(|machine| machine["name"] == legacy::MACHINE).cloned().next().unwrap()
+    let mut all = machines.as_object().unwrap().values();
+    all.find(|machine| machine["name"] == legacy::MACHINE).cloned().unwrap()
 }
 
 /// What of the API no manifest asks for.

@@ -42,6 +42,8 @@ const EXCEPTIONS: &[(&str, Option<What>, &str)] = &[
     ("api/rootResourceId", None, OWN),
     ("api/createdDate", None, OWN),
     ("machine/form/tracing/enabled", Some(What::Deleted), OWN),
+    ("api/models/Empty", None, UNUSED),
+    ("api/models/Error", None, UNUSED),
     ("api/resources/*/id", None, OWN),
     ("api/resources/*/parentId", None, OWN),
     ("api/resources/*/pathPart", Some(What::Deleted), OWN),
@@ -78,6 +80,7 @@ const EXCEPTIONS: &[(&str, Option<What>, &str)] = &[
 const OWN: &str = "AWS's own: nobody can change it, or take it away";
 const BUILT_IN: &str = "AWS puts it into every API; no method of ours depends on what it says";
 const FOREIGN: &str = "without its owner tags it is another's, and left alone (OwnershipConflict)";
+const UNUSED: &str = "AWS gives it to every API; nothing here uses it";
 const UNMANAGED: &str = "no manifest can ask for it yet";
 
 /// Maps whose keys are names that somebody chose, not properties.

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use stepgate::aws::Sessions;
-use stepgate::controller::{Config, run};
+use stepgate::controller::{Clock, Config, run};
 use stepgate::identity::Cluster;
 use stepgate::runtime::Metrics;
 use stepgate_testbed::memory::{Fault, Memory, Service, Settings, answer, throttled};
@@ -134,7 +134,11 @@ async fn an_hour(error: Error) -> (usize, usize, Objects) {
         (error == Error::NoStatus && status).then_some(super::tape::Wrong::Broken)
     });
     let sessions = Sessions::with_http_client(site.aws.http_client(), Arc::new(|_, _, _| {}));
-    let config = Config { resync_period: Duration::from_secs(600), propagation_wait: Duration::from_secs(10) };
+    let config = Config {
+        resync_period: Duration::from_secs(600),
+        propagation_wait: Duration::from_secs(10),
+        clock: Clock::default(),
+    };
     let cluster = Cluster { name: "test".into(), uid: CLUSTER_UID.into() };
     let client = site.server.client(&site.tape, None);
     let stop = CancellationToken::new();

@@ -5,6 +5,8 @@
 //! - Crashes, all of them (here): for every example, for making it, changing it and deleting it, at every effect on AWS or
 //!   Kubernetes, the process dies before the effect, after it, or its answer is lost; and at each of these moments people
 //!   change their mind, or delete everything.
+//! - `pages.rs`, `roles.rs`: the same for what no example has.
+//! - `records.rs`: what is served is kept where its record was lost.
 //! - `races.rs`: two operators at once, with caches that lag.
 //! - `adoption.rs`: what exists is adopted.
 //! - `creation.rs`: a process that is paused while it creates an API, and others that go on.
@@ -21,8 +23,11 @@ mod hot;
 mod kubernetes;
 mod neighbours;
 mod operator;
+mod pages;
 mod races;
 mod random;
+mod records;
+mod roles;
 mod scene;
 mod tape;
 
@@ -221,6 +226,62 @@ impl Found {
             Ok(run) => self.note(at, end.difference_now(&run.end)),
         }
     }
+
+    /// Crashes everywhere on the way from a moment to what the manifests ask; answers with where that ends.
+    async fn phase(&mut self, name: &str, from: &Moment, scene: &Scene) -> Moment {
+        let run = uncrashed(name, from, scene).await;
+        self.crash(name, from, scene, &run, &[]).await;
+        run.end
+    }
+
+    /// Every crash point of a run, and at some of them people change their mind (`turns`).
+    async fn crash(&mut self, name: &str, from: &Moment, scene: &Scene, run: &Run, turns: &[(&str, &Scene, &Moment)]) {
+        let effects = run.before.len();
+        let every = std::env::var_os("CRASH_ALL").is_some();
+        let all = effects <= MANY || every;
+        let step = if all { 1 } else { effects.div_ceil(MANY / 2) };
+        for (index, moment) in run.before.iter().enumerate().step_by(step) {
+            let at = |kind: &str| format!("{name}, effect {} of {effects}, {kind}", index + 1);
+            // Dead after it is dead before the next.
+            self.recovers(&at("dead before it"), moment, scene, &run.end, None).await;
+            self.recovers(&at("its answer lost"), from, scene, &run.end, Some((index + 1, Wrong::Lost))).await;
+            for (other, scene, end) in turns.iter().filter(|_| every || index % TURNS == 0) {
+                self.turns(&at(&format!("and {other} then")), moment, scene, end).await;
+            }
+        }
+        self.recovers(&format!("{name}, dead after the last effect"), &run.end, scene, &run.end, None).await;
+    }
+
+    /// The last word.
+    fn end(self, name: &str) {
+        println!("{name}: {} crash points", self.points);
+        let Self { points, wrong } = self;
+        assert!(wrong.is_empty(), "{} of {points} crash points:\n{}", wrong.len(), wrong.join("\n"));
+    }
+}
+
+async fn uncrashed(name: &str, from: &Moment, scene: &Scene) -> Run {
+    drive(from, scene, None).await.unwrap_or_else(|error| panic!("{name}, without a crash: {error}"))
+}
+
+/// Made, changed and deleted.
+async fn crash_everywhere(name: &str, scene: &Scene) {
+    let (start, neighbours) = Moment::first(scene);
+    let (changed, gone) = (scene.changed(), scene.gone());
+    let made = uncrashed("make", &start, scene).await;
+    let after = uncrashed("change", &made.end, &changed).await;
+    let end = uncrashed("delete", &after.end, &gone).await;
+    let mut found = Found::default();
+    for (name, from, scene, run, turns) in [
+        ("make", &start, scene, &made, vec![("change", &changed, &after.end), ("delete", &gone, &end.end)]),
+        ("change", &made.end, &changed, &after, vec![("delete", &gone, &end.end)]),
+        ("delete", &after.end, &gone, &end, vec![]),
+    ] {
+        found.crash(name, from, scene, run, &turns).await;
+        found.note(name, Some(neighbours.touched(&run.end.aws).join(", ")).filter(|text| !text.is_empty()));
+    }
+    found.note("deletion leaves", difference(&start.aws.essence(), &end.end.aws.essence()));
+    found.end(name);
 }
 
 #[rstest::rstest]
@@ -234,46 +295,7 @@ impl Found {
 #[case::stage_variables("stage-variables")]
 #[tokio::test(start_paused = true)]
 async fn a_crash_at_any_effect_loses_nothing_and_doubles_nothing(#[case] example: &str) {
-    let scene = Scene::example(example);
-    let (start, neighbours) = Moment::first(&scene);
-    let (changed, gone) = (scene.changed(), scene.gone());
-    let uncrashed = async |name: &str, from: &Moment, scene: &Scene| {
-        drive(from, scene, None).await.unwrap_or_else(|error| panic!("{name}, without a crash: {error}"))
-    };
-    let made = uncrashed("make", &start, &scene).await;
-    let after = uncrashed("change", &made.end, &changed).await;
-    let end = uncrashed("delete", &after.end, &gone).await;
-    let mut found = Found::default();
-    for (name, from, scene, run, turns) in [
-        ("make", &start, &scene, &made, vec![("change", &changed, &after.end), ("delete", &gone, &end.end)]),
-        ("change", &made.end, &changed, &after, vec![("delete", &gone, &end.end)]),
-        ("delete", &after.end, &gone, &end, vec![]),
-    ] {
-        let effects = run.before.len();
-        let every = std::env::var_os("CRASH_ALL").is_some();
-        let all = effects <= MANY || every;
-        let step = if all { 1 } else { effects.div_ceil(MANY / 2) };
-        for (index, moment) in run.before.iter().enumerate().step_by(step) {
-            let at = |kind: &str| format!("{name}, effect {} of {effects}, {kind}", index + 1);
-            // Dead after it is dead before the next.
-            found.recovers(&at("dead before it"), moment, scene, &run.end, None).await;
-            found.recovers(&at("its answer lost"), from, scene, &run.end, Some((index + 1, Wrong::Lost))).await;
-            for (other, scene, end) in turns.iter().filter(|_| every || index % TURNS == 0) {
-                found.turns(&at(&format!("and {other} then")), moment, scene, end).await;
-            }
-        }
-        found.recovers(&format!("{name}, dead after the last effect"), &run.end, scene, &run.end, None).await;
-        found.note(name, Some(neighbours.touched(&run.end.aws).join(", ")).filter(|text| !text.is_empty()));
-    }
-    found.note("deletion leaves", difference(&start.aws.essence(), &end.end.aws.essence()));
-    println!("{example}: {} crash points", found.points);
-    assert!(
-        found.wrong.is_empty(),
-        "{} of {} crash points:\n{}",
-        found.wrong.len(),
-        found.points,
-        found.wrong.join("\n")
-    );
+    crash_everywhere(example, &Scene::example(example)).await;
 }
 
 #[test]

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use k8s_openapi::jiff::Timestamp;
 use kube::Resource;
 use kube::runtime::reflector::store::Writer;
 use kube::runtime::watcher::Event;
 use serde::de::DeserializeOwned;
 use stepgate::aws::Sessions;
-use stepgate::controller::{Config, Context, Stores, Writers, api_route, aws_account, rest_api, state_machine};
+use stepgate::controller::{Clock, Config, Context, Stores, Writers, api_route, aws_account, rest_api, state_machine};
 use stepgate::identity::{Cluster, Key};
 use stepgate::runtime::Metrics;
 use stepgate_testbed::memory::InProcess;
@@ -65,7 +66,7 @@ impl Operator {
         let context = Context::new(
             client,
             Cluster { name: "test".into(), uid: CLUSTER_UID.into() },
-            Config { resync_period: Duration::from_secs(600), propagation_wait: Duration::ZERO },
+            Config { resync_period: Duration::from_secs(600), propagation_wait: Duration::ZERO, clock: clock(site) },
             Arc::new(sessions),
             stores,
             Arc::new(Metrics::default()),
@@ -78,7 +79,7 @@ impl Operator {
         if std::mem::replace(&mut self.seen, now.version()) == now.version() {
             return;
         }
-        let Writers { accounts, machines, apis, routes, namespaces, config_maps, revisions } = &mut self.writers;
+        let Writers { accounts, machines, apis, routes, namespaces, config_maps, revisions, .. } = &mut self.writers;
         fill(accounts, now, "awsaccounts");
         fill(machines, now, "statemachines");
         fill(apis, now, "restapis");
@@ -168,6 +169,15 @@ impl Operator {
             if waiting.is_empty() { "it writes on and on".into() } else { waiting.join("; ") }
         ))
     }
+}
+
+/// AWS's clock is everybody's.
+fn clock(site: &Site) -> Clock {
+    let aws = site.aws.clone();
+    Clock::of(move || {
+        let now = aws.with(|memory| memory.now());
+        Timestamp::from_second(i64::try_from(now.as_secs()).unwrap()).unwrap()
+    })
 }
 
 fn fill<K>(writer: &mut Writer<K>, now: &Objects, resource: &str)

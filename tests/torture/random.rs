@@ -40,6 +40,8 @@ struct Spec {
 #[derive(Clone, Debug)]
 struct Machine {
     express: bool,
+    /// Its role is the namespace's.
+    shares: bool,
     traced: bool,
     /// It sends to a queue, and needs a permission.
     sends: Option<u8>,
@@ -90,8 +92,8 @@ enum Act {
 }
 
 fn machine() -> impl Strategy<Value = Machine> {
-    (any::<bool>(), any::<bool>(), prop::option::of(0..2u8), 1..3u8)
-        .prop_map(|(express, traced, sends, seconds)| Machine { express, traced, sends, seconds })
+    (any::<bool>(), any::<bool>(), any::<bool>(), prop::option::of(0..2u8), 1..3u8)
+        .prop_map(|(express, shares, traced, sends, seconds)| Machine { express, shares, traced, sends, seconds })
 }
 
 fn stage() -> impl Strategy<Value = Stage> {
@@ -198,6 +200,7 @@ impl Spec {
                 json!({
                     "type": if machine.express { "EXPRESS" } else { "STANDARD" },
                     "definition": definition, "tracing": {"enabled": machine.traced}, "driftPolicy": drift,
+                    "executionRole": {"scope": if machine.shares { "Namespace" } else { "Machine" }},
                 }),
             );
         }
@@ -247,9 +250,10 @@ impl Spec {
 }
 
 impl Machine {
-    /// Its type can't be changed: another one then.
+    /// Its type and whose its role is can't be changed: another one then.
     fn name(&self, index: usize) -> String {
-        format!("m{index}-{}", if self.express { "express" } else { "standard" })
+        let type_ = if self.express { "express" } else { "standard" };
+        format!("m{index}-{type_}{}", if self.shares { "-shares" } else { "" })
     }
 }
 

@@ -47,6 +47,30 @@ impl Scene {
         Self::read(&examples().join(name), &examples().join(ACCOUNTS))
     }
 
+    /// These manifests.
+    pub fn of(documents: Vec<Value>) -> Self {
+        let mut world = World::new(Cluster { name: "test".into(), uid: "uid".into() });
+        documents.into_iter().for_each(|document| add(&mut world, document));
+        Self { world }
+    }
+
+    /// The manifests of a page of the docs, in an account that admits all of them.
+    pub fn page(path: &str, account: &str) -> Self {
+        let text = std::fs::read_to_string(stepgate_testbed::repository().join(path)).unwrap();
+        let blocks = text.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next());
+        let documents = blocks.chain([account]).flat_map(|block| serde_saphyr::from_multiple::<Value>(block).unwrap());
+        Self::of(
+            documents
+                .map(|mut document| {
+                    if document["kind"] != "AWSAccount" {
+                        document["metadata"]["namespace"] = "page".into();
+                    }
+                    document
+                })
+                .collect(),
+        )
+    }
+
     fn read(dir: &Path, accounts: &Path) -> Self {
         let mut world = World::new(Cluster { name: "test".into(), uid: "uid".into() });
         let files = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
@@ -114,8 +138,8 @@ impl Scene {
         scene
     }
 
-    /// The same with every machine traced, the first route of each API gone, the next one elsewhere, the next one slower, and
-    /// another stage.
+    /// The same with every machine traced, the first route of each API gone, the next one elsewhere, the next one slower,
+    /// another stage, authorizers that no route names gone, the others slower to forget, and settings of the API gone.
     pub fn changed(&self) -> Self {
         let mut scene = self.clone();
         for machine in scene.world.machines.values_mut() {
@@ -141,6 +165,19 @@ impl Scene {
             }
             let api = Arc::make_mut(scene.world.apis.get_mut(&key).unwrap());
             api.spec.description = Some("changed".into());
+            api.spec.cors = Some(object(json!({"origins": ["https://a.example", "https://b.example"]})));
+            let left = scene.world.routes.values().filter(|route| of_api(route));
+            let named: Vec<&str> = left.filter_map(|route| route.spec.authorization.authorizer.as_deref()).collect();
+            api.spec.authorizers.retain(|authorizer| named.contains(&&*authorizer.name));
+            for authorizer in &mut api.spec.authorizers {
+                if let Some(token) = &mut authorizer.token {
+                    token.function.result_ttl_seconds = 7;
+                    token.function.function_arn += "-next";
+                }
+            }
+            api.spec.binary_media_types.pop();
+            api.spec.minimum_compression_size = None;
+            api.spec.resource_policy = api.spec.resource_policy.take().map(|text| text.replace("/POST/", "/*/"));
             let mut stage = api.spec.stages[0].clone();
             stage.name = "another".into();
             stage.variables.insert("added".into(), "1".into());
@@ -167,6 +204,8 @@ impl Scene {
                 names.push(rest.split('"').next().unwrap().to_owned());
             }
         }
+        let roles = self.world.accounts.iter().filter_map(|account| account.spec.api_gateway_log_role.as_ref());
+        names.extend(roles.map(|role| role.arn.split(":role").nth(1).unwrap().to_owned()));
         names.sort();
         names.dedup();
         for name in names {

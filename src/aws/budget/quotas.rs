@@ -74,6 +74,9 @@ const API_GATEWAY: &[(&str, Quota)] = &[
     ("DeleteResource", Quota::new(5, 1, 1)),
     ("GetResources", Quota::new(5, 2, 1)),
     ("UpdateAccount", Quota::new(1, 20, 1)),
+    ("UpdateUsagePlan", Quota::new(1, 20, 1)),
+    ("CreateApiKey", Quota::new(5, 1, 1)),
+    ("DeleteApiKey", Quota::new(5, 1, 1)),
 ];
 
 /// Token buckets, as documented. Of values that differ between Regions, the smaller.

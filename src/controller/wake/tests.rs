@@ -14,10 +14,12 @@ struct Watches {
     machines: UnboundedReceiver<ObjectRef<StateMachine>>,
     apis: UnboundedReceiver<ObjectRef<RestAPI>>,
     routes: UnboundedReceiver<ObjectRef<APIRoute>>,
+    plans: UnboundedReceiver<ObjectRef<UsagePlan>>,
     account_store: Writer<AWSAccount>,
     machine_store: Writer<StateMachine>,
     api_store: Writer<RestAPI>,
     route_store: Writer<APIRoute>,
+    plan_store: Writer<UsagePlan>,
     seen: Seen,
 }
 
@@ -41,6 +43,8 @@ impl Watches {
         let (machines_tx, machines) = unbounded_channel();
         let (apis_tx, apis) = unbounded_channel();
         let (routes_tx, routes) = unbounded_channel();
+        let (plans_tx, plans) = unbounded_channel();
+        let (plan_reader, plan_store) = store();
         let (account_reader, account_store) = store();
         let (machine_reader, machine_store) = store();
         let (api_reader, api_store) = store();
@@ -50,12 +54,15 @@ impl Watches {
             machines: machine_reader,
             apis: api_reader,
             routes: route_reader,
+            plans: plan_reader,
             namespaces: store().0,
             config_maps: store().0,
+            secrets: store().0,
             revisions: store().0,
             bursts: Default::default(),
         };
-        let queues = Queues { accounts: accounts_tx, machines: machines_tx, apis: apis_tx, routes: routes_tx };
+        let queues =
+            Queues { accounts: accounts_tx, machines: machines_tx, apis: apis_tx, routes: routes_tx, plans: plans_tx };
         let seen = Seen::default();
         let mut watches = Self {
             stores,
@@ -64,10 +71,12 @@ impl Watches {
             machines,
             apis,
             routes,
+            plans,
             account_store,
             machine_store,
             api_store,
             route_store,
+            plan_store,
             seen,
         };
         let caller = "{spec: {substitutions: [{name: M, stateMachineRef: {name: hello}}, {name: C, configMapKeyRef: {name: texts, key: a}}]}}";
@@ -95,6 +104,9 @@ impl Watches {
         }
         while let Ok(it) = self.routes.try_recv() {
             woken.push(format!("APIRoute {}/{}", it.namespace.unwrap(), it.name));
+        }
+        while let Ok(it) = self.plans.try_recv() {
+            woken.push(format!("UsagePlan {}/{}", it.namespace.unwrap(), it.name));
         }
         woken.sort();
         woken.dedup();
@@ -129,6 +141,40 @@ impl Watches {
         self.route_store.apply_watcher_event(&Event::Apply(object.clone()));
         self.wake(&object, false)
     }
+
+    fn plan(&mut self, manifest: &str) -> Vec<String> {
+        let object: UsagePlan = object(manifest);
+        self.plan_store.apply_watcher_event(&Event::Apply(object.clone()));
+        self.wake(&object, false)
+    }
+
+    /// Of the UsagePlans `demo/gold`, with a key from a Secret, and `demo/silver`, which has that key from there; both for
+    /// `demo/api`.
+    fn with_plans() -> Self {
+        let mut watches = Self::new();
+        watches.plan(&gold());
+        watches.plan(&silver());
+        watches
+    }
+}
+
+fn gold() -> String {
+    plan(
+        "gold",
+        "{apiStages: [{apiRef: {name: api}, stage: prod}], apiKeys: [{name: a, secretKeyRef: {name: keys, key: a}}]}",
+    )
+}
+
+fn silver() -> String {
+    plan(
+        "silver",
+        "{apiStages: [{apiRef: {name: api}, stage: dev}], apiKeys: [{name: b, from: {usagePlan: gold, key: a}}]}",
+    )
+}
+
+fn plan(name: &str, spec: &str) -> String {
+    let meta = format!("{{namespace: demo, name: {name}, generation: 1, uid: uid-{name}}}");
+    format!("---\napiVersion: stepgate.dev/v1alpha1\nkind: UsagePlan\nmetadata: {meta}\nspec: {spec}\n")
 }
 
 const READY: &str = "{type: Ready, status: 'True', reason: R, message: m, lastTransitionTime: '2026-01-01T00:00:00Z'}";
@@ -264,4 +310,45 @@ fn a_config_map_wakes_the_machines_that_name_it() {
     assert_eq!(watches.wake(&version("texts", 1), false), [""; 0]);
     assert_eq!(watches.wake(&version("texts", 2), false), ["StateMachine demo/caller"]);
     assert_eq!(watches.wake(&version("others", 1), false), [""; 0]);
+}
+
+#[test]
+fn a_secret_wakes_the_plans_that_take_a_key_from_it() {
+    let mut watches = Watches::with_plans();
+    let secret = |name: &str, version: u8| -> PartialObjectMeta<Secret> {
+        object(&format!(
+            "{{apiVersion: v1, kind: Secret, metadata: {{namespace: demo, name: {name}, resourceVersion: '{version}'}}}}"
+        ))
+    };
+    assert_eq!(watches.wake(&secret("keys", 1), false), ["UsagePlan demo/gold"]);
+    assert_eq!(watches.wake(&secret("keys", 1), false), [""; 0]);
+    assert_eq!(watches.wake(&secret("keys", 2), false), ["UsagePlan demo/gold"]);
+    assert_eq!(watches.wake(&secret("others", 1), false), [""; 0]);
+}
+
+#[rstest::rstest]
+#[case::who_may("{spec: {allowedUsagePlans: {namespaces: {from: All}}}}")]
+#[case::another_stage("{spec: {stages: [{name: prod}, {name: dev}]}}")]
+#[case::in_aws("{status: {restApiId: a1, stages: [{name: prod, invokeUrl: u}]}}")]
+#[case::deletion("{metadata: {deletionTimestamp: '2026-01-01T00:00:00Z'}}")]
+fn what_a_plan_sees_of_an_api_wakes_it(#[case] patch: &str) {
+    let mut watches = Watches::with_plans();
+    let woken = watches.api(&with(&the_api(), patch));
+    for plan in ["UsagePlan demo/gold", "UsagePlan demo/silver"] {
+        assert!(woken.contains(&plan.to_owned()), "{woken:?}");
+    }
+    let nothing = watches.api(&with(&the_api(), patch));
+    assert_eq!(nothing, [""; 0]);
+}
+
+#[test]
+fn a_plan_wakes_those_that_share_its_keys_and_lets_go_of_what_waits_for_them() {
+    let mut watches = Watches::with_plans();
+    let keys = "{status: {apiKeys: [{name: a, id: k1}]}}";
+    assert_eq!(watches.plan(&with(&gold(), keys)), ["UsagePlan demo/silver"]);
+    assert_eq!(watches.plan(&with(&gold(), keys)), [""; 0]);
+    let going = "{metadata: {deletionTimestamp: '2026-01-01T00:00:00Z'}, status: {apiKeys: [{name: a, id: k1}]}}";
+    assert_eq!(watches.plan(&with(&gold(), going)), ["UsagePlan demo/gold"]);
+    let without = "{metadata: {generation: 2}, spec: {apiKeys: null}}";
+    assert_eq!(watches.plan(&with(&silver(), without)), ["UsagePlan demo/gold", "UsagePlan demo/silver"]);
 }

@@ -62,6 +62,12 @@ impl Unmanaged {
         let ours: BTreeSet<String> = ours.flat_map(|at| with_ancestors(&at.path)).collect();
         let on_record = |id: &str| records.iter().any(|record| record.deployment_id == id);
         let wanted = |name: &str| valid.stages.iter().any(|stage| stage.name == name);
+        let newest = records.iter().max_by_key(|record| record.revision);
+        let before = newest.and_then(|record| record.before.clone());
+        let methods = others.into_iter().map(|(at, _)| at.clone()).collect();
+        if valid.removes_unmanaged() {
+            return Self { is_new: newest.is_none() || before.is_some(), methods, ..Self::default() };
+        }
         let stages =
             observed.stages.iter().filter(|(name, stage)| !wanted(name) && !stage.deployments().any(on_record));
         Self {

@@ -199,6 +199,8 @@ impl Cloud {
             Step::Role(step) => self.role(step),
             Step::ManagedPolicy(step) => panic!("{step}"),
             Step::StateMachine(step) => panic!("{step}"),
+            Step::UsagePlan(step) => panic!("{step}"),
+            Step::ApiKey(step) => panic!("{step}"),
             Step::RestApi(step) => self.rest_api(step),
             Step::Authorizer(step) => self.authorizer(step),
             Step::Model(step) => self.model(step),

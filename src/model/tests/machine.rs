@@ -26,14 +26,14 @@ fn valid(patch: &str) -> ValidMachine {
 
 /// AWS as it would be after the plan.
 fn made(wanted: &Machine) -> Observed {
-    let Machine { role, machine } = wanted;
+    let Machine { role, machine, .. } = wanted;
     let role = role.as_ref().map(|execution_role::Desired { role, .. }| role::Observed {
         created: SystemTime::UNIX_EPOCH,
         tags: role.owner.tags(),
         trust: role.trust.to_string(),
         policies: match role.policy.is_empty() {
             true => BTreeMap::new(),
-            false => BTreeMap::from([(role::POLICY_NAME.to_owned(), role.policy.to_string())]),
+            false => BTreeMap::from([(role.policy_name().to_owned(), role.policy.to_string())]),
         },
         managed_policies: role.managed_policies.clone(),
     });
@@ -58,7 +58,7 @@ fn now() -> Timestamp {
 }
 
 fn planned(valid: &ValidMachine, observed: &Observed) -> Planned {
-    build(valid).plan(observed, &valid.owner, &valid.place, now()).unwrap()
+    build(valid).plan(observed, &valid.place, now()).unwrap()
 }
 
 fn plan(valid: &ValidMachine, observed: &Observed) -> String {
@@ -200,17 +200,17 @@ fn the_machine_goes_before_its_role() {
     let valid = valid(STATEMENT);
     let observed = made(&build(&valid));
     let arn = build(&valid).machine.arn;
-    let gone = removal(&arn, &valid.owner, "eu-central-1", &observed);
+    let gone = removal(&arn, &valid.owner, &build(&valid).managed, &observed);
     assert_snapshot!(text(&gone.to_string()), @"
     delete state machine demo_hello
     delete role stepgate-exec-demo_hello-#
     ");
     assert_eq!(gone.steps()[1].after.len(), 1);
-    assert_snapshot!(text(&release(&arn, &valid.owner, "eu-central-1", &observed).to_string()), @"
+    assert_snapshot!(text(&release(&arn, &valid.owner, &build(&valid).managed, &observed).to_string()), @"
     release state machine demo_hello
     release role stepgate-exec-demo_hello-#
     ");
-    assert!(removal(&arn, &valid.owner, "eu-central-1", &Observed::default()).is_empty());
+    assert!(removal(&arn, &valid.owner, &build(&valid).managed, &Observed::default()).is_empty());
 }
 
 #[test]
@@ -219,13 +219,13 @@ fn what_is_another_s_is_left_alone_and_the_rest_goes() {
     let wanted = build(&valid);
     let mut observed = made(&wanted);
     observed.tags = Some(Tags::new());
-    let problem = wanted.plan(&observed, &valid.owner, &valid.place, now()).unwrap_err();
+    let problem = wanted.plan(&observed, &valid.place, now()).unwrap_err();
     assert_eq!(
         problem.message,
         "state machine `demo_hello` exists in AWS and is not ours: it has no owner tag of stepgate. stepgate leaves it alone; delete or rename it, or give this object another name"
     );
     assert_eq!(problem.reason, "OwnershipConflict");
-    let gone = removal(&wanted.machine.arn, &valid.owner, "eu-central-1", &observed);
+    let gone = removal(&wanted.machine.arn, &valid.owner, &wanted.managed, &observed);
     assert_eq!(text(&gone.to_string()), "delete role stepgate-exec-demo_hello-#");
 }
 
@@ -240,4 +240,68 @@ fn the_hash_tells_every_change_of_the_manifest() {
     let hashes: std::collections::BTreeSet<String> = variants.iter().map(|patch| hash(&valid(patch))).collect();
     assert_eq!(hashes.len(), variants.len());
     assert_eq!(hash(&valid(STATEMENT)), hash(&valid(STATEMENT)));
+}
+
+const SHARED: &str = "{spec: {executionRole: {scope: Namespace}}}";
+
+#[test]
+fn machines_that_share_a_role_write_each_its_own_policy() {
+    let valid = valid(SHARED);
+    let wanted = build(&valid);
+    assert_snapshot!(plan(&valid, &Observed::default()), @"
+    create role stepgate-exec-demo-#
+    write policy stepgate-demo_hello of role stepgate-exec-demo-#
+    create state machine demo_hello
+    ");
+    let mut observed = made(&wanted);
+    let policies = |observed: &mut Observed, name: &str| {
+        observed.role.role.as_mut().unwrap().policies.insert(name.to_owned(), String::new());
+    };
+    policies(&mut observed, "stepgate-demo_other");
+    assert_eq!(plan(&valid, &observed), "", "another machine's policy is not ours to change");
+    policies(&mut observed, "added-by-hand");
+    policies(&mut observed, role::POLICY_NAME);
+    assert_snapshot!(plan(&valid, &observed), @"
+    delete policy added-by-hand of role stepgate-exec-demo-#
+    delete policy stepgate of role stepgate-exec-demo-#
+    ");
+    assert!(!wanted.role.unwrap().role.policy.is_empty(), "also a machine that needs nothing holds the role");
+}
+
+#[test]
+fn a_shared_role_goes_with_the_last_machine() {
+    let valid = valid(SHARED);
+    let wanted = build(&valid);
+    let gone =
+        |observed: &Observed| text(&removal(&wanted.machine.arn, &valid.owner, &wanted.managed, observed).to_string());
+    let mut observed = made(&wanted);
+    assert_snapshot!(gone(&observed), @"
+    delete state machine demo_hello
+    delete role stepgate-exec-demo-#
+    ");
+    let role = observed.role.role.as_mut().unwrap();
+    role.policies.insert("stepgate-demo_other".into(), String::new());
+    role.tags.insert("stepgate.dev/updated/stepgate-demo_hello".into(), "now".into());
+    assert_snapshot!(gone(&observed), @"
+    delete state machine demo_hello
+    delete policy stepgate-demo_hello of role stepgate-exec-demo-#
+    take the note stepgate.dev/updated/stepgate-demo_hello off role stepgate-exec-demo-#
+    ");
+    let let_go = release(&wanted.machine.arn, &valid.owner, &wanted.managed, &observed);
+    assert_eq!(text(&let_go.to_string()), "release state machine demo_hello");
+    observed.role.role.as_mut().unwrap().tags.clear();
+    assert_eq!(gone(&observed), "delete state machine demo_hello");
+}
+
+#[test]
+fn what_one_machine_keeps_for_its_executions_is_not_another_s() {
+    let shared = |patch: &str| valid(&patch.replace("{spec: {", "{spec: {executionRole: {scope: Namespace}, "));
+    let (old, new) = (shared(SENDS), shared("{spec: {tracing: {enabled: false}}}"));
+    let mut before = made(&build(&old));
+    before.role.role.as_mut().unwrap().tags.insert("stepgate.dev/updated/stepgate-demo_other".into(), "now".into());
+    assert_eq!(plan(&old, &before), "");
+    assert_snapshot!(plan(&new, &before), @"
+    note stepgate.dev/updated/stepgate-demo_hello on role stepgate-exec-demo-#
+    update definition of state machine demo_hello
+    ");
 }

@@ -12,6 +12,7 @@ mod machine;
 mod properties;
 mod serving;
 mod stages;
+mod usage_plan;
 
 use crate::validate::fixture::{machine, route, world};
 use crate::world::World;

@@ -1,10 +1,8 @@
 //! API Gateway's calls for REST APIs.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 use aws_sdk_apigateway::Client;
-use aws_sdk_apigateway::config::retry::RetryConfig;
 use aws_sdk_apigateway::types::{ApiKeySourceType, EndpointConfiguration, EndpointType, IpAddressType, RestApi};
 
 use super::census::Census;
@@ -12,9 +10,9 @@ use super::settings::Settings;
 use super::{Observed, Step};
 use crate::aws::fence::Fence;
 use crate::aws::{AwsError, Class};
-use crate::identity::{Owner, Ownership, Tags};
+use crate::identity::{Owner, Ownership};
 use crate::policy::resource_policy::ResourcePolicy;
-use crate::resources::{Claim, sdk_patches};
+use crate::resources::{Claim, once, sdk_patches, set_tags};
 
 /// Reads an API; `None` where it does not exist.
 ///
@@ -114,13 +112,7 @@ pub async fn carry_out(
 ) -> Result<String, AwsError> {
     match step {
         Step::Create { name, description, settings, tags } => {
-            // It has no client token: a repeat would make a second API, so the SDK must not repeat it by itself.
-            let config =
-                aws_sdk_apigateway::config::Config::builder().retry_config(RetryConfig::disabled()).timeout_config(
-                    aws_sdk_apigateway::config::timeout::TimeoutConfig::builder()
-                        .read_timeout(Duration::from_secs(60))
-                        .build(),
-                );
+            // It has no client token: a repeat would make a second API.
             let mut call = apigateway
                 .create_rest_api()
                 .name(name)
@@ -133,7 +125,7 @@ pub async fn carry_out(
                 .set_policy(settings.policy.as_ref().map(ToString::to_string))
                 .set_tags(Some(tags.clone().into_iter().collect()))
                 .customize()
-                .config_override(config);
+                .config_override(once());
             if let Some(fence) = fence {
                 call = call.interceptor(fence);
             }
@@ -151,8 +143,7 @@ pub async fn carry_out(
             Ok(id.clone())
         }
         Step::Claim { id, claim: Claim { tags, remove } } | Step::Release { id, remove, tags } => {
-            tag(apigateway, arn(id), tags).await?;
-            untag(apigateway, arn(id), remove.clone()).await?;
+            set_tags(apigateway, arn(id), tags, remove).await?;
             Ok(id.clone())
         }
         Step::Delete { id } => {
@@ -175,29 +166,4 @@ fn endpoint_configuration(settings: &Settings) -> EndpointConfiguration {
 
 fn some(set: &BTreeSet<String>) -> Option<Vec<String>> {
     (!set.is_empty()).then(|| set.iter().cloned().collect())
-}
-
-async fn tag(apigateway: &Client, arn: String, tags: &Tags) -> Result<(), AwsError> {
-    apigateway
-        .tag_resource()
-        .resource_arn(arn)
-        .set_tags(Some(tags.clone().into_iter().collect()))
-        .send()
-        .await
-        .map(drop)
-        .map_err(AwsError::of("TagResource"))
-}
-
-async fn untag(apigateway: &Client, arn: String, keys: Vec<String>) -> Result<(), AwsError> {
-    if keys.is_empty() {
-        return Ok(());
-    }
-    apigateway
-        .untag_resource()
-        .resource_arn(arn)
-        .set_tag_keys(Some(keys))
-        .send()
-        .await
-        .map(drop)
-        .map_err(AwsError::of("UntagResource"))
 }

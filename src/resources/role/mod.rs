@@ -3,13 +3,13 @@
 //! | property | create | update | read-back |
 //! |---|---|---|---|
 //! | trust policy | CreateRole `AssumeRolePolicyDocument` | UpdateAssumeRolePolicy | GetRole |
-//! | permissions | PutRolePolicy `stepgate` | PutRolePolicy, DeleteRolePolicy | ListRolePolicies, GetRolePolicy |
+//! | permissions | PutRolePolicy `stepgate`, or a share's name | PutRolePolicy, DeleteRolePolicy | ListRolePolicies, GetRolePolicy |
 //! | managed policies | AttachRolePolicy | AttachRolePolicy, DetachRolePolicy | ListAttachedRolePolicies |
 //! | owner tags | CreateRole `Tags` | TagRole, UntagRole | GetRole |
 //! | notes: tags in which the role remembers what is under way | | TagRole, UntagRole | GetRole |
 //!
 //! Inline policies and attached policies that we did not write are removed: a managed role may do what its manifest
-//! says and nothing else.
+//! says and nothing else. Several objects can share a role: each then has an inline policy there, its share, which it alone writes.
 
 pub mod remote;
 
@@ -26,6 +26,9 @@ use crate::policy::statement::Document;
 /// The name of the one inline policy.
 pub const POLICY_NAME: &str = "stepgate";
 
+/// The names of shares begin with this.
+pub const SHARE: &str = "stepgate-";
+
 /// A role as it should be.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Desired {
@@ -41,6 +44,8 @@ pub struct Desired {
     pub trust: Value,
     /// What it may do; empty means no inline policy.
     pub policy: Document,
+    /// The name of that policy in a shared role; absent: it is the role's only one.
+    pub share: Option<String>,
     /// ARNs of attached managed policies.
     pub managed_policies: BTreeSet<String>,
 }
@@ -54,7 +59,7 @@ pub struct Observed {
     pub tags: Tags,
     /// Who may assume it, as JSON text.
     pub trust: String,
-    /// Inline policies by name, as JSON text.
+    /// Inline policies by name, as JSON text; empty are those of others that share the role.
     pub policies: BTreeMap<String, String>,
     /// ARNs of attached managed policies.
     pub managed_policies: BTreeSet<String>,
@@ -67,7 +72,7 @@ pub struct Observed {
 pub enum Step {
     Create { name: String, path: String, description: String, trust: Value, tags: Tags },
     SetTrust { name: String, trust: Value },
-    PutPolicy { name: String, policy: Value },
+    PutPolicy { name: String, policy_name: String, policy: Value },
     DeletePolicy { name: String, policy_name: String },
     Attach { name: String, arn: String },
     Detach { name: String, arn: String },
@@ -83,7 +88,10 @@ impl std::fmt::Display for Step {
         match self {
             Self::Create { name, .. } => write!(f, "create role {name}"),
             Self::SetTrust { name, .. } => write!(f, "set the trust policy of role {name}"),
-            Self::PutPolicy { name, .. } => write!(f, "write the policy of role {name}"),
+            Self::PutPolicy { name, policy_name, .. } if policy_name == POLICY_NAME => {
+                write!(f, "write the policy of role {name}")
+            }
+            Self::PutPolicy { name, policy_name, .. } => write!(f, "write policy {policy_name} of role {name}"),
             Self::DeletePolicy { name, policy_name } => write!(f, "delete policy {policy_name} of role {name}"),
             Self::Attach { name, arn } => write!(f, "attach {arn} to role {name}"),
             Self::Detach { name, arn } => write!(f, "detach {arn} from role {name}"),
@@ -127,6 +135,16 @@ impl Desired {
     pub fn arn(&self, partition: &str, account_id: &str) -> String {
         format!("arn:{partition}:iam::{account_id}:role{}{}", self.path, self.name)
     }
+
+    /// The name of its inline policy.
+    pub fn policy_name(&self) -> &str {
+        self.share.as_deref().unwrap_or(POLICY_NAME)
+    }
+
+    /// Whether an inline policy of the role is another's who shares it.
+    fn is_of_others(&self, policy_name: &str) -> bool {
+        self.share.is_some() && policy_name != self.policy_name() && policy_name.starts_with(SHARE)
+    }
 }
 
 /// What makes the observed role the desired one.
@@ -164,18 +182,20 @@ pub fn diff(desired: &Desired, observed: Option<&Observed>) -> Result<Vec<Step>,
         steps.push(Step::SetTrust { name: name(), trust: desired.trust.clone() });
     }
     // What others wrote goes first: it takes room that ours may need.
-    for policy_name in observed.policies.keys().filter(|found| *found != POLICY_NAME) {
+    let own = desired.policy_name();
+    for policy_name in observed.policies.keys().filter(|found| *found != own && !desired.is_of_others(found)) {
         steps.push(Step::DeletePolicy { name: name(), policy_name: policy_name.clone() });
     }
     let policy = (!desired.policy.is_empty()).then(|| desired.policy.to_value());
     if let Some(policy) = &policy {
-        let same = observed.policies.get(POLICY_NAME).is_some_and(|text| Document::equal(&policy.to_string(), text));
+        let same = observed.policies.get(own).is_some_and(|text| Document::equal(&policy.to_string(), text));
         if !same {
-            steps.push(Step::PutPolicy { name: name(), policy: policy.clone() });
+            let policy = policy.clone();
+            steps.push(Step::PutPolicy { name: name(), policy_name: own.to_owned(), policy });
         }
     }
-    if policy.is_none() && observed.policies.contains_key(POLICY_NAME) {
-        steps.push(Step::DeletePolicy { name: name(), policy_name: POLICY_NAME.to_owned() });
+    if policy.is_none() && observed.policies.contains_key(own) {
+        steps.push(Step::DeletePolicy { name: name(), policy_name: own.to_owned() });
     }
     for arn in desired.managed_policies.difference(&observed.managed_policies) {
         steps.push(Step::Attach { name: name(), arn: arn.clone() });
@@ -194,6 +214,17 @@ pub fn removal(name: &str, owner: &Owner, observed: Option<&Observed>) -> Vec<St
         managed_policies: observed.managed_policies.iter().cloned().collect(),
     };
     observed.filter(|observed| !foreign(owner, &observed.tags)).map(delete).into_iter().collect()
+}
+
+/// What takes a share out of a role, and removes the role where it was the last: nothing where it is not there, or another's.
+pub fn removal_of_share(name: &str, share: &str, owner: &Owner, observed: Option<&Observed>) -> Vec<Step> {
+    let shares = observed.into_iter().flat_map(|observed| observed.policies.keys());
+    if !shares.clone().any(|found| found != share && found.starts_with(SHARE)) {
+        return removal(name, owner, observed);
+    }
+    let ours = observed.is_some_and(|observed| !foreign(owner, &observed.tags));
+    let own = shares.filter(|found| ours && *found == share);
+    own.map(|found| Step::DeletePolicy { name: name.to_owned(), policy_name: found.clone() }).collect()
 }
 
 /// What lets the role go under `deletionPolicy: Retain`: nothing where it is not there or already let go.
@@ -229,6 +260,7 @@ mod tests {
             description: "d".into(),
             trust: crate::policy::trust::states("aws", "eu-central-1", "111122223333"),
             policy: Document::new([Statement::allow(["sqs:SendMessage"], ["arn:aws:sqs:eu-central-1:111122223333:q"])]),
+            share: None,
             managed_policies: BTreeSet::from(["arn:aws:iam::aws:policy/A".to_owned()]),
             owner,
         }

@@ -6,16 +6,17 @@ use std::time::SystemTime;
 use aws_sdk_iam::Client;
 use aws_sdk_iam::types::Tag;
 
-use super::{Observed, POLICY_NAME, Step};
+use super::{Observed, Step};
 use crate::aws::{AwsError, Class};
 use crate::identity::Tags;
 use crate::resources::Claim;
 
-/// Reads a role: four calls, as few as IAM allows for all that a role can do. `None` where it does not exist.
+/// Reads a role: four calls, as few as IAM allows for all that a role can do. Of a shared one, its `share` alone is read. `None`
+/// where it does not exist.
 ///
 /// # Errors
 /// What AWS answers.
-pub async fn observe(iam: &Client, name: &str) -> Result<Option<Observed>, AwsError> {
+pub async fn observe(iam: &Client, name: &str, share: Option<&str>) -> Result<Option<Observed>, AwsError> {
     let role = match iam.get_role().role_name(name).send().await.map_err(AwsError::of("GetRole")) {
         Err(error) if error.class == Class::NotFound => return Ok(None),
         answer => answer?.role.ok_or_else(|| AwsError::incomplete("GetRole", "role"))?,
@@ -31,6 +32,10 @@ pub async fn observe(iam: &Client, name: &str) -> Result<Option<Observed>, AwsEr
         .map_err(AwsError::of("ListRolePolicies"))?;
     let mut policies = BTreeMap::new();
     for policy_name in names {
+        if share.is_some_and(|share| share != policy_name) {
+            policies.insert(policy_name, String::new());
+            continue;
+        }
         let answer = iam
             .get_role_policy()
             .role_name(name)
@@ -105,10 +110,10 @@ pub async fn carry_out(iam: &Client, step: &Step) -> Result<(), AwsError> {
                 .await
                 .map_err(AwsError::of("UpdateAssumeRolePolicy"))?;
         }
-        Step::PutPolicy { name, policy } => {
+        Step::PutPolicy { name, policy_name, policy } => {
             iam.put_role_policy()
                 .role_name(name)
-                .policy_name(POLICY_NAME)
+                .policy_name(policy_name)
                 .policy_document(policy.to_string())
                 .send()
                 .await

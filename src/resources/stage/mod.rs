@@ -12,6 +12,7 @@
 //! | access log | – | `replace /accessLogSettings/destinationArn`, `…/format`; `remove /accessLogSettings` | `accessLogSettings` |
 //! | settings of methods | – | `replace /<path>/<method>/…`, `/*/*/…`; `remove /<path>/<method>` | `methodSettings` |
 
+pub mod export;
 pub mod remote;
 mod settings;
 #[cfg(test)]
@@ -21,7 +22,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-pub use settings::{ALL_METHODS, AccessLog, MethodSettings, Settings, method_key};
+pub use settings::{ALL_METHODS, AccessLog, MethodSettings, Settings, method_key, shown_key};
 
 use super::Patch;
 use crate::identity::Tags;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use aws_sdk_apigateway::Client;
 use aws_sdk_apigateway::types::{CacheClusterSize, CanarySettings, MethodSetting, Stage};
+use serde_json::Value;
 
 use super::settings::{AccessLog, MethodSettings, Settings, shown_key};
 use super::{Canary, Observed, Serves, Step};
@@ -65,6 +66,25 @@ fn method_settings(found: MethodSetting) -> MethodSettings {
         unauthorized_cache_control_header_strategy: strategy
             .unwrap_or(default.unauthorized_cache_control_header_strategy),
     }
+}
+
+/// What a stage serves, as OpenAPI with API Gateway's extensions. Of a stage with a canary it is what the stage itself serves.
+///
+/// # Errors
+/// What AWS answers, or that it is no JSON.
+pub async fn export(apigateway: &Client, api: &str, stage: &str) -> Result<Value, AwsError> {
+    let answer = apigateway
+        .get_export()
+        .rest_api_id(api)
+        .stage_name(stage)
+        .export_type("oas30")
+        .parameters("extensions", "apigateway")
+        .accepts("application/json")
+        .send()
+        .await
+        .map_err(AwsError::of("GetExport"))?;
+    let body = answer.body.map(aws_smithy_types::Blob::into_inner).unwrap_or_default();
+    serde_json::from_slice(&body).map_err(|_| AwsError::incomplete("GetExport", "OpenAPI document in JSON"))
 }
 
 /// Carries out one step. `deployment` resolves what the stage is to serve, `arn` is of the API.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::iam::Policy;
-use super::{Account, Api, Authorizer, LogGroup, Machine, Memory, Method, Role, partition};
+use super::{Account, Api, ApiKey, Authorizer, LogGroup, Machine, Memory, Method, Region, Role, UsagePlan, partition};
 
 /// What answers a request at a stage.
 #[derive(Clone, Debug, PartialEq)]
@@ -150,6 +150,13 @@ fn essence_of(account: &Account) -> Value {
             let groups: BTreeMap<_, _> = region.log_groups.iter().map(|(name, one)| (name, group(one))).collect();
             shown.insert("logGroups".to_owned(), json!(groups));
         }
+        if !region.usage_plans.is_empty() || !region.api_keys.is_empty() {
+            let mut plans: Vec<Value> = region.usage_plans.values().map(|plan| of_plan(region, plan)).collect();
+            let mut keys: Vec<Value> = region.api_keys.values().map(of_key).collect();
+            plans.sort_by_key(ToString::to_string);
+            keys.sort_by_key(ToString::to_string);
+            shown.extend([("usagePlans".to_owned(), json!(plans)), ("apiKeys".to_owned(), json!(keys))]);
+        }
         if let Some(role) = &region.log_role {
             shown.insert("logRole".to_owned(), json!(role));
         }
@@ -191,6 +198,27 @@ fn of_policy(policy: &Policy) -> Value {
         "document": document(policy.document()),
         "versions": policy.versions.len(),
     })
+}
+
+/// With the names of its APIs and keys for their ids.
+fn of_plan(region: &Region, plan: &UsagePlan) -> Value {
+    let mut shown = json!(plan);
+    shown["id"] = Value::Null;
+    let mut keys: Vec<_> = plan.keys.iter().filter_map(|id| region.api_keys.get(id)?.name.as_ref()).collect();
+    keys.sort_unstable();
+    shown["keys"] = json!(keys);
+    let stages = plan.api_stages.iter().map(|one| {
+        let api = region.apis.get(&one.api_id).map(|api| &api.name);
+        (format!("{} {}", api.map_or("none", String::as_str), one.stage), json!(one.throttle))
+    });
+    shown["apiStages"] = json!(stages.collect::<BTreeMap<_, _>>());
+    shown
+}
+
+/// Values are made up, and a description may hold a time.
+fn of_key(key: &ApiKey) -> Value {
+    let description = key.description.as_ref().map(|text| text.split(" at ").next());
+    json!({"name": key.name, "description": description, "enabled": key.enabled, "tags": key.tags})
 }
 
 fn of_machine(machine: &Machine) -> Value {

@@ -40,7 +40,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use apigateway::{
-    Api, Authorizer, Deployment, Integration, IntegrationResponse, Method, MethodResponse, Resource, Stage,
+    Api, ApiKey, Authorizer, Deployment, Integration, IntegrationResponse, Method, MethodResponse, Resource, Stage,
+    UsagePlan,
 };
 pub use client::{Attempt, Fault, InProcess, answer, throttled};
 pub use essence::Served;
@@ -154,6 +155,12 @@ pub struct Region {
     pub log_role: Option<String>,
     /// Log groups by name.
     pub log_groups: BTreeMap<String, LogGroup>,
+    /// Usage plans by id.
+    #[serde(default)]
+    pub usage_plans: BTreeMap<String, UsagePlan>,
+    /// API keys by id.
+    #[serde(default)]
+    pub api_keys: BTreeMap<String, ApiKey>,
 }
 
 /// What an operation sees around it.
@@ -280,7 +287,7 @@ impl Memory {
                     "GetAccount" | "UpdateAccount" => {
                         apigateway::account(context, iam, &mut region.log_role, &call.operation, request)
                     }
-                    _ => apigateway::call(context, &mut region.apis, request),
+                    _ => apigateway::call(context, region, request),
                 }
             }
         }

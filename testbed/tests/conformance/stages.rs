@@ -24,6 +24,7 @@ pub const CASES: &[Case] = &[
     case!(a_variable_has_a_word_for_a_name, "accepted"),
     case!(what_a_stage_does_not_have_is_refused),
     case!(stages_are_listed_by_deployment, "the filter is ignored"),
+    case!(a_stage_is_exported_as_it_was_deployed, "it shows the API as it is now"),
     case!(a_stage_that_is_not_there),
     case!(a_deployment_that_is_not_there, "InternalError"),
     case!(a_deleted_api_takes_everything),
@@ -184,6 +185,20 @@ async fn stages_are_listed_by_deployment(cloud: Cloud) -> Result<()> {
     let list = |id: &str| cloud.apigateway.get_stages().rest_api_id(&api).deployment_id(id).send();
     let (one, none) = (list(&first).await?, list(&second).await?);
     ensure!(one.item().len() == 1 && none.item().is_empty(), "{one:?} {none:?}");
+    Ok(())
+}
+
+async fn a_stage_is_exported_as_it_was_deployed(cloud: Cloud) -> Result<()> {
+    let (api, root, deployment) = deployed(&cloud).await?;
+    stage(&cloud, &api, &deployment).await?;
+    cloud.mock(&api, &root, "POST").await?;
+    let export = cloud.apigateway.get_export().rest_api_id(&api).stage_name("dev").export_type("oas30");
+    let export = export.parameters("extensions", "apigateway").accepts("application/json").send().await?;
+    let found: serde_json::Value = serde_json::from_slice(export.body().context("no body")?.as_ref())?;
+    let integration = &found["paths"]["/"]["get"]["x-amazon-apigateway-integration"];
+    let kind = integration["type"].as_str().map(str::to_lowercase);
+    ensure!(kind.as_deref() == Some("mock") && integration["requestTemplates"].is_object(), "{found}");
+    ensure!(found["paths"]["/"]["post"].is_null(), "it shows what was not deployed: {found}");
     Ok(())
 }
 

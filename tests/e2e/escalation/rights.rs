@@ -26,7 +26,7 @@ async fn a_team_writes_manifests_and_nothing_that_is_believed() {
             false => Err("the chart's rights are not there yet".to_owned()),
         };
         ns.eventually("configmap/kube-root-ca.crt", "finds aggregated roles", aggregated).await;
-        for kind in ["statemachines", "restapis", "apiroutes"] {
+        for kind in ["statemachines", "restapis", "apiroutes", "usageplans"] {
             let kind = format!("{kind}.stepgate.dev");
             for verb in ["get", "create", "patch", "delete"] {
                 assert!(may(user, verb, &kind, &ns.name).await, "{user} may not {verb} {kind}");

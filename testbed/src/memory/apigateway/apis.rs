@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::super::Context;
 use super::super::wire::{Path, Refusal, input};
+use super::super::{Context, Region};
 use super::checks::{bad, limit};
 use super::{Answer, Api, Apis, Endpoint, Patch, Place, Resource, find, listed, models, no_api, policy};
 
@@ -202,20 +202,25 @@ fn update_one(context: &Context<'_>, api: &mut Api, patch: &Patch) -> Result<(),
     Ok(())
 }
 
-/// The tags of an API, or of a stage of it.
+/// The tags of an API, of a stage of it, of a usage plan or an API key.
 fn tagged<'a>(
     context: &Context<'_>,
-    apis: &'a mut Apis,
+    region: &'a mut Region,
     at: Place<'_>,
 ) -> Result<&'a mut BTreeMap<String, String>, Refusal> {
     let prefix = format!("arn:{}:apigateway:{}::/", context.partition(), context.region);
     let path = at.name.strip_prefix(&prefix).ok_or_else(|| bad("Invalid ARN specified in the request"))?;
     match path.split('/').collect::<Vec<_>>()[..] {
-        ["restapis", api] => Ok(&mut find(context, apis, api)?.tags),
+        ["restapis", api] => Ok(&mut find(context, &mut region.apis, api)?.tags),
         ["restapis", api, "stages", stage] => {
-            let found = find(context, apis, api)?.stages.get_mut(stage);
+            let found = find(context, &mut region.apis, api)?.stages.get_mut(stage);
             Ok(&mut found.ok_or_else(|| super::not_found("Invalid stage identifier specified"))?.tags)
         }
+        ["usageplans", plan] => {
+            let found = region.usage_plans.get_mut(plan);
+            Ok(&mut found.ok_or_else(|| super::not_found("Invalid Usage Plan ID specified"))?.tags)
+        }
+        ["apikeys", key] => Ok(&mut region.api_keys.get_mut(key).ok_or_else(super::api_keys::no_key)?.tags),
         _ => Err(bad("Invalid ARN specified in the request")),
     }
 }
@@ -237,21 +242,21 @@ pub(super) fn add_tags(tags: &mut BTreeMap<String, String>, new: BTreeMap<String
     Ok(())
 }
 
-pub(super) fn get_tags(context: &Context<'_>, apis: &mut Apis, at: Place<'_>) -> Answer {
-    Ok((200, json!({"tags": tagged(context, apis, at)?})))
+pub(super) fn get_tags(context: &Context<'_>, region: &mut Region, at: Place<'_>) -> Answer {
+    Ok((200, json!({"tags": tagged(context, region, at)?})))
 }
 
-pub(super) fn tag(context: &Context<'_>, apis: &mut Apis, at: Place<'_>, mut body: Value) -> Answer {
+pub(super) fn tag(context: &Context<'_>, region: &mut Region, at: Place<'_>, mut body: Value) -> Answer {
     let new = input(body["tags"].take())?;
-    let tags = tagged(context, apis, at)?;
+    let tags = tagged(context, region, at)?;
     let mut all = tags.clone();
     add_tags(&mut all, new)?;
     *tags = all;
     Ok((204, Value::Null))
 }
 
-pub(super) fn untag(context: &Context<'_>, apis: &mut Apis, at: Place<'_>, path: &Path) -> Answer {
-    let tags = tagged(context, apis, at)?;
+pub(super) fn untag(context: &Context<'_>, region: &mut Region, at: Place<'_>, path: &Path) -> Answer {
+    let tags = tagged(context, region, at)?;
     for key in path.all("tagKeys") {
         tags.remove(key);
     }

@@ -1,6 +1,7 @@
 //! API Gateway's REST APIs: the tree of resources and methods, deployments, which are snapshots of it, and stages.
 
 mod account;
+mod api_keys;
 mod apis;
 mod authorizers;
 mod checks;
@@ -15,6 +16,7 @@ mod resources;
 mod responses;
 mod settings;
 mod stages;
+mod usage_plans;
 mod validators;
 
 use std::collections::BTreeMap;
@@ -23,12 +25,14 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Value, json};
 
-use super::Context;
 use super::wire::{Path, Refusal, Request, marker, page, read_marker};
+use super::{Context, Region};
 pub(super) use account::account;
+pub use api_keys::ApiKey;
 pub use authorizers::Authorizer;
 use checks::{bad, not_found};
 use patch::Patch;
+pub use usage_plans::UsagePlan;
 
 /// REST APIs by id.
 type Apis = BTreeMap<String, Api>;
@@ -370,7 +374,7 @@ pub(super) struct Place<'a> {
     resource: &'a str,
     verb: &'a str,
     status: &'a str,
-    /// An authorizer's or deployment's id, a stage's name, a gateway response's type, or the ARN of what is tagged.
+    /// An authorizer's, deployment's, usage plan's or API key's id, a stage's name, a gateway response's type, or the ARN of what is tagged.
     name: &'a str,
 }
 
@@ -431,10 +435,25 @@ pub(super) fn operation<'a>(verb: &str, path: &[&'a str]) -> Option<(&'static st
         ["restapis", api, "stages", name] => {
             (Place { api, name, ..none }, ["", "GetStage", "", "UpdateStage", "DeleteStage"])
         }
+        ["restapis", api, "stages", name, "exports", "oas30"] => {
+            (Place { api, name, ..none }, ["", "GetExport", "", "", ""])
+        }
         ["account"] => (none, ["", "GetAccount", "", "UpdateAccount", ""]),
         ["restapis", api, "gatewayresponses"] => (Place { api, ..none }, ["", "GetGatewayResponses", "", "", ""]),
         ["restapis", api, "gatewayresponses", name] => {
             (Place { api, name, ..none }, ["", "GetGatewayResponse", "PutGatewayResponse", "", "DeleteGatewayResponse"])
+        }
+        ["apikeys"] => (none, ["CreateApiKey", "GetApiKeys", "", "", ""]),
+        ["apikeys", name] => (Place { name, ..none }, ["", "GetApiKey", "", "UpdateApiKey", "DeleteApiKey"]),
+        ["usageplans"] => (none, ["CreateUsagePlan", "GetUsagePlans", "", "", ""]),
+        ["usageplans", name] => {
+            (Place { name, ..none }, ["", "GetUsagePlan", "", "UpdateUsagePlan", "DeleteUsagePlan"])
+        }
+        ["usageplans", name, "keys"] => {
+            (Place { name, ..none }, ["CreateUsagePlanKey", "GetUsagePlanKeys", "", "", ""])
+        }
+        ["usageplans", name, "keys", key] => {
+            (Place { name, resource: key, ..none }, ["", "", "", "", "DeleteUsagePlanKey"])
         }
         ["tags", name] => (Place { name, ..none }, ["", "GetTags", "TagResource", "", "UntagResource"]),
         _ => return None,
@@ -443,7 +462,44 @@ pub(super) fn operation<'a>(verb: &str, path: &[&'a str]) -> Option<(&'static st
     operations.get(index).filter(|operation| !operation.is_empty()).map(|operation| (*operation, place))
 }
 
-pub(super) fn call(context: &mut Context<'_>, apis: &mut Apis, request: &Request) -> Answer {
+pub(super) fn call(context: &mut Context<'_>, region: &mut Region, request: &Request) -> Answer {
+    let answer = of_region(context, region, request);
+    if answer.is_ok() && request.method() == http::Method::DELETE {
+        usage_plans::forget(region);
+    }
+    answer
+}
+
+/// What is not part of an API.
+fn of_region(context: &mut Context<'_>, region: &mut Region, request: &Request) -> Answer {
+    let path = Path::of(request);
+    let segments = path.segments();
+    let (operation, at) =
+        operation(request.method().as_str(), &segments).ok_or_else(|| Refusal::unknown(request.uri().path()))?;
+    let mut body = super::wire::json(request.body())?;
+    let patches = checks::model(operation, at, &mut body)?;
+    match operation {
+        "CreateApiKey" => api_keys::create(context, region, body),
+        "GetApiKeys" => api_keys::list(region, &path),
+        "GetApiKey" => api_keys::get(region, at, &path),
+        "UpdateApiKey" => api_keys::update(context, region, at, &patches),
+        "DeleteApiKey" => api_keys::delete(region, at),
+        "CreateUsagePlan" => usage_plans::create(context, region, body),
+        "GetUsagePlans" => usage_plans::list(region, &path),
+        "GetUsagePlan" => usage_plans::get(region, at),
+        "UpdateUsagePlan" => usage_plans::update(region, at, &patches),
+        "DeleteUsagePlan" => usage_plans::delete(region, at),
+        "CreateUsagePlanKey" => usage_plans::attach(region, at, body),
+        "GetUsagePlanKeys" => usage_plans::keys(region, at, &path),
+        "DeleteUsagePlanKey" => usage_plans::detach(region, at, at.resource),
+        "GetTags" => apis::get_tags(context, region, at),
+        "TagResource" => apis::tag(context, region, at, body),
+        "UntagResource" => apis::untag(context, region, at, &path),
+        _ => of_api(context, &mut region.apis, request),
+    }
+}
+
+fn of_api(context: &mut Context<'_>, apis: &mut Apis, request: &Request) -> Answer {
     let path = Path::of(request);
     let segments = path.segments();
     let (operation, at) =
@@ -456,9 +512,6 @@ pub(super) fn call(context: &mut Context<'_>, apis: &mut Apis, request: &Request
         "GetRestApi" => apis::get(context, apis, at),
         "UpdateRestApi" => apis::update(context, apis, at, &patches),
         "DeleteRestApi" => apis::delete(context, apis, at),
-        "GetTags" => apis::get_tags(context, apis, at),
-        "TagResource" => apis::tag(context, apis, at, body),
-        "UntagResource" => apis::untag(context, apis, at, &path),
         "CreateResource" => resources::create(context, apis, at, body),
         "GetResources" => resources::list(context, apis, at, &path),
         "GetResource" => resources::get(apis, at, &path),
@@ -507,6 +560,7 @@ pub(super) fn call(context: &mut Context<'_>, apis: &mut Apis, request: &Request
         "CreateStage" => stages::create(context, apis, at, body),
         "GetStages" => stages::list(context, apis, at, &path),
         "GetStage" => stages::get(context, apis, at),
+        "GetExport" => stages::export(context, apis, at),
         "UpdateStage" => stages::update(context, apis, at, &patches),
         "DeleteStage" => stages::delete(context, apis, at),
         _ => Err(Refusal::unknown(format!("apigateway:{operation}"))),

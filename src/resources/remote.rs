@@ -1,0 +1,36 @@
+//! What the calls of several rooms of API Gateway have in common.
+
+use std::time::Duration;
+
+use aws_sdk_apigateway::Client;
+use aws_sdk_apigateway::config::Builder;
+use aws_sdk_apigateway::config::retry::RetryConfig;
+use aws_sdk_apigateway::config::timeout::TimeoutConfig;
+
+use crate::aws::AwsError;
+use crate::identity::Tags;
+
+/// For a call that has no client token: its repeat would make a second object, so the SDK must not repeat it by itself
+/// (AWS.md §2).
+pub(super) fn once() -> Builder {
+    aws_sdk_apigateway::config::Config::builder()
+        .retry_config(RetryConfig::disabled())
+        .timeout_config(TimeoutConfig::builder().read_timeout(Duration::from_secs(60)).build())
+}
+
+/// Sets tags, then takes others off.
+///
+/// # Errors
+/// What AWS answers.
+pub(super) async fn set_tags(apigateway: &Client, arn: String, set: &Tags, remove: &[String]) -> Result<(), AwsError> {
+    if !set.is_empty() {
+        let tags = Some(set.clone().into_iter().collect());
+        let tag = apigateway.tag_resource().resource_arn(&arn).set_tags(tags);
+        tag.send().await.map_err(AwsError::of("TagResource"))?;
+    }
+    if !remove.is_empty() {
+        let untag = apigateway.untag_resource().resource_arn(arn).set_tag_keys(Some(remove.to_vec()));
+        untag.send().await.map_err(AwsError::of("UntagResource"))?;
+    }
+    Ok(())
+}

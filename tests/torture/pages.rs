@@ -1,0 +1,103 @@
+//! Crashes while what no example has is made, changed and deleted: the manifests of the docs' pages.
+
+use std::sync::Arc;
+
+use serde_json::json;
+use stepgate_testbed::memory::{ACCOUNT, Memory, Service};
+
+use super::operator::CLUSTER_UID;
+use super::scene::Scene;
+use super::{Found, Moment, crash_everywhere, difference, uncrashed};
+
+/// An account whose tenant may expose what the pages on authorization and endpoints ask for.
+const EXPOSING: &str = r#"
+apiVersion: stepgate.dev/v1alpha1
+kind: AWSAccount
+metadata: {name: docs}
+spec:
+  accountId: "111122223333"
+  regions: [{name: us-east-1}]
+  tenants:
+  - name: docs
+    namespaces: {from: All}
+    exposure:
+      authorizations: [NONE, AWS_IAM, CUSTOM, COGNITO_USER_POOLS]
+      endpointTypes: [REGIONAL, EDGE, PRIVATE]
+      authorizerArns: ["arn:aws:lambda:*:*:function:*", "arn:aws:cognito-idp:*:*:userpool/*"]
+      resourcePolicyPrincipals: ["*"]
+      vpcSources: ["vpce-*"]
+"#;
+
+#[rstest::rstest]
+#[case::authorization("docs/authorization.md")]
+#[case::endpoints("docs/endpoints.md")]
+#[tokio::test(start_paused = true)]
+async fn the_docs_manifests_too(#[case] page: &str) {
+    crash_everywhere(page, &Scene::page(page, EXPOSING)).await;
+}
+
+/// All that a stage can have, with the log role of an account that has none.
+#[tokio::test(start_paused = true)]
+async fn a_crash_while_stages_are_set_up_loses_nothing_and_doubles_nothing() {
+    let account = r#"{kind: AWSAccount, metadata: {name: dev}, spec: {accountId: "111122223333", regions: [{name: us-east-1}],
+        apiGatewayLogRole: {arn: "arn:aws:iam::111122223333:role/logs"},
+        tenants: [{name: all, namespaces: {from: All}, exposure: {authorizations: [NONE], cacheClusterSizes: ["0.5"]}}]}}"#;
+    let scene = Scene::page("docs/stages.md", account);
+    let (start, _) = Moment::first(&scene);
+    let mut found = Found::default();
+    let made = found.phase("make", &start, &scene).await;
+    let region = made.aws.region(ACCOUNT, "us-east-1").unwrap();
+    assert_eq!(region.log_role.as_deref(), Some("arn:aws:iam::111122223333:role/logs"));
+    assert_eq!(region.log_groups.len(), 1);
+    // `prod` pinned with a canary, and without the rest; a stage beside it.
+    let mut canary = scene.changed();
+    let api = Arc::make_mut(canary.world.apis.values_mut().next().unwrap());
+    api.spec.stages[1] = serde_json::from_value(json!(
+        {"name": "prod", "revision": 1, "canary": {"percent": 10.5, "variables": {"color": "green"}}}
+    ))
+    .unwrap();
+    let with_canary = found.phase("canary", &made, &canary).await;
+    let mut promoted = canary.clone();
+    let api = Arc::make_mut(promoted.world.apis.values_mut().next().unwrap());
+    api.spec.stages[1] = serde_json::from_value(json!({"name": "prod", "revision": 2})).unwrap();
+    let after = found.phase("promote", &with_canary, &promoted).await;
+    let gone = found.phase("delete", &after, &promoted.gone()).await;
+    let mut gone = gone.aws.essence();
+    let region = gone[ACCOUNT]["us-east-1"].as_object_mut().unwrap();
+    assert!(region.remove("logRole").is_some(), "it is never taken away");
+    assert_eq!(difference(&start.aws.essence(), &gone), None);
+    found.end("stages");
+}
+
+/// Without a role for logs, the rest of the stage is as asked, and what has a role is not asked about again.
+#[tokio::test(start_paused = true)]
+async fn without_a_log_role_all_but_logging_is_as_asked() {
+    let account = r#"{kind: AWSAccount, metadata: {name: dev}, spec: {accountId: "111122223333", regions: [{name: us-east-1}],
+        tenants: [{name: all, namespaces: {from: All}, exposure: {authorizations: [NONE], cacheClusterSizes: ["0.5"]}}]}}"#;
+    let scene = Scene::page("docs/stages.md", account);
+    let (start, _) = Moment::first(&scene);
+    let run = uncrashed("make", &start, &scene).await;
+    let prod = |aws: &Memory| {
+        let region = aws.region(ACCOUNT, "us-east-1").unwrap();
+        let ours = region.apis.values().find(|api| api.tags["stepgate.dev/cluster-uid"] == CLUSTER_UID);
+        ours.unwrap().stages["prod"].clone()
+    };
+    let stage = prod(&run.end.aws);
+    assert!(stage.access_log_settings.is_empty() && stage.tracing_enabled, "{stage:?}");
+    assert!(stage.method_settings.values().all(|settings| settings.logging_level.as_deref() != Some("ERROR")));
+    assert!(stage.method_settings["*/*"].metrics_enabled);
+    // Somebody sets one: the next look goes on with it, and asks once.
+    let mut set = run.end.clone();
+    set.aws.settings.log_role = Some("arn:aws:iam::111122223333:role/theirs".into());
+    let run = uncrashed("make", &set, &scene).await;
+    let stage = prod(&run.end.aws);
+    assert_eq!(stage.access_log_settings.len(), 2);
+    assert_eq!(stage.method_settings["*/*"].logging_level.as_deref(), Some("ERROR"));
+    let asked = |service, operation: &str| {
+        let count = |aws: &Memory| aws.counts().get(&(service, operation.to_owned())).map_or(0, |count| count.done);
+        count(&run.end.aws) - count(&set.aws)
+    };
+    // Two processes, several looks each.
+    assert_eq!(asked(Service::ApiGateway, "GetAccount"), 2);
+    assert_eq!(asked(Service::ApiGateway, "UpdateAccount"), 0);
+}
