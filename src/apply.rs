@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 
+use crate::aws::fence::Fence;
 use crate::aws::{AwsError, Class, Session};
 use crate::plan::{Plan, StepId};
 use crate::records::{RecordError, Records};
@@ -37,6 +38,8 @@ pub struct Known {
     pub domain_prefix: String,
     /// The ARN of the domain name, where AWS told it.
     pub domain_arn: Option<String>,
+    /// Around the call that creates the API.
+    pub fence: Option<Fence>,
     /// Records that this plan kept.
     pub records: Vec<deployment::Record>,
     /// A usage plan and its keys.
@@ -156,10 +159,13 @@ async fn carry_out(
         Step::StateMachine(step) => boxed(|| state_machine::remote::carry_out(&session.sfn, step)).await?,
         Step::RestApi(step) => {
             let prefix = known.arn_prefix.clone();
-            let id =
-                boxed(|| rest_api::remote::carry_out(&session.apigateway, step, |id| format!("{prefix}{id}"))).await?;
+            let (arn, fence) = (|id: &str| format!("{prefix}{id}"), known.fence.clone());
+            let id = boxed(|| rest_api::remote::carry_out(&session.apigateway, step, arn, fence.clone())).await?;
             known.rest_api_id = Some(id.clone());
             if let rest_api::Step::Create { .. } = step {
+                if let Some(fence) = fence {
+                    fence.made(&id).await;
+                }
                 // A new API has just its root; only AWS knows the root's id.
                 known.resources = boxed(|| route::remote::observe(&session.apigateway, &id)).await?.resources;
             }

@@ -15,6 +15,9 @@ const NAME: &str = "stepgate.dev/name";
 /// What the owner tags become when an object is retained.
 pub const RELEASED_FROM: &str = "stepgate.dev/released-from";
 
+/// The tag of what was there before it became ours.
+pub const ADOPTED: &str = "stepgate.dev/adopted";
+
 /// Tags of an AWS object.
 pub type Tags = BTreeMap<String, String>;
 

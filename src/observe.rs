@@ -12,11 +12,11 @@ use std::time::{Duration, SystemTime};
 use k8s_openapi::jiff::Timestamp;
 
 use crate::api::conditions::{POLICY_NARROWING_PENDING, reasons};
-use crate::api::{APIRoute, StateMachineStatus};
+use crate::api::{APIRoute, ApiAdoption, StateMachineStatus};
 use crate::apply::Known;
 use crate::aws::{AwsError, Class, Session};
 use crate::identity::{Key, Owner, Ownership, log_group_prefix, role_path};
-use crate::model::api as api_model;
+use crate::model::api::{self as api_model, adopted::Unmanaged};
 use crate::model::attach::{Attachment, attach};
 use crate::model::execution_role::{self, ManagedRole, Mark};
 use crate::model::machine::{self, Machine, Older};
@@ -24,10 +24,11 @@ use crate::plan::{Plan, Planned};
 use crate::problem::Problem;
 use crate::resources::deployment::Record;
 use crate::resources::{
-    Step, account, authorizer, deployment, gateway_response, log_group, managed_policy, model, request_validator,
-    rest_api, role, route, stage, state_machine,
+    Step, account, authorizer, deployment, gateway_response, is_marked, log_group, managed_policy, model,
+    request_validator, rest_api, role, route, stage, state_machine,
 };
 use crate::tenancy::Place;
+use crate::validate::adoption;
 use crate::validate::rest_api::ValidApi;
 use crate::validate::route::{Refusal, ValidRoute, operation_name};
 use crate::validate::stage::ValidStage;
@@ -186,18 +187,21 @@ impl Survey<'_> {
     /// What AWS or Kubernetes answers, or that an object of our name is another's.
     pub async fn run(self) -> Result<Surveyed, Problem> {
         let Self { session, valid, candidates, known_routes, proof, mut records, .. } = self;
-        let mut observed = rest_api(session, &valid.owner, self.known_id.as_deref()).await?;
+        let mut observed = rest_api(session, valid, self.known_id.as_deref()).await?;
         let api_id = observed.api.as_ref().map(|api| api.id.clone());
         records.retain(|record| api_id.as_ref() == Some(&record.rest_api_id));
+        observed.unmanaged = Unmanaged::of(valid, &records, &known_routes, &observed);
         // Where neither the manifest nor a method names one, the last record says whether some were left over.
         let newest = records.iter().max_by_key(|record| record.revision);
         let had_authorizers = newest.is_some_and(|record| record.authorizers);
         if let Some(id) = &api_id {
-            authorizers(session, id, &mut observed, !valid.authorizers.is_empty() || had_authorizers).await?;
+            let expected = !valid.authorizers.is_empty() || had_authorizers || observed.unmanaged.is_new;
+            authorizers(session, id, &mut observed, expected).await?;
         }
         self::shared(session, valid, &candidates, &records, &mut observed).await?;
-        let attachment = attach(candidates, &observed.tree);
-        let (mut unreadable, mut orphans) = without_route(&observed.tree, &known_routes, proof).await?;
+        let mut attachment = attach(candidates, &observed.tree);
+        observed.unmanaged.refuse(&mut attachment);
+        let (mut unreadable, mut orphans) = without_route(&observed, &known_routes, proof).await?;
         if self.keeps_orphans {
             unreadable.extend(orphans.iter().cloned());
         } else {
@@ -333,9 +337,14 @@ pub async fn log_groups(
 }
 
 /// Reads an API with its tree and stages: three calls. Without an id that AWS knows, it is looked for by tag.
-async fn rest_api(session: &Session, owner: &Owner, known_id: Option<&str>) -> Result<api_model::Observed, Problem> {
+async fn rest_api(session: &Session, valid: &ValidApi, known_id: Option<&str>) -> Result<api_model::Observed, Problem> {
     let client = &session.apigateway;
-    let mut found = rest_apis(session, owner, known_id).await?;
+    let mut found = rest_apis(session, &valid.owner, known_id).await?;
+    if let (Some(adoption), false) = (&valid.adoption, found.iter().any(|api| is_marked(&api.tags)))
+        && let Some(api) = adoptable(session, valid, adoption).await?
+    {
+        found = vec![api];
+    }
     if found.len() > 1 {
         let mut ids: Vec<_> = found.iter().map(|api| api.id.as_str()).collect();
         ids.sort_unstable();
@@ -352,6 +361,35 @@ async fn rest_api(session: &Session, owner: &Owner, known_id: Option<&str>) -> R
     }
     observed.api = api;
     Ok(observed)
+}
+
+/// The API that is to be adopted, if it is there and admitted. One that is not admitted is not looked at.
+async fn adoptable(
+    session: &Session,
+    valid: &ValidApi,
+    adoption: &ApiAdoption,
+) -> Result<Option<rest_api::Observed>, Problem> {
+    let admitted = |id: &str| adoption::admits(valid, id).is_ok();
+    if let Some(id) = &adoption.rest_api_id {
+        return Ok(if admitted(id) { rest_api::remote::observe(&session.apigateway, id).await? } else { None });
+    }
+    if valid.admission.tenant.adoptable_arns.is_empty() {
+        return Ok(None);
+    }
+    let mut named = rest_api::remote::list(&session.apigateway).await?;
+    named.retain(|api| adoption::is_meant(adoption, api) && admitted(&api.id) && !is_marked(&api.tags));
+    if named.len() > 1 {
+        let mut ids: Vec<_> = named.iter().map(|api| api.id.as_str()).collect();
+        ids.sort_unstable();
+        return Err(Problem::stalled(
+            reasons::OWNERSHIP_CONFLICT,
+            format!(
+                "spec.adoption.name: several REST APIs have this name: {}; say which is meant with spec.adoption.restApiId",
+                ids.join(", ")
+            ),
+        ));
+    }
+    Ok(named.pop())
 }
 
 /// Reads an API's authorizers where there are or may be some, and lets the methods name them.
@@ -387,8 +425,11 @@ async fn shared(
     let methods: Vec<&route::Method> = wanted.chain(observed.tree.methods.values()).collect();
     let newest = records.iter().max_by_key(|record| record.revision);
     let named = |method: &&route::Method| method.model_names().any(|name| !model::BUILT_IN.contains(&name.as_str()));
-    let models = !valid.models.is_empty() || newest.is_some_and(|record| record.models) || methods.iter().any(named);
-    let validators = methods.iter().any(|method| method.validator.is_some());
+    let models = observed.unmanaged.is_new
+        || !valid.models.is_empty()
+        || newest.is_some_and(|record| record.models)
+        || methods.iter().any(named);
+    let validators = observed.unmanaged.is_new || methods.iter().any(|method| method.validator.is_some());
     if models {
         observed.models = Some(model::remote::observe(&session.apigateway, &api.id).await?);
     }
@@ -406,7 +447,8 @@ async fn shared(
     Ok(())
 }
 
-/// The APIs that carry an owner's tags. A known id spares the search where it is the owner's; it grants nothing. Where none
+/// The APIs that carry an owner's tags. A known id spares the search where it is the owner's, but for a look at what there is
+/// every ten minutes; it grants nothing, and its API is the last. Where none
 /// is the owner's, that of the known id all the same, so that nothing is made beside what lost its tags.
 ///
 /// # Errors
@@ -422,9 +464,17 @@ pub async fn rest_apis(
         None => None,
     };
     match known {
-        Some(api) if owner.reads(&api.tags) == Ownership::Ours => Ok(vec![api]),
+        Some(api) if owner.reads(&api.tags) == Ownership::Ours => {
+            if !session.census.has_another(client, owner, &api.id).await? {
+                return Ok(vec![api]);
+            }
+            let mut found = rest_api::remote::find(client, owner, &session.census).await?;
+            found.retain(|found| found.id != api.id && owner.reads(&found.tags) == Ownership::Ours);
+            found.push(api);
+            Ok(found)
+        }
         known => {
-            let found = rest_api::remote::find(client, owner).await?;
+            let found = rest_api::remote::find(client, owner, &session.census).await?;
             Ok(if found.is_empty() { known.into_iter().collect() } else { found })
         }
     }
@@ -449,13 +499,14 @@ pub async fn roles(
 /// Methods whose route is not known, by operation name: those whose route exists all the same, which are kept until it is
 /// proven absent, and those whose route does not.
 async fn without_route(
-    tree: &route::Observed,
+    observed: &api_model::Observed,
     known: &BTreeSet<Key>,
     proof: &dyn Proof,
 ) -> Result<(BTreeSet<String>, BTreeSet<String>), Problem> {
     let known: BTreeSet<String> = known.iter().map(operation_name).collect();
     let (mut unreadable, mut orphans) = (BTreeSet::new(), BTreeSet::new());
-    for name in tree.methods.values().map(|method| &method.operation_name).filter(|name| !known.contains(*name)) {
+    let methods = observed.tree.methods.iter().filter(|(at, _)| !observed.unmanaged.methods.contains(*at));
+    for name in methods.map(|(_, method)| &method.operation_name).filter(|name| !known.contains(*name)) {
         let Some((namespace, route)) = name.split_once('_') else { continue };
         let exists = proof.exists(&Key::new(namespace, route)).await?;
         if exists { &mut unreadable } else { &mut orphans }.insert(name.clone());

@@ -487,6 +487,7 @@ fn the_operator_may_do_just_this() {
             "stepgate.dev/awsaccounts: list,watch,patch".to_owned(),
             "stepgate.dev/restapis/status: patch".to_owned(),
             "stepgate.dev/restapis: list,watch,patch".to_owned(),
+            "stepgate.dev/restapis: get".to_owned(),
             "stepgate.dev/statemachines/status: patch".to_owned(),
             "stepgate.dev/statemachines: list,watch,patch".to_owned(),
             "stepgate.dev/usageplans/status: patch".to_owned(),
@@ -551,6 +552,7 @@ const USES: &[(&str, &[&str], &str, &str)] = &[
     ("stepgate.dev/awsaccounts", &["list", "watch"], "src/controller/run.rs", "writers.accounts, &stores"),
     ("stepgate.dev/awsaccounts", &["patch"], "src/controller/aws_account.rs", "finalizer::add("),
     ("stepgate.dev/awsaccounts/status", &["patch"], "src/controller/aws_account.rs", "publish::write("),
+    ("stepgate.dev/restapis", &["get"], "src/controller/creation.rs", ".get_metadata("),
     ("stepgate.dev/restapis", &["list", "watch"], "src/controller/run.rs", "writers.apis, &stores"),
     ("stepgate.dev/restapis", &["patch"], "src/controller/rest_api.rs", "finalizer::add("),
     ("stepgate.dev/restapis/status", &["patch"], "src/controller/rest_api.rs", "publish::write("),
@@ -659,7 +661,11 @@ fn values_reach_their_place() {
     );
     assert_eq!(
         container["env"],
-        json!([{"name": "RUST_LOG", "value": "info,stepgate=debug"}, {"name": "AWS_REGION", "value": "eu-central-1"}])
+        json!([
+            {"name": "RUST_LOG", "value": "info,stepgate=debug"},
+            {"name": "POD_UID", "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}},
+            {"name": "AWS_REGION", "value": "eu-central-1"},
+        ])
     );
     assert_eq!(
         pod["topologySpreadConstraints"][0]["labelSelector"]["matchLabels"]["app.kubernetes.io/name"],

@@ -144,6 +144,10 @@ pub struct Tenant {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 100), inner(length(min = 1, max = 80)), extend("x-kubernetes-list-type" = "set"))]
     pub name_patterns: Vec<String>,
+    /// State machines and REST APIs that are nobody's yet and that objects may adopt; ARNs with wildcards and `${namespace}`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100), inner(length(min = 1, max = 2048)), extend("x-kubernetes-list-type" = "set"))]
+    pub adoptable_arns: Vec<String>,
     /// What may be exposed to callers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exposure: Option<Exposure>,

@@ -6,6 +6,7 @@
 
 #![allow(clippy::duplicated_attributes)] // printcolumns repeat `type_` and `name` by design
 
+mod adoption;
 mod api_domain;
 mod api_route;
 mod authorizer;
@@ -27,6 +28,7 @@ mod stage;
 mod state_machine;
 mod usage_plan;
 
+pub use adoption::*;
 pub use api_domain::*;
 pub use api_route::*;
 pub use authorizer::*;
@@ -70,6 +72,10 @@ pub const CHECK: &str = "stepgate.dev/check-requested-at";
 /// The annotation of an AWSAccount with which its admin lets go of deletions that the brake holds: a time, up to which
 /// everything passes and after which counting begins anew.
 pub const DELETIONS_RELEASED: &str = "stepgate.dev/deletions-released-at";
+
+/// The annotation with which the operator's processes tell each other which of them creates what AWS has no name for, and
+/// what came of it. Nobody else writes it.
+pub const CREATION: &str = "stepgate.dev/creation";
 
 /// The annotation that lets an object go without touching AWS.
 pub const ABANDON: &str = "stepgate.dev/abandon";

@@ -5,9 +5,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Action, AllowedUsagePlans, ApiKeySource, Authorization, Authorizer, Binding, CommonStatus, Cors, DeletionPolicy,
-    DomainMapping, DomainMappingStatus, Drift, DriftPolicy, Endpoint, GatewayResponse, LocalReference, Method, Model,
-    Namespaces, Outputs, Stage, StageStatus,
+    Action, AllowedUsagePlans, ApiAdoption, ApiKeySource, Authorization, Authorizer, Binding, CommonStatus, Cors,
+    DeletionPolicy, DomainMapping, DomainMappingStatus, Drift, DriftPolicy, Endpoint, GatewayResponse, LocalReference,
+    Method, Model, Namespaces, Outputs, Stage, StageStatus,
 };
 
 /// One API Gateway REST API that many APIRoutes share, from several namespaces.
@@ -49,6 +49,9 @@ pub struct RestAPISpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 32))]
     pub region: Option<String>,
+    /// Takes an API that exists for its own; the tenant's `adoptableArns` must admit it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adoption: Option<ApiAdoption>,
     /// Shown in the AWS console.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]
@@ -115,9 +118,9 @@ pub struct RestAPISpec {
     /// What is done about a change in AWS that no manifest asked for.
     #[serde(default)]
     pub drift_policy: DriftPolicy,
-    /// What becomes of the API in AWS when this object is deleted.
-    #[serde(default)]
-    pub deletion_policy: DeletionPolicy,
+    /// What becomes of the API in AWS when this object is deleted; absent: Delete, or Retain where it was adopted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deletion_policy: Option<DeletionPolicy>,
     /// Refuses `kubectl delete` (by the chart's ValidatingAdmissionPolicy).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub deletion_protection: bool,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Binding, CommonStatus, ConfigMapKeyRef, DeletionPolicy, Drift, DriftPolicy, Encryption, LocalReference, Logging,
-    Namespaces, Outputs, PolicyStatement, Reference,
+    MachineAdoption, Namespaces, Outputs, PolicyStatement, Reference,
 };
 
 /// One AWS Step Functions state machine and its execution role.
@@ -47,6 +47,9 @@ pub struct StateMachineSpec {
     #[schemars(length(min = 1, max = 80))]
     #[x_kube(validation = Rule::new(r##"self.matches(r"^[0-9A-Za-z_-]+$")"##).message("an AWS name holds letters, digits, `_` and `-`"))]
     pub name: Option<String>,
+    /// Takes the state machine of that name for its own, where it exists; the tenant's `adoptableArns` must admit it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adoption: Option<MachineAdoption>,
     /// The AWSAccount; needed only where several admit this namespace.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account_ref: Option<LocalReference>,
@@ -87,9 +90,10 @@ pub struct StateMachineSpec {
     /// What is done about a change in AWS that no manifest asked for.
     #[serde(default)]
     pub drift_policy: DriftPolicy,
-    /// What becomes of the state machine and its role in AWS when this object is deleted.
-    #[serde(default)]
-    pub deletion_policy: DeletionPolicy,
+    /// What becomes of the state machine and its role in AWS when this object is deleted; absent: Delete, or Retain where the
+    /// machine was adopted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deletion_policy: Option<DeletionPolicy>,
     /// How long a deletion waits for running executions of a STANDARD machine, such as `90s`, `30m` or `1h30m`; then AWS
     /// ends them. `0s`: not at all.
     #[serde(default = "one_hour")]

@@ -2,6 +2,7 @@
 
 pub mod budget;
 pub mod error;
+pub mod fence;
 mod meter;
 mod role_room;
 mod sessions;

@@ -10,15 +10,18 @@ use aws_config::{BehaviorVersion, ConfigLoader, Region, SdkConfig};
 use aws_smithy_http_client::Builder;
 use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_runtime_api::client::identity::SharedIdentityCache;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 use tokio::sync::Mutex;
 
 use super::budget::{Budget, Family, Permits, Room};
 use super::error::AwsError;
+use super::fence::Fenced;
 use super::meter::{CallObserver, Meter};
 use super::role_room::RoleRoom;
 use crate::api::{AWSAccount, AWSAccountSpec};
+use crate::resources::rest_api::census::Census;
 
 /// The clients for one account and Region.
 #[derive(Debug)]
@@ -35,6 +38,8 @@ pub struct Session {
     pub logs: aws_sdk_cloudwatchlogs::Client,
     /// Whether API Gateway was seen to have a role to write logs with: it is one for the account and Region.
     pub has_log_role: AtomicBool,
+    /// Whose APIs there are.
+    pub census: Census,
     sts: aws_sdk_sts::Client,
 }
 
@@ -153,8 +158,12 @@ impl Sessions {
             ($sdk:ident, $family:expr) => {{
                 let mut builder = $sdk::config::Builder::from(config).interceptor(Meter(self.observer.clone()));
                 let line = self.budget.line(&spec.account_id, region, spec.endpoint_url.as_deref(), $family);
-                if let (Some(line), Some(inner)) = (line, config.identity_cache()) {
-                    builder = builder.interceptor(Room { line: line.clone() }).identity_cache(Permits { line, inner });
+                if let Some(mut inner) = config.identity_cache() {
+                    if let Some(line) = line {
+                        builder = builder.interceptor(Room { line: line.clone() });
+                        inner = SharedIdentityCache::new(Permits { line, inner });
+                    }
+                    builder = builder.identity_cache(Fenced(inner));
                 }
                 $sdk::Client::from_conf(builder.build())
             }};
@@ -166,6 +175,7 @@ impl Sessions {
             roles: Arc::default(),
             logs: client!(aws_sdk_cloudwatchlogs, Family::Logs),
             has_log_role: AtomicBool::default(),
+            census: Census::default(),
             sts: client!(aws_sdk_sts, Family::Sts),
         }
     }

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::backoff::Backoff;
 use super::brake::Brake;
 use super::changes::Changes;
+use super::creation::Creations;
 use super::stores::Stores;
 use crate::aws::Sessions;
 use crate::identity::Cluster;
@@ -74,6 +75,8 @@ pub struct Context {
     pub backoff: Backoff,
     /// Holds deletions where there are too many.
     pub brake: Brake,
+    /// Which process may create what AWS has no name for.
+    pub creations: Arc<Creations>,
     /// What users wait for.
     pub changes: Changes,
     /// The process's metrics.
@@ -101,6 +104,7 @@ impl Context {
             stores,
             backoff: Backoff::default(),
             brake: Brake::default(),
+            creations: Arc::default(),
             changes: Changes::default(),
             metrics,
             widened: Mutex::default(),

@@ -8,6 +8,7 @@ mod brake;
 mod burst;
 mod changes;
 mod context;
+mod creation;
 mod finalizer;
 mod generated;
 mod narrowing;

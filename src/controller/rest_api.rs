@@ -11,17 +11,19 @@ use kube::{Api, Resource, ResourceExt};
 use tokio::time::Instant;
 use tracing::instrument;
 
+use super::creation::{self, Creation};
 use super::passes::Passes;
 use super::publish::{self, State};
 use super::route_status::{self, Serving};
 use super::steps::{
-    add_drift, apply_problem, bound, crd_is_going, drifted, next, note_drift, recorded, report, session, takes_bindings,
+    add_drift, apply_problem, bound, crd_is_going, drifted, next, note_drift, recorded, report, retains, session,
+    takes_bindings,
 };
 use super::{Context, finalizer, outputs};
 use crate::api::conditions::reasons;
 use crate::api::{
-    ABANDON, APIRoute, Authorization, CanaryStatus, DeletionPolicy, Drift, DriftPolicy, PAUSED, RestAPI, RestAPIStatus,
-    StageStatus, is_paused,
+    ABANDON, APIRoute, Authorization, CanaryStatus, Drift, DriftPolicy, PAUSED, RestAPI, RestAPIStatus, StageStatus,
+    is_paused,
 };
 use crate::apply::{ApplyError, Known, Outcome, apply};
 use crate::aws::{AwsError, Class, Session};
@@ -34,7 +36,7 @@ use crate::problem::{Kind, Problem};
 use crate::records::Records;
 use crate::resolve;
 use crate::resources::deployment::Record;
-use crate::resources::{Step, deployment, request_validator, role, route};
+use crate::resources::{Step, deployment, is_adopted, request_validator, role, route};
 use crate::tenancy::Place;
 use crate::validate::domain_mappings;
 use crate::validate::rest_api::{self as validate, ValidApi};
@@ -71,6 +73,7 @@ pub async fn reconcile(object: Arc<RestAPI>, context: Arc<Context>) -> Result<Ac
             Ok(()) => {
                 context.backoff.reset(KIND, &Key::of(&*object));
                 context.brake.forget(&object.uid().unwrap_or_default());
+                context.creations.forget(&object.uid().unwrap_or_default());
                 finalizer::remove(&api, &object).await?;
                 Ok(Action::await_change())
             }
@@ -91,6 +94,9 @@ pub async fn reconcile(object: Arc<RestAPI>, context: Arc<Context>) -> Result<Ac
     };
     run.show(&mut status);
     status.domain_mappings = domain_mappings::standing(&world, &object).0;
+    if let Some(api) = &run.observed.api {
+        creation::found(&context.client, &*object, &api.id).await;
+    }
     let routes = run.route_states(&state);
     let data = outputs::of_rest_api(&status, run.place.as_ref());
     let state = outputs::publish(&context.client, &*object, object.spec.outputs.as_ref(), data, state).await;
@@ -285,7 +291,8 @@ impl<'a> Run<'a> {
         status: &RestAPIStatus,
         look_for_roles: bool,
     ) -> Result<Pass, Problem> {
-        let known_id = self.observed.api.as_ref().map(|api| api.id.clone()).or_else(|| status.rest_api_id.clone());
+        let known_id = self.observed.api.as_ref().map(|api| api.id.clone());
+        let known_id = known_id.or_else(|| status.rest_api_id.clone()).or_else(|| creation::made(&**self.object));
         let candidates = self.candidates(valid);
         let surveyed = Survey {
             session,
@@ -361,8 +368,13 @@ impl<'a> Run<'a> {
         status: &mut RestAPIStatus,
         drift: bool,
     ) -> Result<(), Problem> {
+        let creation = match &self.observed.api {
+            None => Some(Creation::of(&self.context.client, &self.context.creations, &**self.object)?),
+            Some(_) => None,
+        };
         let known = Known {
             rest_api_id: self.observed.api.as_ref().map(|api| api.id.clone()),
+            fence: creation.as_ref().map(Creation::fence),
             resources: self.observed.tree.resources.clone(),
             authorizers: self.observed.authorizers.ids(),
             validators: self.observed.validators.as_ref().map(request_validator::ids).unwrap_or_default(),
@@ -385,6 +397,7 @@ impl<'a> Run<'a> {
             self.records.push(record.clone());
         }
         report(self.context, &**self.object, &outcome.summary(), drift).await;
+        creation.map_or(Ok(()), |creation| creation.end())?;
         self.take_failures(&outcome)
     }
 
@@ -567,8 +580,13 @@ async fn delete(context: &Context, world: &World, object: &RestAPI, status: &Res
     }
     let session = session(context, &account, &place).await?;
     let owner = validate::owner(world, &account, object);
+    let known_id = status.rest_api_id.clone().or_else(|| creation::made(object));
+    let adopted = async || {
+        let found = observe::rest_apis(&session, &owner, known_id.as_deref()).await?;
+        Ok(found.iter().any(|api| is_adopted(&api.tags)))
+    };
     let retain =
-        object.spec.deletion_policy == DeletionPolicy::Retain || crd_is_going(context, "restapis.stepgate.dev").await?;
+        retains(object.spec.deletion_policy, adopted).await? || crd_is_going(context, "restapis.stepgate.dev").await?;
     if !retain {
         context.brake.pass(&account, &object.uid().unwrap_or_default())?;
     }
@@ -580,7 +598,7 @@ async fn delete(context: &Context, world: &World, object: &RestAPI, status: &Res
     let mut passes = Passes::of_deletion();
     loop {
         let mut observed = Observed {
-            api: observe::rest_apis(&session, &owner, status.rest_api_id.as_deref()).await?.pop(),
+            api: observe::rest_apis(&session, &owner, known_id.as_deref()).await?.pop(),
             ..Observed::default()
         };
         let mut asked_for = object.spec.stages.iter().filter_map(|stage| stage.access_log.as_ref());
@@ -590,7 +608,7 @@ async fn delete(context: &Context, world: &World, object: &RestAPI, status: &Res
         observed.roles = observe::roles(&session, names).await?;
         let plan = if retain { model::release(&owner, &observed) } else { model::removal(&owner, &observed) };
         if plan.is_empty() {
-            return Ok(());
+            return if observed.api.is_none() { context.creations.settled(object) } else { Ok(()) };
         }
         passes.begin(&plan)?;
         let outcome = apply(&plan, &session, None, Known::of(&place)).await;

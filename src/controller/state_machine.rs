@@ -14,13 +14,12 @@ use super::backoff::jittered;
 use super::passes::Passes;
 use super::publish::{self, State};
 use super::steps::{
-    add_drift, apply_problem, bound, crd_is_going, drifted, next, note_drift, recorded, report, session, takes_bindings,
+    add_drift, apply_problem, bound, crd_is_going, drifted, next, note_drift, recorded, report, retains, session,
+    takes_bindings,
 };
 use super::{Context, finalizer, narrowing, outputs, served};
 use crate::api::conditions::{POLICY_COMPLETE, reasons};
-use crate::api::{
-    ABANDON, DeletionPolicy, Drift, DriftPolicy, MachineType, PAUSED, StateMachine, StateMachineStatus, is_paused,
-};
+use crate::api::{ABANDON, Drift, DriftPolicy, MachineType, PAUSED, StateMachine, StateMachineStatus, is_paused};
 use crate::apply::{Known, apply};
 use crate::aws::Session;
 use crate::identity::{Key, Ownership};
@@ -29,7 +28,7 @@ use crate::model::machine::{self, Observed};
 use crate::observe;
 use crate::problem::Problem;
 use crate::resolve;
-use crate::resources::state_machine;
+use crate::resources::{is_adopted, state_machine};
 use crate::validate::several;
 use crate::validate::state_machine::{self as validate, Inference, ValidRole};
 use crate::world::World;
@@ -211,7 +210,8 @@ async fn delete(
     let arn = state_machine::arn(place.partition, &place.region, &place.account_id, &validate::aws_name(object));
     let scope = object.spec.execution_role.as_ref().map(|role| role.scope).unwrap_or_default();
     let managed = ManagedRole::of(&owner, &place.region, scope);
-    let retain = object.spec.deletion_policy == DeletionPolicy::Retain
+    let adopted = async || state_machine::remote::tags(&session.sfn, &arn).await.map(|tags| is_adopted(&tags));
+    let retain = retains(object.spec.deletion_policy, adopted).await?
         || crd_is_going(context, "statemachines.stepgate.dev").await?;
     if !retain {
         context.brake.pass(&account, &object.uid().unwrap_or_default())?;

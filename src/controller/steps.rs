@@ -13,9 +13,9 @@ use super::Context;
 use super::backoff::jittered;
 use super::publish::{self, State};
 use crate::api::conditions::reasons;
-use crate::api::{ABANDON, AWSAccount, Binding, Drift};
+use crate::api::{ABANDON, AWSAccount, Binding, DeletionPolicy, Drift};
 use crate::apply::ApplyError;
-use crate::aws::{Session, SessionError};
+use crate::aws::{AwsError, Class, Session, SessionError};
 use crate::identity::Key;
 use crate::problem::{Kind, Problem};
 use crate::resolve;
@@ -87,6 +87,20 @@ pub(super) async fn session(context: &Context, account: &AWSAccount, place: &Pla
             Problem::waiting(reasons::RETRYING, format!("AWSAccount {}: {}", account.name_any(), problem.message))
         }
     })
+}
+
+/// Whether a deletion leaves what is in AWS: as the manifest says, or else because it was there before.
+pub(super) async fn retains(
+    policy: Option<DeletionPolicy>,
+    adopted: impl AsyncFnOnce() -> Result<bool, AwsError>,
+) -> Result<bool, Problem> {
+    match policy {
+        Some(policy) => Ok(policy == DeletionPolicy::Retain),
+        None => match adopted().await {
+            Err(error) if error.class == Class::NotFound => Ok(false),
+            adopted => Ok(adopted?),
+        },
+    }
 }
 
 /// Whether the kind itself is being deleted: then everything behaves as Retain.

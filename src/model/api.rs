@@ -3,6 +3,7 @@
 //! What is deployed counts, not what is written: a role may do what the routes want **and** what any stage still serves.
 //! So one pass widens roles, deploys and moves stages, and the next, which sees what is served then, narrows them.
 
+pub mod adopted;
 mod authorizers;
 mod keys;
 mod roles;
@@ -24,7 +25,8 @@ use crate::resources::deployment::{self, Record};
 use crate::resources::gateway_response::{self, GatewayResponses};
 use crate::resources::model::Models;
 use crate::resources::route::{self, At, Method};
-use crate::resources::{Step, account, log_group, request_validator, rest_api, role, stage};
+use crate::resources::{Step, account, is_adopted, log_group, request_validator, rest_api, role, stage};
+use crate::validate::adoption;
 use crate::validate::rest_api::ValidApi;
 use crate::validate::route::{ValidRoute, operation_name};
 
@@ -51,6 +53,8 @@ pub struct Observed {
     pub log_role: account::LogRole,
     /// Gateway responses, where there was a reason to read them.
     pub gateway_responses: Option<GatewayResponses>,
+    /// What is kept of an adopted API.
+    pub unmanaged: adopted::Unmanaged,
     /// Our deployments, where there was a reason to read them.
     pub deployments: Option<BTreeMap<i64, deployment::remote::Found>>,
 }
@@ -103,7 +107,10 @@ impl Api<'_> {
         for valid in ready {
             tree.insert(valid.at.clone(), route::Desired::Method(Box::new(valid.method.clone())));
         }
-        tree.extend(cors::preflights(&tree, self.attachment, &observed.tree));
+        let preflights = cors::preflights(&tree, self.attachment, &observed.tree);
+        let others = observed.unmanaged.kept_methods().filter(|at| !tree.contains_key(at));
+        let others: Vec<_> = others.map(|at| (at.clone(), route::Desired::Keep)).collect();
+        tree.extend(preflights.into_iter().chain(others));
         let serves_something = tree
             .iter()
             .any(|(at, wanted)| matches!(wanted, route::Desired::Method(_)) || observed.tree.methods.contains_key(at));
@@ -142,7 +149,7 @@ impl Api<'_> {
         let methods: Vec<_> = self.attachment.attached.values().map(|route| (&route.at, &route.method)).collect();
         let refused: Vec<_> = self.attachment.refused.keys().collect();
         let stages = (&self.valid.stages, self.valid.may_log(observed.log_role));
-        let api = rest_api::diff(&self.desired_api(), None).unwrap_or_default();
+        let api = vec![rest_api::creation(&self.desired_api(None))];
         let authorizers: Vec<_> = self.valid.authorizers.iter().map(|(name, it)| (name, &it.authorizer)).collect();
         let needs = (self.wanted_needs(), self.valid.revision_history_limit);
         let hash =
@@ -150,9 +157,13 @@ impl Api<'_> {
         self.hash_with_keys(hash)
     }
 
-    fn desired_api(&self) -> rest_api::Desired {
+    fn desired_api(&self, observed: Option<&rest_api::Observed>) -> rest_api::Desired {
+        let adoption = adoption::of_api(self.valid, observed);
+        // Dashboards and alarms know it by its name.
+        let kept = observed.filter(|api| is_adopted(&api.tags) || adoption.takes(&api.tags));
         rest_api::Desired {
-            name: self.valid.name.clone(),
+            name: kept.map_or_else(|| self.valid.name.clone(), |api| api.name.clone()),
+            adoption,
             description: self.valid.description.clone(),
             settings: self.valid.settings.clone(),
             owner: self.valid.owner.clone(),
@@ -170,7 +181,8 @@ impl Api<'_> {
         for (name, steps) in &roles.of {
             role_ids.insert(name, plan.chain(steps.iter().cloned().map(Step::Role), &[]));
         }
-        let api = rest_api::diff(&self.desired_api(), observed.api.as_ref())?;
+        let api = observed.api.as_ref();
+        let api = rest_api::diff(&self.desired_api(api), api)?;
         let api = plan.chain(api.into_iter().map(Step::RestApi), &[]);
 
         let tree = self.tree(observed);
@@ -256,9 +268,12 @@ impl Api<'_> {
         plan.chain(unused.map(Step::Authorizer), &all);
         let all: Vec<StepId> = (0..plan.len()).collect();
         plan.chain(roles.removal.into_iter().map(Step::Role), &all);
-        Ok(plan)
+        Ok(adopted::without_removals(plan, &observed.unmanaged))
     }
 }
+
+/// Whose the method of an API without routes is: without `_`, so that no route can have it.
+const STUB: &str = "stepgate-no-routes";
 
 /// AWS refuses a deployment without methods, so that the last deleted route would stay live: an API without routes has
 /// this method, which serves nobody.
@@ -275,8 +290,7 @@ fn stub() -> (At, Method) {
         timeout_millis: route::DEFAULT_TIMEOUT_MILLIS,
     };
     let method = Method {
-        // Without `_`, so that no route can have it.
-        operation_name: "stepgate-no-routes".to_owned(),
+        operation_name: STUB.to_owned(),
         authorization: "AWS_IAM".to_owned(),
         authorizer: None,
         scopes: BTreeSet::new(),

@@ -107,6 +107,7 @@ pub fn build(valid: &ValidMachine) -> Machine {
         logging: valid.logging.clone(),
         tracing: valid.tracing,
         encryption: valid.encryption.clone(),
+        adoption: valid.adoption.clone(),
     };
     Machine { role, managed, machine }
 }
@@ -114,7 +115,7 @@ pub fn build(valid: &ValidMachine) -> Machine {
 impl Machine {
     /// Hash of everything that is wanted, to tell drift from a change of the manifest.
     pub fn hash(&self, place: &Place) -> String {
-        let creation = state_machine::diff(&self.machine, None, None).unwrap_or_default();
+        let creation = vec![state_machine::creation(&self.machine)];
         let nothing = execution_role::Observed::default();
         let role = self.role.as_ref().and_then(|role| role.change(&nothing, place, false).ok());
         content_hash(&(creation, role.map(|change| change.steps)))

@@ -53,6 +53,19 @@ impl<S> Plan<S> {
         ids
     }
 
+    /// The same without some steps: what came after one of them comes after what that came after.
+    pub fn without(self, mut is_left_out: impl FnMut(&S) -> bool) -> Self {
+        let mut plan = Self::default();
+        // What each step has become.
+        let mut became: Vec<BTreeSet<StepId>> = Vec::new();
+        for Planned { step, after } in self.steps {
+            let after: BTreeSet<StepId> = after.iter().flat_map(|id| became[*id].clone()).collect();
+            let left_out = is_left_out(&step);
+            became.push(if left_out { after } else { BTreeSet::from([plan.add(step, after)]) });
+        }
+        plan
+    }
+
     /// Whether there is nothing to do.
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty()
@@ -101,6 +114,16 @@ mod tests {
         let role = plan.add("role", []);
         let ids = plan.chain(["resource", "method"], &[role]);
         assert_eq!(plan.steps()[ids[1]].after, BTreeSet::from([role, ids[0]]));
+    }
+
+    #[test]
+    fn what_is_left_out_hands_on_what_it_waited_for() {
+        let mut plan = Plan::default();
+        plan.chain(["a", "b", "c"], &[]);
+        plan.add("d", [1]);
+        let plan = plan.without(|step| *step == "b");
+        let left: Vec<_> = plan.steps().iter().map(|planned| (planned.step, planned.after.clone())).collect();
+        assert_eq!(left, [("a", BTreeSet::new()), ("c", BTreeSet::from([0])), ("d", BTreeSet::from([0]))]);
     }
 
     #[test]

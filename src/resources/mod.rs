@@ -25,7 +25,8 @@ pub mod usage_plan;
 
 use serde::{Deserialize, Serialize};
 
-use crate::identity::{Owner, Ownership, RELEASED_FROM, Tags};
+use crate::identity::{ADOPTED, Owner, Ownership, RELEASED_FROM, TAG_PREFIX, Tags};
+use crate::problem::Problem;
 use remote::{once, set_tags};
 
 /// A step of any room.
@@ -106,14 +107,84 @@ pub struct Claim {
 /// [`Conflict`] where the tags are another's.
 fn claim(owner: &Owner, tags: &Tags, what: impl FnOnce() -> String) -> Result<Option<Claim>, Conflict> {
     match owner.reads(tags) {
-        Ownership::Ours => Ok(None),
-        Ownership::Released => Ok(Some(Claim { tags: owner.tags(), remove: vec![RELEASED_FROM.to_owned()] })),
+        Ownership::Ours if !tags.contains_key(RELEASED_FROM) => Ok(None),
+        // Ours with the other tag: a crash came between the two calls of taking it back.
+        Ownership::Ours | Ownership::Released => {
+            Ok(Some(Claim { tags: owner.tags(), remove: vec![RELEASED_FROM.to_owned()] }))
+        }
         Ownership::Inherited => {
             let differing = owner.tags().into_iter().filter(|(key, value)| tags.get(key) != Some(value)).collect();
             Ok(Some(Claim { tags: differing, remove: Vec::new() }))
         }
         Ownership::Foreign(whose) => Err(Conflict { what: what(), whose }),
     }
+}
+
+/// Whether what exists in AWS and carries none of our tags may become ours.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Adoption {
+    /// It is a conflict.
+    #[default]
+    No,
+    /// It is asked for, and not admitted. Then nothing is made either, and nothing is told of what is there.
+    Refused(Problem),
+    /// It may.
+    Admitted {
+        /// What is said where there is nothing; absent: it is made.
+        missing: Option<Problem>,
+    },
+}
+
+impl Adoption {
+    /// Whether what has these tags becomes ours.
+    pub fn takes(&self, tags: &Tags) -> bool {
+        matches!(self, Self::Admitted { .. }) && !is_marked(tags)
+    }
+
+    /// That something may be made where there is nothing.
+    ///
+    /// # Errors
+    /// Why not.
+    fn creates(&self) -> Result<(), Problem> {
+        match self {
+            Self::Refused(problem) | Self::Admitted { missing: Some(problem) } => Err(problem.clone()),
+            Self::No | Self::Admitted { missing: None } => Ok(()),
+        }
+    }
+
+    /// How a change of owner tags is to be made, where one is. Any tag of ours says that it is, or was, some object's: then
+    /// it is not adopted.
+    ///
+    /// # Errors
+    /// The tags are another's, or adoption is not admitted.
+    fn claim(&self, owner: &Owner, tags: &Tags, what: impl FnOnce() -> String) -> Result<Option<Claim>, Problem> {
+        match self {
+            Self::Refused(problem) if !is_marked(tags) => Err(problem.clone()),
+            _ if self.takes(tags) => {
+                let mut tags = owner.tags();
+                tags.insert(ADOPTED.to_owned(), "true".to_owned());
+                Ok(Some(Claim { tags, remove: Vec::new() }))
+            }
+            _ => Ok(claim(owner, tags, what)?),
+        }
+    }
+}
+
+impl Claim {
+    /// What it does, for people.
+    fn verb(&self) -> &'static str {
+        if self.tags.contains_key(ADOPTED) { "adopt" } else { "take back" }
+    }
+}
+
+/// Whether tags of ours say that it is, or was, some object's.
+pub fn is_marked(tags: &Tags) -> bool {
+    tags.keys().any(|key| key.starts_with(TAG_PREFIX))
+}
+
+/// Whether it was adopted.
+pub fn is_adopted(tags: &Tags) -> bool {
+    tags.contains_key(ADOPTED)
 }
 
 /// Whether the tags are another's: what is not ours is not removed either.

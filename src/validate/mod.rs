@@ -1,5 +1,6 @@
 //! From objects and their references to values that everything after can rely on: `build` cannot fail.
 
+pub mod adoption;
 pub mod api_domain;
 pub mod authorizer;
 mod cors;
@@ -19,6 +20,7 @@ pub mod schema;
 pub mod settings;
 pub mod stage;
 pub mod state_machine;
+mod tags;
 #[cfg(test)]
 mod tests;
 pub mod usage_plan;

@@ -11,7 +11,9 @@ use super::schema::models;
 use super::settings;
 use super::stage::{self, ValidStage};
 use crate::api::conditions::reasons;
-use crate::api::{APIRoute, AWSAccount, Authorization, DeletionPolicy, Mapping, RestAPI, RouteGrant};
+use crate::api::{
+    APIRoute, AWSAccount, ApiAdoption, Authorization, DeletionPolicy, Mapping, RestAPI, RouteGrant, Unmanaged,
+};
 use crate::identity::{Key, Owner, joined};
 use crate::mapping::Cors;
 use crate::policy::roles::MachineArn;
@@ -32,7 +34,9 @@ pub struct ValidApi {
     pub place: Place,
     /// What admits its namespace.
     pub admission: Admission,
-    /// The name in AWS.
+    /// What it adopts.
+    pub adoption: Option<ApiAdoption>,
+    /// The name in AWS; one that was adopted keeps its own.
     pub name: String,
     /// Shown in the console.
     pub description: String,
@@ -64,6 +68,11 @@ impl ValidApi {
     /// Whether stages may log: API Gateway has a role for it, or is given one. Nobody looks where nothing logs.
     pub fn may_log(&self, role: LogRole) -> bool {
         role != LogRole::Missing || self.log_role.is_some()
+    }
+
+    /// Whether an adopted API is to have nothing but what manifests ask for.
+    pub fn removes_unmanaged(&self) -> bool {
+        self.adoption.as_ref().is_some_and(|adoption| adoption.unmanaged == Unmanaged::Remove)
     }
 
     /// Whether a log group is made for a stage.
@@ -129,7 +138,8 @@ pub fn validate(world: &World, api: &RestAPI) -> Result<ValidApi, Problem> {
         owner,
         authorizers,
         models,
-        name: joined(&Key::of(api), 255),
+        name: api.spec.adoption.as_ref().and_then(|it| it.name.clone()).unwrap_or_else(|| joined(&Key::of(api), 255)),
+        adoption: api.spec.adoption.clone(),
         description: api.spec.description.clone().unwrap_or_default(),
         settings,
         stages,
@@ -139,7 +149,7 @@ pub fn validate(world: &World, api: &RestAPI) -> Result<ValidApi, Problem> {
         keys: encryption::keys(world, &place),
         revision_history_limit: usize::try_from(api.spec.revision_history_limit).unwrap_or_default(),
         mapped_stages,
-        retains: api.spec.deletion_policy == DeletionPolicy::Retain,
+        retains: api.spec.deletion_policy == Some(DeletionPolicy::Retain),
         place,
         admission,
     })

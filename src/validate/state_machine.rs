@@ -6,13 +6,14 @@ use kube::ResourceExt;
 
 pub use super::execution_role::{Inference, ValidRole};
 use super::execution_role::{Subject, named_machines};
-use super::{several, target_machine};
+use super::{adoption, several, target_machine};
 use crate::api::conditions::reasons;
 use crate::api::{AWSAccount, ConfigMapKeyRef, DefinitionFinding, MachineType, StateMachine, Substitution};
 use crate::asl::{self, Definition, Finding, Value};
 use crate::identity::{Key, Owner, machine_name};
 use crate::policy::glob;
 use crate::problem::Problem;
+use crate::resources::Adoption;
 use crate::resources::state_machine::{Encryption, Logging, arn};
 use crate::tenancy::{Admission, Place, admit};
 use crate::world::World;
@@ -40,6 +41,8 @@ pub struct ValidMachine {
     pub tracing: bool,
     /// The customer managed key, if any.
     pub encryption: Option<Encryption>,
+    /// Whether a machine that exists may become it.
+    pub adoption: Adoption,
 }
 
 /// The owner of a StateMachine's AWS objects.
@@ -92,7 +95,8 @@ pub fn validate(world: &World, machine: &StateMachine) -> Result<ValidMachine, P
     let role = subject.role()?;
     let (definition, type_) = (definition.to_json(), spec.type_);
     let owner = owner(world, &admission.account, machine);
-    Ok(ValidMachine { owner, place, name, type_, definition, findings, role, logging, tracing, encryption })
+    let adoption = adoption::of_machine(&admission, &place, spec.adoption.as_ref(), &name, &arn_in(&place, machine));
+    Ok(ValidMachine { owner, place, name, type_, definition, findings, role, logging, tracing, encryption, adoption })
 }
 
 /// Whether the tenant admits the name that it asks for, and no other namespace's machines are named so.

@@ -61,6 +61,8 @@ impl<'a> Operator<'a> {
             ("AWS_REGION", REGION.into()),
             ("AWS_EC2_METADATA_DISABLED", "true".into()),
             // The AWSAccount names the emulator; an SDK's own configuration must not.
+            // As a container that is started anew has that of its pod.
+            ("POD_UID", name.clone()),
             ("AWS_CONFIG_FILE", "/dev/null".into()),
             ("AWS_SHARED_CREDENTIALS_FILE", "/dev/null".into()),
         ];

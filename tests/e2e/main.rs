@@ -3,6 +3,7 @@
 //! One testbed serves all tests (`support::suite`), which run beside each other, each in namespaces of its own.
 #![allow(clippy::unwrap_used)]
 
+mod adoption;
 mod authorization;
 mod brake;
 mod canary;
@@ -20,6 +21,7 @@ mod faults;
 mod gateway_responses;
 mod graph;
 mod invoke;
+mod legacy;
 mod mapping;
 mod outputs;
 mod plan;

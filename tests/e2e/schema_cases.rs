@@ -406,6 +406,14 @@ fn apis() -> Vec<(&'static str, Value, &'static str)> {
             "spec.gatewayResponses[0].headers[0]: Invalid value: set exactly one of `value`, `path`, `query`, `header`, `context`",
         ),
         (
+            json!({"adoption": {"policy": "Adopt"}}),
+            "spec.adoption: Invalid value: set exactly one of `restApiId` and `name`",
+        ),
+        (
+            json!({"adoption": {"policy": "AdoptOrCreate", "restApiId": "a1"}}),
+            "spec.adoption: Invalid value: AWS chooses the ids of APIs: with `policy: AdoptOrCreate` say which one is meant by `name`",
+        ),
+        (
             json!({"revisionHistoryLimit": 101}),
             "spec.revisionHistoryLimit: Invalid value: 101: spec.revisionHistoryLimit in body should be less than or equal to 100",
         ),
@@ -507,7 +515,8 @@ pub fn updates() -> Vec<(&'static str, Value, Value, Option<&'static str>)> {
     let account =
         "spec.accountId: Invalid value: \"444455556666\": accountId is immutable: create another AWSAccount instead";
     let none = || json!({});
-    let mut updates = plan = "spec: Invalid value: region is immutable: a usage plan cannot move; create another UsagePlan";
+    let mut updates =
+        plan = "spec: Invalid value: region is immutable: a usage plan cannot move; create another UsagePlan";
     vec![
         ("UsagePlan", json!({"region": "eu-west-1"}), json!({"region": "eu-central-1"}), Some(plan)),
         ("StateMachine", none(), json!({"type": "STANDARD"}), Some(type_)),

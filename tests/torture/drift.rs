@@ -78,6 +78,8 @@ const EXCEPTIONS: &[(&str, Option<What>, &str)] = &[
         "a change of the endpoint type changes where the DNS record has to point: it is told (InvalidSpec)",
     ),
     ("domain/mappings/*/basePath", None, OWN),
+    ("api/models/Empty", None, BUILT_IN),
+    ("api/models/Error", None, BUILT_IN),
     // Whose it is.
     ("role/tags", None, FOREIGN),
     ("machine/tags", None, FOREIGN),
@@ -100,6 +102,7 @@ const EXCEPTIONS: &[(&str, Option<What>, &str)] = &[
 ];
 
 const OWN: &str = "AWS's own: nobody can change it, or take it away";
+const BUILT_IN: &str = "AWS puts it into every API; no method of ours depends on what it says";
 const FOREIGN: &str = "without its owner tags it is another's, and left alone (OwnershipConflict)";
 const UNUSED: &str = "AWS gives it to every API; nothing here uses it";
 const UNMANAGED: &str = "no manifest can ask for it yet";
@@ -162,7 +165,13 @@ fn mutations(tree: &Value) -> Vec<(String, What, Vec<String>)> {
         }
     }
     for (region, found) in entries(&account["regions"]) {
-        for (kind, rooms) in [("machine", "machines"), ("api", "apis"), ("domain", "domains"), ("plan", "usage_plans"), ("key", "api_keys")] {
+        for (kind, rooms) in [
+            ("machine", "machines"),
+            ("api", "apis"),
+            ("domain", "domains"),
+            ("plan", "usage_plans"),
+            ("key", "api_keys"),
+        ] {
             for (id, object) in entries(&found[rooms]) {
                 if own(&object["tags"]) {
                     objects.push((kind, path(&[ACCOUNT, "regions", &region, rooms, &id])));

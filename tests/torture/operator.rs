@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use k8s_openapi::jiff::Timestamp;
 use kube::Resource;
 use kube::runtime::reflector::store::Writer;
@@ -23,8 +24,8 @@ use super::tape::{Gate, Gated, Tape};
 /// The cluster that the operator runs in.
 pub const CLUSTER_UID: &str = "uid";
 
-/// How often everything is looked at before it is given up.
-const MOST_ROUNDS: usize = 24;
+/// How often everything is looked at before it is given up: longer than a claim is waited out.
+const MOST_ROUNDS: usize = 100;
 
 /// AWS and Kubernetes, and the tape of all calls to them.
 #[derive(Clone)]
@@ -54,13 +55,18 @@ impl Operator {
     /// A process that has just begun. In a race, every call waits for its turn.
     pub fn start(site: &Site, races: bool) -> Self {
         let http = match races {
-            true => aws_smithy_runtime_api::client::http::SharedHttpClient::new(Gated(site.aws.clone())),
+            true => SharedHttpClient::new(Gated(site.aws.clone())),
             false => site.aws.http_client(),
         };
+        Self::with(site, http, site.server.client(&site.tape, races.then_some(Gate)))
+    }
+
+    /// One with these ways to AWS and Kubernetes.
+    pub fn with(site: &Site, http: SharedHttpClient, client: kube::Client) -> Self {
         let sessions = Sessions::with_http_client(http, Arc::new(|_, _, _| {}));
         let (stores, writers) = Stores::new();
         let context = Context::new(
-            site.server.client(&site.tape, races.then_some(Gate)),
+            client,
             Cluster { name: "test".into(), uid: CLUSTER_UID.into() },
             Config { resync_period: Duration::from_secs(600), propagation_wait: Duration::ZERO, clock: clock(site) },
             Arc::new(sessions),
@@ -75,8 +81,19 @@ impl Operator {
         if std::mem::replace(&mut self.seen, now.version()) == now.version() {
             return;
         }
-        let Writers { accounts, machines, apis, routes, domains, plans, namespaces, config_maps, secrets, revisions, .. } =
-            &mut self.writers;
+        let Writers {
+            accounts,
+            machines,
+            apis,
+            routes,
+            domains,
+            plans,
+            namespaces,
+            config_maps,
+            secrets,
+            revisions,
+            ..
+        } = &mut self.writers;
         fill(accounts, now, "awsaccounts");
         fill(machines, now, "statemachines");
         fill(apis, now, "restapis");

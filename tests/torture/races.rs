@@ -1,5 +1,5 @@
 //! Two operators at once: a lease is no fence. Their calls are interleaved as a seed says, one of them may work on caches of
-//! a while ago; afterwards one is left, and all is as if there had been one from the beginning, but for one hole (`doubled`).
+//! a while ago; afterwards one is left, and all is as if there had been one from the beginning.
 
 use super::neighbours::Neighbours;
 use super::operator::{Operator, Site};
@@ -8,7 +8,7 @@ use super::tape::race;
 use super::{Moment, drive};
 
 /// Two operators carry out the manifests, then one looks after it.
-async fn raced(from: &Moment, scene: &Scene, seed: u64, stale: bool) -> Result<Moment, String> {
+pub async fn raced(from: &Moment, scene: &Scene, seed: u64, stale: bool) -> Result<Moment, String> {
     fastrand::seed(seed);
     let site = Site::new(from.aws.clone(), from.objects.clone());
     let (mut first, mut second) = (Operator::start(&site, true), Operator::start(&site, true));
@@ -33,12 +33,6 @@ async fn raced(from: &Moment, scene: &Scene, seed: u64, stale: bool) -> Result<M
     }
 }
 
-/// A known hole: CreateRestApi has no client token, and two that look for an API at one moment make one each. The second is
-/// not found, because an API whose id the status holds is not searched for. It is counted and shown here.
-fn doubled(moment: &Moment) -> bool {
-    moment.strays().iter().any(|stray| stray.starts_with("a second API"))
-}
-
 fn untouched(neighbours: &Neighbours, moment: &Moment) -> Option<String> {
     Some(neighbours.touched(&moment.aws).join(", ")).filter(|text| !text.is_empty())
 }
@@ -60,7 +54,7 @@ async fn two_operators_at_once_do_what_one_does(#[case] example: &str) {
     let after = drive(&made, &changed, None).await.unwrap().end;
     let end = drive(&after, &gone, None).await.unwrap().end;
     let seeds = std::env::var("RACE_SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(1);
-    let (mut wrong, mut twice) = (Vec::new(), 0);
+    let mut wrong = Vec::new();
     for seed in 0..seeds {
         for (name, from, scene, end) in
             [("make", &start, &scene, &made), ("change", &made, &changed, &after), ("delete", &after, &gone, &end)]
@@ -68,17 +62,13 @@ async fn two_operators_at_once_do_what_one_does(#[case] example: &str) {
             for stale in [false, true] {
                 let what = match raced(from, scene, seed, stale).await {
                     Err(error) => Some(error),
-                    Ok(raced) if name == "make" && doubled(&raced) => {
-                        twice += 1;
-                        untouched(&neighbours, &raced)
-                    }
                     Ok(raced) => end.difference_now(&raced).or_else(|| untouched(&neighbours, &raced)),
                 };
                 wrong.extend(what.map(|what| format!("{name}, seed {seed}, stale {stale}: {what}")));
             }
         }
     }
-    println!("{example}: {} races, in {twice} an API was made twice", seeds * 6);
+    println!("{example}: {} races", seeds * 6);
     assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), seeds * 6, wrong.join("\n"));
 }
 

@@ -9,7 +9,9 @@ use kube::ResourceExt;
 use secrecy::ExposeSecret;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use stepgate::api::{APIDomain, APIRoute, AWSAccount, DriftPolicy, Encryption, RestAPI, SecretKeyRef, StateMachine, UsagePlan};
+use stepgate::api::{
+    APIDomain, APIRoute, AWSAccount, DriftPolicy, Encryption, RestAPI, SecretKeyRef, StateMachine, UsagePlan,
+};
 use stepgate::identity::{Cluster, Key};
 use stepgate::world::World;
 use stepgate_testbed::memory::{ACCOUNT, Memory};
@@ -49,6 +51,11 @@ impl Scene {
     }
 
     /// An example, or the manifests of a page of the docs.
+    /// No manifests.
+    pub fn nothing() -> Self {
+        Self { world: World::new(Cluster { name: "test".into(), uid: "uid".into() }) }
+    }
+
     pub fn example(name: &str) -> Self {
         if name.ends_with(".md") {
             return Self::page(name, DOCS);
@@ -99,7 +106,8 @@ impl Scene {
 
     /// Makes the cluster's objects those of the manifests, as `kubectl apply --prune` does.
     pub fn apply(&self, server: &Server) {
-        let World { accounts, namespaces, machines, apis, routes, domains, plans, config_maps, secrets, .. } = &self.world;
+        let World { accounts, namespaces, machines, apis, routes, domains, plans, config_maps, secrets, .. } =
+            &self.world;
         let meta = |key: &Key| json!({"namespace": key.namespace, "name": key.name});
         let mut wanted: Vec<(&str, Value)> = Vec::new();
         for (name, labels) in namespaces {

@@ -18,7 +18,8 @@ impl Api<'_> {
     pub(super) fn in_use(&self, observed: &Observed) -> (BTreeSet<i64>, bool) {
         let mut unknown = false;
         let mut used = BTreeSet::new();
-        for id in observed.stages.values().flat_map(stage::Observed::deployments) {
+        let served = observed.stages.values().flat_map(stage::Observed::deployments);
+        for id in served.filter(|id| !observed.unmanaged.is_older(id)) {
             match self.records.iter().find(|record| record.deployment_id == id) {
                 Some(record) => {
                     used.insert(record.revision);
@@ -44,7 +45,7 @@ impl Api<'_> {
         tree_ids: &[StepId],
         role_ids: &BTreeMap<&str, Vec<StepId>>,
     ) -> Result<(), Problem> {
-        let methods = route::result(tree, &observed.tree);
+        let methods = self.managed(route::result(tree, &observed.tree), observed);
         let authorizers = authorizers::named(&methods, &self.authorizers(observed), observed);
         let beside = self.beside_methods(self.resulting_models(observed, &methods));
         let hash = deployment::hash(&methods, &BesideMethods { authorizers, ..beside });
@@ -119,7 +120,7 @@ impl Api<'_> {
         };
         let desired: Vec<stage::Desired> = self.valid.stages.iter().map(desired_stage).collect();
         let mut stage_ids = Vec::new();
-        for steps in stage::diff(&desired, &observed.stages) {
+        for steps in stage::diff(&desired, &observed.unmanaged.managed_stages(&observed.stages)) {
             let deletes = matches!(steps[..], [stage::Step::Delete { .. }]);
             if deletes && steps.iter().any(|step| self.valid.mapped_stages.contains(step.stage())) {
                 continue;
@@ -212,6 +213,7 @@ impl Api<'_> {
             roles: self.needs_of_newest(observed, tree),
             authorizers: !self.valid.authorizers.is_empty() || !observed.authorizers.named.is_empty(),
             models: !self.models().is_empty(),
+            before: self.before(observed),
         }
     }
 

@@ -20,6 +20,7 @@ impl Api<'_> {
             settings: (*settings != Settings::of("REGIONAL")).then_some(settings),
             authorizers: BTreeMap::new(),
             models: (!models.is_empty()).then_some(models),
+            alone: self.valid.removes_unmanaged(),
         }
     }
 

@@ -42,6 +42,23 @@ pub struct Record {
     /// Whether the API had models of its own then: their removal is noticed by it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub models: bool,
+    /// What an adopted API had before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Box<Before>>,
+}
+
+/// What an adopted API had before, as far as it does not say itself that it is none of ours.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Before {
+    /// Ids of deployments that stages served: they hold nothing of ours.
+    pub deployments: BTreeSet<String>,
+    /// Names of authorizers.
+    pub authorizers: BTreeSet<String>,
+    /// Names of models.
+    pub models: BTreeSet<String>,
+    /// Types of gateway responses.
+    pub gateway_responses: BTreeSet<String>,
 }
 
 /// A route in a snapshot.
@@ -173,6 +190,9 @@ pub struct BesideMethods<'a> {
     /// Schemas by the model's name, without those whose name says what they hold: methods that name them cover these.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub models: Option<Models>,
+    /// Whether it is an adopted API without what others made: with that it is another content.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub alone: bool,
 }
 
 /// The content's hash: it covers everything that a stage serves from the snapshot.
@@ -217,6 +237,7 @@ mod tests {
             roles: BTreeMap::new(),
             authorizers: false,
             models: false,
+            before: None,
         }
     }
 

@@ -65,6 +65,11 @@ pub enum Step {
 }
 
 impl Step {
+    /// Whether it is about a validator of ours, by its name.
+    pub fn is_of_ours(&self) -> bool {
+        [BODY, PARAMETERS, BOTH].contains(&self.name())
+    }
+
     /// The validator's name.
     pub fn name(&self) -> &str {
         match self {

@@ -14,12 +14,13 @@
 //! | resource policy | `policy` | `replace /policy` | `policy` |
 //! | owner tags | `tags` | TagResource, UntagResource | `tags` |
 
+pub mod census;
 pub mod remote;
 pub mod settings;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Claim, Patch, claim, foreign};
+use super::{Adoption, Claim, Patch, foreign};
 use crate::identity::{Owner, Ownership, Tags};
 use crate::problem::Problem;
 use settings::Settings;
@@ -35,6 +36,8 @@ pub struct Desired {
     pub settings: Settings,
     /// Whose it is.
     pub owner: Owner,
+    /// Whether one that exists may become it.
+    pub adoption: Adoption,
 }
 
 /// An API as AWS has it.
@@ -69,28 +72,34 @@ impl std::fmt::Display for Step {
         match self {
             Self::Create { name, .. } => write!(f, "create REST API {name}"),
             Self::Update { id, patches } => write!(f, "update {} of REST API {id}", super::paths(patches)),
-            Self::Claim { id, .. } => write!(f, "take back REST API {id}"),
+            Self::Claim { id, claim } => write!(f, "{} REST API {id}", claim.verb()),
             Self::Release { id, .. } => write!(f, "release REST API {id}"),
             Self::Delete { id } => write!(f, "delete REST API {id}"),
         }
     }
 }
 
+/// What makes it.
+pub fn creation(desired: &Desired) -> Step {
+    Step::Create {
+        name: desired.name.clone(),
+        description: desired.description.clone(),
+        settings: Box::new(desired.settings.clone()),
+        tags: desired.owner.tags(),
+    }
+}
+
 /// What makes the observed API the desired one.
 ///
 /// # Errors
-/// The API is another's, or AWS has no patch for the change.
+/// The API is another's, or AWS has no patch for the change; or there is none, and none is to be made.
 pub fn diff(desired: &Desired, observed: Option<&Observed>) -> Result<Vec<Step>, Problem> {
     let Some(observed) = observed else {
-        return Ok(vec![Step::Create {
-            name: desired.name.clone(),
-            description: desired.description.clone(),
-            settings: Box::new(desired.settings.clone()),
-            tags: desired.owner.tags(),
-        }]);
+        desired.adoption.creates()?;
+        return Ok(vec![creation(desired)]);
     };
     let id = || observed.id.clone();
-    let claim = claim(&desired.owner, &observed.tags, || format!("REST API `{}`", observed.id))?;
+    let claim = desired.adoption.claim(&desired.owner, &observed.tags, || format!("REST API `{}`", observed.id))?;
     let mut steps: Vec<_> = claim.map(|claim| Step::Claim { id: id(), claim }).into_iter().collect();
     let mut patches = Vec::new();
     if desired.name != observed.name {
@@ -145,7 +154,8 @@ mod tests {
     fn desired() -> Desired {
         let cluster = Cluster { name: "c".into(), uid: "u".into() };
         let owner = Owner::new(cluster, "RestAPI", Key::new("demo", "api"));
-        Desired { name: "demo_api".into(), description: "d".into(), settings: Settings::of("REGIONAL"), owner }
+        let settings = Settings::of("REGIONAL");
+        Desired { name: "demo_api".into(), description: "d".into(), settings, owner, adoption: Adoption::No }
     }
 
     fn as_desired(desired: &Desired) -> Observed {

@@ -5,8 +5,10 @@ use std::collections::BTreeSet;
 use aws_sdk_apigateway::Client;
 use aws_sdk_apigateway::types::{ApiKeySourceType, EndpointConfiguration, EndpointType, IpAddressType, RestApi};
 
+use super::census::Census;
 use super::settings::Settings;
 use super::{Observed, Step};
+use crate::aws::fence::Fence;
 use crate::aws::{AwsError, Class};
 use crate::identity::{Owner, Ownership};
 use crate::policy::resource_policy::ResourcePolicy;
@@ -46,7 +48,20 @@ pub async fn observe(apigateway: &Client, id: &str) -> Result<Option<Observed>, 
 ///
 /// # Errors
 /// What AWS answers.
-pub async fn find(apigateway: &Client, owner: &Owner) -> Result<Vec<Observed>, AwsError> {
+pub async fn find(apigateway: &Client, owner: &Owner, census: &Census) -> Result<Vec<Observed>, AwsError> {
+    let found = list(apigateway).await?;
+    census.note(&found);
+    let with = |ownership: Ownership| found.iter().filter(move |api| owner.reads(&api.tags) == ownership).cloned();
+    let of = |ownership| Some(with(ownership).collect::<Vec<_>>()).filter(|found| !found.is_empty());
+    let of_ours = [Ownership::Ours, Ownership::Inherited, Ownership::Released].into_iter().find_map(of);
+    Ok(of_ours.unwrap_or_else(|| found.iter().find(|api| owner.is_twin(&api.tags)).cloned().into_iter().collect()))
+}
+
+/// All APIs of the account and Region.
+///
+/// # Errors
+/// What AWS answers.
+pub async fn list(apigateway: &Client) -> Result<Vec<Observed>, AwsError> {
     let all = apigateway
         .get_rest_apis()
         .limit(500)
@@ -56,11 +71,7 @@ pub async fn find(apigateway: &Client, owner: &Owner) -> Result<Vec<Observed>, A
         .collect::<Result<Vec<_>, _>>()
         .await
         .map_err(AwsError::of("GetRestApis"))?;
-    let found: Vec<_> = all.into_iter().filter_map(observed).collect();
-    let with = |ownership: Ownership| found.iter().filter(move |api| owner.reads(&api.tags) == ownership).cloned();
-    let of = |ownership| Some(with(ownership).collect::<Vec<_>>()).filter(|found| !found.is_empty());
-    let of_ours = [Ownership::Ours, Ownership::Inherited, Ownership::Released].into_iter().find_map(of);
-    Ok(of_ours.unwrap_or_else(|| found.iter().find(|api| owner.is_twin(&api.tags)).cloned().into_iter().collect()))
+    Ok(all.into_iter().filter_map(observed).collect())
 }
 
 fn observed(api: RestApi) -> Option<Observed> {
@@ -89,15 +100,20 @@ fn observed(api: RestApi) -> Option<Observed> {
     })
 }
 
-/// Carries out one step; answers with the API's id.
+/// Carries out one step; answers with the API's id. A creation is sent behind the fence.
 ///
 /// # Errors
 /// What AWS answers; that an API to be deleted is already gone is no error.
-pub async fn carry_out(apigateway: &Client, step: &Step, arn: impl Fn(&str) -> String) -> Result<String, AwsError> {
+pub async fn carry_out(
+    apigateway: &Client,
+    step: &Step,
+    arn: impl Fn(&str) -> String,
+    fence: Option<Fence>,
+) -> Result<String, AwsError> {
     match step {
         Step::Create { name, description, settings, tags } => {
             // It has no client token: a repeat would make a second API.
-            apigateway
+            let mut call = apigateway
                 .create_rest_api()
                 .name(name)
                 .set_description((!description.is_empty()).then(|| description.clone()))
@@ -109,12 +125,12 @@ pub async fn carry_out(apigateway: &Client, step: &Step, arn: impl Fn(&str) -> S
                 .set_policy(settings.policy.as_ref().map(ToString::to_string))
                 .set_tags(Some(tags.clone().into_iter().collect()))
                 .customize()
-                .config_override(once())
-                .send()
-                .await
-                .map_err(AwsError::of("CreateRestApi"))?
-                .id
-                .ok_or_else(|| AwsError::incomplete("CreateRestApi", "id"))
+                .config_override(once());
+            if let Some(fence) = fence {
+                call = call.interceptor(fence);
+            }
+            let made = call.send().await.map_err(AwsError::of("CreateRestApi"))?;
+            made.id.ok_or_else(|| AwsError::incomplete("CreateRestApi", "id"))
         }
         Step::Update { id, patches } => {
             apigateway

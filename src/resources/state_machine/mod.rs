@@ -15,9 +15,10 @@ pub mod remote;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Claim, Conflict, claim, foreign};
+use super::{Adoption, Claim, Conflict, foreign};
 use crate::api::MachineType;
 use crate::identity::{Owner, Ownership, Tags};
+use crate::problem::Problem;
 
 /// What of executions goes to which log group.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,6 +63,8 @@ pub struct Desired {
     pub tracing: bool,
     /// The customer managed key, if any.
     pub encryption: Option<Encryption>,
+    /// Whether one that exists may become it.
+    pub adoption: Adoption,
 }
 
 /// A state machine as AWS has it.
@@ -145,7 +148,7 @@ impl std::fmt::Display for Step {
                 .collect();
                 write!(f, "update {} of state machine {}", what.join(" and "), name(arn))
             }
-            Self::Claim { arn, .. } => write!(f, "take back state machine {}", name(arn)),
+            Self::Claim { arn, claim } => write!(f, "{} state machine {}", claim.verb(), name(arn)),
             Self::Release { arn, .. } => write!(f, "release state machine {}", name(arn)),
             Self::Delete { arn } => write!(f, "delete state machine {}", name(arn)),
         }
@@ -157,35 +160,39 @@ pub fn arn(partition: &str, region: &str, account_id: &str, name: &str) -> Strin
     format!("arn:{partition}:states:{region}:{account_id}:stateMachine:{name}")
 }
 
+/// What makes it.
+pub fn creation(desired: &Desired) -> Step {
+    Step::Create {
+        name: desired.name.clone(),
+        arn: desired.arn.clone(),
+        r#type: desired.type_,
+        definition: desired.definition.clone(),
+        role_arn: desired.role_arn.clone(),
+        logging: desired.logging.clone(),
+        tracing: desired.tracing,
+        encryption: desired.encryption.clone(),
+        tags: desired.owner.tags(),
+    }
+}
+
 /// What makes the observed machine the desired one. Tags are given where they were read.
 ///
 /// # Errors
-/// [`Conflict`] where a machine of that name is another's, or of the other type.
-pub fn diff(desired: &Desired, observed: Option<&Observed>, tags: Option<&Tags>) -> Result<Vec<Step>, Conflict> {
+/// A machine of that name is another's, or of the other type; or there is none, and none is to be made.
+pub fn diff(desired: &Desired, observed: Option<&Observed>, tags: Option<&Tags>) -> Result<Vec<Step>, Problem> {
     let what = || format!("state machine `{}`", desired.name);
     let Some(observed) = observed else {
-        return Ok(vec![Step::Create {
-            name: desired.name.clone(),
-            arn: desired.arn.clone(),
-            r#type: desired.type_,
-            definition: desired.definition.clone(),
-            role_arn: desired.role_arn.clone(),
-            logging: desired.logging.clone(),
-            tracing: desired.tracing,
-            encryption: desired.encryption.clone(),
-            tags: desired.owner.tags(),
-        }]);
+        desired.adoption.creates()?;
+        return Ok(vec![creation(desired)]);
     };
     let mut steps = Vec::new();
     if let Some(tags) = tags {
-        let claim = claim(&desired.owner, tags, what)?;
+        let claim = desired.adoption.claim(&desired.owner, tags, what)?;
         steps.extend(claim.map(|claim| Step::Claim { arn: desired.arn.clone(), claim }));
     }
     if observed.type_ != type_name(desired.type_) {
-        return Err(Conflict {
-            what: what(),
-            whose: format!("it is of type {}, which AWS cannot change", observed.type_),
-        });
+        let whose = format!("it is of type {}, which AWS cannot change", observed.type_);
+        return Err(Conflict { what: what(), whose }.into());
     }
     let definition = (!same_json(&desired.definition, &observed.definition)).then(|| desired.definition.clone());
     let role_arn = (desired.role_arn != observed.role_arn).then(|| desired.role_arn.clone());
@@ -247,6 +254,7 @@ mod tests {
             logging: None,
             tracing: false,
             encryption: None,
+            adoption: Adoption::No,
         }
     }
 

@@ -23,6 +23,10 @@ fn attack(manifest: String, reason: &'static str, reads: impl Into<String>) -> A
     Attack { object: format!("{}/{}", text("/kind"), text("/metadata/name")), manifest, reason, reads: reads.into() }
 }
 
+fn api_arn(id: &str) -> String {
+    format!("arn:aws:apigateway:us-east-1::/restapis/{id}")
+}
+
 /// Those of a team with a narrow tenant.
 fn of_a_narrow_tenant(scene: &Scene) -> Vec<Attack> {
     let esc = scene.name();
@@ -241,6 +245,26 @@ fn of_a_narrow_tenant(scene: &Scene) -> Vec<Attack> {
                 tenant.replace(" in ", " of ")
             ),
         ),
+        attack(
+            machine_with(
+                "adopt",
+                &json!({"name": format!("{esc}-hostile-adopt"), "adoption": {"policy": "AdoptOrCreate"}}),
+            ),
+            "OverCeiling",
+            foreign("adoption", &arn(&format!("{esc}-hostile-adopt")), "adoptableArns"),
+        ),
+        api(
+            "adopt-by-id",
+            json!({"adoption": {"policy": "Adopt", "restApiId": scene.apis[2]}}),
+            "OverCeiling",
+            foreign("adoption", &api_arn(&scene.apis[2]), "adoptableArns"),
+        ),
+        api(
+            "adopt-by-name",
+            json!({"adoption": {"policy": "AdoptOrCreate", "name": format!("{esc}-foreign")}}),
+            "OverCeiling",
+            foreign("adoption", &api_arn(&format!("{esc}-foreign")), "adoptableArns"),
+        ),
         api(
             "everybody",
             json!({"resourcePolicy": json!({"Version": "2012-10-17", "Statement": [statement("Allow", json!({}))]}).to_string()}),
@@ -267,6 +291,10 @@ fn of_a_wide_tenant(scene: &Scene) -> Vec<Attack> {
     let managed = |field: &str, role: &str| format!("{field}: `{role}` is a role that stepgate manages for one object");
     let named = |name: &str, asked: String, reason, reads: String| {
         attack(machine_with(name, &json!({"name": asked})), reason, reads)
+    };
+    let adopts = |name: &str, asked: &str, reason, reads: String| {
+        let spec = json!({"name": asked, "adoption": {"policy": "AdoptOrCreate"}});
+        attack(machine_with(name, &spec), reason, reads)
     };
     let generated =
         |name: &str| format!("spec.name: `{name}` is a name that stepgate generates for namespace {victim}");
@@ -305,6 +333,17 @@ fn of_a_wide_tenant(scene: &Scene) -> Vec<Attack> {
         named("live", pay.clone(), "OverCeiling", generated(&pay)),
         named("foreign", lone.clone(), "OwnershipConflict", foreign(&lone)),
         named("marked", marked.clone(), "OwnershipConflict", foreign(&marked)),
+        // Whatever may be adopted: what is somebody's, or was, may not.
+        adopts("adopt-freed", &kept, "OverCeiling", generated(&kept)),
+        adopts("adopt-marked", &marked, "OwnershipConflict", foreign(&marked)),
+        attack(
+            patched(&rest_api("adopt"), &json!({"adoption": {"policy": "Adopt", "restApiId": scene.apis[0]}})),
+            "OwnershipConflict",
+            format!(
+                "REST API `{}` exists in AWS and is not ours: its owner tags name RestAPI {esc}-platform/api",
+                scene.apis[0]
+            ),
+        ),
         // What a message quotes can't write lines of its own, nor colour a terminal.
         attack(
             machine_with("lines", &json!({"region": "x\nlevel=INFO \u{1b}[31m"})),

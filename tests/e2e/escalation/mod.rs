@@ -1,8 +1,8 @@
 //! What a hostile team tries, and reads: each attack is a manifest that a user of a namespace applies, with the refusal.
 //! AWS is compared before and after, the victims' things bit by bit. SECURITY.md names these tests.
 //!
-//! What is inferred from a definition is tried in `wrong/permissions.rs`. To join with what they try: adoption of a foreign
-//! object by name or forged tag, domains, API keys of others, user tags (no kind has a field for them yet).
+//! What is inferred from a definition is tried in `wrong/permissions.rs`. To join with what they try: domains, API keys of
+//! others, user tags (no kind has a field for them yet).
 
 mod attacks;
 mod denial;
@@ -109,6 +109,7 @@ impl Scene {
                     "ceiling": [{"actions": ["*"], "resources": ["*"]}],
                     "executionRoleArns": any_role, "invokeRoleArns": any_role,
                     "namePatterns": ["*"],
+                    "adoptableArns": ["arn:aws:states:*:*:stateMachine:*", "arn:aws:apigateway:*::/restapis/*"],
                     "targets": [any_machine],
                 }),
             ),

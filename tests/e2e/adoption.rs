@@ -1,0 +1,208 @@
+//! What others made is adopted, as docs/adoption.md says: in place, with what no manifest asks for.
+
+use serde_json::{Value, json};
+use stepgate_testbed::Request;
+
+use crate::cloud::Cloud;
+use crate::legacy;
+use crate::support::{Namespace, TENANT, condition, machine, page, rest_api};
+
+const TRUST: &str = r#"{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
+    "Principal": {"Service": "states.amazonaws.com"}}]}"#;
+
+/// The page's account on the emulator, and the team's manifests.
+fn manifests(endpoint: &str) -> (String, String) {
+    let page = page("docs/adoption.md").replace("name: dev}", "name: adoption}");
+    let account = page.replace("\"111122223333\"", &format!("\"000000000000\"\n  endpointUrl: {endpoint}"));
+    let (account, rest) = account.split_once("\n---\n").unwrap();
+    (account.to_owned(), format!("---\n{rest}"))
+}
+
+async fn role(aws: &Cloud, name: &str) -> String {
+    let made = aws.iam.create_role().role_name(name).assume_role_policy_document(TRUST).send().await;
+    made.unwrap().role.unwrap().arn
+}
+
+/// What a stage of an API answers.
+async fn get(ns: &Namespace, api: &str, stage: &str, method: &str, path: &str) -> String {
+    let url = format!("{}/_aws/execute-api/{api}/{stage}{path}", ns.suite.testbed.aws_endpoint());
+    let request = Request {
+        method: method.into(),
+        url,
+        headers: vec![("Content-Type".into(), "application/json".into())],
+        body: (method == "POST").then(|| "{}".into()),
+        ..Request::default()
+    };
+    request.send().await.unwrap().body
+}
+
+fn paused(manifest: &str) -> String {
+    manifest.replace("metadata: {name:", "metadata: {annotations: {stepgate.dev/paused: \"true\"}, name:")
+}
+
+#[tokio::test]
+async fn what_others_made_is_adopted_in_place_and_stays_when_its_object_goes() {
+    let ns = Namespace::labelled("adoption", &[("team", "orders")]).await;
+    let aws = Cloud::new(ns.suite.testbed.aws_endpoint());
+    let role = role(&aws, "orders-legacy").await;
+    let legacy::Legacy { api, machine } = legacy::make(&aws.apigateway, &aws.sfn, &role).await;
+    let (before, v1) = (aws.rest_api(&api).await.unwrap(), aws.deployments(&api).await);
+    let (account, manifests) = manifests(ns.suite.testbed.aws_endpoint());
+    ns.apply(&account).await;
+
+    // First a look.
+    ns.apply(&paused(&manifests)).await;
+    let says = ns.condition("statemachine/place-order", "Ready", "False", "Paused").await;
+    let would = "adopt state machine orders-place; update definition of state machine orders-place";
+    assert!(says.contains(would), "{says}");
+    assert_eq!(aws.machine(&machine).await.unwrap().tags, Default::default());
+    ns.patch("statemachine/place-order", json!({"metadata": {"annotations": {"stepgate.dev/paused": null}}})).await;
+    ns.ready(&["statemachine/place-order"]).await;
+    let says = ns.condition("restapi/api", "Ready", "False", "Paused").await;
+    assert!(says.contains(&format!("adopt REST API {api}")), "{says}");
+    assert_eq!(aws.rest_api(&api).await.unwrap(), before);
+
+    ns.apply(&manifests).await;
+    for object in ["restapi/api", "apiroute/place-order"] {
+        ns.patch(object, json!({"metadata": {"annotations": {"stepgate.dev/paused": null}}})).await;
+    }
+    ns.ready(&["statemachine/place-order", "restapi/api", "apiroute/place-order"]).await;
+    assert_eq!(ns.get("restapi/api").await["status"]["restApiId"], api);
+    assert_eq!(ns.get("statemachine/place-order").await["status"]["stateMachineArn"], machine);
+    let after = aws.rest_api(&api).await.unwrap();
+    assert_eq!((&after.name, after.description.as_deref()), (&before.name, Some("Orders")));
+    assert_eq!(after.tags["stepgate.dev/adopted"], "true");
+    for method in legacy::KEPT {
+        assert_eq!(after.methods[method], before.methods[method], "{method}");
+    }
+    assert_eq!(after.stages["v1"], before.stages["v1"]);
+    assert!(v1.keys().all(|id| before.stages["v1"].0 == *id), "{v1:?}");
+    let found = async |what: &str| {
+        let client = &aws.apigateway;
+        match what {
+            "authorizer" => client.get_authorizers().rest_api_id(&api).send().await.unwrap().items.map(|it| it.len()),
+            "validator" => {
+                client.get_request_validators().rest_api_id(&api).send().await.unwrap().items.map(|it| it.len())
+            }
+            _ => client.get_model().rest_api_id(&api).model_name("Legacy").send().await.ok().map(|_| 1),
+        }
+    };
+    for what in ["authorizer", "validator", "model"] {
+        assert_eq!(found(what).await, Some(1), "{what}");
+    }
+    ns.says("place-order", "placed").await;
+    for (stage, method, path, says) in [
+        ("prod", "GET", "/legacy", "legacy"),
+        ("prod", "GET", "/orders/1", "legacy"),
+        ("v1", "GET", "/legacy", "legacy"),
+        ("v1", "POST", "/orders", "legacy"),
+    ] {
+        let answer = get(&ns, &api, stage, method, path).await;
+        assert!(answer.contains(says), "{stage} {method} {path}: {answer}");
+    }
+
+    // It was there before, and stays.
+    for object in ["apiroute/place-order", "restapi/api", "statemachine/place-order"] {
+        ns.delete(object).await;
+    }
+    for object in ["apiroute/place-order", "restapi/api", "statemachine/place-order"] {
+        ns.gone(object).await;
+    }
+    let left = aws.rest_api(&api).await.unwrap();
+    assert_eq!((&left.stages["v1"], left.methods.len()), (&before.stages["v1"], after.methods.len()));
+    assert!(!left.tags.contains_key("stepgate.dev/name"), "{:?}", left.tags);
+    assert!(aws.machine(&machine).await.is_some());
+    assert!(get(&ns, &api, "v1", "POST", "/orders").await.contains("legacy"));
+
+    // Taken back, and deleted because the manifests say so.
+    let delete = manifests.replace("  adoption:", "  deletionPolicy: Delete\n  adoption:");
+    ns.apply(&delete).await;
+    ns.ready(&["statemachine/place-order", "restapi/api", "apiroute/place-order"]).await;
+    assert_eq!(ns.get("restapi/api").await["status"]["restApiId"], api);
+    ns.says("place-order", "placed").await;
+    for object in ["apiroute/place-order", "restapi/api", "statemachine/place-order"] {
+        ns.delete(object).await;
+    }
+    for object in ["apiroute/place-order", "restapi/api", "statemachine/place-order"] {
+        ns.gone(object).await;
+    }
+    assert_eq!((aws.rest_api(&api).await, aws.machine(&machine).await), (None, None));
+    aws.delete_role(&role).await;
+    ns.delete("awsaccount/adoption").await;
+    ns.gone("awsaccount/adoption").await;
+}
+
+/// An account that admits what has the namespace's name.
+fn account(name: &str, endpoint: &str) -> String {
+    let grant = json!(["arn:aws:states:*:*:stateMachine:${namespace}-*", "arn:aws:apigateway:*::/restapis/*"]);
+    crate::support::account(name, endpoint)
+        .replace("    namePatterns:", &format!("    adoptableArns: {grant}\n    namePatterns:"))
+}
+
+fn with(manifest: &str, spec: &Value) -> String {
+    crate::escalation::patched(manifest, spec)
+}
+
+#[tokio::test]
+async fn where_there_is_nothing_it_is_waited_for_or_made() {
+    let name = "adoption-none";
+    let ns = Namespace::labelled(name, &[(TENANT, name)]).await;
+    let aws = Cloud::new(ns.suite.testbed.aws_endpoint());
+    ns.apply(&account(name, ns.suite.testbed.aws_endpoint())).await;
+    let adopt = |policy: &str, api: &str| {
+        let aws_name = format!("{name}-{api}");
+        [
+            with(&machine(api, "new"), &json!({"name": aws_name, "adoption": {"policy": policy}})),
+            with(&rest_api(api), &json!({"adoption": {"policy": policy, "name": aws_name}})),
+        ]
+        .concat()
+    };
+    ns.apply(&(adopt("Adopt", "late") + &adopt("AdoptOrCreate", "made"))).await;
+    let waits = "WaitingForReference";
+    let message = ns.condition("statemachine/late", "Reconciling", "True", waits).await;
+    assert!(message.starts_with("spec.name: there is no state machine `adoption-none-late` in account"), "{message}");
+    let message = ns.condition("restapi/late", "Reconciling", "True", waits).await;
+    assert!(message.starts_with("spec.adoption.name: there is no REST API `adoption-none-late` in"), "{message}");
+    ns.ready(&["statemachine/made", "restapi/made"]).await;
+    let made = ns.get("restapi/made").await["status"]["restApiId"].as_str().unwrap().to_owned();
+    let view = aws.rest_api(&made).await.unwrap();
+    assert_eq!(view.name, "adoption-none-made");
+    assert!(!view.tags.contains_key("stepgate.dev/adopted"), "{:?}", view.tags);
+
+    // Two of one name: which is meant has to be said. The first alone would be it.
+    let paused = |yes: Option<&str>| json!({"metadata": {"annotations": {"stepgate.dev/paused": yes}}});
+    ns.patch("restapi/late", paused(Some("true"))).await;
+    let role = role(&aws, name).await;
+    let arn = legacy::machine(&aws.sfn, "adoption-none-late", &role).await;
+    let (one, two) = (
+        legacy::api(&aws.apigateway, "adoption-none-late").await,
+        legacy::api(&aws.apigateway, "adoption-none-late").await,
+    );
+    let check = json!({"metadata": {"annotations": {"stepgate.dev/check-requested-at": "now"}}});
+    ns.patch("statemachine/late", check).await;
+    ns.patch("restapi/late", paused(None)).await;
+    ns.ready(&["statemachine/late"]).await;
+    assert_eq!(aws.machine(&arn).await.unwrap().tags["stepgate.dev/adopted"], "true");
+    let message = ns.stalled("restapi/late", "OwnershipConflict").await;
+    assert!(message.contains(&one) && message.contains(&two) && message.contains("restApiId"), "{message}");
+    ns.patch("restapi/late", json!({"spec": {"adoption": {"name": null, "restApiId": two, "unmanaged": "Remove"}}}))
+        .await;
+    ns.ready(&["restapi/late"]).await;
+    let (left, adopted) = (aws.rest_api(&one).await.unwrap(), aws.rest_api(&two).await.unwrap());
+    assert_eq!((left.methods.len(), left.tags.len()), (3, 0));
+    assert!(legacy::KEPT.iter().all(|method| !adopted.methods.contains_key(*method)), "{:?}", adopted.methods.keys());
+    assert_eq!(adopted.stages.keys().collect::<Vec<_>>(), ["prod"]);
+    // It is what it was called, to whoever watches it by its name.
+    assert_eq!(adopted.name, "adoption-none-late");
+
+    let ready = condition(&ns.get("restapi/made").await, "Ready").unwrap();
+    assert_eq!(ready.status, "True");
+    for object in ["restapi/late", "restapi/made", "statemachine/late", "statemachine/made"] {
+        ns.patch(object, json!({"spec": {"deletionPolicy": "Delete"}})).await;
+        ns.delete(object).await;
+        ns.gone(object).await;
+    }
+    assert_eq!((aws.rest_api(&two).await, aws.rest_api(&made).await, aws.machine(&arn).await), (None, None, None));
+    aws.apigateway.delete_rest_api().rest_api_id(&one).send().await.unwrap();
+    aws.delete_role(&role).await;
+}

@@ -1,0 +1,354 @@
+//! What exists is adopted, as the page says: crashed at every effect, by two operators at once, and never what is not admitted.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+use stepgate::aws::{Session, Sessions};
+use stepgate::identity::Key;
+use stepgate_testbed::memory::ACCOUNT;
+
+use super::kubernetes::{condition, is};
+use super::operator::{Operator, Site};
+use super::races::raced;
+use super::scene::{Scene, add};
+use super::tape::Wrong;
+use super::{Found, Moment, difference, drive};
+
+#[path = "../e2e/legacy.rs"]
+mod legacy;
+
+const REGION: &str = "us-east-1";
+
+/// The manifests of the page, the namespace labelled as they ask.
+fn page() -> Scene {
+    let path = stepgate_testbed::repository().join("docs/adoption.md");
+    let text = std::fs::read_to_string(path).unwrap();
+    let blocks = text.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let mut scene = Scene::nothing();
+    add(&mut scene.world, json!({"kind": "Namespace", "metadata": {"name": "page", "labels": {"team": "orders"}}}));
+    for block in blocks {
+        for mut document in serde_saphyr::from_multiple::<Value>(block).unwrap() {
+            if document["kind"] != "AWSAccount" {
+                document["metadata"]["namespace"] = "page".into();
+            }
+            add(&mut scene.world, document);
+        }
+    }
+    scene
+}
+
+/// Changes the spec of the RestAPI, or of the machine.
+fn with(scene: &Scene, kind: &str, patch: Value) -> Scene {
+    let mut scene = scene.clone();
+    let changed = |object: Value| {
+        let mut object = object;
+        json_patch::merge(&mut object["spec"], &patch);
+        object
+    };
+    let mut documents = Vec::new();
+    match kind {
+        "RestAPI" => documents.extend(scene.world.apis.values().map(|one| changed(json!(**one)))),
+        "StateMachine" => documents.extend(scene.world.machines.values().map(|one| changed(json!(**one)))),
+        _ => documents.extend(scene.world.accounts.drain(..).map(|one| changed(json!(*one)))),
+    }
+    for mut document in documents {
+        document["kind"] = json!(kind);
+        add(&mut scene.world, document);
+    }
+    scene
+}
+
+async fn session(site: &Site, scene: &Scene) -> Arc<Session> {
+    let sessions = Sessions::with_http_client(site.aws.http_client(), Arc::new(|_, _, _| {}));
+    sessions.get(&scene.world.accounts[0], REGION).await.unwrap()
+}
+
+/// An account in which others have made something.
+async fn others_were_here(scene: &Scene) -> Moment {
+    let (first, _) = Moment::first(scene);
+    let site = Site::new(first.aws, first.objects);
+    let session = session(&site, scene).await;
+    legacy::make(&session.apigateway, &session.sfn, &format!("arn:aws:iam::{ACCOUNT}:role/orders-legacy")).await;
+    Moment::of(&site)
+}
+
+fn api(moment: &Moment) -> Value {
+    let apis = moment.aws.tree()[ACCOUNT]["regions"][REGION]["apis"].clone();
+    let mut all = apis.as_object().unwrap().values();
+    all.find(|api| api["name"] == legacy::API).cloned().unwrap()
+}
+
+fn machine(moment: &Moment) -> Value {
+    let machines = moment.aws.tree()[ACCOUNT]["regions"][REGION]["machines"].clone();
+    let mut all = machines.as_object().unwrap().values();
+    all.find(|machine| machine["name"] == legacy::MACHINE).cloned().unwrap()
+}
+
+/// What of the API no manifest asks for.
+fn kept(api: &Value) -> Value {
+    let resources = api["resources"].as_object().unwrap().values();
+    let resources: Vec<_> = resources.filter(|it| it["pathPart"] != "orders").cloned().collect();
+    let deployment = &api["stages"]["v1"]["deploymentId"];
+    json!({
+        "resources": resources,
+        "stage": api["stages"]["v1"],
+        "deployment": api["deployments"][deployment.as_str().unwrap()],
+        "authorizers": api["authorizers"],
+        "models": api["models"],
+        "validator": api["validators"],
+        "gatewayResponses": api["gatewayResponses"],
+        "name": api["name"],
+        "id": api["id"],
+    })
+}
+
+fn same(before: &Value, after: &Value, what: &str) {
+    assert_eq!(difference(before, after), None, "{what}");
+}
+
+fn object(moment: &Moment, resource: &str, name: &str) -> Value {
+    moment.objects.by_id(&(resource.to_owned(), "page".to_owned(), name.to_owned())).unwrap().clone()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_crash_at_any_effect_of_an_adoption_loses_nothing() {
+    let scene = page();
+    let start = others_were_here(&scene).await;
+    let (before, arn) = (api(&start), machine(&start)["stateMachineArn"].clone());
+    let made = drive(&start, &scene, None).await.unwrap();
+    let after = api(&made.end);
+    same(&kept(&before), &kept(&after), "more was changed than what the manifests ask");
+    assert_eq!(after["tags"]["stepgate.dev/adopted"], "true");
+    assert_ne!(after["stages"]["prod"]["deploymentId"], before["stages"]["prod"]["deploymentId"]);
+    assert_eq!((&after["description"], &machine(&made.end)["stateMachineArn"]), (&json!("Orders"), &arn));
+    for (resource, name) in [("statemachines", "place-order"), ("restapis", "api"), ("apiroutes", "place-order")] {
+        let shown = object(&made.end, resource, name);
+        assert!(is(&shown, "Ready"), "{resource}: {shown:#}");
+    }
+
+    let gone = scene.gone();
+    let left = drive(&made.end, &gone, None).await.unwrap();
+    same(&kept(&before), &kept(&api(&left.end)), "deletion takes what was there before");
+    assert_eq!(machine(&left.end)["stateMachineArn"], arn);
+    let again = drive(&left.end, &scene, None).await.unwrap();
+    same(&kept(&before), &kept(&api(&again.end)), "what is taken back");
+
+    let mut found = Found::default();
+    for (name, from, scene, run) in
+        [("adopt", &start, &scene, &made), ("delete", &made.end, &gone, &left), ("again", &left.end, &scene, &again)]
+    {
+        for (index, moment) in run.before.iter().enumerate() {
+            let at = |kind: &str| format!("{name}, effect {} of {}, {kind}", index + 1, run.before.len());
+            found.recovers(&at("dead before it"), moment, scene, &run.end, None).await;
+            found.recovers(&at("its answer lost"), from, scene, &run.end, Some((index + 1, Wrong::Lost))).await;
+            if name == "adopt" {
+                // However far it came, what was there stays there, and is nobody's.
+                let end = drive(moment, &gone, None).await.unwrap().end;
+                same(&kept(&before), &kept(&api(&end)), &at("and deleted then"));
+                for tags in [&api(&end)["tags"], &machine(&end)["tags"]] {
+                    assert!(!tags.to_string().contains("stepgate.dev/name"), "{}: {tags}", at("and deleted then"));
+                }
+            }
+        }
+    }
+    println!("adoption: {} crash points", found.points);
+    assert!(found.points > 60, "only {} crash points", found.points);
+    assert!(found.wrong.is_empty(), "{}", found.wrong.join("\n"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_operators_at_once_adopt_as_one_does() {
+    let scene = page();
+    let start = others_were_here(&scene).await;
+    let end = drive(&start, &scene, None).await.unwrap().end;
+    for seed in 0..10 {
+        for stale in [false, true] {
+            let raced = raced(&start, &scene, seed, stale).await.unwrap();
+            assert_eq!(end.difference_now(&raced), None, "seed {seed}, stale {stale}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn deletion_takes_it_where_the_manifest_says_so() {
+    let scene = with(&page(), "RestAPI", json!({"deletionPolicy": "Delete"}));
+    let scene = with(&scene, "StateMachine", json!({"deletionPolicy": "Delete"}));
+    let start = others_were_here(&scene).await;
+    let nothing = Moment::first(&scene).0;
+    let made = drive(&start, &scene, None).await.unwrap().end;
+    let end = drive(&made, &scene.gone(), None).await.unwrap().end;
+    assert_eq!(difference(&nothing.aws.essence(), &end.aws.essence()), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_no_manifest_asks_for_goes_where_that_is_said() {
+    let scene = with(&page(), "RestAPI", json!({"adoption": {"unmanaged": "Remove"}}));
+    let start = others_were_here(&scene).await;
+    let api = api(&drive(&start, &scene, None).await.unwrap().end);
+    let resources = api["resources"].as_object().unwrap().values();
+    let paths: Vec<_> = resources.map(|it| it["pathPart"].as_str().unwrap_or("/").to_owned()).collect();
+    assert_eq!(paths.len(), 2, "{paths:?}");
+    assert_eq!(api["stages"].as_object().unwrap().keys().collect::<Vec<_>>(), ["prod"]);
+    for what in ["authorizers", "validators", "gatewayResponses"] {
+        assert_eq!(api[what], json!({}), "{what}");
+    }
+    assert!(!api["models"].to_string().contains("Legacy"), "{}", api["models"]);
+    let serves = api["stages"]["prod"]["deploymentId"].as_str().unwrap();
+    assert!(!api["deployments"][serves]["snapshot"].to_string().contains("getLegacy"));
+
+    // The same when it is said later.
+    let kept = drive(&start, &page(), None).await.unwrap().end;
+    let later = self::api(&drive(&kept, &scene, None).await.unwrap().end);
+    for what in ["resources", "authorizers", "validators", "gatewayResponses"] {
+        let size = |api: &Value| api[what].as_object().unwrap().len();
+        assert_eq!(size(&later), size(&api), "{what}");
+    }
+    assert!(!later["models"].to_string().contains("Legacy"), "{}", later["models"]);
+    let serves = later["stages"]["prod"]["deploymentId"].as_str().unwrap();
+    assert!(!later["deployments"][serves]["snapshot"].to_string().contains("getLegacy"));
+}
+
+/// Without a word on adoption nothing of it is removed, and others may go on adding theirs.
+#[tokio::test(start_paused = true)]
+async fn what_others_add_later_is_kept_too() {
+    let scene = page();
+    let start = others_were_here(&scene).await;
+    let made = drive(&start, &scene, None).await.unwrap().end;
+    let site = Site::new(made.aws, made.objects);
+    let session = session(&site, &scene).await;
+    let id = api(&Moment::of(&site))["id"].as_str().unwrap().to_owned();
+    let resources = session.apigateway.get_resources().rest_api_id(&id).send().await.unwrap().items.unwrap();
+    let empty = resources.iter().find(|it| it.path() == Some("/empty")).and_then(|it| it.id()).unwrap();
+    let method = session.apigateway.put_method().rest_api_id(&id).resource_id(empty).http_method("GET");
+    method.authorization_type("NONE").operation_name("new_one").send().await.unwrap();
+    let integration = session.apigateway.put_integration().rest_api_id(&id).resource_id(empty).http_method("GET");
+    integration.r#type(aws_sdk_apigateway::types::IntegrationType::Mock).send().await.unwrap();
+    let deployment = session.apigateway.create_deployment().rest_api_id(&id).send().await.unwrap().id.unwrap();
+    let stage = session.apigateway.create_stage().rest_api_id(&id).stage_name("v2").deployment_id(deployment);
+    stage.send().await.unwrap();
+    let added = Moment::of(&site);
+    let without = with(&scene, "RestAPI", json!({"adoption": null, "description": "changed"}));
+    let end = drive(&added, &without, None).await.unwrap().end;
+    same(&kept(&api(&added)), &kept(&api(&end)), "what others added");
+    assert_eq!(api(&end)["stages"]["v2"], api(&added)["stages"]["v2"]);
+    assert_eq!(api(&end)["description"], "changed");
+    // A route that goes takes its method with it, and nothing else.
+    let mut fewer = without;
+    fewer.world.routes.clear();
+    let end = drive(&end, &fewer, None).await.unwrap().end;
+    same(&kept(&api(&added)), &kept(&api(&end)), "what others added");
+    let orders = api(&end)["resources"].as_object().unwrap().values().find(|it| it["pathPart"] == "orders").cloned();
+    assert!(!orders.unwrap().to_string().contains("POST"));
+}
+
+/// What an object says, after a process has looked at everything a few times.
+async fn says(site: &Site, scene: &Scene, resource: &str, name: &str) -> (String, String) {
+    scene.apply(&site.server);
+    let mut operator = Operator::start(site, false);
+    for _ in 0..4 {
+        operator.round(true).await;
+    }
+    let shown = object(&Moment::of(site), resource, name);
+    let ready = condition(&shown, "Ready").unwrap();
+    (ready["reason"].as_str().unwrap().to_owned(), ready["message"].as_str().unwrap().to_owned())
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_adopted_that_is_not_admitted_or_is_somebody_s() {
+    let scene = page();
+    let start = others_were_here(&scene).await;
+    let id = api(&start)["id"].as_str().unwrap().to_owned();
+    let not_admitted = {
+        let mut scene = scene.clone();
+        Arc::make_mut(&mut scene.world.accounts[0]).spec.tenants[0].adoptable_arns.clear();
+        scene
+    };
+    let only = |arn: String| {
+        let mut scene = scene.clone();
+        Arc::make_mut(&mut scene.world.accounts[0]).spec.tenants[0].adoptable_arns = vec![arn];
+        scene
+    };
+    let arn = |id: &str| format!("arn:aws:apigateway:us-east-1::/restapis/{id}");
+    let by_id = |scene: &Scene, id: &str| {
+        with(scene, "RestAPI", json!({"adoption": {"policy": "Adopt", "name": null, "restApiId": id}}))
+    };
+    let create = with(&not_admitted, "RestAPI", json!({"adoption": {"policy": "AdoptOrCreate"}}));
+    let none = "is in none of the `adoptableArns` of tenant orders in AWSAccount dev";
+    let machine_arn = format!("arn:aws:states:us-east-1:{ACCOUNT}:stateMachine:orders-place");
+    let refused = [
+        (
+            &not_admitted,
+            "statemachines",
+            "place-order",
+            "OverCeiling",
+            format!("spec.adoption: `{machine_arn}` {none}"),
+        ),
+        (&not_admitted, "restapis", "api", "OverCeiling", none.to_owned()),
+        (&by_id(&not_admitted, &id), "restapis", "api", "OverCeiling", format!("`{}` {none}", arn(&id))),
+        (&create, "restapis", "api", "OverCeiling", none.to_owned()),
+        // Whether there is one that is not admitted, is not told.
+        (
+            &only(arn("other")),
+            "restapis",
+            "api",
+            "WaitingForReference",
+            "spec.adoption.name: there is no REST API `orders-legacy`".into(),
+        ),
+        (
+            &by_id(&scene, "nosuchapi"),
+            "restapis",
+            "api",
+            "WaitingForReference",
+            "spec.adoption.restApiId: there is no REST API `nosuchapi`".into(),
+        ),
+    ];
+    for (scene, resource, name, reason, text) in refused {
+        let site = Site::new(start.aws.clone(), start.objects.clone());
+        let (says, message) = says(&site, scene, resource, name).await;
+        assert!(says == reason && message.contains(&text), "{says}: {message}\nnot {reason}: {text}");
+        same(&api(&start), &api(&Moment::of(&site)), &message);
+        if reason == "OverCeiling" {
+            assert_eq!(machine(&Moment::of(&site))["tags"], machine(&start)["tags"]);
+        }
+    }
+
+    // Any tag of ours says that it is somebody's.
+    for tag in ["stepgate.dev/released-from", "stepgate.dev/adopted", "stepgate.dev/cluster"] {
+        let site = Site::new(start.aws.clone(), start.objects.clone());
+        let session = session(&site, &scene).await;
+        let tagged = session.apigateway.tag_resource().resource_arn(arn(&id)).tags(tag, "x");
+        tagged.send().await.unwrap();
+        let before = api(&Moment::of(&site));
+        let (says, message) = says(&site, &by_id(&scene, &id), "restapis", "api").await;
+        assert_eq!(says, "OwnershipConflict", "{message}");
+        same(&before, &api(&Moment::of(&site)), tag);
+    }
+}
+
+/// The status names another API that is nobody's: it is not that which is to be adopted.
+#[tokio::test(start_paused = true)]
+async fn a_forged_status_adopts_nothing() {
+    let scene = page();
+    let start = others_were_here(&scene).await;
+    let site = Site::new(start.aws, start.objects);
+    let session = session(&site, &scene).await;
+    let victim = legacy::api(&session.apigateway, "victim").await;
+    let before = session.apigateway.get_rest_api().rest_api_id(&victim).send().await.unwrap();
+    let waits = with(&scene, "RestAPI", json!({"adoption": {"name": "to-come"}}));
+    waits.apply(&site.server);
+    let mut operator = Operator::start(&site, false);
+    operator.round(true).await;
+    site.server.forge_status("restapis", &Key::new("page", "api"), json!({"restApiId": victim}));
+    operator.round(true).await;
+    operator.round(true).await;
+    let shown = object(&Moment::of(&site), "restapis", "api");
+    assert!(!is(&shown, "Ready"), "{shown:#}");
+    let after = session.apigateway.get_rest_api().rest_api_id(&victim).send().await.unwrap();
+    assert_eq!((after.tags(), after.description()), (before.tags(), before.description()));
+    // What is to be adopted is, whatever the status says.
+    scene.apply(&site.server);
+    operator.settle().await.unwrap();
+    assert_eq!(object(&Moment::of(&site), "restapis", "api")["status"]["restApiId"], api(&Moment::of(&site))["id"]);
+    let after = session.apigateway.get_rest_api().rest_api_id(&victim).send().await.unwrap();
+    assert_eq!(after.tags(), before.tags());
+}

@@ -1,0 +1,219 @@
+//! CreateRestApi makes another API whenever it is called. Whichever process is paused, for however long, between its claim and
+//! the arrival of its call: there is one API in the end. And where somebody else made a second one, it is found.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::body::SdkBody;
+use http::{Method, Request};
+use kube::client::Body;
+use serde_json::{Value, json};
+use stepgate::api::CREATION;
+use stepgate::identity::Key;
+use stepgate_testbed::memory::{ACCOUNT, InProcess, Service, answer};
+
+use super::Moment;
+use super::kubernetes::{condition, is};
+use super::operator::{CLUSTER_UID, Operator, Site};
+use super::scene::Scene;
+
+const REGION: &str = "us-east-1";
+
+/// CreateRestApi leaves, and arrives so much later. AWS takes no signature that is older than `expires`.
+#[derive(Clone, Debug)]
+struct Slow {
+    aws: InProcess,
+    pause: Duration,
+    expires: Duration,
+}
+
+impl HttpClient for Slow {
+    fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
+        SharedHttpConnector::new(self.clone())
+    }
+}
+
+impl HttpConnector for Slow {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let Self { aws, pause, expires } = self.clone();
+        HttpConnectorFuture::new(async move {
+            if request.method() == "POST" && request.uri().ends_with("/restapis") {
+                tokio::time::sleep(pause).await;
+                if pause > expires {
+                    let refused = answer(Service::ApiGateway, 403, "InvalidSignatureException", "Signature expired");
+                    let refused = refused.map(SdkBody::from);
+                    return HttpResponse::try_from(refused).map_err(|error| ConnectorError::other(error.into(), None));
+                }
+            }
+            aws.call(request).await
+        })
+    }
+}
+
+/// The answer to a claim comes so much later.
+fn slow_to_hear(site: &Site, pause: Duration) -> kube::Client {
+    let inner = site.server.client(&site.tape, None);
+    let service = tower::service_fn(move |request: Request<Body>| {
+        let inner = inner.clone();
+        async move {
+            let (parts, body) = request.into_parts();
+            let body = body.collect_bytes().await?;
+            let claims = parts.method == Method::PATCH && String::from_utf8_lossy(&body).contains("claimed by");
+            let answer = inner.send(Request::from_parts(parts, Body::from(body.to_vec()))).await;
+            if claims {
+                tokio::time::sleep(pause).await;
+            }
+            answer
+        }
+    });
+    kube::Client::new(service, "default")
+}
+
+fn minutes(count: u64) -> Duration {
+    Duration::from_secs(60 * count)
+}
+
+/// Two processes, of which the first begins; then there is one API, and nothing is left to do.
+async fn one_api(site: &Site, mut paused: Operator) {
+    let mut other = Operator::start(site, false);
+    let begins = async {
+        for _ in 0..4 {
+            paused.round(true).await;
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    };
+    let follows = async {
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        other.settle().await
+    };
+    let ((), settled) = tokio::join!(begins, follows);
+    settled.unwrap();
+    let moment = Moment::of(site);
+    assert_eq!(moment.strays(), Vec::<String>::new());
+    let effects = site.tape.effects();
+    Operator::start(site, false).round(true).await;
+    assert_eq!(site.tape.effects(), effects, "a second plan is not empty");
+}
+
+/// The ids of our APIs.
+fn apis(site: &Site) -> Vec<String> {
+    let ours = |moment: &stepgate_testbed::memory::Memory| {
+        let region = moment.region(ACCOUNT, REGION)?;
+        let ours = region
+            .apis
+            .iter()
+            .filter(|(_, api)| api.tags.get("stepgate.dev/cluster-uid").is_some_and(|uid| uid == CLUSTER_UID));
+        Some(ours.map(|(id, _)| id.clone()).collect())
+    };
+    site.aws.with(|memory| ours(memory)).unwrap_or_default()
+}
+
+#[rstest::rstest]
+#[case::soon(minutes(0), minutes(5))]
+#[case::within_its_signature(minutes(4), minutes(5))]
+#[case::with_a_clock_that_is_ahead(minutes(9), minutes(10))]
+#[case::too_late(minutes(20), minutes(5))]
+#[tokio::test(start_paused = true)]
+async fn a_call_that_arrives_late_makes_no_second_api(#[case] pause: Duration, #[case] expires: Duration) {
+    let scene = Scene::example("root-get");
+    let (start, _) = Moment::first(&scene);
+    let site = Site::new(start.aws, start.objects);
+    scene.apply(&site.server);
+    let slow = SharedHttpClient::new(Slow { aws: site.aws.clone(), pause, expires });
+    one_api(&site, Operator::with(&site, slow, site.server.client(&site.tape, None))).await;
+    assert_eq!(apis(&site).len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_process_that_wakes_long_after_its_claim_sends_nothing() {
+    let scene = Scene::example("root-get");
+    let (start, _) = Moment::first(&scene);
+    let site = Site::new(start.aws, start.objects);
+    scene.apply(&site.server);
+    let client = slow_to_hear(&site, minutes(30));
+    one_api(&site, Operator::with(&site, site.aws.http_client(), client)).await;
+    assert_eq!(apis(&site).len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_deleted_while_it_is_created_is_not_left_behind() {
+    let scene = Scene::example("root-get");
+    let (start, _) = Moment::first(&scene);
+    let site = Site::new(start.aws, start.objects);
+    scene.apply(&site.server);
+    let slow = SharedHttpClient::new(Slow { aws: site.aws.clone(), pause: minutes(4), expires: minutes(5) });
+    let mut paused = Operator::with(&site, slow, site.server.client(&site.tape, None));
+    let mut other = Operator::start(&site, false);
+    let key = scene.world.apis.keys().next().unwrap().clone();
+    let id = ("restapis".to_owned(), key.namespace.clone(), key.name.clone());
+    let deletes = async {
+        let claimed = || {
+            let objects = site.server.snapshot();
+            let text = objects.by_id(&id).map(|api| api["metadata"]["annotations"][CREATION].to_string());
+            text.is_some_and(|text| text.contains("claimed by"))
+        };
+        while !claimed() {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        scene.gone().apply(&site.server);
+        other.round(true).await;
+        assert!(site.server.snapshot().by_id(&id).is_some(), "the object is gone, and an API still comes");
+        other.settle().await
+    };
+    let begins = async {
+        for _ in 0..2 {
+            paused.round(true).await;
+        }
+    };
+    let ((), settled) = tokio::join!(begins, deletes);
+    settled.unwrap();
+    assert!(site.server.snapshot().by_id(&id).is_none());
+    assert_eq!(apis(&site), Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_api_with_our_tags_is_found_although_the_first_is_known() {
+    let scene = Scene::example("root-get");
+    let (start, _) = Moment::first(&scene);
+    let site = Site::new(start.aws, start.objects);
+    scene.apply(&site.server);
+    let mut operator = Operator::start(&site, false);
+    operator.settle().await.unwrap();
+    let own = apis(&site).pop().unwrap();
+    let change = |change: &dyn Fn(&mut serde_json::Map<String, Value>)| {
+        site.aws.with(|memory| {
+            let mut tree = memory.tree();
+            change(tree[ACCOUNT]["regions"][REGION]["apis"].as_object_mut().unwrap());
+            memory.plant(&tree).unwrap();
+        });
+    };
+    change(&|apis| {
+        let mut copy = apis[&own].clone();
+        copy["id"] = json!("restored01");
+        apis.insert("restored01".to_owned(), copy);
+    });
+    let before = Moment::of(&site).aws;
+    let key: Arc<Key> = Arc::new(scene.world.apis.keys().next().unwrap().clone());
+    let shown = || {
+        let objects = site.server.snapshot();
+        objects.by_id(&("restapis".to_owned(), key.namespace.clone(), key.name.clone())).unwrap().clone()
+    };
+    operator.round(true).await;
+    assert!(is(&shown(), "Ready"), "its list of all APIs is ten minutes old at most");
+    tokio::time::sleep(minutes(10)).await;
+    operator.round(true).await;
+    let stalled = condition(&shown(), "Stalled").unwrap().clone();
+    assert_eq!((&stalled["status"], &stalled["reason"]), (&json!("True"), &json!("OwnershipConflict")));
+    let message = stalled["message"].as_str().unwrap();
+    assert!(message.contains(&own) && message.contains("restored01"), "{message}");
+    assert_eq!(Moment::of(&site).aws.essence(), before.essence(), "one of them was picked");
+    change(&|apis| drop(apis.remove("restored01")));
+    operator.round(true).await;
+    assert!(is(&shown(), "Ready"));
+}
