@@ -1,7 +1,9 @@
 //! From objects and their references to values that everything after can rely on: `build` cannot fail.
 
+pub mod api_domain;
 pub mod authorizer;
 mod cors;
+pub mod domain_mappings;
 pub mod execution_role;
 #[cfg(test)]
 pub(crate) mod fixture;
@@ -16,6 +18,7 @@ pub mod schema;
 pub mod settings;
 pub mod stage;
 pub mod state_machine;
+mod tags;
 #[cfg(test)]
 mod tests;
 pub mod usage_plan;

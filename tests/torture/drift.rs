@@ -15,7 +15,7 @@ use super::operator::{CLUSTER_UID, Operator, Site};
 use super::scene::Scene;
 use super::{Moment, difference, drive};
 
-const EXAMPLES: [&str; 9] = [
+const EXAMPLES: [&str; 10] = [
     "hello-world",
     "root-get",
     "potato",
@@ -24,6 +24,7 @@ const EXAMPLES: [&str; 9] = [
     "client-names-machine",
     "ec2-sync-async",
     "reddit-api",
+    super::DOMAINS,
     "docs/usage-plans.md",
 ];
 
@@ -67,12 +68,24 @@ const EXCEPTIONS: &[(&str, Option<What>, &str)] = &[
     ("key/createdDate", None, OWN),
     ("key/lastUpdatedDate", None, OWN),
     ("api/deployments/*", Some(What::Deleted), "AWS refuses to delete what a stage serves"),
+    ("domain/domainName", None, OWN),
+    ("domain/domainNameArn", None, OWN),
+    ("domain/regionalDomainName", None, OWN),
+    ("domain/regionalHostedZoneId", None, OWN),
+    (
+        "domain/endpointConfiguration/types",
+        None,
+        "a change of the endpoint type changes where the DNS record has to point: it is told (InvalidSpec)",
+    ),
+    ("domain/mappings/*/basePath", None, OWN),
     // Whose it is.
     ("role/tags", None, FOREIGN),
     ("machine/tags", None, FOREIGN),
     ("api/tags", None, FOREIGN),
     ("plan/tags", None, FOREIGN),
     ("key/tags", None, FOREIGN),
+    ("domain/tags", None, FOREIGN),
+    ("domain/mappings/*/restApiId", None, "what leads to an API of nobody here is somebody else's (OwnershipConflict)"),
     // What no manifest can ask for yet, and nothing reads.
     ("role/description", None, UNMANAGED),
     ("role/longest_session", None, UNMANAGED),
@@ -91,7 +104,8 @@ const UNUSED: &str = "AWS gives it to every API; nothing here uses it";
 const UNMANAGED: &str = "no manifest can ask for it yet";
 
 /// Maps whose keys are names that somebody chose, not properties.
-const MAPS: [&str; 20] = [
+const MAPS: [&str; 21] = [
+    "mappings",
     "resources",
     "deployments",
     "stages",
@@ -147,7 +161,14 @@ fn mutations(tree: &Value) -> Vec<(String, What, Vec<String>)> {
         }
     }
     for (region, found) in entries(&account["regions"]) {
-        for (kind, rooms) in [("machine", "machines"), ("api", "apis"), ("plan", "usage_plans"), ("key", "api_keys")] {
+        let kinds = [
+            ("machine", "machines"),
+            ("api", "apis"),
+            ("domain", "domains"),
+            ("plan", "usage_plans"),
+            ("key", "api_keys"),
+        ];
+        for (kind, rooms) in kinds {
             for (id, object) in entries(&found[rooms]) {
                 if own(&object["tags"]) {
                     objects.push((kind, path(&[ACCOUNT, "regions", &region, rooms, &id])));

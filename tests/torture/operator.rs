@@ -11,7 +11,7 @@ use kube::runtime::watcher::Event;
 use serde::de::DeserializeOwned;
 use stepgate::aws::Sessions;
 use stepgate::controller::{
-    Clock, Config, Context, Stores, Writers, api_route, aws_account, rest_api, state_machine, usage_plan,
+    Clock, Config, Context, Stores, Writers, api_domain, api_route, aws_account, rest_api, state_machine, usage_plan,
 };
 use stepgate::identity::{Cluster, Key};
 use stepgate::runtime::Metrics;
@@ -75,12 +75,13 @@ impl Operator {
         if std::mem::replace(&mut self.seen, now.version()) == now.version() {
             return;
         }
-        let Writers { accounts, machines, apis, routes, plans, namespaces, config_maps, secrets, revisions } =
+        let Writers { accounts, machines, apis, routes, domains, plans, namespaces, config_maps, secrets, revisions } =
             &mut self.writers;
         fill(accounts, now, "awsaccounts");
         fill(machines, now, "statemachines");
         fill(apis, now, "restapis");
         fill(routes, now, "apiroutes");
+        fill(domains, now, "apidomains");
         fill(plans, now, "usageplans");
         fill(secrets, now, "secrets");
         fill(namespaces, now, "namespaces");
@@ -90,7 +91,7 @@ impl Operator {
 
     /// Reconciles one object, as the caches have it.
     pub async fn reconcile(&self, resource: &str, key: &Key) {
-        let Stores { accounts, machines, apis, routes, plans, .. } = &self.context.stores;
+        let Stores { accounts, machines, apis, routes, domains, plans, .. } = &self.context.stores;
         let context = Arc::clone(&self.context);
         let account = || accounts.state().into_iter().find(|one| one.metadata.name.as_ref() == Some(&key.name));
         let done = match resource {
@@ -100,6 +101,10 @@ impl Operator {
             },
             "statemachines" => match Stores::get(machines, key) {
                 Some(object) => state_machine::reconcile(object, context).await,
+                None => return,
+            },
+            "apidomains" => match Stores::get(domains, key) {
+                Some(object) => api_domain::reconcile(object, context).await,
                 None => return,
             },
             "restapis" => match Stores::get(apis, key) {

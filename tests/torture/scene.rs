@@ -9,7 +9,7 @@ use kube::ResourceExt;
 use secrecy::ExposeSecret;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use stepgate::api::{APIRoute, AWSAccount, DriftPolicy, RestAPI, SecretKeyRef, StateMachine, UsagePlan};
+use stepgate::api::{APIDomain, APIRoute, AWSAccount, DriftPolicy, RestAPI, SecretKeyRef, StateMachine, UsagePlan};
 use stepgate::identity::{Cluster, Key};
 use stepgate::world::World;
 use stepgate_testbed::memory::{ACCOUNT, Memory};
@@ -19,9 +19,9 @@ use super::kubernetes::Server;
 /// The account of the examples.
 const ACCOUNTS: &str = "awsaccount.yaml";
 
-/// An account that admits what pages ask for.
-const OPEN: &str = r#"{kind: AWSAccount, metadata: {name: docs}, spec: {accountId: "111122223333",
-    regions: [{name: us-east-1}], tenants: [{name: docs, namespaces: {from: All}, exposure: {authorizations: [NONE]}}]}}"#;
+/// An account whose tenant may expose what the pages ask for.
+const DOCS: &str = r#"{kind: AWSAccount, metadata: {name: docs}, spec: {accountId: "111122223333", regions: [{name: us-east-1}],
+    tenants: [{name: docs, namespaces: {from: All}, exposure: {authorizations: [NONE, AWS_IAM], domains: ["*.example.com"]}}]}}"#;
 
 #[derive(Clone)]
 pub struct Scene {
@@ -47,7 +47,7 @@ impl Scene {
     /// An example, or the manifests of a page of the docs.
     pub fn example(name: &str) -> Self {
         if name.ends_with(".md") {
-            return Self::page(name, OPEN);
+            return Self::page(name, DOCS);
         }
         Self::read(&examples().join(name), &examples().join(ACCOUNTS))
     }
@@ -92,7 +92,8 @@ impl Scene {
 
     /// Makes the cluster's objects those of the manifests, as `kubectl apply --prune` does.
     pub fn apply(&self, server: &Server) {
-        let World { accounts, namespaces, machines, apis, routes, plans, config_maps, secrets, .. } = &self.world;
+        let World { accounts, namespaces, machines, apis, routes, domains, plans, config_maps, secrets, .. } =
+            &self.world;
         let meta = |key: &Key| json!({"namespace": key.namespace, "name": key.name});
         let mut wanted: Vec<(&str, Value)> = Vec::new();
         for (name, labels) in namespaces {
@@ -113,6 +114,7 @@ impl Scene {
         wanted.extend(machines.values().map(|one| ("statemachines", json!(**one))));
         wanted.extend(apis.values().map(|one| ("restapis", json!(**one))));
         wanted.extend(routes.values().map(|one| ("apiroutes", json!(**one))));
+        wanted.extend(domains.values().map(|one| ("apidomains", json!(**one))));
         wanted.extend(plans.values().map(|one| ("usageplans", json!(**one))));
         for (resource, object) in wanted {
             server.apply(resource, object);
@@ -129,6 +131,7 @@ impl Scene {
         stale("usageplans", plans.keys().collect());
         stale("apiroutes", routes.keys().collect());
         stale("restapis", apis.keys().collect());
+        stale("apidomains", domains.keys().collect());
         stale("statemachines", machines.keys().collect());
     }
 
@@ -140,6 +143,9 @@ impl Scene {
         }
         for api in scene.world.apis.values_mut() {
             Arc::make_mut(api).spec.drift_policy = policy;
+        }
+        for domain in scene.world.domains.values_mut() {
+            Arc::make_mut(domain).spec.drift_policy = policy;
         }
         for plan in scene.world.plans.values_mut() {
             Arc::make_mut(plan).spec.drift_policy = policy;
@@ -153,6 +159,7 @@ impl Scene {
         scene.world.machines.clear();
         scene.world.apis.clear();
         scene.world.routes.clear();
+        scene.world.domains.clear();
         scene.world.plans.clear();
         scene
     }
@@ -197,6 +204,10 @@ impl Scene {
             api.spec.binary_media_types.pop();
             api.spec.minimum_compression_size = None;
             api.spec.resource_policy = api.spec.resource_policy.take().map(|text| text.replace("/POST/", "/*/"));
+            // Base paths move.
+            for (index, mapping) in api.spec.domain_mappings.iter_mut().enumerate() {
+                mapping.base_path = Some(format!("moved-{index}"));
+            }
             let mut stage = api.spec.stages[0].clone();
             stage.name = "another".into();
             stage.variables.insert("added".into(), "1".into());
@@ -290,6 +301,7 @@ pub fn add(world: &mut World, document: Value) {
         "RestAPI" => {
             world.apis.insert(key, Arc::new(object::<RestAPI>(document)));
         }
+        "APIDomain" => drop(world.domains.insert(key, Arc::new(object::<APIDomain>(document)))),
         "APIRoute" => drop(world.routes.insert(key, Arc::new(object::<APIRoute>(document)))),
         "UsagePlan" => drop(world.plans.insert(key, Arc::new(object::<UsagePlan>(document)))),
         "Secret" => {

@@ -6,6 +6,7 @@
 
 mod attacks;
 mod denial;
+mod domains;
 mod forged;
 mod guards;
 mod limits;
