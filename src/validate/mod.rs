@@ -4,6 +4,7 @@ pub mod api_domain;
 pub mod authorizer;
 mod cors;
 pub mod domain_mappings;
+pub mod encryption;
 pub mod execution_role;
 #[cfg(test)]
 pub(crate) mod fixture;
@@ -18,7 +19,6 @@ pub mod schema;
 pub mod settings;
 pub mod stage;
 pub mod state_machine;
-mod tags;
 #[cfg(test)]
 mod tests;
 pub mod usage_plan;

@@ -534,7 +534,14 @@ def delete_rest_api(fn, self, context, rest_api_id, **kwargs):
             f"Deleting RestApi {rest_api_id} failed. Please remove all base path mappings related to the RestApi in your domains: "
             + ", ".join(names)
         )
-    return fn(self, context, rest_api_id=rest_api_id, **kwargs)
+    fn(self, context, rest_api_id=rest_api_id, **kwargs)
+    _forget(context)
+
+
+@patch(ApigatewayNextGenProvider.delete_stage)
+def delete_stage(fn, self, context, rest_api_id, stage_name, **kwargs):
+    fn(self, context, rest_api_id=rest_api_id, stage_name=stage_name, **kwargs)
+    _forget(context)
 
 
 def _enter_by_custom_domain(request):

@@ -7,6 +7,7 @@ use stepgate::api::CHECK;
 use stepgate_testbed::{Request, Response};
 
 use crate::cloud::{Cloud, replace};
+use crate::plan::plan;
 use crate::support::{Namespace, TENANT, condition, page, rest_api};
 use crate::tenancy::account;
 
@@ -83,6 +84,16 @@ async fn a_domain_serves_is_changed_in_place_and_repaired() {
     let ns = namespace("e2e-domain").await;
     ns.apply(&manifests(&ns)).await;
     ns.ready(&["apidomain/shop", "restapi/orders", "apiroute/greet"]).await;
+    // The operator's own plan, by hand.
+    let changed = manifests(&ns).replace("{team: shop}", "{team: b}").replace("basePath: orders", "basePath: offers");
+    let run = plan(&ns, &changed.replace("[orders, /]", "[offers, /]"), &[]);
+    assert_eq!((run.code, run.err.as_str()), (2, ""), "{}", run.out);
+    for line in ["update the tags of domain name ", "map ", "unmap "] {
+        assert!(run.out.contains(&format!("\n  {line}")), "no `{line}`: {}", run.out);
+    }
+    let run = plan(&ns, &manifests(&ns), &[]);
+    assert_eq!((run.code, run.err.as_str()), (0, ""), "{}", run.out);
+    assert!(run.out.contains("APIDomain e2e-domain/shop: no change"), "{}", run.out);
     let (aws, name) = (Cloud::new(ns.suite.testbed.aws_endpoint()), host(&ns));
     says(&ns, &name, "/orders/greet").await;
     assert!(!call(&ns, &name, "/greet").await.body.contains("welcome"), "nothing is at the root");
@@ -294,8 +305,12 @@ async fn mappings_of_others_stay_and_hold_the_domain_s_deletion() {
 async fn a_retained_domain_is_taken_back() {
     let ns = namespace("e2e-domain-kept").await;
     ns.apply(&manifests(&ns)).await;
-    ns.patch("apidomain/shop", json!({"spec": {"deletionPolicy": "Retain"}})).await;
+    ns.patch("apidomain/shop", json!({"spec": {"deletionPolicy": "Retain", "deletionProtection": true}})).await;
     ns.ready(&["apidomain/shop", "restapi/orders"]).await;
+    let delete = ["-n", &ns.name, "delete", "apidomain.stepgate.dev/shop"];
+    let refused = ns.suite.testbed.kubectl(delete).await.unwrap_err().to_string();
+    assert!(refused.contains("APIDomain e2e-domain-kept/shop is protected"), "{refused}");
+    ns.patch("apidomain/shop", json!({"spec": {"deletionProtection": false}})).await;
     let (aws, name) = (Cloud::new(ns.suite.testbed.aws_endpoint()), host(&ns));
     ns.delete("apidomain/shop").await;
     ns.gone("apidomain/shop").await;

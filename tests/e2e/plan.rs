@@ -9,14 +9,14 @@ use crate::cloud::{Cloud, replace};
 use crate::support::{Namespace, condition, machine, rest_api, route};
 
 /// What a run of `stepgate plan` left.
-struct Run {
-    code: i32,
-    out: String,
-    err: String,
+pub struct Run {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
 }
 
 /// Runs `stepgate plan` on manifests, as the admin of the testbed.
-fn plan(ns: &Namespace, manifests: &str, more: &[&str]) -> Run {
+pub fn plan(ns: &Namespace, manifests: &str, more: &[&str]) -> Run {
     plan_as(ns, ns.suite.testbed.access().kubeconfig_path(), manifests, more)
 }
 

@@ -10,6 +10,7 @@ const ROUTE: &str = "APIRoute";
 const MACHINE: &str = "StateMachine";
 const API: &str = "RestAPI";
 const ACCOUNT: &str = "AWSAccount";
+const DOMAIN: &str = "APIDomain";
 const PLAN: &str = "UsagePlan";
 
 /// What the API server adds where an object is so wrong that it has not evaluated all rules.
@@ -37,6 +38,10 @@ fn base(kind: &str) -> Value {
             "regions": [{"name": "eu-central-1"}],
             // The operator sees those that are not only tried; nothing must go to the real AWS.
             "endpointUrl": "http://127.0.0.1:1",
+        }),
+        DOMAIN => json!({
+            "domainName": "api.example.com",
+            "certificateArn": "arn:aws:acm:eu-central-1:111122223333:certificate/a1",
         }),
         PLAN => json!({}),
         other => panic!("{other}"),

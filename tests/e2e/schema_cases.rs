@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 /// Kind, change of a valid spec, what is said.
 pub fn refused() -> Vec<(&'static str, Value, &'static str)> {
-    [routes(), machines(), apis(), accounts(), plans()].concat()
+    [routes(), machines(), apis(), accounts(), super::schema_domains::refused(), plans()].concat()
 }
 
 fn routes() -> Vec<(&'static str, Value, &'static str)> {
@@ -222,6 +222,17 @@ fn machines() -> Vec<(&'static str, Value, &'static str)> {
             json!({"logging": {"level": "INFO"}}),
             "spec.logging.level: Unsupported value: \"INFO\": supported values: \"ALL\", \"ERROR\", \"FATAL\", \"OFF\"",
         ),
+        (
+            json!({"encryption": {"kmsKeyArn": "arn:aws:kms:us-east-1:111122223333:alias/a"}}),
+            "spec.encryption.kmsKeyArn: Invalid value: \"arn:aws:kms:us-east-1:111122223333:alias/a\": write the ARN of a key, not of an \
+             alias",
+        ),
+        (
+            json!({"encryption": {"kmsKeyArn": "arn:aws:kms:us-east-1:111122223333:key/a", "kmsDataKeyReusePeriodSeconds": 59}}),
+            "spec.encryption.kmsDataKeyReusePeriodSeconds: Invalid value: 59: spec.encryption.kmsDataKeyReusePeriodSeconds in body \
+             should be greater than or equal to 60",
+        ),
+        (json!({"encryption": {"kmsDataKeyReusePeriodSeconds": 60}}), "spec.encryption.kmsKeyArn: Required value"),
         (callers(json!({"from": "Selector"})), selector),
         (callers(json!({"from": "All", "selector": {"matchLabels": {"a": "b"}}})), selector),
         (
@@ -452,7 +463,7 @@ fn accounts() -> Vec<(&'static str, Value, &'static str)> {
 /// Kind, change of a valid spec.
 pub fn taken() -> Vec<(&'static str, Value)> {
     let refs = json!({"stateMachineRef": null, "stateMachineRefs": [{"name": "a"}]});
-    vec![
+    let mut taken = vec![
         ("UsagePlan", json!({"quota": {"limit": 1, "period": "MONTH", "offset": 27}, "rotationGracePeriod": "0s"})),
         ("UsagePlan", json!({"apiKeys": [{"name": "a", "from": {"usagePlan": "b", "key": "c"}}]})),
         ("APIRoute", json!({"timeoutMillis": 50})),
@@ -480,7 +491,9 @@ pub fn taken() -> Vec<(&'static str, Value)> {
             "AWSAccount",
             json!({"tenants": [{"name": "a", "namespaces": {"from": "Selector", "selector": {"matchLabels": {"a": "b"}}}}]}),
         ),
-    ]
+    ];
+    taken.extend(super::schema_domains::taken());
+    taken
 }
 
 /// Kind, change before, change after, what is said; nothing where it is taken.
@@ -494,7 +507,8 @@ pub fn updates() -> Vec<(&'static str, Value, Value, Option<&'static str>)> {
     let account =
         "spec.accountId: Invalid value: \"444455556666\": accountId is immutable: create another AWSAccount instead";
     let none = || json!({});
-    let plan = "spec: Invalid value: region is immutable: a usage plan cannot move; create another UsagePlan";
+    let mut updates =
+        plan = "spec: Invalid value: region is immutable: a usage plan cannot move; create another UsagePlan";
     vec![
         ("UsagePlan", json!({"region": "eu-west-1"}), json!({"region": "eu-central-1"}), Some(plan)),
         ("StateMachine", none(), json!({"type": "STANDARD"}), Some(type_)),
@@ -515,5 +529,7 @@ pub fn updates() -> Vec<(&'static str, Value, Value, Option<&'static str>)> {
         ("APIRoute", none(), json!({"path": "/other", "method": "GET"}), None),
         ("AWSAccount", none(), json!({"accountId": "444455556666"}), Some(account)),
         ("AWSAccount", none(), json!({"regions": [{"name": "eu-west-1"}]}), None),
-    ]
+    ];
+    updates.extend(super::schema_domains::updates());
+    updates
 }

@@ -26,10 +26,12 @@ spec:
       authorizerArns: ["arn:aws:lambda:*:*:function:*", "arn:aws:cognito-idp:*:*:userpool/*"]
       resourcePolicyPrincipals: ["*"]
       vpcSources: ["vpce-*"]
+      kmsKeyArns: ["arn:aws:kms:*:*:key/*"]
 "#;
 
 #[rstest::rstest]
 #[case::authorization("docs/authorization.md")]
+#[case::encryption("docs/encryption.md")]
 #[case::endpoints("docs/endpoints.md")]
 #[case::usage_plans("docs/usage-plans.md")]
 #[tokio::test(start_paused = true)]

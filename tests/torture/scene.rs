@@ -9,7 +9,9 @@ use kube::ResourceExt;
 use secrecy::ExposeSecret;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use stepgate::api::{APIDomain, APIRoute, AWSAccount, DriftPolicy, RestAPI, SecretKeyRef, StateMachine, UsagePlan};
+use stepgate::api::{
+    APIDomain, APIRoute, AWSAccount, DriftPolicy, Encryption, RestAPI, SecretKeyRef, StateMachine, UsagePlan,
+};
 use stepgate::identity::{Cluster, Key};
 use stepgate::world::World;
 use stepgate_testbed::memory::{ACCOUNT, Memory};
@@ -149,6 +151,21 @@ impl Scene {
         }
         for plan in scene.world.plans.values_mut() {
             Arc::make_mut(plan).spec.drift_policy = policy;
+        }
+        scene
+    }
+
+    /// The same with every machine encrypted with a key of the account, which every tenant may use.
+    pub fn encrypted(&self) -> Self {
+        let mut scene = self.clone();
+        for tenant in scene.world.accounts.iter_mut().flat_map(|account| &mut Arc::make_mut(account).spec.tenants) {
+            tenant.exposure.get_or_insert_default().kms_key_arns = vec!["arn:aws:kms:*:*:key/*".into()];
+        }
+        for machine in scene.world.machines.values_mut() {
+            Arc::make_mut(machine).spec.encryption = Some(Encryption {
+                kms_key_arn: "arn:aws:kms:${AWS::Region}:${AWS::AccountId}:key/1234abcd".into(),
+                kms_data_key_reuse_period_seconds: 300,
+            });
         }
         scene
     }

@@ -73,6 +73,7 @@ impl Watches {
             routes: routes_tx,
             plans: plans_tx,
             domains: domains_tx,
+            plans: plans_tx,
         };
         let seen = Seen::default();
         let mut watches = Self {
