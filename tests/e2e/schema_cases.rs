@@ -515,9 +515,8 @@ pub fn updates() -> Vec<(&'static str, Value, Value, Option<&'static str>)> {
     let account =
         "spec.accountId: Invalid value: \"444455556666\": accountId is immutable: create another AWSAccount instead";
     let none = || json!({});
-    let mut updates =
-        plan = "spec: Invalid value: region is immutable: a usage plan cannot move; create another UsagePlan";
-    vec![
+    let plan = "spec: Invalid value: region is immutable: a usage plan cannot move; create another UsagePlan";
+    let mut updates = vec![
         ("UsagePlan", json!({"region": "eu-west-1"}), json!({"region": "eu-central-1"}), Some(plan)),
         ("StateMachine", none(), json!({"type": "STANDARD"}), Some(type_)),
         ("StateMachine", json!({"name": "a"}), json!({"name": "b"}), Some(name)),

@@ -81,19 +81,8 @@ impl Operator {
         if std::mem::replace(&mut self.seen, now.version()) == now.version() {
             return;
         }
-        let Writers {
-            accounts,
-            machines,
-            apis,
-            routes,
-            domains,
-            plans,
-            namespaces,
-            config_maps,
-            secrets,
-            revisions,
-            ..
-        } = &mut self.writers;
+        let Writers { accounts, machines, apis, routes, domains, plans, namespaces, config_maps, secrets, revisions } =
+            &mut self.writers;
         fill(accounts, now, "awsaccounts");
         fill(machines, now, "statemachines");
         fill(apis, now, "restapis");

@@ -25,10 +25,6 @@ const ACCOUNTS: &str = "awsaccount.yaml";
 const DOCS: &str = r#"{kind: AWSAccount, metadata: {name: docs}, spec: {accountId: "111122223333", regions: [{name: us-east-1}],
     tenants: [{name: docs, namespaces: {from: All}, exposure: {authorizations: [NONE, AWS_IAM], domains: ["*.example.com"]}}]}}"#;
 
-/// An account that admits what pages ask for.
-const OPEN: &str = r#"{kind: AWSAccount, metadata: {name: docs}, spec: {accountId: "111122223333",
-    regions: [{name: us-east-1}], tenants: [{name: docs, namespaces: {from: All}, exposure: {authorizations: [NONE]}}]}}"#;
-
 #[derive(Clone)]
 pub struct Scene {
     pub world: World,
@@ -59,9 +55,6 @@ impl Scene {
     pub fn example(name: &str) -> Self {
         if name.ends_with(".md") {
             return Self::page(name, DOCS);
-        }
-        if name.ends_with(".md") {
-            return Self::page(name, OPEN);
         }
         Self::read(&examples().join(name), &examples().join(ACCOUNTS))
     }
@@ -161,6 +154,9 @@ impl Scene {
         for domain in scene.world.domains.values_mut() {
             Arc::make_mut(domain).spec.drift_policy = policy;
         }
+        for plan in scene.world.plans.values_mut() {
+            Arc::make_mut(plan).spec.drift_policy = policy;
+        }
         scene
     }
 
@@ -175,9 +171,6 @@ impl Scene {
                 kms_key_arn: "arn:aws:kms:${AWS::Region}:${AWS::AccountId}:key/1234abcd".into(),
                 kms_data_key_reuse_period_seconds: 300,
             });
-        }
-        for plan in scene.world.plans.values_mut() {
-            Arc::make_mut(plan).spec.drift_policy = policy;
         }
         scene
     }
