@@ -3,7 +3,7 @@
 use kube::ResourceExt;
 
 use super::settings::{over, policy, tenant};
-use super::stage::check_tags;
+use super::tags;
 use crate::api::conditions::reasons;
 use crate::api::{
     ABANDON, APIDomain, APIGrant, AWSAccount, DeletionPolicy, DomainMapping, EndpointType, PAUSED, RestAPI, is_paused,
@@ -110,7 +110,7 @@ pub fn validate(world: &World, domain: &APIDomain) -> Result<ValidDomain, Proble
         verification.map(|arn| certificate("spec.ownershipVerificationCertificateArn", arn, region)).transpose()?;
     let text = spec.policy.as_ref();
     let policy = text.map(|text| policy(&admission, &place, "spec.policy", spec.endpoint_type, text)).transpose()?;
-    check_tags("spec.tags", &spec.tags)?;
+    tags::check("spec", &spec.tags)?;
     let ip_address_type = crate::resources::rest_api::settings::default_ip_address_type(spec.endpoint_type.as_str());
     Ok(ValidDomain {
         owner: owner(world, &admission.account, domain),

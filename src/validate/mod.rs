@@ -18,6 +18,7 @@ pub mod schema;
 pub mod settings;
 pub mod stage;
 pub mod state_machine;
+mod tags;
 #[cfg(test)]
 mod tests;
 pub mod usage_plan;

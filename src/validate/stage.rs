@@ -11,7 +11,7 @@ use crate::api::{
     CacheSettings, Deploy, ExecutionLogLevel, ExecutionLogging, Exposure, RestAPI, Stage, StageMethod, Switch,
     Throttling,
 };
-use crate::identity::{Owner, TAG_PREFIX, log_group_name};
+use crate::identity::{Owner, log_group_name};
 use crate::problem::Problem;
 use crate::resources::log_group;
 use crate::resources::stage::{ALL_METHODS, AccessLog, MethodSettings, Settings, method_key};

@@ -73,7 +73,6 @@ impl Watches {
             routes: routes_tx,
             plans: plans_tx,
             domains: domains_tx,
-            plans: plans_tx,
         };
         let seen = Seen::default();
         let mut watches = Self {
