@@ -18,5 +18,6 @@ pub mod resolve;
 pub mod resources;
 pub mod runtime;
 pub mod tenancy;
+pub mod trial;
 pub mod validate;
 pub mod world;

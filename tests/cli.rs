@@ -336,11 +336,81 @@ fn a_plan_needs_a_cluster_and_says_so() {
     assert!(run.err.starts_with("error: there is no cluster to read from"), "{}", run.err);
 }
 
+/// The manifests of a page of the docs, in an account that admits all of them.
+fn page(path: &str) -> String {
+    let account = r#"
+apiVersion: stepgate.dev/v1alpha1
+kind: AWSAccount
+metadata: {name: dev}
+spec:
+  accountId: "111122223333"
+  regions: [{name: eu-central-1}]
+  tenants:
+  - name: all
+    namespaces: {from: All}
+    exposure: {authorizations: [NONE], kmsKeyArns: ["arn:aws:kms:*:*:key/*"]}
+"#;
+    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
+    let blocks = text.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next());
+    blocks.chain([account]).map(|block| format!("---\n{block}")).collect()
+}
+
+/// The route of docs/requests.md, tried as docs/try.md has it.
+#[test]
+fn a_route_is_tried_from_manifests_alone() {
+    let manifests = page("docs/requests.md");
+    let tried = |arguments: &[&str]| {
+        let call = ["try", "-", "place", "--path", "customer=7", "--query", "currency=EUR", "--header", "X-Tenant=a"];
+        stepgate(&[&call, arguments].concat(), &manifests)
+    };
+    let run = tried(&["--body", r#"{"items": [{"sku": "apple"}]}"#, "--result", r#"{"id": "o-1"}"#, "-o", "json"]);
+    assert_eq!((run.code, run.err.as_str()), (0, ""));
+    let told: Value = serde_json::from_str(&run.out).unwrap();
+    let sent: Value = serde_json::from_str(told["request"]["body"].as_str().unwrap()).unwrap();
+    let input: Value = serde_json::from_str(sent["input"].as_str().unwrap()).unwrap();
+    assert_eq!(input["order"], serde_json::json!({"items": [{"sku": "apple"}]}));
+    assert_eq!((&input["customer"], &input["tags"], &input["color"]), (&"7".into(), &Value::Null, &"blue".into()));
+    let (status, body) = (&told["response"]["status"], &told["response"]["body"]);
+    assert_eq!((status, body), (&200.into(), &r#"{"id":"o-1"}"#.into()));
+
+    let run = tried(&["--body", r#"{"items": []}"#]);
+    assert_eq!(run.code, 1, "{}", run.out);
+    let told = "refused by API Gateway, BAD_REQUEST_BODY: Invalid request body\n  /items: it has 0 items, and needs at least 1\n";
+    assert!(run.out.contains(told) && run.out.contains("\nresponse 400\n"), "{}", run.out);
+    let run = tried(&["--answer", r#"{"__type": "ThrottlingException"}"#, "--body", r#"{"items": [{"sku": "a"}]}"#]);
+    assert!(run.code == 0 && run.out.contains("\nresponse 429\n"), "{}", run.out);
+
+    let wrong = stepgate(&["try", "-", "nothing"], &manifests);
+    assert_eq!((wrong.code, wrong.err.as_str()), (1, "error: there is no APIRoute nothing among the manifests\n"));
+    let wrong = stepgate(&["try", "-", "place"], &manifests);
+    let needs = "error: the path /customers/{customer}/orders needs --path customer=VALUE\n";
+    assert_eq!((wrong.code, wrong.err.as_str()), (1, needs));
+}
+
+#[test]
+fn a_policy_shows_what_follows_from_other_fields() {
+    let run = stepgate(&["policy", "--explain", "-"], &page("docs/encryption.md"));
+    assert_eq!((run.code, run.err.as_str()), (0, ""));
+    let expected = "\
+1. kms:Decrypt, kms:GenerateDataKey
+     on arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab
+     if StringEquals kms:EncryptionContext:aws:states:stateMachineArn: arn:aws:states:eu-central-1:111122223333:stateMachine:default_charge
+     for spec.encryption
+";
+    assert!(run.out.contains(expected), "{}", run.out);
+    let run = stepgate(&["render", "-o", "json", "-"], &page("docs/encryption.md"));
+    let objects: Vec<Value> = serde_json::from_str(&run.out).unwrap();
+    let machine = objects.iter().find(|object| object["resource"] == "state machine").unwrap();
+    assert_eq!(machine["desired"]["encryption"]["kmsDataKeyReusePeriodSeconds"], 600);
+    let roles = objects.iter().filter(|object| object["resource"] == "role");
+    assert_eq!(roles.filter(|role| role["desired"]["policy"].to_string().contains("kms:Decrypt")).count(), 2);
+}
+
 #[test]
 fn help_lists_the_commands() {
     let run = stepgate(&["--help"], "");
     assert_eq!((run.code, run.err.as_str()), (0, ""));
-    for command in ["run", "policy", "render", "plan", "invoke", "crds"] {
+    for command in ["run", "policy", "render", "plan", "invoke", "try", "crds"] {
         assert!(run.out.lines().any(|line| line.trim_start().starts_with(&format!("{command} "))), "{}", run.out);
         assert_eq!(stepgate(&[command, "--help"], "").code, 0);
     }

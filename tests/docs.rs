@@ -70,6 +70,8 @@ const CLUSTER: &str = "aws:ResourceTag/stepgate.dev/cluster";
 const RELEASED: &str = "aws:ResourceTag/stepgate.dev/released-from";
 const REQUESTED_CLUSTER: &str = "aws:RequestTag/stepgate.dev/cluster";
 const MACHINE: &str = "arn:aws:states:eu-central-1:111122223333:stateMachine:shop_orders";
+const KEY: &str = "arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
+const VIA_SERVICE: &str = "kms:ViaService";
 const ROLE: &str =
     "arn:aws:iam::111122223333:role/stepgate/0123456789abcdef/stepgate-exec-shop_orders-0123456789abcdef";
 /// AWS does not know the path of a role that does not exist.
@@ -119,22 +121,27 @@ enum Need {
     Pass(&'static str, &'static str),
     /// Of the tags of an API: whether the API is ours is asked of the API itself.
     ApiTags(&'static str),
+    /// Of a key, asked for by Step Functions on the operator's behalf.
+    ByStates(&'static str),
     /// Of what was left under `deletionPolicy: Retain`.
     Released(&'static str, &'static str),
 }
-use Need::{ApiTags, Attach, AttachOwn, New, Own, Pass, Read, Released};
+use Need::{ApiTags, Attach, AttachOwn, ByStates, New, Own, Pass, Read, Released};
 
 /// Each operation of the SDKs that the code may use, and what IAM asks for it. Sources: AWS's Service Authorization Reference; for API Gateway,
 /// whose actions are the HTTP verbs of its REST API, the API Reference; for tags of APIs, iann0036/iam-dataset#39 (tried there on AWS).
 const OPERATIONS: &[(&str, &[Need])] = &[
     ("get_caller_identity", &[Read("sts:GetCallerIdentity", "*")]),
     // Step Functions
-    ("describe_state_machine", &[Read("states:DescribeStateMachine", MACHINE)]),
+    // With a customer managed key: "Data at rest encryption in Step Functions", required permissions for API callers.
+    ("describe_state_machine", &[Read("states:DescribeStateMachine", MACHINE), ByStates("kms:Decrypt")]),
     ("list_executions", &[Read("states:ListExecutions", MACHINE)]),
     (
         "create_state_machine",
         &[
             New("states:CreateStateMachine", MACHINE),
+            ByStates("kms:DescribeKey"),
+            ByStates("kms:GenerateDataKey"),
             New("states:TagResource", MACHINE),
             Pass(ROLE, "states.amazonaws.com"),
             Pass(OWN_ROLE, "states.amazonaws.com"),
@@ -144,6 +151,8 @@ const OPERATIONS: &[(&str, &[Need])] = &[
         "update_state_machine",
         &[
             Own("states:UpdateStateMachine", MACHINE),
+            ByStates("kms:DescribeKey"),
+            ByStates("kms:GenerateDataKey"),
             Pass(ROLE, "states.amazonaws.com"),
             Pass(OWN_ROLE, "states.amazonaws.com"),
         ],
@@ -406,6 +415,8 @@ impl Need {
             Attach | AttachOwn => ("iam:AttachRolePolicy", ROLE),
             Pass(role, _) => ("iam:PassRole", role),
             ApiTags(action) => (action, API_TAGS),
+            ByStates(action) => (action, KEY),
+            Released(action) => (action, API),
         }
     }
 
@@ -425,6 +436,7 @@ impl Need {
             AttachOwn => Context::from([(CLUSTER, vec!["default"]), ("iam:PolicyARN", vec![POLICY])]),
             Pass(_, service) => Context::from([("iam:PassedToService", vec![service])]),
             ApiTags(_) => Context::from([("aws:TagKeys", vec!["stepgate.dev/cluster", "stepgate.dev/name"])]),
+            ByStates(_) => Context::from([(VIA_SERVICE, vec!["states.eu-central-1.amazonaws.com"])]),
             Released(..) => Context::from([(RELEASED, vec!["0123"])]),
         }
     }
@@ -452,6 +464,7 @@ impl Need {
             AttachOwn => vec![Context::from([(CLUSTER, vec!["other"]), ("iam:PolicyARN", vec![POLICY])])],
             Pass(..) => vec![Context::from([("iam:PassedToService", vec!["lambda.amazonaws.com"])]), Context::new()],
             ApiTags(_) => vec![Context::from([("aws:TagKeys", vec!["stepgate.dev/cluster", "owner"])])],
+            ByStates(_) => vec![Context::new(), Context::from([(VIA_SERVICE, vec!["s3.eu-central-1.amazonaws.com"])])],
         }
     }
 }
@@ -502,6 +515,9 @@ fn applies(statement: &Value, action: &str, resource: &str, context: &Context) -
 
 /// Each is a managed policy of its own, because one holds no more.
 const POLICIES: [&str; 2] = ["docs/aws-policy.json", "docs/aws-policy-domains.json"];
+
+/// Each is a managed policy of its own, because one holds no more.
+const POLICIES: [&str; 2] = ["docs/aws-policy.json", "docs/aws-policy-keys.json"];
 
 fn policy() -> Vec<Value> {
     let statements = |file: &&str| {

@@ -255,3 +255,33 @@ fn lint_md_has_every_code() {
     codes.dedup();
     assert_eq!(codes.len(), RULES.len(), "two rules have one code");
 }
+
+/// A manifest in one line of JSON, as generators write it: the place is said, and only what is around it is shown.
+#[test]
+fn shows_what_is_around_the_place_in_a_long_line() {
+    let machine = |n: usize| {
+        let definition = r#"{"StartAt": "Gone", "States": {"A": {"Type": "Succeed"}}}"#;
+        serde_json::json!({
+            "apiVersion": "stepgate.dev/v1alpha1", "kind": "StateMachine", "metadata": {"name": format!("m-{n}")},
+            "spec": {"type": "EXPRESS", "definition": definition},
+        })
+    };
+    let list = |most: usize| {
+        let items: Vec<Value> = (0..most).map(machine).collect();
+        serde_json::json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string()
+    };
+    let many = list(3_000);
+    assert!(many.len() > 500_000);
+    let run = lint(&["-o", "json", "-"], &many);
+    let found: Vec<Value> = serde_json::from_str(&run.out).unwrap();
+    assert_eq!(found.iter().filter(|one| one["severity"] == "error").count(), 2 * 3_000);
+    let columns: Vec<u64> = found.iter().map(|one| one["column"].as_u64().unwrap()).collect();
+    assert!(found.iter().all(|one| one["line"] == 1) && columns.is_sorted() && columns[5_000] > 400_000);
+    // A thousand characters for each: without a bound it is the whole line each time.
+    let run = lint(&["-"], &many);
+    assert_eq!(run.code, 1);
+    assert!(run.out.len() < found.len() * 1_000, "{} bytes for {} findings", run.out.len(), found.len());
+    let last = run.out.split("\n\n").filter(|told| told.contains("m-2999")).last().unwrap();
+    let place = format!("standard input:1:{}", columns.last().unwrap());
+    assert!(last.contains(&place) && last.contains("…"), "{last}");
+}

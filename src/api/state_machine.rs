@@ -5,8 +5,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Binding, CommonStatus, ConfigMapKeyRef, DeletionPolicy, Drift, DriftPolicy, LocalReference, Logging, Namespaces,
-    Outputs, PolicyStatement, Reference,
+    Binding, CommonStatus, ConfigMapKeyRef, DeletionPolicy, Drift, DriftPolicy, Encryption, LocalReference, Logging,
+    Namespaces, Outputs, PolicyStatement, Reference,
 };
 
 /// One AWS Step Functions state machine and its execution role.
@@ -78,6 +78,9 @@ pub struct StateMachineSpec {
     /// X-Ray tracing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tracing: Option<Tracing>,
+    /// A key of your own for its definition and executions; absent: a key of AWS's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encryption: Option<Encryption>,
     /// Where pods can read what became of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outputs: Option<Outputs>,
@@ -212,6 +215,9 @@ pub struct StateMachineStatus {
     /// The role that executions run with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role_arn: Option<String>,
+    /// The customer managed key that it is encrypted with, if any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kms_key_arn: Option<String>,
     /// The managed role's permissions in a few words: `5 statements, 2 services; 1 unknown`. `stepgate policy` shows them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 256))]

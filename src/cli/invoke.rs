@@ -50,7 +50,7 @@ pub struct Args {
     output: Output,
 }
 
-fn pair(text: &str) -> Result<(String, String), String> {
+pub(super) fn pair(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("write NAME=VALUE")?;
     Ok((name.to_owned(), value.to_owned()))
 }
@@ -111,7 +111,11 @@ pub async fn run(args: &Args) -> anyhow::Result<ExitCode> {
 }
 
 /// The path with its parameters, and the query string, as a URL holds them.
-fn path_and_query(path: &str, parameters: &[(String, String)], query: &[(String, String)]) -> anyhow::Result<String> {
+pub(super) fn path_and_query(
+    path: &str,
+    parameters: &[(String, String)],
+    query: &[(String, String)],
+) -> anyhow::Result<String> {
     let encoded = |text: &str| utf8_percent_encode(text, ENCODED).to_string();
     let mut left: BTreeMap<&str, &str> =
         parameters.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
@@ -159,7 +163,7 @@ fn text(at: &At, call: &Call, came: &Invocation) -> String {
     text
 }
 
-fn indented(text: &str) -> String {
+pub(super) fn indented(text: &str) -> String {
     text.trim().lines().map(|line| format!("  {line}\n")).collect()
 }
 

@@ -1,4 +1,4 @@
-//! The command line: `run`, `lint`, `policy`, `render`, `plan`, `invoke`, `graph`, `crds`.
+//! The command line: `run`, `lint`, `policy`, `render`, `plan`, `invoke`, `try`, `graph`, `crds`.
 
 mod crds;
 mod graph;
@@ -10,6 +10,7 @@ mod plan;
 mod policy;
 mod render;
 mod run;
+mod trial;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -53,6 +54,11 @@ enum Command {
     /// The state machine really runs; nothing in API Gateway is changed. The route is read from the cluster of the current
     /// kubeconfig, AWS is asked with your own credentials. Exit code 1: API Gateway could not carry the method out.
     Invoke(invoke::Args),
+    /// Tell what a route would make of a call, from manifests alone, without a cluster and without AWS: docs/try.md.
+    ///
+    /// For structured mappings: what API Gateway would refuse itself, what it would send to Step Functions, and, given what comes back, what
+    /// the client would get. Exit code 1: the call would be refused.
+    Try(trial::Args),
     /// Draw state machines, and the way that an execution took: docs/graph.md.
     ///
     /// Takes StateMachines in manifests, and definitions alone. Nothing but `--execution` asks AWS.
@@ -78,6 +84,7 @@ pub fn run() -> ExitCode {
         Command::Lint(args) => finish(lint::run(&args)),
         Command::Policy(args) => finish(policy::run(&args)),
         Command::Render(args) => finish(render::run(&args)),
+        Command::Try(args) => finish(trial::run(&args)),
         Command::Invoke(args) => block_on(invoke::run(&args)),
         Command::Plan(args) => block_on(plan::run(&args)),
         Command::Graph(args) => block_on(graph::run(&args)),

@@ -7,12 +7,12 @@ use anyhow::Context;
 use serde_json::{Value, json};
 
 use super::manifests::{self, Manifests};
-use crate::api::StateMachine;
+use crate::api::{LogLevel, StateMachine};
 use crate::asl;
 use crate::aws::partition;
 use crate::identity::Key;
 use crate::policy::infer::{Explained, Inferred, State, Unknown};
-use crate::policy::statement::{Document, INLINE_LIMIT};
+use crate::policy::statement::{Document, INLINE_LIMIT, Statement};
 use crate::problem::Problem;
 use crate::tenancy::Place;
 use crate::validate::{execution_role, state_machine};
@@ -46,12 +46,16 @@ pub struct Args {
     output: super::Output,
 }
 
+/// What follows from fields of a manifest, each with the field.
+type Fields = Vec<(&'static str, Statement)>;
+
 /// One definition.
 struct Found {
     file: String,
     /// `StateMachine namespace/name`; a raw definition is none.
     object: Option<String>,
     inferred: Inferred,
+    fields: Fields,
 }
 
 /// Prints the policies; exit code 1 where a definition can't be read.
@@ -80,7 +84,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     for (file, machine) in machines {
         let object = format!("StateMachine {}", Key::of(&machine));
         match args.of_manifest(&world, &machine) {
-            Ok(inferred) => found.push(Found { file, object: Some(object), inferred }),
+            Ok((inferred, fields)) => found.push(Found { file, object: Some(object), inferred, fields }),
             Err(problem) => errors.push(format!("{file}: {object}: {problem}")),
         }
     }
@@ -89,7 +93,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
             Ok(definition) => {
                 let name = args.name.clone().unwrap_or_else(|| stem(&file));
                 let inferred = execution_role::inferred(&args.place(None), &name, definition.value());
-                found.push(Found { file, object: None, inferred });
+                found.push(Found { file, object: None, inferred, fields: Vec::new() });
             }
             Err(error) => errors.push(format!("{file}, {error}")),
         }
@@ -122,14 +126,19 @@ impl Args {
         }
     }
 
-    fn of_manifest(&self, world: &World, machine: &StateMachine) -> Result<Inferred, Problem> {
+    /// What the definition needs, and what follows from other fields.
+    fn of_manifest(&self, world: &World, machine: &StateMachine) -> Result<(Inferred, Fields), Problem> {
         let place = self.place(state_machine::place(world, machine).ok().map(|(_, place)| place));
         let definition = state_machine::definition(world, machine, &place)?;
         let name = state_machine::aws_name(machine);
         let mut inferred = execution_role::inferred(&place, &name, definition.0.value());
         let written = execution_role::written(&place, machine.spec.execution_role.as_ref());
         inferred.unknown.retain(|unknown| !unknown.is_settled_by(&written));
-        Ok(inferred)
+        let logging = machine.spec.logging.as_ref().is_some_and(|logging| logging.level != LogLevel::Off);
+        let tracing = machine.spec.tracing.is_some_and(|tracing| tracing.enabled);
+        let key = machine.spec.encryption.as_ref().map(|encryption| place.fill(&encryption.kms_key_arn));
+        let fields = execution_role::plumbing(&place, &name, logging, tracing, key.as_deref());
+        Ok((inferred, fields))
     }
 }
 
@@ -141,7 +150,8 @@ pub(super) fn stem(file: &str) -> String {
 
 impl Found {
     fn document(&self) -> Document {
-        Document::new(self.inferred.statements().into_iter().map(|explained| explained.statement))
+        let inferred = self.inferred.statements().into_iter().map(|explained| explained.statement);
+        Document::new(inferred.chain(self.fields.iter().map(|(_, statement)| statement.clone())))
     }
 
     fn json(&self, explain: bool) -> Value {
@@ -154,7 +164,8 @@ impl Found {
         });
         if explain {
             let states = |explained: &Explained| explained.states.iter().map(state).collect::<Vec<_>>();
-            one["states"] = self.inferred.statements().iter().map(states).collect::<Vec<_>>().into();
+            let fields = self.fields.iter().map(|(field, _)| vec![json!({"field": field})]);
+            one["states"] = self.inferred.statements().iter().map(states).chain(fields).collect::<Vec<_>>().into();
         }
         one
     }
@@ -170,8 +181,13 @@ impl Found {
             );
         }
         if explain {
-            for (number, explained) in (1..).zip(self.inferred.statements()) {
-                text += &explained_text(number, &explained);
+            let inferred = self.inferred.statements();
+            for (number, Explained { statement, states }) in (1..).zip(&inferred) {
+                let reasons = states.iter().map(|State { name, path }| format!("{name} ({path})"));
+                text += &explained_text(number, statement, reasons);
+            }
+            for (number, (field, statement)) in (inferred.len() + 1..).zip(&self.fields) {
+                text += &explained_text(number, statement, [(*field).to_owned()]);
             }
         } else if !document.is_empty() {
             text += &format!("{:#}\n", document.to_value());
@@ -188,7 +204,7 @@ impl Found {
 ///      on arn:aws:sqs:us-east-1:123456789012:orders
 ///      for Notify (/States/Notify)
 /// ```
-fn explained_text(number: usize, Explained { statement, states }: &Explained) -> String {
+fn explained_text(number: usize, statement: &Statement, reasons: impl IntoIterator<Item = String>) -> String {
     let mut text = format!("{number}. {}\n", statement.actions.join(", "));
     let not = statement.not_resources.iter().map(|resource| format!("everything but {resource}"));
     for resource in statement.resources.iter().cloned().chain(not) {
@@ -199,8 +215,8 @@ fn explained_text(number: usize, Explained { statement, states }: &Explained) ->
             text += &format!("     if {operator} {key}: {}\n", values.join(", "));
         }
     }
-    for State { name, path } in states {
-        text += &format!("     for {name} ({path})\n");
+    for reason in reasons {
+        text += &format!("     for {reason}\n");
     }
     text
 }

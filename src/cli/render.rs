@@ -204,6 +204,7 @@ fn render_machine(world: &World, object: &crate::api::StateMachine) -> Result<Ve
             "definition": serde_json::from_str::<Value>(&machine.definition).unwrap_or_default(),
             "logging": machine.logging,
             "tracing": machine.tracing,
+            "encryption": machine.encryption,
             "tags": machine.owner.tags(),
         },
     }));

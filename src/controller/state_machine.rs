@@ -132,6 +132,7 @@ async fn carry_out(
                 .map(|wait| wait.min(context.config.resync_period));
             status.state_machine_arn = Some(wanted.machine.arn.clone());
             status.role_arn = Some(wanted.machine.role_arn.clone());
+            status.kms_key_arn = valid.encryption.as_ref().map(|encryption| encryption.kms_key_arn.clone());
             status.revision_id = observed.machine.and_then(|machine| machine.revision_id);
             status.binding = Some(place.binding());
             status.applied_hash = Some(hash);

@@ -116,7 +116,8 @@ async fn carry_out(
     loop {
         let mut valid = validate::validate(world, object)?;
         refused.iter().for_each(|(key, problem)| valid.refuse(key, problem.clone()));
-        let look = UsagePlanLook { session: &session, status, known_id: known_id.as_deref(), now: Timestamp::now() };
+        let look =
+            UsagePlanLook { session: &session, status, known_id: known_id.as_deref(), now: context.config.clock.now() };
         let seen = look.run(&mut valid).await?;
         let plan = &seen.planned.plan;
         if plan.is_empty() {

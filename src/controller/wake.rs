@@ -152,7 +152,12 @@ impl Wakes for StateMachine {
         }
         let callers = self.spec.allowed_callers.as_ref().and_then(|callers| serde_json::to_string(callers).ok());
         let arn = self.status.as_ref().and_then(|status| status.state_machine_arn.clone());
-        let seen_by_others = (arn, callers, self.meta().deletion_timestamp.is_some(), self.uid());
+        // Its callers need the key that it has, and the one that it will have.
+        let keys = (
+            self.spec.encryption.as_ref().map(|encryption| encryption.kms_key_arn.clone()),
+            self.status.as_ref().and_then(|status| status.kms_key_arn.clone()),
+        );
+        let seen_by_others = (arn, callers, keys, self.meta().deletion_timestamp.is_some(), self.uid());
         if seen.changed(id("StateMachine/target", self), (!gone).then_some(seen_by_others)) {
             for route in stores.routes.state() {
                 let by_arn = route.spec.target.arn.as_ref().is_some_and(|arn| route::names(arn, self));

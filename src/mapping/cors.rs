@@ -75,6 +75,18 @@ impl Cors {
         self.fixed_origin().is_none().then(|| echo().into_template())
     }
 
+    /// Whether a page of this origin may call.
+    pub fn admits(&self, origin: &str) -> bool {
+        self.origins.iter().any(|known| match known.split_once('*') {
+            None => known == origin,
+            Some(("", "")) => true,
+            Some((before, after)) => {
+                let subdomains = origin.strip_prefix(before).and_then(|rest| rest.strip_suffix(after));
+                subdomains.is_some_and(|all| all.split('.').all(is_label))
+            }
+        })
+    }
+
     /// The headers of errors that API Gateway answers itself. They are fixed or echo any origin: there is no template that
     /// could compare. So several origins are `*` where no credentials are at stake, and else the first one without a
     /// wildcard; where there is none, there are no headers, and pages of no origin can read these errors.
@@ -129,6 +141,11 @@ impl Cors {
         });
         join(["#if(".into(), any_of(conditions), ")".into(), then, "#end".into()])
     }
+}
+
+/// As the pattern that templates match origins with.
+fn is_label(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
 }
 
 /// The preflight of a path: its methods, each with its own rules, or without any.

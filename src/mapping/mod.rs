@@ -6,6 +6,7 @@
 
 mod cors;
 mod escape;
+pub mod evaluate;
 mod request;
 mod response;
 mod source;

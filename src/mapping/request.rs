@@ -118,7 +118,7 @@ fn per_stage(machine: &Machine, none: Vtl, print: impl Fn(&str) -> Vtl) -> Vtl {
 
 /// The beginning of the ARNs of a machine's executions, up to their names:
 /// `…:stateMachine:NAME` (or `…:NAME:ALIAS`) → `…:execution:NAME:`.
-fn executions_of(arn: &str) -> String {
+pub(super) fn executions_of(arn: &str) -> String {
     match arn.split_once(":stateMachine:") {
         Some((account, machine)) => {
             let name = machine.split(':').next().unwrap_or(machine);

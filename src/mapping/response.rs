@@ -11,7 +11,7 @@ use super::{Action, Changes, Response, Source};
 
 /// What Step Functions' errors (HTTP 4xx with the error's name in `__type`) are to the client, with their message.
 /// Every other one is the operator's or AWS's doing: 500, without the message, which names roles and ARNs (AWS.md §3).
-const CLIENT_ERRORS: [(u16, &[&str]); 5] = [
+pub(super) const CLIENT_ERRORS: [(u16, &[&str]); 5] = [
     (
         400,
         &[
@@ -99,7 +99,7 @@ pub fn own_statuses(action: Action) -> Vec<u16> {
 }
 
 impl Changes {
-    fn status_for(&self, own: u16) -> u16 {
+    pub(super) fn status_for(&self, own: u16) -> u16 {
         self.statuses.get(&own).and_then(|status| status.becomes).unwrap_or(own)
     }
 

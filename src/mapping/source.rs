@@ -155,8 +155,8 @@ fn set_output(then: Vtl) -> Vtl {
     join([body(Some("/output")).value, "#if($value == '')null#{else}".into(), then, "#end".into()])
 }
 
-/// A value of the output, which [`PARSE_OUTPUT`] left in `$output`. Only strings have `contains('')`; what else has the text of a
-/// number or truth value is one.
+/// A value of the output, which [`PARSE_OUTPUT`] left in `$output`. Only strings have `startsWith('')` (lists
+/// have `contains`); what else has the text of a number or truth value is one.
 fn part_of_output(level: Level, pointer: &str) -> Vtl {
     let gets = pointer_keys(pointer).iter().map(|key| join([".get(".into(), escape::name(key), ")".into()])).collect();
     let reference = join(["output".into(), gets]);
@@ -164,7 +164,7 @@ fn part_of_output(level: Level, pointer: &str) -> Vtl {
         variable_of(reference.clone()),
         "#if($".into(),
         reference,
-        ".contains(''))".into(),
+        ".startsWith(''))".into(),
         value_string(level),
         "#elseif($value.matches('-?[0-9]+([.][0-9]+)?(E-?[0-9]+)?|true|false'))$value#{else}null#end".into(),
     ])

@@ -4,6 +4,7 @@
 //! So one pass widens roles, deploys and moves stages, and the next, which sees what is served then, narrows them.
 
 mod authorizers;
+mod keys;
 mod roles;
 mod serving;
 mod shared;
@@ -144,7 +145,9 @@ impl Api<'_> {
         let api = rest_api::diff(&self.desired_api(), None).unwrap_or_default();
         let authorizers: Vec<_> = self.valid.authorizers.iter().map(|(name, it)| (name, &it.authorizer)).collect();
         let needs = (self.wanted_needs(), self.valid.revision_history_limit);
-        content_hash(&(api, authorizers, methods, refused, stages, needs, self.beside_methods(self.models())))
+        let hash =
+            content_hash(&(api, authorizers, methods, refused, stages, needs, self.beside_methods(self.models())));
+        self.hash_with_keys(hash)
     }
 
     fn desired_api(&self) -> rest_api::Desired {

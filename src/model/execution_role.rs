@@ -14,8 +14,8 @@ use crate::api::RoleScope;
 use crate::identity::{Key, Owner, Ownership, Tags, machine_name, role_name, role_path};
 use crate::policy::ceiling::{self, Grant, Namespace};
 use crate::policy::layout::{self, Layout, MOST_ATTACHED, Slot};
-use crate::policy::roles;
 use crate::policy::statement::{Document, Effect, Statement};
+use crate::policy::{encryption, roles};
 use crate::problem::Problem;
 use crate::resources::{Step, managed_policy, role};
 use crate::tenancy::Place;
@@ -138,12 +138,16 @@ pub struct Keeps {
     pub namespace: Namespace,
     /// The tenant's `managedPolicyArns`, filled in.
     pub managed_policies: Vec<String>,
+    /// The tenant's `exposure.kmsKeyArns`, filled in.
+    pub kms_keys: Vec<String>,
 }
 
 impl Keeps {
     fn admits(&self, statement: &Statement) -> bool {
         statement.effect == Effect::Deny
             || roles::is_bounded_elsewhere(statement)
+            || encryption::key_of(statement)
+                .is_some_and(|key| ceiling::arn_allowed(&self.kms_keys, key, &self.namespace))
             || ceiling::check(std::slice::from_ref(statement), &self.ceiling, &self.namespace).is_ok()
     }
 }

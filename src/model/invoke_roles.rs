@@ -37,7 +37,7 @@ pub fn share_out(
             let Some((_, needs)) = route.role.clone() else { continue };
             let room = |name: &&String| {
                 let has = taken.get(*name);
-                has.is_some_and(|has| needs.uses.is_subset(&has.uses))
+                has.is_some_and(|has| needs.uses.is_subset(&has.uses) && needs.keys.is_subset(&has.keys))
                     || both(has, &needs).policy().len() <= INLINE_LIMIT
             };
             let mut candidates = present(route).into_iter().chain(0..names.len()).map(|at| &names[at]);

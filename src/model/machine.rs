@@ -106,6 +106,7 @@ pub fn build(valid: &ValidMachine) -> Machine {
         role_arn,
         logging: valid.logging.clone(),
         tracing: valid.tracing,
+        encryption: valid.encryption.clone(),
     };
     Machine { role, managed, machine }
 }

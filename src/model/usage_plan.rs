@@ -127,8 +127,13 @@ impl Model<'_> {
         }
         let mut wanted = BTreeSet::new();
         let ours = |name: &str| {
+            let desired = self.key(name);
             let name = key_name(&owner.key, name);
-            observed.keys.iter().filter(move |key| key.name == name && !key.is_foreign(owner))
+            let has_value = move |key: &api_key::Observed| {
+                desired.as_ref().and_then(|desired| desired.value.as_ref()).is_some_and(|value| key.has(value))
+            };
+            // Also where somebody gave it another name.
+            observed.keys.iter().filter(move |key| (key.name == name || has_value(key)) && !key.is_foreign(owner))
         };
         for (name, key) in &self.valid.keys {
             match key {

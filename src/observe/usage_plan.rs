@@ -82,8 +82,18 @@ impl UsagePlanLook<'_> {
             None => BTreeMap::new(),
         };
         let with_values = valid.keys.values().any(|key| matches!(key, ValidKey::Own { value: Some(_), .. }));
-        let keys = api_key::remote::find(client, &key_prefix(&valid.owner.key), with_values).await?;
+        let mut keys = api_key::remote::find(client, &key_prefix(&valid.owner.key), with_values).await?;
         let shared = self.shared(valid, &attached).await?;
+        let known: BTreeSet<&String> = keys.iter().chain(shared.values().flatten()).map(|key| &key.id).collect();
+        let unknown: Vec<String> = attached.keys().filter(|id| !known.contains(id)).cloned().collect();
+        for id in unknown {
+            // One of ours that somebody gave another name, or one that somebody put in.
+            let found = api_key::remote::observe(client, &id).await?;
+            let is_ours = |key: &api_key::Observed| {
+                key.tags.as_ref().is_some_and(|tags| valid.owner.reads(tags) == Ownership::Ours)
+            };
+            keys.extend(found.filter(is_ours));
+        }
         Ok(Observed { plan, attached, keys, shared })
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use kube::ResourceExt;
 use serde_json::Value;
 
-use super::{admitted_arn, logging, owner_tags, several};
+use super::{admitted_arn, encryption, logging, owner_tags, several};
 use crate::api::conditions::reasons;
 use crate::api::{ExecutionRole, PolicyStatement, RoleScope, StateMachine};
 use crate::identity::Key;
@@ -14,9 +14,9 @@ use crate::policy::ceiling::{self, Excess, Grant};
 use crate::policy::infer::{Class, Inferred, Machine, Need, Unknown, infer};
 use crate::policy::layout::{self, Layout, MOST_ATTACHED, PART_LIMIT};
 use crate::policy::statement::{Effect, INLINE_LIMIT, Statement};
-use crate::policy::{glob, roles};
+use crate::policy::{encryption as keys, glob, roles};
 use crate::problem::Problem;
-use crate::resources::state_machine;
+use crate::resources::state_machine::{self, Encryption};
 use crate::tenancy::{Admission, Place, includes};
 use crate::world::World;
 
@@ -81,6 +81,25 @@ pub fn written(place: &Place, role: Option<&ExecutionRole>) -> Vec<Statement> {
     statements.iter().map(one).collect()
 }
 
+/// What a managed role needs for these fields of its machine, each with the field. `name` is the machine's in AWS, `key` that of
+/// `encryption`.
+pub fn plumbing(
+    place: &Place,
+    name: &str,
+    logging: bool,
+    tracing: bool,
+    key: Option<&str>,
+) -> Vec<(&'static str, Statement)> {
+    let Place { partition, region, account_id, .. } = place;
+    let machine = state_machine::arn(partition, region, account_id, name);
+    let logs = logging.then_some((*partition, region.as_str(), account_id.as_str()));
+    let of_key = key.map(|key| keys::plumbing(key, &machine, logs)).unwrap_or_default();
+    let logging = logging.then(|| ("spec.logging", roles::plumbing_logging()));
+    let tracing = tracing.then(|| ("spec.tracing", roles::plumbing_tracing()));
+    let of_key = of_key.into_iter().map(|statement| ("spec.encryption", statement));
+    logging.into_iter().chain(tracing).chain(of_key).collect()
+}
+
 /// What the role is for.
 pub(super) struct Subject<'a> {
     pub world: &'a World,
@@ -93,6 +112,7 @@ pub(super) struct Subject<'a> {
     pub definition: &'a Value,
     pub logging: bool,
     pub tracing: bool,
+    pub encryption: Option<&'a Encryption>,
 }
 
 impl Subject<'_> {
@@ -118,6 +138,10 @@ impl Subject<'_> {
             let admits = |need: &Need| self.within(need, &ceiling).is_ok();
             logging::deliveries_stay_managed(&found.needs, admits, wanting)?;
         }
+        if let Some(Encryption { kms_key_arn, .. }) = self.encryption {
+            let admits = |need: &Need| self.within(need, &ceiling).is_ok();
+            encryption::keys_stay_managed(kms_key_arn, &found.needs, admits, wanting)?;
+        }
         if role.inferred == Some(false) {
             found = Inferred::default();
         }
@@ -128,8 +152,9 @@ impl Subject<'_> {
             let field = "spec.executionRole.managedPolicyArns";
             managed_policies.insert(admitted_arn(admission, place, field, "managedPolicyArns", list, &arn)?);
         }
-        let logging = self.logging.then(roles::plumbing_logging);
-        let plumbing = logging.into_iter().chain(self.tracing.then(roles::plumbing_tracing));
+        let key = self.encryption.map(|encryption| encryption.kms_key_arn.as_str());
+        let plumbing = plumbing(place, self.name, self.logging, self.tracing, key);
+        let nested = encryption::of_nested(self.world, place, &found.needs);
         let own = found.needs.iter().any(|need| need.class != Class::Plumbing);
         let may_do_something = own || !written.is_empty() || !managed_policies.is_empty();
         // A share that is there says that the role is needed.
@@ -147,6 +172,7 @@ impl Subject<'_> {
             Some(false) => Inference::Off,
             _ => Inference::Done { summary: crate::policy::infer::summary(&statements, unknown.len()), unknown },
         };
+        let plumbing = plumbing.into_iter().map(|(_, statement)| statement).chain(nested);
         let statements: Vec<Statement> = statements.into_iter().chain(plumbing).collect();
         let most = if shared { 0 } else { MOST_ATTACHED.saturating_sub(managed_policies.len()) };
         let policy = layout::lay_out(&statements, guard, most).ok_or_else(|| match shared {
@@ -155,6 +181,13 @@ impl Subject<'_> {
         })?;
         let keeps = Keeps {
             managed_policies: admission.tenant.managed_policy_arns.iter().map(|arn| place.fill(arn)).collect(),
+            kms_keys: admission
+                .tenant
+                .exposure
+                .iter()
+                .flat_map(|it| &it.kms_key_arns)
+                .map(|arn| place.fill(arn))
+                .collect(),
             namespace: admission.namespace.clone(),
             ceiling,
         };

@@ -4,6 +4,7 @@ pub mod api_domain;
 pub mod authorizer;
 mod cors;
 pub mod domain_mappings;
+pub mod encryption;
 pub mod execution_role;
 #[cfg(test)]
 pub(crate) mod fixture;

@@ -6,6 +6,7 @@ use kube::ResourceExt;
 
 use super::authorizer::{self, ValidAuthorizer};
 use super::domain_mappings::mapped;
+use super::encryption::{self, Keys};
 use super::schema::models;
 use super::settings;
 use super::stage::{self, ValidStage};
@@ -13,6 +14,7 @@ use crate::api::conditions::reasons;
 use crate::api::{APIRoute, AWSAccount, Authorization, DeletionPolicy, Mapping, RestAPI, RouteGrant};
 use crate::identity::{Key, Owner, joined};
 use crate::mapping::Cors;
+use crate::policy::roles::MachineArn;
 use crate::problem::Problem;
 use crate::resources::account::LogRole;
 use crate::resources::gateway_response::GatewayResponses;
@@ -48,6 +50,8 @@ pub struct ValidApi {
     pub gateway_responses: GatewayResponses,
     /// Which web pages' scripts may call routes that do not say it themselves.
     pub cors: Option<Cors>,
+    /// The keys of the encrypted StateMachines that its routes may call.
+    pub keys: BTreeMap<MachineArn, Keys>,
     /// How many unserved revisions are kept.
     pub revision_history_limit: usize,
     /// Stages that are no longer wanted and to which base paths of custom domains lead: they stay until these are gone.
@@ -132,6 +136,7 @@ pub fn validate(world: &World, api: &RestAPI) -> Result<ValidApi, Problem> {
         log_role: admission.account.spec.api_gateway_log_role.as_ref().map(|role| role.arn.clone()),
         gateway_responses,
         cors,
+        keys: encryption::keys(world, &place),
         revision_history_limit: usize::try_from(api.spec.revision_history_limit).unwrap_or_default(),
         mapped_stages,
         retains: api.spec.deletion_policy == DeletionPolicy::Retain,

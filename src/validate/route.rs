@@ -4,16 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kube::ResourceExt;
 
-use super::authorizer;
 use super::rest_api::{ValidApi, admits};
-use super::route_request::{Checks, checks, request_templates};
+use super::route_request::{self, Checks, checks, request_templates};
 use super::route_response::{Responses, responses};
 use super::state_machine::arn_in;
 use super::{admitted_arn, target_machine};
+use super::{authorizer, encryption};
 use crate::api::conditions::reasons;
 use crate::api::{APIRoute, Action, MachineType, PAUSED, RestAPI, StateMachine, is_paused};
 use crate::identity::{Key, invoke_role_name, joined, role_name, role_path};
-use crate::mapping::Machine;
+use crate::mapping::{Machine, Request};
 use crate::policy::ceiling;
 use crate::policy::roles::{InvokeAction, MachineArn, On, Use};
 use crate::problem::Problem;
@@ -212,6 +212,22 @@ pub fn validate(world: &World, api: &RestAPI, valid: &ValidApi, route: &APIRoute
     })
 }
 
+/// What a route asks of Step Functions, as a value; `None` where it has templates of its own.
+///
+/// # Errors
+/// The first problem.
+pub fn structured(world: &World, valid: &ValidApi, route: &APIRoute) -> Result<Option<Request>, Refusal> {
+    let request = route.spec.request.clone().unwrap_or_default();
+    if request.templates.is_some() {
+        return Ok(None);
+    }
+    let namespace = route.namespace().unwrap_or_default();
+    let admission =
+        admit(&world.accounts, &world.namespaces, &namespace, Some(&valid.place.account)).map_err(Refusal::own)?;
+    let targets = targets(world, valid, &admission, route)?;
+    route_request::structured(route, &targets.machine, &request).map(Some).map_err(Refusal::own)
+}
+
 /// The machines that a route may call.
 #[derive(Default)]
 struct Targets {
@@ -380,7 +396,8 @@ fn role(
         .collect::<Result<BTreeSet<_>, _>>()
         .map_err(|error| Problem::invalid(error.to_string()))?;
     let arn = format!("arn:{partition}:iam::{account_id}:role{}{name}", role_path(&valid.owner, region));
-    Ok((arn, Some((name, RoleNeeds { of: Some(of), uses, managed_policies, ..RoleNeeds::default() }))))
+    let keys = encryption::of_uses(&uses, &valid.keys, &BTreeSet::new());
+    Ok((arn, Some((name, RoleNeeds { of: Some(of), uses, keys, managed_policies, ..RoleNeeds::default() }))))
 }
 
 /// What its role must be able to do; a mock has none.

@@ -38,8 +38,7 @@ pub fn request_templates(
             })
             .collect();
     }
-    let mapped = mapped(route, machine, request)?;
-    mapping::validate_request(&mapped).map_err(|error| Problem::invalid(format!("spec.request.{error}")))?;
+    let mapped = structured(route, machine, request)?;
     let template = mapping::request_template(&mapped);
     let content_types = request.content_types.clone().unwrap_or_else(|| vec!["application/json".to_owned()]);
     Ok(content_types.into_iter().map(|content_type| (content_type, template.clone())).collect())
@@ -107,7 +106,16 @@ pub fn checks<'a>(
     Ok(checks)
 }
 
-/// What is asked of Step Functions.
+/// What a route without templates of its own asks of Step Functions.
+///
+/// # Errors
+/// The first problem, with its field.
+pub fn structured(route: &APIRoute, machine: &Machine, request: &RequestSpec) -> Result<Request, Problem> {
+    let mapped = mapped(route, machine, request)?;
+    mapping::validate_request(&mapped).map_err(|error| Problem::invalid(format!("spec.request.{error}")))?;
+    Ok(mapped)
+}
+
 fn mapped(route: &APIRoute, machine: &Machine, request: &RequestSpec) -> Result<Request, Problem> {
     let target = &route.spec.target;
     let optional = |field: &str, source: &Option<ValueSource>| {

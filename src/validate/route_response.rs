@@ -131,8 +131,11 @@ fn values(field: &str, headers: &[ResponseHeader]) -> Result<BTreeMap<String, St
     Ok(values)
 }
 
-/// The action's own, with changes.
-fn own_responses(target: &Target, spec: Option<&ResponseSpec>) -> Result<Vec<mapping::Response>, Problem> {
+/// The action of a route that calls Step Functions, and what the route changes of the action's own responses; `None` for a mock.
+///
+/// # Errors
+/// The first problem, with its field.
+pub fn changes(target: &Target, spec: Option<&ResponseSpec>) -> Result<Option<(mapping::Action, Changes)>, Problem> {
     let action = match target.action {
         Action::StartExecution => mapping::Action::StartExecution,
         Action::StartSyncExecution => mapping::Action::StartSyncExecution,
@@ -141,11 +144,7 @@ fn own_responses(target: &Target, spec: Option<&ResponseSpec>) -> Result<Vec<map
         Action::GetExecutionHistory => mapping::Action::GetExecutionHistory,
         Action::ListExecutions => mapping::Action::ListExecutions,
         Action::SendTaskSuccess | Action::SendTaskFailure | Action::SendTaskHeartbeat => mapping::Action::SendTask,
-        Action::Mock => {
-            let (status, body) =
-                target.mock.as_ref().map_or((200, None), |mock| (mock.status_code, mock.body.as_deref()));
-            return Ok(vec![mapping::mock_response(status, &json("spec.target.mock.body", body.unwrap_or("{}"))?)]);
-        }
+        Action::Mock => return Ok(None),
     };
     let mut changes = Changes::default();
     for (index, entry) in spec.and_then(|spec| spec.output.as_ref()).into_iter().flatten().enumerate() {
@@ -183,6 +182,24 @@ fn own_responses(target: &Target, spec: Option<&ResponseSpec>) -> Result<Vec<map
         let body = change.body.as_ref().map(|text| json(&format!("{field}.body"), text)).transpose()?;
         changes.statuses.insert(change.status, Status { becomes: change.becomes, body });
     }
+    Ok(Some((action, changes)))
+}
+
+/// The status and body of a mock.
+///
+/// # Errors
+/// The body is no JSON.
+pub fn mock(target: &Target) -> Result<(u16, serde_json::Value), Problem> {
+    let (status, body) = target.mock.as_ref().map_or((200, None), |mock| (mock.status_code, mock.body.as_deref()));
+    Ok((status, json("spec.target.mock.body", body.unwrap_or("{}"))?))
+}
+
+/// The action's own, with changes.
+fn own_responses(target: &Target, spec: Option<&ResponseSpec>) -> Result<Vec<mapping::Response>, Problem> {
+    let Some((action, changes)) = changes(target, spec)? else {
+        let (status, body) = mock(target)?;
+        return Ok(vec![mapping::mock_response(status, &body)]);
+    };
     let responses = mapping::default_responses(action, &changes);
     // The statuses by which answers are told apart are API Gateway's keys.
     let statuses: BTreeSet<_> = responses.iter().map(|response| &response.status).collect();

@@ -13,7 +13,7 @@ use crate::asl::{self, Definition, Finding, Value};
 use crate::identity::{Key, Owner, machine_name};
 use crate::policy::glob;
 use crate::problem::Problem;
-use crate::resources::state_machine::{Logging, arn};
+use crate::resources::state_machine::{Encryption, Logging, arn};
 use crate::tenancy::{Admission, Place, admit};
 use crate::world::World;
 
@@ -38,6 +38,8 @@ pub struct ValidMachine {
     pub logging: Option<Logging>,
     /// Whether X-Ray traces executions.
     pub tracing: bool,
+    /// The customer managed key, if any.
+    pub encryption: Option<Encryption>,
 }
 
 /// The owner of a StateMachine's AWS objects.
@@ -73,6 +75,7 @@ pub fn validate(world: &World, machine: &StateMachine) -> Result<ValidMachine, P
     check_name(world, &admission, machine)?;
     let logging = super::logging::logging(&admission, &place, machine)?;
     let tracing = spec.tracing.is_some_and(|tracing| tracing.enabled);
+    let encryption = super::encryption::encryption(&admission, &place, machine)?;
     let (definition, findings) = definition(world, machine, &place)?;
     let value = definition.value();
     let subject = Subject {
@@ -84,11 +87,12 @@ pub fn validate(world: &World, machine: &StateMachine) -> Result<ValidMachine, P
         definition: value,
         logging: logging.is_some(),
         tracing,
+        encryption: encryption.as_ref(),
     };
     let role = subject.role()?;
     let (definition, type_) = (definition.to_json(), spec.type_);
     let owner = owner(world, &admission.account, machine);
-    Ok(ValidMachine { owner, place, name, type_, definition, findings, role, logging, tracing })
+    Ok(ValidMachine { owner, place, name, type_, definition, findings, role, logging, tracing, encryption })
 }
 
 /// Whether the tenant admits the name that it asks for, and no other namespace's machines are named so.

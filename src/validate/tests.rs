@@ -2,6 +2,7 @@
 
 mod api_domain;
 mod authorizer;
+mod encryption;
 mod execution_role;
 mod rest_api;
 mod route;

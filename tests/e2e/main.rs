@@ -12,6 +12,7 @@ mod cors;
 mod deletion;
 mod domains;
 mod drift;
+mod encryption;
 mod endpoints;
 mod escalation;
 mod examples;

@@ -11,6 +11,7 @@ const MACHINE: &str = "StateMachine";
 const API: &str = "RestAPI";
 const ACCOUNT: &str = "AWSAccount";
 const DOMAIN: &str = "APIDomain";
+const PLAN: &str = "UsagePlan";
 
 /// What the API server adds where an object is so wrong that it has not evaluated all rules.
 const NOT_ALL: &str = ", <nil>: Invalid value: null: some validation rules were not checked because the object was invalid; \
@@ -42,6 +43,7 @@ fn base(kind: &str) -> Value {
             "domainName": "api.example.com",
             "certificateArn": "arn:aws:acm:eu-central-1:111122223333:certificate/a1",
         }),
+        PLAN => json!({}),
         other => panic!("{other}"),
     }
 }

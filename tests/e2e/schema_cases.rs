@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 /// Kind, change of a valid spec, what is said.
 pub fn refused() -> Vec<(&'static str, Value, &'static str)> {
-    [routes(), machines(), apis(), accounts(), super::schema_domains::refused()].concat()
+    [routes(), machines(), apis(), accounts(), super::schema_domains::refused(), plans()].concat()
 }
 
 fn routes() -> Vec<(&'static str, Value, &'static str)> {
@@ -222,6 +222,17 @@ fn machines() -> Vec<(&'static str, Value, &'static str)> {
             json!({"logging": {"level": "INFO"}}),
             "spec.logging.level: Unsupported value: \"INFO\": supported values: \"ALL\", \"ERROR\", \"FATAL\", \"OFF\"",
         ),
+        (
+            json!({"encryption": {"kmsKeyArn": "arn:aws:kms:us-east-1:111122223333:alias/a"}}),
+            "spec.encryption.kmsKeyArn: Invalid value: \"arn:aws:kms:us-east-1:111122223333:alias/a\": write the ARN of a key, not of an \
+             alias",
+        ),
+        (
+            json!({"encryption": {"kmsKeyArn": "arn:aws:kms:us-east-1:111122223333:key/a", "kmsDataKeyReusePeriodSeconds": 59}}),
+            "spec.encryption.kmsDataKeyReusePeriodSeconds: Invalid value: 59: spec.encryption.kmsDataKeyReusePeriodSeconds in body \
+             should be greater than or equal to 60",
+        ),
+        (json!({"encryption": {"kmsDataKeyReusePeriodSeconds": 60}}), "spec.encryption.kmsKeyArn: Required value"),
         (callers(json!({"from": "Selector"})), selector),
         (callers(json!({"from": "All", "selector": {"matchLabels": {"a": "b"}}})), selector),
         (
@@ -235,6 +246,41 @@ fn machines() -> Vec<(&'static str, Value, &'static str)> {
     ]
     .into_iter()
     .map(|(change, message)| ("StateMachine", change, message))
+    .collect()
+}
+
+fn plans() -> Vec<(&'static str, Value, &'static str)> {
+    let one = "spec.apiKeys[0]: Invalid value: set exactly one of `secretKeyRef`, `generate` and `from`";
+    let offset = "spec.quota: Invalid value: `offset` is 0 for DAY, at most 6 for WEEK and at most 27 for MONTH";
+    let keys = |key: Value| json!({"apiKeys": [key]});
+    let secret = json!({"name": "keys", "key": "a"});
+    let quota = |period: &str, offset: u32| json!({"quota": {"limit": 1, "period": period, "offset": offset}});
+    let throttle = json!({"path": "/a", "method": "GET", "rateLimit": 1, "burstLimit": 1});
+    let twice = json!({"apiStages": [{"apiRef": {"name": "a"}, "stage": "s", "methodThrottle": [throttle, throttle]}]});
+    vec![
+        (keys(json!({"name": "a"})), one),
+        (keys(json!({"name": "a", "secretKeyRef": secret, "generate": {"secretName": "b", "key": "c"}})), one),
+        (
+            keys(json!({"name": "a", "from": {"usagePlan": "b", "key": "c"}, "enabled": false})),
+            "spec.apiKeys[0]: Invalid value: a key that comes `from` another UsagePlan is enabled and disabled there; to \
+             take it out of this plan, take it off the list",
+        ),
+        (keys(json!({"name": "a", "secretKeyRef": {"name": "keys"}})), "spec.apiKeys[0].secretKeyRef.key: Required value"),
+        (
+            json!({"apiKeys": [{"name": "a", "secretKeyRef": secret}, {"name": "a", "secretKeyRef": secret}]}),
+            "spec.apiKeys[1]: Duplicate value: {\"name\":\"a\"}",
+        ),
+        (quota("DAY", 1), offset),
+        (quota("WEEK", 7), offset),
+        (json!({"throttle": {"rateLimit": 1}}), "spec.throttle.burstLimit: Required value"),
+        (twice, "spec.apiStages[0].methodThrottle[1]: Duplicate value: {\"method\":\"GET\",\"path\":\"/a\"}"),
+        (
+            json!({"rotationGracePeriod": "a day"}),
+            "spec.rotationGracePeriod: Invalid value: \"a day\": write a length of time, such as 90s, 30m or 24h",
+        ),
+    ]
+    .into_iter()
+    .map(|(change, message)| ("UsagePlan", change, message))
     .collect()
 }
 
@@ -418,6 +464,8 @@ fn accounts() -> Vec<(&'static str, Value, &'static str)> {
 pub fn taken() -> Vec<(&'static str, Value)> {
     let refs = json!({"stateMachineRef": null, "stateMachineRefs": [{"name": "a"}]});
     let mut taken = vec![
+        ("UsagePlan", json!({"quota": {"limit": 1, "period": "MONTH", "offset": 27}, "rotationGracePeriod": "0s"})),
+        ("UsagePlan", json!({"apiKeys": [{"name": "a", "from": {"usagePlan": "b", "key": "c"}}]})),
         ("APIRoute", json!({"timeoutMillis": 50})),
         ("APIRoute", json!({"timeoutMillis": 300_000})),
         ("APIRoute", json!({"path": "/{a}/{ab}/{abc+}"})),
@@ -459,7 +507,9 @@ pub fn updates() -> Vec<(&'static str, Value, Value, Option<&'static str>)> {
     let account =
         "spec.accountId: Invalid value: \"444455556666\": accountId is immutable: create another AWSAccount instead";
     let none = || json!({});
-    let mut updates = vec![
+    let mut updates = plan = "spec: Invalid value: region is immutable: a usage plan cannot move; create another UsagePlan";
+    vec![
+        ("UsagePlan", json!({"region": "eu-west-1"}), json!({"region": "eu-central-1"}), Some(plan)),
         ("StateMachine", none(), json!({"type": "STANDARD"}), Some(type_)),
         ("StateMachine", json!({"name": "a"}), json!({"name": "b"}), Some(name)),
         ("StateMachine", json!({"name": "a"}), none(), Some(name)),

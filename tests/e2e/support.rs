@@ -79,6 +79,7 @@ spec:
       taskCallbacks: true
       cacheClusterSizes: ["0.5"]
       logGroupArns: ["arn:aws:logs:*:*:log-group:/aws/vendedlogs/states/${{namespace}}/*"]
+      kmsKeyArns: ["arn:aws:kms:*:*:key/1234abcd-*"]
 "#
     )
 }

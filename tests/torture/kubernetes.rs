@@ -20,7 +20,7 @@ use tokio::sync::mpsc;
 use super::tape::{Tape, Wrong};
 
 /// The kinds that people write, in the order in which the operator looks at them.
-pub const KINDS: [&str; 5] = ["awsaccounts", "statemachines", "apiroutes", "restapis", "apidomains"];
+pub const KINDS: [&str; 6] = ["awsaccounts", "statemachines", "apiroutes", "restapis", "apidomains", "usageplans"];
 
 /// Which object: resource, namespace, name.
 pub type Id = (String, String, String);
@@ -197,6 +197,8 @@ fn kind(resource: &str) -> (&'static str, &'static str) {
         "restapis" => ("stepgate.dev/v1alpha1", "RestAPI"),
         "apiroutes" => ("stepgate.dev/v1alpha1", "APIRoute"),
         "apidomains" => ("stepgate.dev/v1alpha1", "APIDomain"),
+        "usageplans" => ("stepgate.dev/v1alpha1", "UsagePlan"),
+        "secrets" => ("v1", "Secret"),
         "namespaces" => ("v1", "Namespace"),
         "configmaps" => ("v1", "ConfigMap"),
         "controllerrevisions" => ("apps/v1", "ControllerRevision"),

@@ -71,6 +71,12 @@ impl Moment {
         let records: Vec<&Value> = self.objects.of("controllerrevisions").map(|(_, one)| &one["data"]).collect();
         let account = self.aws.account(ACCOUNT).unwrap();
         let mut owners = std::collections::BTreeSet::new();
+        let mut plans = std::collections::BTreeSet::new();
+        for plan in account.regions.values().flat_map(|region| region.usage_plans.values()) {
+            if !plans.insert(&plan.tags) {
+                strays.push(format!("a second usage plan {} with the tags {:?}", plan.id, plan.tags));
+            }
+        }
         for api in account.regions.values().flat_map(|region| region.apis.values()) {
             if api.tags.get("stepgate.dev/cluster-uid").is_none_or(|uid| uid != operator::CLUSTER_UID) {
                 continue;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use stepgate::identity::{Cluster, Key, Owner, joined, role_path};
-use stepgate_testbed::memory::{ACCOUNT, Api, Machine, Memory, Role};
+use stepgate_testbed::memory::{ACCOUNT, Api, ApiKey, Machine, Memory, Role, UsagePlan};
 
 use super::scene::Scene;
 
@@ -15,6 +15,8 @@ pub struct Neighbours {
     policies: BTreeMap<String, String>,
     machines: BTreeMap<String, Machine>,
     apis: BTreeMap<String, Api>,
+    plans: BTreeMap<String, UsagePlan>,
+    keys: BTreeMap<String, ApiKey>,
 }
 
 const REGION: &str = "us-east-1";
@@ -68,6 +70,16 @@ impl Neighbours {
         gateway(aws, "PUT", &method, &json!({"authorizationType": "NONE"}));
         gateway(aws, "PUT", &format!("{method}/integration"), &json!({"type": "MOCK"}));
         gateway(aws, "POST", &format!("/restapis/{id}/deployments"), &json!({"stageName": "prod"}));
+        // A plan and a key with the names of ours, and a stage that we may have too.
+        let plan = scene.world.plans.keys().next().cloned().unwrap_or(Key::new("other", "other"));
+        let of_plan = Owner { kind: "UsagePlan", key: plan.clone(), ..owner }.tags();
+        let stage = json!([{"apiId": id, "stage": "prod"}]);
+        let named = json!({"name": joined(&plan, 255), "tags": of_plan, "apiStages": stage});
+        let made = gateway(aws, "POST", "/usageplans", &named);
+        let named = json!({"name": format!("{}_partner", joined(&plan, 191)), "tags": of_plan, "value": "theirs-theirs-theirs"});
+        let key = gateway(aws, "POST", "/apikeys", &named);
+        let keys = format!("/usageplans/{}/keys", made["id"].as_str().unwrap());
+        gateway(aws, "POST", &keys, &json!({"keyId": key["id"], "keyType": "API_KEY"}));
         Self::here(aws)
     }
 
@@ -79,6 +91,8 @@ impl Neighbours {
             policies: account.iam.policies.iter().map(|(arn, policy)| (arn.clone(), format!("{policy:?}"))).collect(),
             machines: region.machines.clone(),
             apis: region.apis.clone(),
+            plans: region.usage_plans.clone(),
+            keys: region.api_keys.clone(),
         }
     }
 
@@ -92,6 +106,8 @@ impl Neighbours {
         all.extend(walk("policy", &self.policies, &now.policies));
         all.extend(walk("machine", &self.machines, &now.machines));
         all.extend(walk("API", &self.apis, &now.apis));
+        all.extend(walk("usage plan", &self.plans, &now.plans));
+        all.extend(walk("API key", &self.keys, &now.keys));
         all
     }
 }

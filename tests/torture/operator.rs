@@ -11,7 +11,7 @@ use kube::runtime::watcher::Event;
 use serde::de::DeserializeOwned;
 use stepgate::aws::Sessions;
 use stepgate::controller::{
-    Clock, Config, Context, Stores, Writers, api_domain, api_route, aws_account, rest_api, state_machine,
+    Clock, Config, Context, Stores, Writers, api_domain, api_route, aws_account, rest_api, state_machine, usage_plan,
 };
 use stepgate::identity::{Cluster, Key};
 use stepgate::runtime::Metrics;
@@ -75,13 +75,15 @@ impl Operator {
         if std::mem::replace(&mut self.seen, now.version()) == now.version() {
             return;
         }
-        let Writers { accounts, machines, apis, routes, domains, namespaces, config_maps, revisions, .. } =
+        let Writers { accounts, machines, apis, routes, domains, plans, namespaces, config_maps, secrets, revisions, .. } =
             &mut self.writers;
         fill(accounts, now, "awsaccounts");
         fill(machines, now, "statemachines");
         fill(apis, now, "restapis");
         fill(routes, now, "apiroutes");
         fill(domains, now, "apidomains");
+        fill(plans, now, "usageplans");
+        fill(secrets, now, "secrets");
         fill(namespaces, now, "namespaces");
         fill(config_maps, now, "configmaps");
         fill(revisions, now, "controllerrevisions");
@@ -89,7 +91,7 @@ impl Operator {
 
     /// Reconciles one object, as the caches have it.
     pub async fn reconcile(&self, resource: &str, key: &Key) {
-        let Stores { accounts, machines, apis, routes, domains, .. } = &self.context.stores;
+        let Stores { accounts, machines, apis, routes, domains, plans, .. } = &self.context.stores;
         let context = Arc::clone(&self.context);
         let account = || accounts.state().into_iter().find(|one| one.metadata.name.as_ref() == Some(&key.name));
         let done = match resource {
@@ -107,6 +109,10 @@ impl Operator {
             },
             "restapis" => match Stores::get(apis, key) {
                 Some(object) => rest_api::reconcile(object, context).await,
+                None => return,
+            },
+            "usageplans" => match Stores::get(plans, key) {
+                Some(object) => usage_plan::reconcile(object, context).await,
                 None => return,
             },
             _ => match Stores::get(routes, key) {

@@ -26,11 +26,14 @@ spec:
       authorizerArns: ["arn:aws:lambda:*:*:function:*", "arn:aws:cognito-idp:*:*:userpool/*"]
       resourcePolicyPrincipals: ["*"]
       vpcSources: ["vpce-*"]
+      kmsKeyArns: ["arn:aws:kms:*:*:key/*"]
 "#;
 
 #[rstest::rstest]
 #[case::authorization("docs/authorization.md")]
+#[case::encryption("docs/encryption.md")]
 #[case::endpoints("docs/endpoints.md")]
+#[case::usage_plans("docs/usage-plans.md")]
 #[tokio::test(start_paused = true)]
 async fn the_docs_manifests_too(#[case] page: &str) {
     crash_everywhere(page, &Scene::page(page, EXPOSING)).await;

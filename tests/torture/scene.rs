@@ -3,11 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Secret};
 use kube::ResourceExt;
+use secrecy::ExposeSecret;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use stepgate::api::{APIDomain, APIRoute, AWSAccount, DriftPolicy, RestAPI, StateMachine};
+use stepgate::api::{APIDomain, APIRoute, AWSAccount, DriftPolicy, Encryption, RestAPI, SecretKeyRef, StateMachine, UsagePlan};
 use stepgate::identity::{Cluster, Key};
 use stepgate::world::World;
 use stepgate_testbed::memory::{ACCOUNT, Memory};
@@ -20,6 +22,10 @@ const ACCOUNTS: &str = "awsaccount.yaml";
 /// An account whose tenant may expose what the pages ask for.
 const DOCS: &str = r#"{kind: AWSAccount, metadata: {name: docs}, spec: {accountId: "111122223333", regions: [{name: us-east-1}],
     tenants: [{name: docs, namespaces: {from: All}, exposure: {authorizations: [NONE, AWS_IAM], domains: ["*.example.com"]}}]}}"#;
+
+/// An account that admits what pages ask for.
+const OPEN: &str = r#"{kind: AWSAccount, metadata: {name: docs}, spec: {accountId: "111122223333",
+    regions: [{name: us-east-1}], tenants: [{name: docs, namespaces: {from: All}, exposure: {authorizations: [NONE]}}]}}"#;
 
 #[derive(Clone)]
 pub struct Scene {
@@ -42,9 +48,13 @@ impl Scene {
         dirs.map(|entry| entry.file_name().into_string().unwrap()).collect()
     }
 
+    /// An example, or the manifests of a page of the docs.
     pub fn example(name: &str) -> Self {
         if name.ends_with(".md") {
             return Self::page(name, DOCS);
+        }
+        if name.ends_with(".md") {
+            return Self::page(name, OPEN);
         }
         Self::read(&examples().join(name), &examples().join(ACCOUNTS))
     }
@@ -89,7 +99,7 @@ impl Scene {
 
     /// Makes the cluster's objects those of the manifests, as `kubectl apply --prune` does.
     pub fn apply(&self, server: &Server) {
-        let World { accounts, namespaces, machines, apis, routes, domains, config_maps, .. } = &self.world;
+        let World { accounts, namespaces, machines, apis, routes, domains, plans, config_maps, secrets, .. } = &self.world;
         let meta = |key: &Key| json!({"namespace": key.namespace, "name": key.name});
         let mut wanted: Vec<(&str, Value)> = Vec::new();
         for (name, labels) in namespaces {
@@ -98,11 +108,20 @@ impl Scene {
         for (key, data) in config_maps {
             wanted.push(("configmaps", json!({"metadata": meta(key), "data": data})));
         }
+        for (key, secret) in secrets {
+            let data: std::collections::BTreeMap<_, _> = secret
+                .values
+                .iter()
+                .map(|(key, value)| (key, ByteString(value.expose_secret().as_bytes().to_vec())))
+                .collect();
+            wanted.push(("secrets", json!({"metadata": meta(key), "data": data})));
+        }
         wanted.extend(accounts.iter().map(|one| ("awsaccounts", json!(**one))));
         wanted.extend(machines.values().map(|one| ("statemachines", json!(**one))));
         wanted.extend(apis.values().map(|one| ("restapis", json!(**one))));
         wanted.extend(routes.values().map(|one| ("apiroutes", json!(**one))));
         wanted.extend(domains.values().map(|one| ("apidomains", json!(**one))));
+        wanted.extend(plans.values().map(|one| ("usageplans", json!(**one))));
         for (resource, object) in wanted {
             server.apply(resource, object);
         }
@@ -115,6 +134,7 @@ impl Scene {
                 }
             }
         };
+        stale("usageplans", plans.keys().collect());
         stale("apiroutes", routes.keys().collect());
         stale("restapis", apis.keys().collect());
         stale("apidomains", domains.keys().collect());
@@ -136,6 +156,24 @@ impl Scene {
         scene
     }
 
+    /// The same with every machine encrypted with a key of the account, which every tenant may use.
+    pub fn encrypted(&self) -> Self {
+        let mut scene = self.clone();
+        for tenant in scene.world.accounts.iter_mut().flat_map(|account| &mut Arc::make_mut(account).spec.tenants) {
+            tenant.exposure.get_or_insert_default().kms_key_arns = vec!["arn:aws:kms:*:*:key/*".into()];
+        }
+        for machine in scene.world.machines.values_mut() {
+            Arc::make_mut(machine).spec.encryption = Some(Encryption {
+                kms_key_arn: "arn:aws:kms:${AWS::Region}:${AWS::AccountId}:key/1234abcd".into(),
+                kms_data_key_reuse_period_seconds: 300,
+            });
+        }
+        for plan in scene.world.plans.values_mut() {
+            Arc::make_mut(plan).spec.drift_policy = policy;
+        }
+        scene
+    }
+
     /// The same without any object but the accounts.
     pub fn gone(&self) -> Self {
         let mut scene = self.clone();
@@ -143,6 +181,7 @@ impl Scene {
         scene.world.apis.clear();
         scene.world.routes.clear();
         scene.world.domains.clear();
+        scene.world.plans.clear();
         scene
     }
 
@@ -194,6 +233,22 @@ impl Scene {
             stage.name = "another".into();
             stage.variables.insert("added".into(), "1".into());
             api.spec.stages.push(stage);
+        }
+        // Another value for each key, for another stage too, and without throttling.
+        for secret in scene.world.secrets.values_mut() {
+            for value in secret.values.values_mut() {
+                *value = format!("{}-next", value.expose_secret()).into();
+            }
+        }
+        for plan in scene.world.plans.values_mut() {
+            let spec = &mut Arc::make_mut(plan).spec;
+            spec.description = Some("changed".into());
+            spec.throttle = None;
+            // What is left of the old values would depend on what was made before people changed their minds.
+            spec.rotation_grace_period = "0s".into();
+            let mut more = spec.api_stages.clone();
+            more.iter_mut().for_each(|stage| stage.stage = "another".into());
+            spec.api_stages.extend(more);
         }
         scene
     }
@@ -269,6 +324,13 @@ pub fn add(world: &mut World, document: Value) {
         }
         "APIDomain" => drop(world.domains.insert(key, Arc::new(object::<APIDomain>(document)))),
         "APIRoute" => drop(world.routes.insert(key, Arc::new(object::<APIRoute>(document)))),
+        "UsagePlan" => drop(world.plans.insert(key, Arc::new(object::<UsagePlan>(document)))),
+        "Secret" => {
+            let secret: Secret = object(document);
+            let keys = secret.string_data.iter().flat_map(|data| data.keys());
+            let named = keys.map(|value| SecretKeyRef { name: key.name.clone(), key: value.clone() }).collect();
+            world.secrets.insert(key, stepgate::resolve::read(secret, &named));
+        }
         other => panic!("unknown kind {other}"),
     }
 }

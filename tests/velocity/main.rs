@@ -8,6 +8,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod cors;
+mod evaluate;
 mod examples;
 mod harness;
 mod requests;

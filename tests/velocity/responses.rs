@@ -18,7 +18,7 @@ fn respond(action: Action, status: u16, answered: &Value) -> (u64, Value) {
 }
 
 /// As [`respond`], of a route with changes.
-fn changed(action: Action, changes: &Changes, status: u16, answered: &Value) -> (u64, Value) {
+pub fn changed(action: Action, changes: &Changes, status: u16, answered: &Value) -> (u64, Value) {
     let responses = default_responses(action, changes);
     let matches = |response: &&Response| {
         response.selection_pattern.as_ref().is_some_and(|pattern| {

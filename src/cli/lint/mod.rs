@@ -1,6 +1,7 @@
 //! `stepgate lint`: what is wrong with definitions, in manifests and in files of their own, without a cluster and without
 //! AWS.
 
+mod lines;
 mod report;
 pub(super) mod sources;
 mod yaml;

@@ -1,16 +1,21 @@
 //! Findings as text, JSON, SARIF and GitHub's workflow commands.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
-use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
 use serde_json::{Value, json};
 
+use super::lines::Lines;
 use super::sources::{Linted, Report};
 use crate::asl::{Position, RULES, Severity};
 
 /// For people: each finding with its line, and a caret below what it is about.
 pub fn text(linted: &Linted, colours: bool) -> String {
     let renderer = if colours { Renderer::styled() } else { Renderer::plain() };
+    let files: BTreeMap<&String, Lines<'_>> =
+        linted.files.iter().map(|(file, text)| (file, Lines::new(text))).collect();
     let mut text = String::new();
     for report in &linted.reports {
         let level = match report.severity {
@@ -18,15 +23,19 @@ pub fn text(linted: &Linted, colours: bool) -> String {
             Severity::Warning => Level::WARNING,
             Severity::Advice => Level::INFO.with_name("advice"),
         };
-        let excerpt = report.position.and_then(|position| excerpt(&linted.files[&report.file], position));
-        let mut group = level.primary_title(&report.message).id(report.code).elements(excerpt.map(
-            |Excerpt { line, number, begin, end }| {
-                Snippet::source(line)
-                    .line_start(number)
-                    .path(&report.file)
-                    .annotation(AnnotationKind::Primary.span(begin..end))
-            },
-        ));
+        let excerpt = report.position.and_then(|position| excerpt(&files[&report.file], position));
+        let mut group = level.primary_title(&report.message).id(report.code).elements(None::<Origin<'_>>);
+        if let Some(Excerpt { line, at: Position { line: number, column }, begin, end, whole }) = excerpt {
+            let annotation = AnnotationKind::Primary.span(begin..end);
+            let mut snippet = Snippet::source(line).line_start(number).annotation(annotation);
+            if whole {
+                snippet = snippet.path(&report.file);
+            } else {
+                // It would count from where the excerpt begins.
+                group = group.element(Origin::path(&report.file).line(number).char_column(column));
+            }
+            group = group.element(snippet);
+        }
         if let Some(object) = &report.object {
             group = group.element(Level::NOTE.message(format!("in {object}")));
         }
@@ -60,17 +69,42 @@ fn summary(linted: &Linted) -> String {
 }
 
 struct Excerpt<'t> {
-    line: &'t str,
-    number: usize,
+    /// The line, or a part of it.
+    line: Cow<'t, str>,
+    at: Position,
     /// In bytes.
     begin: usize,
     end: usize,
+    /// Whether it is the whole line.
+    whole: bool,
+}
+
+/// Of a line with more bytes, only what is around the place is shown.
+const LONGEST: usize = 500;
+/// So many characters before the place, and from it on.
+const AROUND: [usize; 2] = [40, 200];
+
+/// The part of a long line around a byte offset, and how far into it that is.
+fn cropped(line: &str, begin: usize) -> (String, usize) {
+    let [before, after] = AROUND;
+    let from = line[..begin].char_indices().rev().take(before).last().map_or(begin, |(at, _)| at);
+    let to = line[begin..].char_indices().nth(after).map_or(line.len(), |(at, _)| begin + at);
+    let mark = if from == 0 { "" } else { "…" };
+    let end = if to == line.len() { "" } else { "…" };
+    (format!("{mark}{}{end}", &line[from..to]), begin - from + mark.len())
 }
 
 /// The line, and what of it stands at the position: a string, a word, or as much as follows up to a comma or bracket.
-fn excerpt(file: &str, Position { line: number, column }: Position) -> Option<Excerpt<'_>> {
-    let line = file.lines().nth(number - 1)?;
-    let begin = line.char_indices().nth(column - 1).map_or(line.len(), |(begin, _)| begin);
+fn excerpt<'t>(file: &Lines<'t>, at: Position) -> Option<Excerpt<'t>> {
+    let (line, begin) = (file.get(at.line)?, file.offset(at.line, at.column)?);
+    let whole = line.len() <= LONGEST;
+    let (line, begin) = match whole {
+        true => (Cow::Borrowed(line), begin),
+        false => {
+            let (part, begin) = cropped(line, begin);
+            (Cow::Owned(part), begin)
+        }
+    };
     let rest = &line[begin..];
     let mut quote = None;
     let mut escaped = false;
@@ -96,7 +130,7 @@ fn excerpt(file: &str, Position { line: number, column }: Position) -> Option<Ex
         }
     }
     let end = begin + rest[..end].trim_end().len();
-    Some(Excerpt { line, number, begin, end: end.max(begin) })
+    Some(Excerpt { at, begin, end: end.max(begin), whole, line })
 }
 
 /// An array of `{file, object, path, line, column, severity, code, message, help}`.

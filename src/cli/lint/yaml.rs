@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use saphyr_parser::{Event, Parser, ScalarStyle};
 
+use super::lines::Lines;
 use crate::asl::Position;
 
 /// Where a text inside of a file begins, and how its places are those of the file.
@@ -45,7 +46,7 @@ impl Placement {
 
 /// The places of every string of a file's documents, by JSON pointer. A file that can't be read has none.
 pub fn placements(file: &str) -> Vec<BTreeMap<String, Placement>> {
-    let lines: Vec<&str> = file.lines().collect();
+    let lines = Lines::new(file);
     let mut documents = Vec::new();
     let mut open: Vec<Container> = Vec::new();
     let mut parser = Parser::new_from_str(file);
@@ -117,27 +118,24 @@ fn pointer(open: &[Container]) -> String {
     pointer
 }
 
-fn placement(lines: &[&str], at: Position, style: ScalarStyle, text: &str) -> Placement {
+fn placement(lines: &Lines<'_>, at: Position, style: ScalarStyle, text: &str) -> Placement {
     match style {
         ScalarStyle::Literal => {
             // The mark is at the block's header, or at the first line of it that is not blank, as the parser has it.
-            let marked = lines.get(at.line - 1).copied().unwrap_or_default();
-            let marked: String = marked.chars().skip(at.column - 1).collect();
-            let header = marked.strip_prefix('|').is_some_and(|rest| {
+            let header = lines.rest(at.line, at.column).strip_prefix('|').is_some_and(|rest| {
                 let rest = rest.trim_start_matches(|c: char| c.is_ascii_digit() || "+-".contains(c)).trim_start();
                 rest.is_empty() || rest.starts_with('#')
             });
             let blank_before = text.lines().position(|line| !line.trim().is_empty()).unwrap_or(0);
             let first = if header { at.line + 1 + blank_before } else { at.line };
             let spaces = |line: Option<&str>| line.unwrap_or_default().chars().take_while(|c| *c == ' ').count();
-            let written = spaces(lines.get(first - 1).copied());
+            let written = spaces(lines.get(first));
             let indent = written.saturating_sub(spaces(text.lines().nth(blank_before)));
             let line = first.saturating_sub(blank_before).max(1);
             Placement::Block { line, indent }
         }
         ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => {
-            let line = lines.get(at.line - 1).copied().unwrap_or_default();
-            let counts = line.chars().skip(at.column).collect::<String>().starts_with(text);
+            let counts = lines.rest(at.line, at.column + 1).starts_with(text);
             Placement::Inline { at: Position { column: at.column + usize::from(counts), ..at }, counts }
         }
         ScalarStyle::Plain => Placement::Inline { at, counts: !text.contains('\n') },

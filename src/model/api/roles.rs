@@ -36,7 +36,7 @@ impl Api<'_> {
                 needs.merge(&RoleNeeds::read(found));
             }
         }
-        needs
+        self.with_keys(needs, observed)
     }
 
     /// What roles must be able to do whatever the routes want.
@@ -48,7 +48,7 @@ impl Api<'_> {
             held.entry(name.clone()).or_default().merge(served);
         }
         merge(&mut held, self.needs_of_present_authorizers(observed, |_| true));
-        held
+        self.with_keys(held, observed)
     }
 
     /// The name in the ARN of a role that is managed for this API.
@@ -182,6 +182,7 @@ impl Api<'_> {
         let stays = |name: &str| !self.valid.authorizers.contains_key(name) || self.authorizer_waits(name);
         let kept = self.needs_of_present_authorizers(observed, |name| named.contains(name) && stays(name));
         merge(&mut needs, kept);
+        needs.values_mut().for_each(|needs| needs.keys.clear());
         needs
     }
 }

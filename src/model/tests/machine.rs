@@ -12,7 +12,7 @@ use crate::model::execution_role;
 use crate::model::machine::{Machine, Observed, Older, Planned, build, release, removal};
 use crate::policy::statement::Document;
 use crate::resources::{role, state_machine};
-use crate::validate::fixture::{machine, the_machine, with, world};
+use crate::validate::fixture::{ACCOUNT, machine, the_machine, with, world};
 use crate::validate::state_machine::{ValidMachine, ValidRole, validate};
 
 const OWN_ROLE: &str = "{spec: {executionRole: {arn: 'arn:aws:iam::111122223333:role/run-it'}}}";
@@ -45,6 +45,7 @@ fn made(wanted: &Machine) -> Observed {
             role_arn: machine.role_arn.clone(),
             logging: machine.logging.clone(),
             tracing: machine.tracing,
+            encryption: machine.encryption.clone(),
             revision_id: None,
             deleting: false,
         }),
@@ -183,6 +184,30 @@ fn what_the_tenant_no_longer_has_is_not_kept() {
     ");
     let crate::resources::Step::Role(role::Step::PutPolicy { policy, .. }) = &plan.steps()[0].step else { panic!() };
     assert!(!policy.to_string().contains("demo-q"), "{policy}");
+}
+
+/// What they write is encrypted with the key that they started with.
+#[test]
+fn running_executions_keep_their_key_as_long_as_the_tenant_has_it() {
+    let key = "{spec: {encryption: {kmsKeyArn: 'arn:aws:kms:eu-central-1:111122223333:key/demo-1'}}}";
+    let account = ACCOUNT.replacen("AWS_IAM]}", "AWS_IAM], kmsKeyArns: ['arn:aws:kms:*:*:key/demo-*']}", 1);
+    let valid = |patch: &str| {
+        let world = world(&[account.as_str(), &with(&machine("demo/hello", "STANDARD"), patch)].concat());
+        validate(&world, &the_machine(&world, "demo/hello")).unwrap()
+    };
+    let (encrypted, mut plain) = (valid(key), valid("{}"));
+    let plan = planned(&plain, &made(&build(&encrypted))).plan;
+    assert_snapshot!(text(&plan.to_string()), @"
+    note stepgate.dev/updated on role stepgate-exec-demo_hello-#
+    update encryption of state machine demo_hello
+    ");
+    let ValidRole::Managed { keeps, .. } = &mut plain.role else { panic!() };
+    keeps.kms_keys.clear();
+    let plan = planned(&plain, &made(&build(&encrypted))).plan;
+    assert_snapshot!(text(&plan.to_string()), @"
+    delete policy stepgate of role stepgate-exec-demo_hello-#
+    update encryption of state machine demo_hello
+    ");
 }
 
 #[test]

@@ -168,6 +168,9 @@ pub fn diff(owner: &Owner, desired: &Desired, observed: &Observed) -> Result<Vec
         }
     }
     let mut patches = Vec::new();
+    if desired.name != observed.name {
+        patches.push(Patch::replace("/name", &desired.name));
+    }
     if desired.enabled != observed.enabled {
         patches.push(Patch::replace("/enabled", desired.enabled.to_string()));
     }

@@ -29,6 +29,28 @@ pub async fn find(apigateway: &Client, prefix: &str, with_values: bool) -> Resul
     Ok(keys.map_err(AwsError::of("GetApiKeys"))?.into_iter().filter_map(observed).collect())
 }
 
+/// One key with its value and tags; `None` where it is gone.
+///
+/// # Errors
+/// What AWS answers.
+pub async fn observe(apigateway: &Client, id: &str) -> Result<Option<Observed>, AwsError> {
+    let answer = apigateway.get_api_key().api_key(id).include_value(true).send().await;
+    match answer.map_err(AwsError::of("GetApiKey")) {
+        Err(error) if error.class == Class::NotFound => Ok(None),
+        answer => {
+            let key = answer?;
+            Ok(Some(Observed {
+                id: id.to_owned(),
+                name: key.name.unwrap_or_default(),
+                value: key.value.map(SecretString::from),
+                enabled: key.enabled,
+                description: key.description.unwrap_or_default(),
+                tags: Some(key.tags.unwrap_or_default().into_iter().collect()),
+            }))
+        }
+    }
+}
+
 /// The tags of a key; `None` where it is gone.
 ///
 /// # Errors

@@ -15,6 +15,7 @@ use super::model::Models;
 use super::rest_api::settings::Settings;
 use super::route::{At, Method};
 use crate::identity::{Key, TAG_PREFIX, content_hash};
+use crate::policy::encryption::{Decrypts, decrypt_statements, decrypts};
 use crate::policy::roles::{Use, authorizer_statement, deny_owner_tags, functions, invoke_statements, uses};
 use crate::policy::statement::Document;
 use crate::resources::role;
@@ -68,6 +69,9 @@ pub struct RoleNeeds {
     /// Lambda functions of an authorizer.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub functions: BTreeSet<String>,
+    /// Keys of machines whose executions' data it reads. Never on record: they follow from the machines as they are now.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub keys: BTreeSet<Decrypts>,
     /// Attached managed policies.
     pub managed_policies: BTreeSet<String>,
 }
@@ -82,7 +86,8 @@ impl RoleNeeds {
     pub fn policy(&self) -> Document {
         let guard = (!self.managed_policies.is_empty()).then(|| deny_owner_tags(TAG_PREFIX));
         let functions = authorizer_statement(&self.functions);
-        Document::new(invoke_statements(&self.uses).into_iter().chain(functions).chain(guard))
+        let keys = decrypt_statements(&self.keys);
+        Document::new(invoke_statements(&self.uses).into_iter().chain(functions).chain(keys).chain(guard))
     }
 
     /// What a role has, as far as it is of the kind that we give.
@@ -90,7 +95,8 @@ impl RoleNeeds {
         let document = role.policies.get(role::POLICY_NAME).and_then(|text| Document::parse(text).ok());
         let document = document.unwrap_or_default();
         let managed_policies = role.managed_policies.clone();
-        Self { of: None, uses: uses(&document), functions: functions(&document), managed_policies }
+        let (uses, functions, keys) = (uses(&document), functions(&document), decrypts(&document));
+        Self { of: None, uses, functions, keys, managed_policies }
     }
 
     /// Adds another's needs.
@@ -98,6 +104,7 @@ impl RoleNeeds {
         self.of = self.of.take().or_else(|| other.of.clone());
         self.uses.extend(other.uses.iter().cloned());
         self.functions.extend(other.functions.iter().cloned());
+        self.keys.extend(other.keys.iter().cloned());
         self.managed_policies.extend(other.managed_policies.iter().cloned());
     }
 }

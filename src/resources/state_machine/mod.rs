@@ -7,6 +7,7 @@
 //! | type | `type` | never: immutable | `type` |
 //! | logging | `loggingConfiguration` | UpdateStateMachine, with an explicit "off" (AWS.md §2) | `loggingConfiguration`, absent or OFF means off |
 //! | tracing | `tracingConfiguration` | UpdateStateMachine, with an explicit "off" (AWS.md §2) | `tracingConfiguration`, absent means off |
+//! | encryption | `encryptionConfiguration` | UpdateStateMachine, with an explicit AWS_OWNED_KEY (AWS.md §2) | `encryptionConfiguration`, absent or AWS_OWNED_KEY means none |
 //! | owner tags | `tags` | TagResource, UntagResource | ListTagsForResource |
 
 pub mod remote;
@@ -30,6 +31,16 @@ pub struct Logging {
     pub log_group_arn: String,
 }
 
+/// The customer managed key that a machine is encrypted with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Encryption {
+    /// The key's ARN.
+    pub kms_key_arn: String,
+    /// For how many seconds a data key is used again.
+    pub kms_data_key_reuse_period_seconds: i32,
+}
+
 /// A state machine as it should be.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Desired {
@@ -49,6 +60,8 @@ pub struct Desired {
     pub logging: Option<Logging>,
     /// Whether X-Ray traces executions.
     pub tracing: bool,
+    /// The customer managed key, if any.
+    pub encryption: Option<Encryption>,
 }
 
 /// A state machine as AWS has it.
@@ -64,6 +77,8 @@ pub struct Observed {
     pub logging: Option<Logging>,
     /// Whether X-Ray traces executions.
     pub tracing: bool,
+    /// The customer managed key, if any.
+    pub encryption: Option<Encryption>,
     /// AWS's id of this definition and role; absent on some endpoints.
     pub revision_id: Option<String>,
     /// Whether AWS is deleting it.
@@ -83,6 +98,8 @@ pub enum Step {
         role_arn: String,
         logging: Option<Logging>,
         tracing: bool,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        encryption: Option<Encryption>,
         tags: Tags,
     },
     Update {
@@ -92,6 +109,9 @@ pub enum Step {
         /// `Some(None)` switches it off.
         logging: Option<Option<Logging>>,
         tracing: Option<bool>,
+        /// `Some(None)` gives it back to AWS's own key.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        encryption: Option<Option<Encryption>>,
     },
     Claim {
         arn: String,
@@ -112,12 +132,13 @@ impl std::fmt::Display for Step {
         let name = |arn: &str| arn.rsplit(':').next().unwrap_or(arn).to_owned();
         match self {
             Self::Create { name, .. } => write!(f, "create state machine {name}"),
-            Self::Update { arn, definition, role_arn, logging, tracing } => {
+            Self::Update { arn, definition, role_arn, logging, tracing, encryption } => {
                 let what: Vec<_> = [
                     definition.as_ref().map(|_| "definition"),
                     role_arn.as_ref().map(|_| "role"),
                     logging.as_ref().map(|_| "logging"),
                     tracing.map(|_| "tracing"),
+                    encryption.as_ref().map(|_| "encryption"),
                 ]
                 .into_iter()
                 .flatten()
@@ -151,6 +172,7 @@ pub fn diff(desired: &Desired, observed: Option<&Observed>, tags: Option<&Tags>)
             role_arn: desired.role_arn.clone(),
             logging: desired.logging.clone(),
             tracing: desired.tracing,
+            encryption: desired.encryption.clone(),
             tags: desired.owner.tags(),
         }]);
     };
@@ -169,8 +191,11 @@ pub fn diff(desired: &Desired, observed: Option<&Observed>, tags: Option<&Tags>)
     let role_arn = (desired.role_arn != observed.role_arn).then(|| desired.role_arn.clone());
     let tracing = (desired.tracing != observed.tracing).then_some(desired.tracing);
     let logging = (desired.logging != observed.logging).then(|| desired.logging.clone());
-    if definition.is_some() || role_arn.is_some() || logging.is_some() || tracing.is_some() {
-        steps.push(Step::Update { arn: desired.arn.clone(), definition, role_arn, logging, tracing });
+    let encryption = (desired.encryption != observed.encryption).then(|| desired.encryption.clone());
+    let same =
+        definition.is_none() && role_arn.is_none() && logging.is_none() && tracing.is_none() && encryption.is_none();
+    if !same {
+        steps.push(Step::Update { arn: desired.arn.clone(), definition, role_arn, logging, tracing, encryption });
     }
     Ok(steps)
 }
@@ -221,6 +246,7 @@ mod tests {
             role_arn: "arn:aws:iam::111122223333:role/r".into(),
             logging: None,
             tracing: false,
+            encryption: None,
         }
     }
 
@@ -231,6 +257,7 @@ mod tests {
             role_arn: desired.role_arn.clone(),
             logging: desired.logging.clone(),
             tracing: desired.tracing,
+            encryption: desired.encryption.clone(),
             revision_id: None,
             deleting: false,
         }
@@ -255,6 +282,7 @@ mod tests {
             role_arn: None,
             logging: None,
             tracing: Some(false),
+            encryption: None,
         };
         assert_eq!(diff(&desired, Some(&observed), None), Ok(vec![off]));
         let mut observed = as_desired(&desired);
@@ -265,6 +293,13 @@ mod tests {
         });
         let steps = diff(&desired, Some(&observed), None).unwrap();
         assert!(matches!(&steps[..], [Step::Update { logging: Some(None), tracing: None, .. }]), "{steps:?}");
+        let mut observed = as_desired(&desired);
+        observed.encryption = Some(Encryption {
+            kms_key_arn: "arn:aws:kms:eu-central-1:111122223333:key/k".into(),
+            kms_data_key_reuse_period_seconds: 300,
+        });
+        let steps = diff(&desired, Some(&observed), None).unwrap();
+        assert!(matches!(&steps[..], [Step::Update { encryption: Some(None), logging: None, .. }]), "{steps:?}");
     }
 
     #[test]

@@ -4,11 +4,11 @@ use std::time::SystemTime;
 
 use aws_sdk_sfn::Client;
 use aws_sdk_sfn::types::{
-    CloudWatchLogsLogGroup, ExecutionStatus, LogDestination, LogLevel, LoggingConfiguration, StateMachineStatus,
-    StateMachineType, Tag, TracingConfiguration,
+    CloudWatchLogsLogGroup, EncryptionConfiguration, EncryptionType, ExecutionStatus, LogDestination, LogLevel,
+    LoggingConfiguration, StateMachineStatus, StateMachineType, Tag, TracingConfiguration,
 };
 
-use super::{Logging, Observed, Step, type_name};
+use super::{Encryption, Logging, Observed, Step, type_name};
 use crate::aws::{AwsError, Class};
 use crate::identity::Tags;
 use crate::resources::Claim;
@@ -29,6 +29,7 @@ pub async fn observe(sfn: &Client, arn: &str) -> Result<Option<Observed>, AwsErr
         role_arn: machine.role_arn,
         logging: machine.logging_configuration.as_ref().and_then(observed_logging),
         tracing: machine.tracing_configuration.is_some_and(|tracing| tracing.enabled),
+        encryption: machine.encryption_configuration.as_ref().and_then(observed_encryption),
         revision_id: machine.revision_id,
         deleting: machine.status == Some(StateMachineStatus::Deleting),
     }))
@@ -95,7 +96,7 @@ pub async fn running_since_before(sfn: &Client, arn: &str, before: SystemTime) -
 /// What AWS answers; that a machine to be deleted is already gone is no error.
 pub async fn carry_out(sfn: &Client, step: &Step) -> Result<(), AwsError> {
     match step {
-        Step::Create { name, r#type, definition, role_arn, logging, tracing, tags, .. } => {
+        Step::Create { name, r#type, definition, role_arn, logging, tracing, encryption, tags, .. } => {
             // Repeating it is harmless: idempotent by name and configuration (AWS.md §2); a differing role or tag is
             // found by the next observation.
             sfn.create_state_machine()
@@ -105,18 +106,22 @@ pub async fn carry_out(sfn: &Client, step: &Step) -> Result<(), AwsError> {
                 .role_arn(role_arn)
                 .logging_configuration(logging_configuration(logging.as_ref()))
                 .tracing_configuration(tracing_configuration(*tracing))
+                .set_encryption_configuration(encryption_configuration(encryption.as_ref()))
                 .set_tags(Some(sdk_tags(tags)))
                 .send()
                 .await
                 .map_err(AwsError::of("CreateStateMachine"))?;
         }
-        Step::Update { arn, definition, role_arn, logging, tracing } => {
+        Step::Update { arn, definition, role_arn, logging, tracing, encryption } => {
             sfn.update_state_machine()
                 .state_machine_arn(arn)
                 .set_definition(definition.clone())
                 .set_role_arn(role_arn.clone())
                 .set_logging_configuration(logging.as_ref().map(|logging| logging_configuration(logging.as_ref())))
                 .set_tracing_configuration(tracing.map(tracing_configuration))
+                .set_encryption_configuration(
+                    encryption.as_ref().and_then(|encryption| encryption_configuration(encryption.as_ref())),
+                )
                 .send()
                 .await
                 .map_err(AwsError::of("UpdateStateMachine"))?;
@@ -184,6 +189,27 @@ fn logging_configuration(logging: Option<&Logging>) -> LoggingConfiguration {
 
 fn tracing_configuration(enabled: bool) -> TracingConfiguration {
     TracingConfiguration::builder().enabled(enabled).build()
+}
+
+/// `None` where it is a key of AWS's own, which AWS shows for what was never said (recorded; AWS.md §2).
+fn observed_encryption(encryption: &EncryptionConfiguration) -> Option<Encryption> {
+    (encryption.r#type != EncryptionType::AwsOwnedKey).then(|| Encryption {
+        kms_key_arn: encryption.kms_key_id.clone().unwrap_or_default(),
+        kms_data_key_reuse_period_seconds: encryption.kms_data_key_reuse_period_seconds.unwrap_or_default(),
+    })
+}
+
+/// Always something: the builder asks for the type only, which it is given.
+fn encryption_configuration(encryption: Option<&Encryption>) -> Option<EncryptionConfiguration> {
+    let builder = EncryptionConfiguration::builder();
+    let builder = match encryption {
+        None => builder.r#type(EncryptionType::AwsOwnedKey),
+        Some(Encryption { kms_key_arn, kms_data_key_reuse_period_seconds }) => builder
+            .r#type(EncryptionType::CustomerManagedKmsKey)
+            .kms_key_id(kms_key_arn)
+            .kms_data_key_reuse_period_seconds(*kms_data_key_reuse_period_seconds),
+    };
+    builder.build().ok()
 }
 
 fn sdk_tags(tags: &Tags) -> Vec<Tag> {

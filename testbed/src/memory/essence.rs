@@ -41,6 +41,7 @@ impl Memory {
         path: &str,
     ) -> Option<Served> {
         let found = self.accounts.get(account)?;
+        let machines = &found.regions.get(region)?.machines;
         let api = found.regions.get(region)?.apis.get(api)?;
         let deployment = api.deployments.get(&api.stages.get(stage)?.deployment_id)?;
         // Static segments win over parameters, these over greedy ones; a verb wins over ANY (doc).
@@ -66,13 +67,34 @@ impl Memory {
                 Some(role) if !role.trusts_apigateway() => vec![format!("{arn} does not trust API Gateway")],
                 Some(role) => {
                     let not_allowed = calls.iter().filter(|(action, on)| !role.may(&found.iam, action, on));
-                    not_allowed.map(|(action, on)| format!("{} may not {action} on {on}", role.name)).collect()
+                    let keys = calls.iter().filter_map(|call| key_asked_for(machines, call));
+                    let not_decrypted = keys.filter(|(key, machine)| {
+                        let context = BTreeMap::from([(OF_MACHINE, machine.as_str())]);
+                        !role.may_under(&found.iam, "kms:Decrypt", key, &context)
+                    });
+                    let not_allowed = not_allowed.map(|(action, on)| format!("{} may not {action} on {on}", role.name));
+                    let not_decrypted = not_decrypted
+                        .map(|(key, machine)| format!("{} may not kms:Decrypt on {key} for {machine}", role.name));
+                    not_allowed.chain(not_decrypted).collect()
                 }
             }
         });
         let denied = denied.collect();
         Some(Served { path: path.clone(), method: method.clone(), calls, authorizer: authorizer.cloned(), denied })
     }
+}
+
+/// What Step Functions says in the encryption context of a machine's data (doc, "Data at rest encryption in Step Functions").
+const OF_MACHINE: &str = "kms:EncryptionContext:aws:states:stateMachineArn";
+
+/// The key that the caller of this must be able to decrypt with, and for which machine (doc, the same guide, "Required permissions for API
+/// callers").
+fn key_asked_for(machines: &BTreeMap<String, Machine>, (action, on): &(String, String)) -> Option<(String, String)> {
+    const READS: [&str; 3] = ["states:StartSyncExecution", "states:DescribeExecution", "states:GetExecutionHistory"];
+    let parts: Vec<&str> = on.splitn(8, ':').take(7).collect();
+    let arn = parts.join(":").replacen(":execution:", ":stateMachine:", 1);
+    let machine = machines.get(&arn).filter(|_| READS.contains(&action.as_str()))?;
+    Some((machine.form.encryption["kmsKeyId"].as_str()?.to_owned(), arn))
 }
 
 /// How well a path fits a pattern, the least is the best; `None` where it does not fit.

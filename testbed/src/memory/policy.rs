@@ -88,6 +88,11 @@ impl Role {
 
     /// Whether its policies allow an action on a resource. Statements with conditions allow nothing here.
     pub(super) fn may(&self, iam: &Iam, action: &str, resource: &str) -> bool {
+        self.may_under(iam, action, resource, &Keys::new())
+    }
+
+    /// As [`may`](Self::may), of a request that carries these condition keys.
+    pub(super) fn may_under(&self, iam: &Iam, action: &str, resource: &str, keys: &Keys<'_>) -> bool {
         let managed = self.attached.values().filter_map(|arn| iam.managed_document(arn));
         let documents: Vec<Value> = (self.policies.values().cloned().chain(managed))
             .filter_map(|text| serde_json::from_str(&text).ok())
@@ -95,7 +100,7 @@ impl Role {
         let any = |effect: &str| {
             documents.iter().flat_map(statements).any(|statement| {
                 statement["Effect"] == effect
-                    && statement["Condition"].is_null()
+                    && holds(&statement["Condition"], keys)
                     && list(&statement["Action"])
                         .iter()
                         .any(|pattern| like(&pattern.to_lowercase(), &action.to_lowercase()))

@@ -1,7 +1,9 @@
 //! Step Functions. Sources: corpora/aws-recorded, AWS.md §1 and §2.
 
 use anyhow::{Context, Result, ensure};
-use aws_sdk_sfn::types::{EncryptionType, LogLevel, StateMachineStatus, StateMachineType, Tag, TracingConfiguration};
+use aws_sdk_sfn::types::{
+    EncryptionConfiguration, EncryptionType, LogLevel, StateMachineStatus, StateMachineType, Tag, TracingConfiguration,
+};
 
 use super::cloud::{Case, Cloud, case, definition};
 
@@ -26,6 +28,7 @@ pub const CASES: &[Case] = &[
     case!(a_machine_has_50_tags_at_most, "accepted"),
     case!(machines_are_listed_in_pages),
     case!(a_log_level_needs_a_destination),
+    case!(a_customer_managed_key_must_be_named, "accepted"),
 ];
 
 async fn role(cloud: &Cloud) -> Result<String> {
@@ -248,4 +251,13 @@ async fn a_log_level_needs_a_destination(cloud: Cloud) -> Result<()> {
     let create = cloud.sfn.create_state_machine().name(cloud.name("m")).role_arn(role).definition(definition("a"));
     let words = "Invalid Logging Configuration: Must specify exactly one Log Destination.";
     cloud.refused(create.logging_configuration(logging).send().await, "InvalidLoggingConfiguration", words)
+}
+
+/// Source: InvalidEncryptionConfiguration, Step Functions' reference.
+async fn a_customer_managed_key_must_be_named(cloud: Cloud) -> Result<()> {
+    let (name, role) = (cloud.name("m"), role(&cloud).await?);
+    let nameless = EncryptionConfiguration::builder().r#type(EncryptionType::CustomerManagedKmsKey).build()?;
+    let create = cloud.sfn.create_state_machine().name(&name).definition(definition("a")).role_arn(&role);
+    let answer = create.encryption_configuration(nameless).send().await;
+    cloud.refused(answer, "InvalidEncryptionConfiguration", "")
 }

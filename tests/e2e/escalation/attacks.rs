@@ -66,7 +66,24 @@ fn of_a_narrow_tenant(scene: &Scene) -> Vec<Attack> {
     let callback = json!({
         "target": {"action": "SendTaskSuccess", "stateMachineRef": null}, "request": {"taskToken": {"query": "token"}},
     });
+    let plan = |name: &str, spec: Value| {
+        json!({"apiVersion": "stepgate.dev/v1alpha1", "kind": "UsagePlan", "metadata": {"name": name}, "spec": spec})
+            .to_string()
+    };
+    let names = |namespace: &str, api: &str| json!({"apiStages": [{"apiRef": {"name": api, "namespace": namespace}, "stage": "prod"}]});
+    let own_only = |namespace: &str, api: &str| {
+        format!(
+            "spec.apiStages[0].apiRef: RestAPI {namespace}/{api} admits of UsagePlans only those of its own namespace"
+        )
+    };
     vec![
+        attack(plan("theirs", names(&platform, "api")), "NotAllowed", own_only(&platform, "api")),
+        attack(plan("private", names(&victim, "private")), "NotAllowed", own_only(&victim, "private")),
+        attack(
+            plan("owner", json!({"tags": {"stepgate.dev/namespace": victim}})),
+            "InvalidSpec",
+            "spec.tags: keys that begin with `aws:` or `stepgate.dev/` are not yours to set",
+        ),
         to("callback", callback, "spec.target.action: SendTaskSuccess needs exposure.taskCallbacks".into()),
         attack(
             machine_with("role", &json!({"executionRole": {"arn": admin}})),
@@ -389,6 +406,12 @@ async fn what_has_no_meaning_is_refused_at_apply() {
     let not_action = json!({"actions": ["s3:GetObject"], "resources": ["*"], "notActions": ["iam:*"]});
     let not_resource = json!({"actions": ["s3:GetObject"], "resources": ["*"], "notResources": ["a"]});
     let input = |fields: Value| json!({"request": {"input": [fields]}});
+    let of_a_plan = |key: Value| {
+        let mut key = key;
+        key["name"] = json!("a");
+        json!({"apiVersion": "stepgate.dev/v1alpha1", "kind": "UsagePlan", "metadata": {"name": "bad"}, "spec": {"apiKeys": [key]}})
+            .to_string()
+    };
     let of_a_route = |spec: Value| patched(&route("bad", "/bad", "own"), &spec);
     let cases = [
         (machine_with("bad", &statement(not_action)), r#"unknown field "spec.executionRole.statements[0].notActions""#),
@@ -409,6 +432,19 @@ async fn what_has_no_meaning_is_refused_at_apply() {
             "spec.substitutions[0].name in body should match",
         ),
         (machine_with("bad", &json!({"executionRole": {"arn": "*"}})), "write the ARN of a role"),
+        // A UsagePlan reads Secrets of its own namespace only.
+        (
+            of_a_plan(json!({"secretKeyRef": {"name": "k", "key": "k", "namespace": "victim"}})),
+            r#"unknown field "spec.apiKeys[0].secretKeyRef.namespace""#,
+        ),
+        (
+            of_a_plan(json!({"generate": {"secretName": "k", "key": "k", "namespace": "victim"}})),
+            r#"unknown field "spec.apiKeys[0].generate.namespace""#,
+        ),
+        (
+            of_a_plan(json!({"from": {"usagePlan": "p", "key": "k", "namespace": "victim"}})),
+            r#"unknown field "spec.apiKeys[0].from.namespace""#,
+        ),
         (machine("with.dots", "x"), "metadata.name of a StateMachine may not hold dots"),
         (of_a_route(json!({"path": "/a\"},\"x\":{\""})), "write the path as `/orders/{orderId}`"),
         (of_a_route(json!({"path": "/a#set($x=1)"})), "write the path as `/orders/{orderId}`"),

@@ -186,6 +186,61 @@ async fn a_forged_status_grants_nothing() {
     scene.end().await;
 }
 
+/// A RestAPI that shows another's id, and a plan that shows another's: neither opens or touches anything.
+#[tokio::test]
+async fn a_forged_status_opens_no_other_api() {
+    let victim = Namespace::new("esc-plans-victim").await;
+    victim.apply(&[machine("pay", "paid"), rest_api("api"), route("pay", "/pay", "pay")].concat()).await;
+    victim.ready(&["restapi/api", "apiroute/pay"]).await;
+    let ns = Namespace::new("esc-plans").await;
+    let plan = |description: &str| {
+        let spec = json!({"description": description, "apiStages": [{"apiRef": {"name": "api"}, "stage": "prod"}]});
+        json!({"apiVersion": "stepgate.dev/v1alpha1", "kind": "UsagePlan", "metadata": {"name": "it"}, "spec": spec})
+            .to_string()
+    };
+    ns.apply(&[machine("own", "mine"), rest_api("api"), route("own", "/own", "own"), plan("mine")].concat()).await;
+    ns.ready(&["restapi/api", "usageplan/it"]).await;
+    let text = |object: &Value, field: &str| object["status"][field].as_str().unwrap().to_owned();
+    let (own, theirs) =
+        (text(&ns.get("restapi/api").await, "restApiId"), text(&victim.get("restapi/api").await, "restApiId"));
+    let id = text(&ns.get("usageplan/it").await, "usagePlanId");
+    let aws = crate::cloud::Cloud::new(ns.suite.testbed.aws_endpoint());
+    let stages = async || {
+        let found = aws.apigateway.get_usage_plan().usage_plan_id(&id).send().await.unwrap();
+        found.api_stages.unwrap_or_default().into_iter().filter_map(|stage| stage.api_id).collect::<Vec<_>>()
+    };
+    forge(&ns, "restapi/api", json!({"restApiId": theirs})).await.unwrap();
+    let message = ns.condition("usageplan/it", "Reconciling", "True", "WaitingForReference").await;
+    assert_eq!(
+        message,
+        format!(
+            "spec.apiStages: RestAPI esc-plans/api shows API {theirs} in its status, which AWS does not have or which is not its own"
+        )
+    );
+    assert_eq!(stages().await, [own.as_str()], "what it has it keeps");
+    ns.patch("restapi/api", json!({"spec": {"description": "changed"}})).await;
+    ns.ready(&["restapi/api", "usageplan/it"]).await;
+    assert_eq!(stages().await, [own.as_str()]);
+
+    let foreign = aws.apigateway.create_usage_plan().name("esc-plans_it").description("theirs").send().await.unwrap();
+    let foreign = foreign.id.unwrap();
+    forge(&ns, "usageplan/it", json!({"usagePlanId": foreign})).await.unwrap();
+    ns.apply(&plan("changed")).await;
+    ns.eventually("usageplan/it", "is the one that it was", async |found| {
+        let status = &found.ok_or("is not there")?["status"];
+        let described = aws.apigateway.get_usage_plan().usage_plan_id(&id).send().await.unwrap().description;
+        let is = status["usagePlanId"] == *id && described.as_deref() == Some("changed");
+        if is { Ok(()) } else { Err(format!("{status} {described:?}")) }
+    })
+    .await;
+    let untouched = aws.apigateway.get_usage_plan().usage_plan_id(&foreign).send().await.unwrap();
+    assert_eq!(untouched.description(), Some("theirs"));
+    ns.delete("usageplan/it").await;
+    ns.gone("usageplan/it").await;
+    assert!(aws.apigateway.get_usage_plan().usage_plan_id(&foreign).send().await.is_ok());
+    aws.apigateway.delete_usage_plan().usage_plan_id(&foreign).send().await.unwrap();
+}
+
 /// Where an object lives becomes part of the hosts that signed calls go to.
 #[tokio::test]
 async fn a_forged_binding_sends_no_call_elsewhere() {

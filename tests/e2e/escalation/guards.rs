@@ -1,4 +1,4 @@
-//! What an execution role may do beside its tasks (deliver logs, keep the rules of `.sync`) is no permission of its tasks, and policies
+//! What an execution role may do beside its tasks (deliver logs, keep the rules of `.sync`, use its machine's key) is no permission of its tasks, and policies
 //! that stepgate manages are no list's to hand out.
 
 use serde_json::{Value, json};
@@ -8,6 +8,7 @@ use crate::support::{Namespace, TENANT};
 use crate::tenancy::account;
 
 const GROUP: &str = "arn:aws:logs:us-east-1:000000000000:log-group:";
+const KEY: &str = "arn:aws:kms:us-east-1:000000000000:key/";
 
 fn task(call: &str, parameters: &Value, next: Option<&str>) -> Value {
     let mut task = json!({"Type": "Task", "Resource": format!("arn:aws:states:::{call}"), "Parameters": parameters});
@@ -23,7 +24,7 @@ fn task(call: &str, parameters: &Value, next: Option<&str>) -> Value {
 async fn the_plumbing_of_a_role_is_no_task_s() {
     let ceiling =
         json!([{"actions": ["logs:PutResourcePolicy", "events:PutTargets", "states:TagResource"], "resources": ["*"]}]);
-    let tenant = json!({"ceiling": ceiling, "exposure": {"logGroupArns": [format!("{GROUP}/${{namespace}}/*")]},
+    let tenant = json!({"ceiling": ceiling, "exposure": {"logGroupArns": [format!("{GROUP}/${{namespace}}/*")], "kmsKeyArns": [format!("{KEY}${{namespace}}-*")]},
         "managedPolicyArns": ["arn:aws:iam::*:policy/*"]});
     let ns = Namespace::labelled("esc-guards", &[(TENANT, "esc-guards")]).await;
     ns.apply(&account("esc-guards", &[("esc-guards", tenant)]).await.to_string()).await;
@@ -42,6 +43,9 @@ async fn the_plumbing_of_a_role_is_no_task_s() {
         json!({"ResourceArn": arn("victim_pay"), "Tags": [{"Key": "stepgate.dev/namespace", "Value": "esc-guards"}]});
     let tags = definition("A", json!({"A": task("aws-sdk:sfn:tagResource", &tag, None)}));
     let uses = "spec.definition: state `A` (/States/A) uses `logs:PutResourcePolicy`, which the role may do on everything in the account because spec.logging is on";
+    let encryption = |key: &str| json!({"kmsKeyArn": format!("{KEY}{key}")});
+    let decrypt = json!({"KeyId": format!("{KEY}esc-guards-a"), "CiphertextBlob": "b"});
+    let decrypt = definition("A", json!({"A": task("aws-sdk:kms:decrypt", &decrypt, None)}));
     let policy =
         "arn:aws:iam::000000000000:policy/stepgate/0123456789abcdef/stepgate-exec-victim_pay-0123456789abcdef-1";
     let standard = |fields: Value| {
@@ -70,6 +74,16 @@ async fn the_plumbing_of_a_role_is_no_task_s() {
             "log",
             json!({"logging": logging("/victim/a")}),
             format!("spec.logging.logGroupArn: `{GROUP}/victim/a` is in none of the `exposure.logGroupArns` of tenant esc-guards"),
+        ),
+        (
+            "key",
+            json!({"encryption": encryption("victim-a")}),
+            format!("spec.encryption.kmsKeyArn: `{KEY}victim-a` is in none of the `exposure.kmsKeyArns` of tenant esc-guards"),
+        ),
+        (
+            "decrypts",
+            json!({"encryption": encryption("esc-guards-a"), "definition": decrypt, "executionRole": {"inferred": false}}),
+            "spec.definition: state `A` (/States/A) uses `kms:Decrypt`, which the role may do with the key of spec.encryption".to_owned(),
         ),
         (
             "theirs",

@@ -67,9 +67,12 @@ async fn credentials_are_told_at_no_log_level() {
     let loud = start(Some(suite().await), OperatorOptions { env, ..OperatorOptions::default() }).await.unwrap();
     let loud = &*Box::leak(Box::new(loud));
     let ns = Namespace::on(loud, "esc-secrets-loud", &[(TENANT, "e2e")]).await;
-    ns.apply(&[machine("say", "hello"), rest_api("api"), route("say", "/say", "say")].concat()).await;
-    let all = ["statemachine/say", "restapi/api", "apiroute/say"];
+    let keys = "---\napiVersion: v1\nkind: Secret\nmetadata: {name: key}\nstringData: {a: never-to-be-told-api-key-1}\n---\napiVersion: stepgate.dev/v1alpha1\nkind: UsagePlan\nmetadata: {name: it}\nspec: {apiKeys: [{name: a, secretKeyRef: {name: key, key: a}}, {name: b, generate: {secretName: made, key: b}}]}\n";
+    ns.apply(&[&machine("say", "hello"), &rest_api("api"), &route("say", "/say", "say"), keys].concat()).await;
+    let all = ["statemachine/say", "restapi/api", "apiroute/say", "usageplan/it"];
     ns.ready(&all).await;
+    let made: k8s_openapi::api::core::v1::Secret = serde_json::from_value(ns.get("secret/made").await).unwrap();
+    let made = String::from_utf8(made.data.unwrap()["b"].0.clone()).unwrap();
     for object in all {
         ns.delete(object).await;
     }
@@ -84,7 +87,7 @@ async fn credentials_are_told_at_no_log_level() {
     );
     let kubeconfig = std::fs::read_to_string(loud.testbed.dir().join("operator.kubeconfig")).unwrap();
     let token = kubeconfig.split("token: ").nth(1).and_then(|rest| rest.split_whitespace().next()).unwrap();
-    for secret in SECRETS.iter().chain(&[token.trim_matches('"')]) {
+    for secret in SECRETS.iter().chain(&[token.trim_matches('"'), "never-to-be-told-api-key-1", &made]) {
         let line = log.lines().find(|line| line.contains(secret)).unwrap_or_default();
         assert!(line.is_empty(), "{}", &line[..line.len().min(600)]);
     }

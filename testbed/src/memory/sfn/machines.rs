@@ -53,8 +53,38 @@ fn tracing(value: Option<&Tracing>) -> Value {
     json!({"enabled": value.is_some_and(|tracing| tracing.enabled)})
 }
 
-fn encryption(value: Option<Value>) -> Value {
-    value.unwrap_or_else(|| json!({"type": "AWS_OWNED_KEY"}))
+/// model: the members; doc of InvalidEncryptionConfiguration: what makes them invalid. A key of another Region is none that AWS
+/// finds (doc, DescribeKey in the guide on encryption). doc, the same guide: 300 is the default.
+fn encryption(value: Option<Value>, region: &str) -> Result<Value, Refusal> {
+    let Some(mut value) = value else { return Ok(json!({"type": "AWS_OWNED_KEY"})) };
+    let known = ["type", "kmsKeyId", "kmsDataKeyReusePeriodSeconds"];
+    if let Some(key) = value.as_object().and_then(|members| members.keys().find(|key| !known.contains(&key.as_str()))) {
+        return Err(Refusal::unknown(format!("encryptionConfiguration.{key}")));
+    }
+    let invalid =
+        |why: &str| Err(bad("InvalidEncryptionConfiguration", format!("Invalid Encryption Configuration: {why}")));
+    match value["type"].as_str().unwrap_or_default() {
+        "AWS_OWNED_KEY" if value.as_object().is_some_and(|members| members.len() > 1) => {
+            return invalid("kmsKeyId and kmsDataKeyReusePeriodSeconds are for CUSTOMER_MANAGED_KMS_KEY only");
+        }
+        "AWS_OWNED_KEY" => {}
+        "CUSTOMER_MANAGED_KMS_KEY" => {
+            let Some(key) = value["kmsKeyId"].as_str() else { return invalid("kmsKeyId is missing") };
+            if key.starts_with("arn:") && !key.contains(&format!(":kms:{region}:")) {
+                return invalid("the key does not exist in this Region");
+            }
+            match value["kmsDataKeyReusePeriodSeconds"].as_i64() {
+                None => value["kmsDataKeyReusePeriodSeconds"] = json!(300),
+                Some(60..=900) => {}
+                Some(_) => return invalid("kmsDataKeyReusePeriodSeconds must be between 60 and 900"),
+            }
+        }
+        other => {
+            let set = "satisfy enum value set: [AWS_OWNED_KEY, CUSTOMER_MANAGED_KMS_KEY]";
+            return Err(constraint(other, "encryptionConfiguration.type", set));
+        }
+    }
+    Ok(value)
 }
 
 /// Whether Step Functions can use the role (AWS.md §2: also for a role that does not exist).
@@ -116,7 +146,7 @@ pub(super) fn create(
         role: role.to_owned(),
         logging: logging(input.logging_configuration)?,
         tracing: tracing(input.tracing_configuration.as_ref()),
-        encryption: encryption(input.encryption_configuration),
+        encryption: encryption(input.encryption_configuration, region)?,
     };
     definition::check(text, kind)?;
     let tags = add_tags(&BTreeMap::new(), input.tags.as_deref().unwrap_or_default(), &arn)?;
@@ -221,7 +251,7 @@ pub(super) fn update(
         form.tracing = tracing(tracing_configuration.as_ref());
     }
     if encryption_configuration.is_some() {
-        form.encryption = encryption(encryption_configuration);
+        form.encryption = encryption(encryption_configuration, context.region)?;
     }
     check_role(context, iam, &arn, &form)?;
     // rec: the same again keeps its revision.
