@@ -429,12 +429,6 @@ def _forget(context):
         ]
 
 
-@patch(ApigatewayNextGenProvider.delete_rest_api)
-def delete_rest_api(fn, self, context, rest_api_id, **kwargs):
-    fn(self, context, rest_api_id=rest_api_id, **kwargs)
-    _forget(context)
-
-
 @patch(ApigatewayNextGenProvider.delete_stage)
 def delete_stage(fn, self, context, rest_api_id, stage_name, **kwargs):
     fn(self, context, rest_api_id=rest_api_id, stage_name=stage_name, **kwargs)
@@ -535,12 +529,6 @@ def delete_rest_api(fn, self, context, rest_api_id, **kwargs):
             + ", ".join(names)
         )
     fn(self, context, rest_api_id=rest_api_id, **kwargs)
-    _forget(context)
-
-
-@patch(ApigatewayNextGenProvider.delete_stage)
-def delete_stage(fn, self, context, rest_api_id, stage_name, **kwargs):
-    fn(self, context, rest_api_id=rest_api_id, stage_name=stage_name, **kwargs)
     _forget(context)
 
 
