@@ -70,7 +70,7 @@ const CLUSTER: &str = "aws:ResourceTag/stepgate.dev/cluster";
 const RELEASED: &str = "aws:ResourceTag/stepgate.dev/released-from";
 const REQUESTED_CLUSTER: &str = "aws:RequestTag/stepgate.dev/cluster";
 const MACHINE: &str = "arn:aws:states:eu-central-1:111122223333:stateMachine:shop_orders";
-const KEY: &str = "arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
+const KMS_KEY: &str = "arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
 const VIA_SERVICE: &str = "kms:ViaService";
 const ROLE: &str =
     "arn:aws:iam::111122223333:role/stepgate/0123456789abcdef/stepgate-exec-shop_orders-0123456789abcdef";
@@ -95,6 +95,10 @@ const KEYS: &str = "arn:aws:apigateway:eu-central-1::/apikeys";
 const KEY: &str = "arn:aws:apigateway:eu-central-1::/apikeys/d4e5f6";
 const KEY_TAGS: &str =
     "arn:aws:apigateway:eu-central-1::/tags/arn%3Aaws%3Aapigateway%3Aeu-central-1%3A%3A%2Fapikeys%2Fd4e5f6";
+const DOMAINS: &str = "arn:aws:apigateway:eu-central-1::/domainnames";
+const DOMAIN: &str = "arn:aws:apigateway:eu-central-1::/domainnames/api.example.com";
+const MAPPING: &str = "arn:aws:apigateway:eu-central-1::/domainnames/api.example.com/basepathmappings/orders";
+const DOMAIN_TAGS: &str = "arn:aws:apigateway:eu-central-1::/tags/arn%3Aaws%3Aapigateway%3Aeu-central-1%3A%3A%2Fdomainnames%2Fapi.example.com";
 const API_ACCOUNT: &str = "arn:aws:apigateway:eu-central-1::/account";
 const LOG_ROLE: &str = "arn:aws:iam::111122223333:role/service-role/APIGatewayLogs";
 const LOG_GROUP: &str = "arn:aws:logs:eu-central-1:111122223333:log-group:/stepgate/0123456789abcdef/shop/orders/prod";
@@ -119,8 +123,8 @@ enum Need {
     ApiTags(&'static str),
     /// Of a key, asked for by Step Functions on the operator's behalf.
     ByStates(&'static str),
-    /// Of an API that was left under `deletionPolicy: Retain`.
-    Released(&'static str),
+    /// Of what was left under `deletionPolicy: Retain`.
+    Released(&'static str, &'static str),
 }
 use Need::{ApiTags, Attach, AttachOwn, ByStates, New, Own, Pass, Read, Released};
 
@@ -161,13 +165,16 @@ const OPERATIONS: &[(&str, &[Need])] = &[
             Own("states:TagResource", MACHINE),
             New("states:TagResource", MACHINE),
             Own("apigateway:PATCH", API),
-            Released("apigateway:PATCH"),
+            Released("apigateway:PATCH", API),
+            Released("apigateway:PATCH", DOMAIN),
             ApiTags("apigateway:PUT"),
             Read("apigateway:PUT", STAGE_TAGS),
             Own("apigateway:PATCH", PLAN),
             Read("apigateway:PUT", PLAN_TAGS),
             Own("apigateway:PATCH", KEY),
             Read("apigateway:PUT", KEY_TAGS),
+            Own("apigateway:PATCH", DOMAIN),
+            Read("apigateway:PUT", DOMAIN_TAGS),
             Own("logs:TagResource", LOG_GROUP),
             New("logs:TagResource", LOG_GROUP),
         ],
@@ -181,6 +188,7 @@ const OPERATIONS: &[(&str, &[Need])] = &[
             Read("apigateway:DELETE", STAGE_TAGS),
             Read("apigateway:DELETE", PLAN_TAGS),
             Read("apigateway:DELETE", KEY_TAGS),
+            Read("apigateway:DELETE", DOMAIN_TAGS),
             Own("logs:UntagResource", LOG_GROUP),
         ],
     ),
@@ -303,6 +311,22 @@ const OPERATIONS: &[(&str, &[Need])] = &[
     ("update_deployment", &[Own("apigateway:PATCH", API)]),
     ("delete_deployment", &[Own("apigateway:DELETE", API)]),
     ("create_stage", &[Own("apigateway:POST", API), Read("apigateway:PUT", STAGE_TAGS)]),
+    ("get_domain_names", &[Read("apigateway:GET", DOMAINS)]),
+    ("get_domain_name", &[Read("apigateway:GET", DOMAIN)]),
+    (
+        "create_domain_name",
+        &[
+            New("apigateway:POST", DOMAINS),
+            Read("apigateway:PUT", DOMAIN_TAGS),
+            Read("apigateway:UpdateDomainNamePolicy", DOMAINS),
+        ],
+    ),
+    ("update_domain_name", &[Own("apigateway:PATCH", DOMAIN), Read("apigateway:UpdateDomainNamePolicy", DOMAIN)]),
+    ("delete_domain_name", &[Own("apigateway:DELETE", DOMAIN)]),
+    ("get_base_path_mappings", &[Read("apigateway:GET", MAPPING)]),
+    ("create_base_path_mapping", &[Own("apigateway:POST", MAPPING)]),
+    ("update_base_path_mapping", &[Own("apigateway:PATCH", MAPPING)]),
+    ("delete_base_path_mapping", &[Own("apigateway:DELETE", MAPPING)]),
     ("get_account", &[Read("apigateway:GET", API_ACCOUNT)]),
     ("update_account", &[Read("apigateway:PATCH", API_ACCOUNT), Pass(LOG_ROLE, "apigateway.amazonaws.com")]),
     ("update_stage", &[Own("apigateway:PATCH", API)]),
@@ -385,12 +409,13 @@ type Context = BTreeMap<&'static str, Vec<&'static str>>;
 impl Need {
     fn action_and_resource(self) -> (&'static str, &'static str) {
         match self {
-            Read(action, resource) | New(action, resource) | Own(action, resource) => (action, resource),
+            Read(action, resource) | New(action, resource) | Own(action, resource) | Released(action, resource) => {
+                (action, resource)
+            }
             Attach | AttachOwn => ("iam:AttachRolePolicy", ROLE),
             Pass(role, _) => ("iam:PassRole", role),
             ApiTags(action) => (action, API_TAGS),
-            ByStates(action) => (action, KEY),
-            Released(action) => (action, API),
+            ByStates(action) => (action, KMS_KEY),
         }
     }
 
@@ -411,14 +436,14 @@ impl Need {
             Pass(_, service) => Context::from([("iam:PassedToService", vec![service])]),
             ApiTags(_) => Context::from([("aws:TagKeys", vec!["stepgate.dev/cluster", "stepgate.dev/name"])]),
             ByStates(_) => Context::from([(VIA_SERVICE, vec!["states.eu-central-1.amazonaws.com"])]),
-            Released(_) => Context::from([(RELEASED, vec!["0123"])]),
+            Released(..) => Context::from([(RELEASED, vec!["0123"])]),
         }
     }
 
     /// What must be refused.
     fn wrong_contexts(self) -> Vec<Context> {
         match self {
-            Read(..) | Released(_) => Vec::new(),
+            Read(..) | Released(..) => Vec::new(),
             New(..) => vec![Context::new(), Context::from([(REQUESTED_CLUSTER, vec!["other"])])],
             Own(..) => vec![
                 Context::new(),
@@ -488,7 +513,7 @@ fn applies(statement: &Value, action: &str, resource: &str, context: &Context) -
 }
 
 /// Each is a managed policy of its own, because one holds no more.
-const POLICIES: [&str; 2] = ["docs/aws-policy.json", "docs/aws-policy-keys.json"];
+const POLICIES: [&str; 3] = ["docs/aws-policy.json", "docs/aws-policy-domains.json", "docs/aws-policy-keys.json"];
 
 fn policy() -> Vec<Value> {
     let statements = |file: &&str| {
@@ -547,7 +572,7 @@ fn the_policy_refuses_what_is_not_ours() {
         ("iam:GetRole", "arn:aws:iam::111122223333:role/admin"),
         ("states:UpdateStateMachine", "arn:aws:states:eu-central-1:444455556666:stateMachine:a"),
         ("states:StartExecution", MACHINE),
-        ("apigateway:PATCH", "arn:aws:apigateway:eu-central-1::/domainnames/api.example.com"),
+        ("apigateway:PATCH", "arn:aws:apigateway:eu-central-1::/vpclinks/a1b2c3"),
         ("logs:DeleteLogGroup", "arn:aws:logs:eu-central-1:111122223333:log-group:/aws/lambda/f"),
     ] {
         assert!(

@@ -1,5 +1,6 @@
 //! The messages that a user reads, and what is admitted.
 
+mod api_domain;
 mod authorizer;
 mod encryption;
 mod execution_role;

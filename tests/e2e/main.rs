@@ -10,6 +10,7 @@ mod chart;
 mod cloud;
 mod cors;
 mod deletion;
+mod domains;
 mod drift;
 mod encryption;
 mod endpoints;

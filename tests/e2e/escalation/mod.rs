@@ -2,10 +2,11 @@
 //! AWS is compared before and after, the victims' things bit by bit. SECURITY.md names these tests.
 //!
 //! What is inferred from a definition is tried in `wrong/permissions.rs`. To join with what they try: adoption of a foreign
-//! object by name or forged tag, domains, API keys of others, user tags (no kind has a field for them yet).
+//! object by name or forged tag, keys of others, user tags (no kind has a field for them yet).
 
 mod attacks;
 mod denial;
+mod domains;
 mod forged;
 mod guards;
 mod limits;
