@@ -225,7 +225,8 @@ fn machines() -> Vec<(&'static str, Value, &'static str)> {
         (
             json!({"encryption": {"kmsKeyArn": "arn:aws:kms:us-east-1:111122223333:alias/a"}}),
             "spec.encryption.kmsKeyArn: Invalid value: \"arn:aws:kms:us-east-1:111122223333:alias/a\": write the ARN of a key, not of an \
-             alias",
+             alias, because the role's policy can name only the key: arn:aws:kms:REGION:ACCOUNT:key/ID (the built-ins \
+             ${AWS::Partition}, ${AWS::Region} and ${AWS::AccountId} may stand in it)",
         ),
         (
             json!({"encryption": {"kmsKeyArn": "arn:aws:kms:us-east-1:111122223333:key/a", "kmsDataKeyReusePeriodSeconds": 59}}),

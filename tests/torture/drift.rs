@@ -95,7 +95,6 @@ const EXCEPTIONS: &[(&str, Option<What>, &str)] = &[
     ("machine/form/logging", None, UNMANAGED),
     ("machine/form/encryption/type", Some(What::Deleted), OWN),
     ("api/resources/*/resourceMethods/*/methodIntegration/cacheKeyParameters", None, UNMANAGED),
-    ("api/models", None, "AWS's own models, which every API has; nothing of ours names them"),
     ("api/deployments/*/description", None, "it is read only where a deployment is made; the record says the same"),
     ("api/stages/*/cacheClusterEnabled", None, UNMANAGED),
     ("api/stages/*/tracingEnabled", None, UNMANAGED),
