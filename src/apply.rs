@@ -10,8 +10,8 @@ use crate::records::{RecordError, Records};
 use crate::resources::deployment::RecordStep;
 use crate::resources::stage::Serves;
 use crate::resources::{
-    Step, account, api_key, authorizer, deployment, gateway_response, log_group, managed_policy, model,
-    request_validator, rest_api, role, route, stage, state_machine, usage_plan,
+    Step, account, api_key, authorizer, base_path_mapping, deployment, domain_name, gateway_response, log_group,
+    managed_policy, model, request_validator, rest_api, role, route, stage, state_machine, usage_plan,
 };
 use crate::tenancy::Place;
 
@@ -34,6 +34,12 @@ pub struct Known {
     pub log_group_prefix: String,
     /// Around the call that creates the API.
     pub fence: Option<Fence>,
+    /// The id of a private domain name.
+    pub domain_name_id: Option<String>,
+    /// ARNs of custom domain names: `arn:<partition>:apigateway:<region>::/domainnames/`.
+    pub domain_prefix: String,
+    /// The ARN of the domain name, where AWS told it.
+    pub domain_arn: Option<String>,
     /// Records that this plan kept.
     pub records: Vec<deployment::Record>,
     /// A usage plan and its keys.
@@ -59,6 +65,7 @@ impl Known {
         let Place { partition, region, account_id, .. } = place;
         Self {
             arn_prefix: format!("arn:{partition}:apigateway:{region}::/restapis/"),
+            domain_prefix: format!("arn:{partition}:apigateway:{region}::/domainnames/"),
             log_group_prefix: format!("arn:{partition}:logs:{region}:{account_id}:log-group:"),
             usage_plan: UsagePlan {
                 arn_prefix: format!("arn:{partition}:apigateway:{region}::"),
@@ -239,6 +246,17 @@ async fn carry_out(
             if let api_key::Step::Create { name, .. } = step {
                 keys.insert(name.clone(), id);
             }
+        }
+        Step::DomainName(step) => {
+            let Known { domain_name_id, domain_prefix, domain_arn, .. } = known;
+            let arn = |name: &str| domain_arn.clone().unwrap_or_else(|| format!("{domain_prefix}{name}"));
+            let id = domain_name_id.clone();
+            let carry = || domain_name::remote::carry_out(&session.apigateway, step, id.as_deref(), arn);
+            *domain_name_id = boxed(carry).await?;
+        }
+        Step::BasePathMapping(step) => {
+            let id = known.domain_name_id.clone();
+            boxed(|| base_path_mapping::remote::carry_out(&session.apigateway, step, id.as_deref())).await?;
         }
         Step::Account(step) => boxed(|| account::remote::carry_out(&session.apigateway, step)).await?,
     }

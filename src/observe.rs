@@ -3,6 +3,8 @@
 
 mod usage_plan;
 
+pub mod domain;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};

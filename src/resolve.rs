@@ -8,7 +8,7 @@ use kube::{Api, Client, Resource, ResourceExt};
 
 use secrecy::SecretString;
 
-use crate::api::{APIRoute, RestAPI, SecretKeyRef, StateMachine, UsagePlan};
+use crate::api::{APIDomain, APIRoute, RestAPI, SecretKeyRef, StateMachine, UsagePlan};
 use crate::controller::{Context, Stores};
 use crate::identity::Key;
 use crate::validate;
@@ -79,6 +79,9 @@ pub fn rest_api(context: &Context, api: &Arc<RestAPI>) -> World {
     world.namespaces = context.stores.labels(namespaces(&world).chain(of_routes).chain([key.namespace.clone()]));
     world.routes = routes.into_iter().map(|route| (Key::of(&*route), route)).collect();
     world.records = context.stores.records_of(api);
+    let named = domains_of(api);
+    let domains = context.stores.domains.state().into_iter().map(|domain| (Key::of(&*domain), domain));
+    world.domains = domains.filter(|(of, domain)| named.contains(of) || mapped_apis(domain).contains(&key)).collect();
     world.apis.insert(key, Arc::clone(api));
     world
 }
@@ -120,6 +123,31 @@ pub fn read(secret: Secret, named: &BTreeSet<SecretKeyRef>) -> world::Secret {
     let values = data.map(|(key, value)| (key, String::from_utf8_lossy(&value.0).into_owned())).chain(text);
     let values = values.map(|(key, value)| (key, SecretString::from(value))).collect();
     world::Secret { version, owners, values }
+}
+
+/// The RestAPIs that an APIDomain may serve: all, because what leads to one of them is the domain's to keep or remove.
+pub fn api_domain(context: &Context, domain: &Arc<APIDomain>) -> World {
+    let mut world = accounts(context);
+    let key = Key::of(&**domain);
+    world.apis = context.stores.apis.state().into_iter().map(|api| (Key::of(&*api), api)).collect();
+    let wishing = world.apis.values().filter(|api| domains_of(api).contains(&key));
+    let namespaces: Vec<_> = wishing.filter_map(|api| api.namespace()).chain([key.namespace.clone()]).collect();
+    world.namespaces = context.stores.labels(namespaces);
+    world.domains.insert(key, Arc::clone(domain));
+    world
+}
+
+/// The APIDomains that a RestAPI names.
+pub fn domains_of(api: &RestAPI) -> BTreeSet<Key> {
+    let namespace = api.namespace().unwrap_or_default();
+    api.spec.domain_mappings.iter().map(|mapping| Key::resolve(&mapping.domain_ref, &namespace)).collect()
+}
+
+/// The RestAPIs that an APIDomain's status speaks of.
+pub fn mapped_apis(domain: &APIDomain) -> BTreeSet<Key> {
+    let namespace = domain.namespace().unwrap_or_default();
+    let mappings = domain.status.iter().flat_map(|status| &status.mappings);
+    mappings.map(|mapping| Key::resolve(&mapping.api_ref, &namespace)).collect()
 }
 
 /// The RestAPI that a route names.

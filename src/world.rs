@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use secrecy::SecretString;
 
-use crate::api::{APIRoute, AWSAccount, RestAPI, StateMachine, UsagePlan};
+use crate::api::{APIDomain, APIRoute, AWSAccount, RestAPI, StateMachine, UsagePlan};
 use crate::identity::{Cluster, Key, Owner};
 use crate::resources::deployment::Record;
 use crate::tenancy::NamespaceLabels;
@@ -26,6 +26,8 @@ pub struct World {
     pub apis: BTreeMap<Key, Arc<RestAPI>>,
     /// APIRoutes concerned.
     pub routes: BTreeMap<Key, Arc<APIRoute>>,
+    /// APIDomains concerned.
+    pub domains: BTreeMap<Key, Arc<APIDomain>>,
     /// The `data` of ConfigMaps that are referred to.
     pub config_maps: BTreeMap<Key, BTreeMap<String, String>>,
     /// UsagePlans concerned.
@@ -62,6 +64,7 @@ impl World {
             machines: BTreeMap::new(),
             apis: BTreeMap::new(),
             routes: BTreeMap::new(),
+            domains: BTreeMap::new(),
             config_maps: BTreeMap::new(),
             plans: BTreeMap::new(),
             secrets: BTreeMap::new(),

@@ -467,7 +467,7 @@ fn rules(role: &Value) -> BTreeSet<String> {
 fn the_operator_may_do_just_this() {
     let Some(helm) = Helm::find() else { return };
     let documents = helm.template(&[]);
-    let crds = "[awsaccounts.stepgate.dev,statemachines.stepgate.dev,restapis.stepgate.dev,apiroutes.stepgate.dev,usageplans.stepgate.dev]";
+    let crds = "[awsaccounts.stepgate.dev,statemachines.stepgate.dev,restapis.stepgate.dev,apiroutes.stepgate.dev,usageplans.stepgate.dev,apidomains.stepgate.dev]";
     assert_eq!(
         rules(one(&documents, "ClusterRole", "stepgate")),
         [
@@ -478,6 +478,8 @@ fn the_operator_may_do_just_this() {
             format!("apiextensions.k8s.io/customresourcedefinitions{crds}: get"),
             "apps/controllerrevisions: get,list,watch,create,delete".to_owned(),
             "events.k8s.io/events: create,patch".to_owned(),
+            "stepgate.dev/apidomains/status: patch".to_owned(),
+            "stepgate.dev/apidomains: list,watch,patch".to_owned(),
             "stepgate.dev/apiroutes/status: patch".to_owned(),
             "stepgate.dev/apiroutes: list,watch,patch".to_owned(),
             "stepgate.dev/apiroutes: get".to_owned(),
@@ -540,6 +542,9 @@ const USES: &[(&str, &[&str], &str, &str)] = &[
     ("apps/controllerrevisions", &["create"], "src/records.rs", ".api.create("),
     ("apps/controllerrevisions", &["delete"], "src/records.rs", ".api.delete("),
     ("events.k8s.io/events", &["create", "patch"], "src/controller/publish.rs", "recorder.publish("),
+    ("stepgate.dev/apidomains", &["list", "watch"], "src/controller/run.rs", "writers.domains, &stores"),
+    ("stepgate.dev/apidomains", &["patch"], "src/controller/api_domain.rs", "finalizer::add("),
+    ("stepgate.dev/apidomains/status", &["patch"], "src/controller/api_domain.rs", "publish::write("),
     ("stepgate.dev/apiroutes", &["get"], "src/resolve.rs", "let api: Api<APIRoute>"),
     ("stepgate.dev/apiroutes", &["list", "watch"], "src/controller/run.rs", "writers.routes, &stores"),
     ("stepgate.dev/apiroutes", &["patch"], "src/controller/api_route.rs", "finalizer::add("),

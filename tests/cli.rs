@@ -182,6 +182,27 @@ fn root_get_as_openapi() {
     insta::assert_json_snapshot!("root-get", api["desired"]["openapi"]);
 }
 
+#[test]
+fn a_domain_is_rendered_with_the_base_paths_of_the_manifests_apis() {
+    let page = std::fs::read_to_string("docs/domains.md").unwrap();
+    let manifests = page.split("```yaml\n").nth(1).unwrap().split("```").next().unwrap();
+    let account = "{apiVersion: stepgate.dev/v1alpha1, kind: AWSAccount, metadata: {name: a}, spec: {accountId: '111122223333', regions: [{name: eu-central-1}], tenants: [{name: t, namespaces: {from: All}, exposure: {authorizations: [NONE], domains: ['*.shop.example.com']}}]}}";
+    let run = stepgate(&["render", "-o", "json", "-"], &format!("{account}\n---\n{manifests}"));
+    assert_eq!((run.code, run.err.as_str()), (0, ""));
+    let objects: Vec<Value> = serde_json::from_str(&run.out).unwrap();
+    let domain = objects.iter().find(|object| object["resource"] == "domain name").unwrap();
+    assert_eq!(domain["object"], "APIDomain default/shop");
+    let desired = &domain["desired"];
+    assert_eq!(
+        desired["basePathMappings"],
+        serde_json::json!([{"basePath": "/orders", "restApi": "default/orders", "stage": "prod"}])
+    );
+    assert_eq!(
+        (&desired["domainName"], &desired["settings"]["endpoint"]),
+        (&"api.shop.example.com".into(), &"REGIONAL".into())
+    );
+}
+
 const ROUTE: &str = "examples/potato/route.yaml";
 const ACCOUNT: &str = "examples/awsaccount.yaml";
 
@@ -331,12 +352,12 @@ fn help_lists_the_commands() {
 }
 
 #[test]
-fn crds_are_four_documents() {
+fn crds_are_a_document_for_each_kind() {
     let run = stepgate(&["crds"], "");
     assert_eq!((run.code, run.err.as_str()), (0, ""));
     let documents: Vec<Value> = serde_saphyr::from_multiple(&run.out).unwrap();
     let names: Vec<&str> = documents.iter().map(|crd| crd["metadata"]["name"].as_str().unwrap()).collect();
-    let kinds = ["apiroutes", "awsaccounts", "restapis", "statemachines", "usageplans"]
+    let kinds = ["apidomains", "apiroutes", "awsaccounts", "restapis", "statemachines", "usageplans"]
         .map(|plural| format!("{plural}.stepgate.dev"));
     let mut sorted = names.clone();
     sorted.sort_unstable();

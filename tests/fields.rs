@@ -14,6 +14,7 @@ const CRDS: &[(&str, &str)] = &[
     ("APIRoute", "apiroutes"),
     ("StateMachine", "statemachines"),
     ("UsagePlan", "usageplans"),
+    ("APIDomain", "apidomains"),
 ];
 
 /// A row of the table.

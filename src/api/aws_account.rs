@@ -57,7 +57,7 @@ pub struct AWSAccountSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), inner(length(min = 1, max = 64)), extend("x-kubernetes-list-type" = "set"))]
     pub takeover_from: Vec<String>,
-    /// Past so many deletions within an hour of StateMachines, RestAPIs and served APIRoutes, further ones are held until the
+    /// Past so many deletions within an hour of StateMachines, RestAPIs, APIDomains and served APIRoutes, further ones are held until the
     /// annotation `stepgate.dev/deletions-released-at` lets them go.
     #[serde(default = "default_max_deletions")]
     #[schemars(range(min = 1, max = 1_000_000))]
@@ -205,6 +205,11 @@ pub struct Exposure {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 100), inner(length(min = 1, max = 64)), extend("x-kubernetes-list-type" = "set"))]
     pub vpc_sources: Vec<String>,
+    /// Custom domain names that an APIDomain may have, with wildcards and `${namespace}`: `*.team-a.example.com`. `*.` at the beginning of a
+    /// domain's name counts as every name that it stands for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100), inner(length(min = 1, max = 255)), extend("x-kubernetes-list-type" = "set"))]
+    pub domains: Vec<String>,
     /// Log groups that may be written to; ARNs without `:*` at the end, with wildcards and `${namespace}`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 100), inner(length(min = 1, max = 2048)), extend("x-kubernetes-list-type" = "set"))]

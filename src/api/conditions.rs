@@ -70,6 +70,8 @@ pub mod reasons {
         WRONG_ACCOUNT = "WrongAccount";
         /// Another route has the path and method.
         ROUTE_CONFLICT = "RouteConflict";
+        /// Another RestAPI has the base path of the custom domain.
+        MAPPING_CONFLICT = "MappingConflict";
         /// An AWS object of our name is not ours.
         OWNERSHIP_CONFLICT = "OwnershipConflict";
         /// Account or Region would change.

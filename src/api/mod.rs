@@ -7,12 +7,14 @@
 #![allow(clippy::duplicated_attributes)] // printcolumns repeat `type_` and `name` by design
 
 mod adoption;
+mod api_domain;
 mod api_route;
 mod authorizer;
 mod aws_account;
 mod common;
 pub mod conditions;
 mod cors;
+mod domain_mapping;
 mod endpoint;
 mod gateway_response;
 mod logging;
@@ -26,11 +28,13 @@ mod state_machine;
 mod usage_plan;
 
 pub use adoption::*;
+pub use api_domain::*;
 pub use api_route::*;
 pub use authorizer::*;
 pub use aws_account::*;
 pub use common::*;
 pub use cors::*;
+pub use domain_mapping::*;
 pub use endpoint::*;
 pub use gateway_response::*;
 pub use logging::{LogLevel, Logging};
@@ -76,7 +80,14 @@ pub const ABANDON: &str = "stepgate.dev/abandon";
 
 /// The CRDs of all kinds, as `stepgate crds` prints them.
 pub fn crds() -> Vec<CustomResourceDefinition> {
-    let mut crds = vec![AWSAccount::crd(), StateMachine::crd(), RestAPI::crd(), APIRoute::crd(), UsagePlan::crd()];
+    let mut crds = vec![
+        AWSAccount::crd(),
+        StateMachine::crd(),
+        RestAPI::crd(),
+        APIRoute::crd(),
+        UsagePlan::crd(),
+        APIDomain::crd(),
+    ];
     for crd in &mut crds {
         for version in &mut crd.spec.versions {
             if let Some(schema) = version.schema.as_mut().and_then(|s| s.open_api_v3_schema.as_mut())

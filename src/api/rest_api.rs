@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Action, AllowedUsagePlans, ApiAdoption, ApiKeySource, Authorization, Authorizer, Binding, CommonStatus, Cors,
-    DeletionPolicy, Drift, DriftPolicy, Endpoint, GatewayResponse, LocalReference, Method, Model, Namespaces, Outputs,
-    Stage, StageStatus,
+    DeletionPolicy, DomainMapping, DomainMappingStatus, Drift, DriftPolicy, Endpoint, GatewayResponse, LocalReference,
+    Method, Model, Namespaces, Outputs, Stage, StageStatus,
 };
 
 /// One API Gateway REST API that many APIRoutes share, from several namespaces.
@@ -38,6 +38,8 @@ use super::{
 #[x_kube(
     validation = Rule::new("has(self.region) == has(oldSelf.region) && (!has(self.region) || self.region == oldSelf.region)").message("region is immutable: an API cannot move; create another RestAPI"),
     validation = Rule::new("!has(self.endpoint) || self.endpoint.type != 'PRIVATE' || has(self.resourcePolicy)").message("nobody can call a PRIVATE API without `resourcePolicy`: add one that allows calls from your VPC endpoints"),
+    validation = Rule::new("!has(self.domainMappings) || self.domainMappings.all(m, self.stages.exists(s, s.name == m.stage))").message("each of `domainMappings` names one of `stages` in `stage`"),
+    validation = Rule::new("!has(self.domainMappings) || self.domainMappings.all(m, self.domainMappings.exists_one(n, n.domainRef == m.domainRef && has(n.basePath) == has(m.basePath) && (!has(n.basePath) || n.basePath == m.basePath)))").message("two of `domainMappings` have one domain and base path: keep one of them"),
 )]
 pub struct RestAPISpec {
     /// The AWSAccount; needed only where several admit this namespace.
@@ -102,6 +104,10 @@ pub struct RestAPISpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 10_485_760))]
     pub minimum_compression_size: Option<i32>,
+    /// Where it is served on custom domain names: APIDomains.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20), extend("x-kubernetes-list-type" = "atomic"))]
+    pub domain_mappings: Vec<DomainMapping>,
     /// Where pods can read what became of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outputs: Option<Outputs>,
@@ -180,6 +186,10 @@ pub struct RestAPIStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 128), extend("x-kubernetes-list-type" = "atomic"))]
     pub revisions: Vec<i64>,
+    /// How each of `domainMappings` stands.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20), extend("x-kubernetes-list-type" = "atomic"))]
+    pub domain_mappings: Vec<DomainMappingStatus>,
     /// How many routes are attached.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attached_routes: Option<i64>,

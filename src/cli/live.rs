@@ -13,7 +13,7 @@ use kube::{Api, Client, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 
 use super::manifests::Manifests;
-use crate::api::{APIRoute, AWSAccount, RestAPI, StateMachine, UsagePlan};
+use crate::api::{APIDomain, APIRoute, AWSAccount, RestAPI, StateMachine, UsagePlan};
 use crate::identity::{Cluster, Key};
 use crate::problem::kubernetes_says;
 use crate::resources::deployment::Record;
@@ -56,6 +56,17 @@ pub async fn world(client: &Client, cluster_name: &str, manifests: &Manifests) -
         world.routes = concerned.map(|route| (Key::of(&route), Arc::new(route))).collect();
     }
 
+    for key in manifests.domains_concerned() {
+        if let Some(domain) = get::<APIDomain>(&namespaced(client, &key), &key.name).await? {
+            world.domains.insert(key, Arc::new(domain));
+        }
+    }
+    if !manifests.domains.is_empty() {
+        // A RestAPI of any namespace may be served there.
+        let found = list(&Api::<RestAPI>::all(client.clone()), "").await?;
+        world.apis.extend(found.into_iter().map(|api| (Key::of(&api), Arc::new(api))));
+    }
+
     let mut machines: BTreeSet<Key> = manifests.machines.iter().map(Key::of).collect();
     let routes = manifests.routes.iter().chain(world.routes.values().map(|route| &**route));
     machines.extend(routes.flat_map(route::references));
@@ -74,9 +85,12 @@ pub async fn world(client: &Client, cluster_name: &str, manifests: &Manifests) -
     }
 
     usage_plans(client, manifests, &mut world).await?;
-    let keys = machines.iter().chain(&apis).chain(world.routes.keys());
+    let keys =
+        machines.iter().chain(&apis).chain(world.apis.keys()).chain(world.routes.keys()).chain(world.domains.keys());
     let own = manifests.routes.iter().filter_map(ResourceExt::namespace);
     let own = own.chain(manifests.plans.iter().filter_map(ResourceExt::namespace));
+    let own = own.chain(manifests.domains.iter().filter_map(ResourceExt::namespace));
+    let own = own.chain(manifests.apis.iter().filter_map(ResourceExt::namespace));
     let named = world.machines.values().map(|machine| &**machine).chain(&manifests.machines);
     let named_after = named.filter_map(|machine| state_machine::generated_for(machine.spec.name.as_deref()?));
     let after = named_after.map(str::to_owned).collect::<Vec<_>>();

@@ -11,9 +11,9 @@ use kube::ResourceExt;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::api::{APIRoute, AWSAccount, GROUP, PAUSED, RestAPI, StateMachine, UsagePlan};
+use crate::api::{APIDomain, APIRoute, AWSAccount, GROUP, PAUSED, RestAPI, StateMachine, UsagePlan};
 use crate::identity::{Cluster, Key};
-use crate::resolve::{self, api_of};
+use crate::resolve::{self, api_of, domains_of};
 use crate::validate;
 use crate::world::World;
 
@@ -30,6 +30,8 @@ pub struct Manifests {
     pub routes: Vec<APIRoute>,
     /// UsagePlans.
     pub plans: Vec<UsagePlan>,
+    /// APIDomains.
+    pub domains: Vec<APIDomain>,
     config_maps: Vec<ConfigMap>,
     secrets: Vec<Secret>,
     namespaces: Vec<Namespace>,
@@ -108,6 +110,7 @@ impl Manifests {
                 "RestAPI" => self.apis.push(namespaced(document)?),
                 "APIRoute" => self.routes.push(namespaced(document)?),
                 "UsagePlan" => self.plans.push(namespaced(document)?),
+                "APIDomain" => self.domains.push(namespaced(document)?),
                 other => bail!("{GROUP} has no kind {other}"),
             },
             // Others' kinds are none of ours.
@@ -119,6 +122,11 @@ impl Manifests {
     /// Their RestAPIs, and those whose routes are among them.
     pub fn apis_concerned(&self) -> BTreeSet<Key> {
         self.apis.iter().map(Key::of).chain(self.routes.iter().map(api_of)).collect()
+    }
+
+    /// Their APIDomains, and those that their RestAPIs name.
+    pub fn domains_concerned(&self) -> BTreeSet<Key> {
+        self.domains.iter().map(Key::of).chain(self.apis.iter().flat_map(domains_of)).collect()
     }
 
     /// Lays the files' objects over a world: what the files say is taken as applied.
@@ -135,7 +143,7 @@ impl Manifests {
         }
         let keys = self.machines.iter().map(Key::of).chain(self.apis.iter().map(Key::of));
         let keys = keys.chain(self.plans.iter().map(Key::of));
-        for key in keys.chain(self.routes.iter().map(Key::of)) {
+        for key in keys.chain(self.routes.iter().map(Key::of)).chain(self.domains.iter().map(Key::of)) {
             // The API server gives every namespace this label.
             let label = ("kubernetes.io/metadata.name".to_owned(), key.namespace.clone());
             world.namespaces.entry(key.namespace).or_default().extend([label]);
@@ -145,6 +153,14 @@ impl Manifests {
         for secret in &self.secrets {
             let named = self.plans.iter().flat_map(validate::usage_plan::secrets).collect();
             world.secrets.insert(Key::of(secret), resolve::read(secret.clone(), &named));
+        }
+        for domain in &self.domains {
+            let live = world.domains.get(&Key::of(domain)).and_then(|live| live.status.clone());
+            lay_over(&mut world.domains, domain);
+            if let Some(domain) = world.domains.get_mut(&Key::of(domain)) {
+                // What base paths lead to is in AWS, whatever the files say.
+                Arc::make_mut(domain).status = live;
+            }
         }
         self.routes.iter().for_each(|route| lay_over(&mut world.routes, route));
         self.machines.iter().for_each(|machine| lay_over(&mut world.machines, machine));

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::{live, manifests};
 use crate::api::conditions::reasons;
-use crate::api::{PAUSED, RestAPI, StateMachine, UsagePlan, is_paused};
+use crate::api::{APIDomain, PAUSED, RestAPI, StateMachine, UsagePlan, is_paused};
 use crate::aws::{Session, Sessions};
 use crate::identity::Key;
 use crate::model::machine;
@@ -22,7 +22,7 @@ use crate::resolve;
 use crate::resources::Step;
 use crate::tenancy::{Admission, Place};
 use crate::validate::route::Refusal;
-use crate::validate::{rest_api, route, state_machine, usage_plan};
+use crate::validate::{api_domain, rest_api, route, state_machine, usage_plan};
 use crate::world::World;
 
 /// Plans.
@@ -72,6 +72,14 @@ pub async fn run(args: &super::Inputs) -> anyhow::Result<ExitCode> {
                 }
                 plans.push((object, plan));
             }
+            Err(problem) => problems.push((object.name, problem)),
+        }
+    }
+    for key in manifests.domains.iter().map(Key::of) {
+        let Some(domain) = cluster.world.domains.get(&key) else { continue };
+        let object = Object::new(format!("APIDomain {key}"), &**domain);
+        match cluster.plan_domain(domain).await {
+            Ok(plan) => plans.push((object, plan)),
             Err(problem) => problems.push((object.name, problem)),
         }
     }
@@ -133,6 +141,20 @@ impl Cluster {
         let now = Timestamp::now();
         let (_, planned) = observe::state_machine(&session, &wanted, &place, &status, now).await?;
         Ok(planned.plan)
+    }
+
+    /// Base paths of RestAPIs that are not in AWS yet are not planned: their ids are not known.
+    async fn plan_domain(&self, object: &Arc<APIDomain>) -> Result<Plan<Step>, Problem> {
+        let mut world = self.world.clone();
+        for (key, api) in &mut world.apis {
+            Arc::make_mut(api).status = self.live.apis.get(key).and_then(|live| live.status.clone());
+        }
+        let mut object = APIDomain::clone(object);
+        object.status = self.live.domains.get(&Key::of(&object)).and_then(|live| live.status.clone());
+        let (admission, place) = api_domain::place(&world, &object)?;
+        let valid = api_domain::validate(&world, &object)?;
+        let session = self.session(&admission, &place).await?;
+        Ok(observe::domain::survey(&session, &world, &object, &valid, |_| false).await?.plan)
     }
 
     async fn plan_api(&self, object: &Arc<RestAPI>) -> Result<Surveyed, Problem> {

@@ -14,13 +14,14 @@ use super::manifests;
 use crate::identity::Key;
 use crate::model::api::{Api, Observed};
 use crate::model::attach::{Attachment, attach};
+use crate::model::domain;
 use crate::model::{machine, openapi};
 use crate::problem::Problem;
 use crate::resources::stage::Settings;
 use crate::resources::{managed_policy, role};
 use crate::tenancy::Place;
 use crate::validate::stage::ValidStage;
-use crate::validate::{rest_api, route, state_machine};
+use crate::validate::{api_domain, rest_api, route, state_machine};
 use crate::world::World;
 use usage_plan::render_plan;
 
@@ -74,6 +75,12 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         match render_api(&world, api, &mut problems) {
             Ok(objects) => rendered.extend(objects),
             Err(problem) => problems.push((format!("RestAPI {}", Key::of(api)), problem)),
+        }
+    }
+    for domain in &manifests.domains {
+        match render_domain(&world, domain, &mut problems) {
+            Ok(object) => rendered.push(object),
+            Err(problem) => problems.push((format!("APIDomain {}", Key::of(domain)), problem)),
         }
     }
     let apis: BTreeSet<Key> = manifests.apis.iter().map(Key::of).collect();
@@ -278,4 +285,36 @@ fn render_api(
         },
     }));
     Ok(objects)
+}
+
+/// A domain name with the base paths that the manifests' RestAPIs wish for, as if these were in AWS.
+fn render_domain(
+    world: &World,
+    object: &crate::api::APIDomain,
+    problems: &mut Vec<(String, Problem)>,
+) -> Result<Value, Problem> {
+    let valid = api_domain::validate(world, object)?;
+    let world = domain::as_if_in_aws(world, &valid.place);
+    let wishes = api_domain::wishes(&world, object, &valid.place, |_| false);
+    let claims = crate::observe::domain::claims(&world, &valid.place, |_| false);
+    let known = claims.into_iter().filter_map(|(id, mut claims)| Some((id, claims.pop()?))).collect();
+    let shared = domain::Domain { valid: &valid, wishes: &wishes, known: &known }.shared(&domain::Observed::default());
+    for ((_, api), problem) in &shared.refused {
+        problems.push((format!("RestAPI {api}"), problem.clone()));
+    }
+    let mapping = |(path, mapping): (&String, &crate::resources::base_path_mapping::Mapping)| {
+        let api = known.get(&mapping.rest_api_id).map(|known| known.key.to_string());
+        json!({"basePath": format!("/{path}"), "restApi": api, "stage": mapping.stage})
+    };
+    let tags: BTreeMap<_, _> = valid.tags.clone().into_iter().chain(valid.owner.tags()).collect();
+    Ok(json!({
+        "object": format!("APIDomain {}", valid.owner.key),
+        "resource": "domain name",
+        "desired": {
+            "domainName": valid.name,
+            "settings": valid.settings,
+            "basePathMappings": shared.wanted.iter().map(mapping).collect::<Vec<_>>(),
+            "tags": tags,
+        },
+    }))
 }

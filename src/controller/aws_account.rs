@@ -139,7 +139,11 @@ fn bound_objects(context: &Context, account: &str) -> Vec<String> {
         let binding = plan.status.as_ref()?.binding.as_ref()?;
         (binding.account == account).then(|| format!("UsagePlan {}", Key::of(&*plan)))
     });
-    let mut bound: Vec<String> = machines.chain(apis).chain(plans).collect();
+    let domains = context.stores.domains.state().into_iter().filter_map(|domain| {
+        let binding = domain.status.as_ref()?.binding.as_ref()?;
+        (binding.account == account).then(|| format!("APIDomain {}", Key::of(&*domain)))
+    });
+    let mut bound: Vec<String> = machines.chain(apis).chain(plans).chain(domains).collect();
     bound.sort();
     bound
 }

@@ -1,5 +1,6 @@
 //! The controllers: numbered steps, one file per kind, and what they share.
 
+pub mod api_domain;
 pub mod api_route;
 pub mod aws_account;
 mod backoff;

@@ -11,7 +11,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 use super::Context;
 use super::publish::{self, State};
 use crate::api::conditions::{READY, reasons};
-use crate::api::{APIRoute, AWSAccount, CommonStatus, RestAPI, StateMachine, UsagePlan};
+use crate::api::{APIDomain, APIRoute, AWSAccount, CommonStatus, RestAPI, StateMachine, UsagePlan};
 use crate::aws::budget::{Caller, Priority, Waiting};
 use crate::problem::Problem;
 use crate::resolve;
@@ -53,6 +53,7 @@ waits! {
     StateMachine, |machine| machine.status.as_ref().is_some_and(|status| status.applied_hash.is_some());
     RestAPI, |api| api.status.as_ref().is_some_and(|status| status.applied_hash.is_some());
     UsagePlan, |plan| plan.status.as_ref().is_some_and(|status| status.applied_hash.is_some());
+    APIDomain, |domain| domain.status.as_ref().is_some_and(|status| status.applied_hash.is_some());
     APIRoute, |_| false;
     AWSAccount, |_| false;
 }

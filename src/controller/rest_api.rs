@@ -38,6 +38,7 @@ use crate::resolve;
 use crate::resources::deployment::Record;
 use crate::resources::{Step, deployment, is_adopted, request_validator, role, route};
 use crate::tenancy::Place;
+use crate::validate::domain_mappings;
 use crate::validate::rest_api::{self as validate, ValidApi};
 use crate::validate::route::{self as validate_route, Refusal, ValidRoute, operation_name};
 use crate::validate::several;
@@ -95,6 +96,7 @@ pub async fn reconcile(object: Arc<RestAPI>, context: Arc<Context>) -> Result<Ac
     if let Some(api) = &run.observed.api {
         creation::found(&context.client, &*object, &api.id).await;
     }
+    status.domain_mappings = domain_mappings::standing(&world, &object).0;
     let routes = run.route_states(&state);
     let data = outputs::of_rest_api(&status, run.place.as_ref());
     let state = outputs::publish(&context.client, &*object, object.spec.outputs.as_ref(), data, state).await;
@@ -252,6 +254,13 @@ impl<'a> Run<'a> {
                     stage.name, valid.place.account_id, valid.place.region, valid.place.account
                 ),
             ));
+        }
+        if let Some(stage) = valid.mapped_stages.iter().find(|stage| self.observed.stages.contains_key(*stage)) {
+            let message = format!("stage {stage} is kept until no APIDomain leads to it");
+            return Err(Problem::waiting(reasons::PROGRESSING, message));
+        }
+        if let (_, Some(problem)) = domain_mappings::standing(self.world, self.object) {
+            return Err(problem);
         }
         let served = format!(
             "{} of {} routes are served.",
@@ -531,9 +540,10 @@ impl<'a> Run<'a> {
             .then_some("What is in AWS was changed by someone else meanwhile.")
     }
 
-    /// Whether a problem is about the settings of a stage, so that routes are served all the same.
+    /// Whether a problem is about the settings of a stage, or about a custom domain, so that routes are served all the same.
     fn is_about_stages(&self, problem: &Problem) -> bool {
         [reasons::REVISION_NOT_FOUND, reasons::LOG_ROLE_MISSING].contains(&problem.reason)
+            || domain_mappings::standing(self.world, self.object).1.as_ref() == Some(problem)
     }
 }
 
@@ -580,6 +590,11 @@ async fn delete(context: &Context, world: &World, object: &RestAPI, status: &Res
     if !retain {
         context.brake.pass(&account, &object.uid().unwrap_or_default())?;
     }
+    if let (false, Some((stage, domain))) = (retain, domain_mappings::mapped(world, &owner.key).pop_first()) {
+        // API Gateway deletes no API to which a custom domain leads.
+        let message = format!("waiting until APIDomain {domain} no longer leads to its stage {stage}");
+        return Err(Problem::waiting(reasons::DELETION_BLOCKED, message));
+    }
     let mut passes = Passes::of_deletion();
     loop {
         let mut observed = Observed {
@@ -599,7 +614,16 @@ async fn delete(context: &Context, world: &World, object: &RestAPI, status: &Res
         let outcome = apply(&plan, &session, None, Known::of(&place)).await;
         report(context, object, &outcome.summary(), false).await;
         if let Some((_, error)) = outcome.failed.first() {
-            return Err(apply_problem(error));
+            return Err(mapped_elsewhere(apply_problem(error)));
         }
+    }
+}
+
+/// API Gateway's refusal where a custom domain that is no APIDomain's leads to the API (field: gcdt#373): it passes when somebody
+/// removes that mapping.
+fn mapped_elsewhere(problem: Problem) -> Problem {
+    match problem.message.contains("base path mappings") {
+        true => Problem::waiting(reasons::DELETION_BLOCKED, problem.message),
+        false => problem,
     }
 }

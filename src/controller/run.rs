@@ -20,7 +20,7 @@ use super::changes;
 use super::quota::{self, Waits};
 use super::slots::{self, Slots};
 use super::wake::{Queues, Seen, Wakes};
-use super::{Config, Context, Stores, api_route, aws_account, rest_api, state_machine, usage_plan};
+use super::{Config, Context, Stores, api_domain, api_route, aws_account, rest_api, state_machine, usage_plan};
 use crate::aws::Sessions;
 use crate::aws::budget::{Caller, Priority};
 use crate::identity::{Cluster, Key};
@@ -41,8 +41,15 @@ pub async fn run(
     let (apis_tx, apis_rx) = mpsc::unbounded_channel();
     let (routes_tx, routes_rx) = mpsc::unbounded_channel();
     let (plans_tx, plans_rx) = mpsc::unbounded_channel();
-    let queues =
-        Queues { accounts: accounts_tx, machines: machines_tx, apis: apis_tx, routes: routes_tx, plans: plans_tx };
+    let (domains_tx, domains_rx) = mpsc::unbounded_channel();
+    let queues = Queues {
+        accounts: accounts_tx,
+        machines: machines_tx,
+        apis: apis_tx,
+        routes: routes_tx,
+        plans: plans_tx,
+        domains: domains_tx,
+    };
 
     let all = watcher::Config::default;
     let ours = watcher::Config::default().labels(crate::records::LABEL);
@@ -53,6 +60,7 @@ pub async fn run(
         watch(watcher::watcher(Api::all(client.clone()), all()), writers.routes, &stores, &queues, &stop),
         watch(watcher::watcher(Api::all(client.clone()), all()), writers.plans, &stores, &queues, &stop),
         watch(watcher::watcher(Api::all(client.clone()), all()), writers.secrets, &stores, &queues, &stop),
+        watch(watcher::watcher(Api::all(client.clone()), all()), writers.domains, &stores, &queues, &stop),
         watch(watcher::watcher(Api::all(client.clone()), all()), writers.namespaces, &stores, &queues, &stop),
         watch(watcher::watcher(Api::all(client.clone()), all()), writers.config_maps, &stores, &queues, &stop),
         watch(watcher::watcher(Api::all(client.clone()), ours), writers.revisions, &stores, &queues, &stop),
@@ -67,14 +75,14 @@ pub async fn run(
             () = stop.cancelled() => return,
         }
         tracing::info!("the watches are ready");
-        future::join5(
+        tokio::join!(
             control("AWSAccount", stores.accounts.clone(), accounts_rx, aws_account::reconcile, &context, &stop),
             control("StateMachine", stores.machines.clone(), machines_rx, state_machine::reconcile, &context, &stop),
             control("RestAPI", stores.apis.clone(), apis_rx, rest_api::reconcile, &context, &stop),
             control("APIRoute", stores.routes.clone(), routes_rx, api_route::reconcile, &context, &stop),
             control("UsagePlan", stores.plans.clone(), plans_rx, usage_plan::reconcile, &context, &stop),
-        )
-        .await;
+            control("APIDomain", stores.domains.clone(), domains_rx, api_domain::reconcile, &context, &stop),
+        );
     };
     future::join(watches, controllers).await;
 }
@@ -82,14 +90,14 @@ pub async fn run(
 async fn ready(stores: &Stores) {
     // A store errs only where its writer is gone, which ends the process anyway.
     // That of Secrets only wakes: where the operator may not watch them, it goes on without.
-    let _ = future::join5(
+    let _ = tokio::join!(
         stores.accounts.wait_until_ready(),
         stores.machines.wait_until_ready(),
         stores.apis.wait_until_ready(),
         stores.routes.wait_until_ready(),
         stores.plans.wait_until_ready(),
-    )
-    .await;
+        stores.domains.wait_until_ready(),
+    );
     let _ = future::join3(
         stores.namespaces.wait_until_ready(),
         stores.config_maps.wait_until_ready(),

@@ -9,7 +9,7 @@ use kube::runtime::reflector::{self, ObjectRef, Store, store::Writer};
 use kube::{Resource, ResourceExt};
 
 use super::burst::Bursts;
-use crate::api::{APIRoute, AWSAccount, RestAPI, StateMachine, UsagePlan};
+use crate::api::{APIDomain, APIRoute, AWSAccount, RestAPI, StateMachine, UsagePlan};
 use crate::identity::Key;
 use crate::records;
 use crate::resolve::api_of;
@@ -29,6 +29,8 @@ pub struct Stores {
     pub routes: Store<APIRoute>,
     /// UsagePlans.
     pub plans: Store<UsagePlan>,
+    /// APIDomains.
+    pub domains: Store<APIDomain>,
     /// Namespaces, for their labels.
     pub namespaces: Store<PartialObjectMeta<Namespace>>,
     /// ConfigMaps, only their metadata.
@@ -49,6 +51,7 @@ pub struct Writers {
     pub apis: Writer<RestAPI>,
     pub routes: Writer<APIRoute>,
     pub plans: Writer<UsagePlan>,
+    pub domains: Writer<APIDomain>,
     pub namespaces: Writer<PartialObjectMeta<Namespace>>,
     pub config_maps: Writer<PartialObjectMeta<ConfigMap>>,
     pub secrets: Writer<PartialObjectMeta<Secret>>,
@@ -63,19 +66,32 @@ impl Stores {
         let (apis, apis_writer) = reflector::store();
         let (routes, routes_writer) = reflector::store();
         let (plans, plans_writer) = reflector::store();
+        let (domains, domains_writer) = reflector::store();
         let (namespaces, namespaces_writer) = reflector::store();
         let (config_maps, config_maps_writer) = reflector::store();
         let (secrets, secrets_writer) = reflector::store();
         let (revisions, revisions_writer) = reflector::store();
         let bursts = Bursts::default();
-        let stores =
-            Self { accounts, machines, apis, routes, plans, namespaces, config_maps, secrets, revisions, bursts };
+        let stores = Self {
+            accounts,
+            machines,
+            apis,
+            routes,
+            plans,
+            domains,
+            namespaces,
+            config_maps,
+            secrets,
+            revisions,
+            bursts,
+        };
         let writers = Writers {
             accounts: accounts_writer,
             machines: machines_writer,
             apis: apis_writer,
             routes: routes_writer,
             plans: plans_writer,
+            domains: domains_writer,
             namespaces: namespaces_writer,
             config_maps: config_maps_writer,
             secrets: secrets_writer,

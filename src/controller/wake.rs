@@ -1,7 +1,7 @@
 //! Which objects a change concerns. Every reconcile begins here, or by its period: an object is woken only by what
 //! matters to it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use k8s_openapi::api::apps::v1::ControllerRevision;
@@ -15,10 +15,11 @@ use tokio::time::Instant;
 use super::stores::Stores;
 use crate::api::conditions::READY;
 use crate::api::{
-    ABANDON, APIRoute, AWSAccount, CHECK, DELETIONS_RELEASED, PAUSED, RestAPI, StageStatus, StateMachine, UsagePlan,
+    ABANDON, APIDomain, APIRoute, AWSAccount, CHECK, DELETIONS_RELEASED, PAUSED, RestAPI, StageStatus, StateMachine,
+    UsagePlan,
 };
 use crate::identity::Key;
-use crate::resolve::api_of;
+use crate::resolve::{api_of, domains_of, mapped_apis};
 use crate::validate::{route, state_machine, usage_plan};
 
 /// Where wakes go.
@@ -34,6 +35,8 @@ pub struct Queues {
     pub routes: UnboundedSender<ObjectRef<APIRoute>>,
     /// To the controller of UsagePlans.
     pub plans: UnboundedSender<ObjectRef<UsagePlan>>,
+    /// To the controller of APIDomains.
+    pub domains: UnboundedSender<ObjectRef<APIDomain>>,
 }
 
 impl Queues {
@@ -56,6 +59,10 @@ impl Queues {
 
     fn route(&self, key: &Key) {
         let _ = self.routes.send(ObjectRef::new(&key.name).within(&key.namespace));
+    }
+
+    fn domain(&self, key: &Key) {
+        let _ = self.domains.send(ObjectRef::new(&key.name).within(&key.namespace));
     }
 }
 
@@ -124,6 +131,9 @@ impl Wakes for AWSAccount {
         }
         for plan in stores.plans.state() {
             queues.plan(&Key::of(&*plan));
+        }
+        for domain in stores.domains.state() {
+            queues.domain(&Key::of(&*domain));
         }
     }
 }
@@ -197,6 +207,18 @@ impl Wakes for RestAPI {
         if seen.changed(id("RestAPI/plans", self), (!gone).then_some(planned)) {
             wake_plans(stores, queues, |plan| usage_plan::apis(plan).contains(&key));
         }
+        let names: Vec<_> =
+            status.map(|s| s.stages.iter().map(|stage| stage.name.clone()).collect()).unwrap_or_default();
+        let mapped = (own_digest(self), status.and_then(|s| s.rest_api_id.clone()), binding.cloned(), names);
+        if seen.changed(id("RestAPI/mapped", self), (!gone).then_some(mapped)) {
+            let named = domains_of(self);
+            for domain in stores.domains.state() {
+                let domain_key = Key::of(&*domain);
+                if named.contains(&domain_key) || mapped_apis(&domain).contains(&key) {
+                    queues.domain(&domain_key);
+                }
+            }
+        }
     }
 }
 
@@ -240,6 +262,35 @@ impl Wakes for PartialObjectMeta<Secret> {
     }
 }
 
+impl Wakes for APIDomain {
+    fn wake(&self, gone: bool, seen: &mut Seen, stores: &Stores, queues: &Queues) {
+        let key = Key::of(self);
+        if seen.changed(id("APIDomain", self), (!gone).then(|| own_digest(self))) {
+            queues.domain(&key);
+        }
+        let status = self.status.as_ref();
+        let binding = status.and_then(|status| status.binding.as_ref());
+        if seen.changed(id("APIDomain/binding", self), (!gone).then(|| binding.cloned()))
+            && let Some(binding) = binding
+        {
+            queues.account(&binding.account);
+        }
+        let ready = status.and_then(|s| s.common.conditions.iter().find(|condition| condition.type_ == READY));
+        let ready = ready.map(|ready| (ready.status.clone(), ready.reason.clone()));
+        let mappings = status.and_then(|status| serde_json::to_string(&status.mappings).ok());
+        let told = (mappings, ready, self.meta().deletion_timestamp.is_some(), self.uid());
+        if seen.changed(id("APIDomain/told", self), (!gone).then_some(told)) {
+            let mapped = mapped_apis(self);
+            for api in stores.apis.state() {
+                let of = Key::of(&*api);
+                if mapped.contains(&of) || domains_of(&api).contains(&key) {
+                    queues.api(&of);
+                }
+            }
+        }
+    }
+}
+
 impl Wakes for APIRoute {
     fn wake(&self, gone: bool, seen: &mut Seen, stores: &Stores, queues: &Queues) {
         if seen.changed(id("APIRoute", self), (!gone).then(|| own_digest(self))) {
@@ -272,6 +323,13 @@ impl Wakes for PartialObjectMeta<Namespace> {
             queues.api(&api_of(route));
         }
         wake_plans(stores, queues, |plan| here(&Key::of(plan)));
+        let named = stores.apis.state().into_iter().filter(|api| here(&Key::of(&**api)));
+        let named: BTreeSet<Key> = named.flat_map(|api| domains_of(&api)).collect();
+        for domain in stores.domains.state().iter().map(|domain| Key::of(&**domain)) {
+            if here(&domain) || named.contains(&domain) {
+                queues.domain(&domain);
+            }
+        }
     }
 }
 

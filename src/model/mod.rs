@@ -4,6 +4,7 @@
 pub mod api;
 pub mod attach;
 pub mod cors;
+pub mod domain;
 pub mod execution_role;
 mod invoke_roles;
 pub mod machine;

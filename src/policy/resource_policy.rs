@@ -70,7 +70,7 @@ impl ResourcePolicy {
         }
     }
 
-    /// What AWS has for the API of this id. What can't be read equals nothing.
+    /// What AWS has for the API of this id, or for the private domain `/domainnames/NAME+ID`. What can't be read equals nothing.
     pub fn read(text: &str, rest_api_id: &str) -> Self {
         let plain = serde_json::from_str(text).ok().filter(Value::is_object);
         let escaped = || serde_json::from_str(&serde_json::from_str::<String>(&format!("\"{text}\"")).ok()?).ok();
@@ -258,11 +258,12 @@ fn canonical_statement(statement: &Value, rest_api_id: Option<&str>) -> Value {
     form
 }
 
-/// `arn:aws:execute-api:REGION:ACCOUNT:ID/…` of the API itself → `execute-api:/…`.
-fn shortened(resource: &str, rest_api_id: Option<&str>) -> String {
+/// `arn:aws:execute-api:REGION:ACCOUNT:ID/…` of the API itself → `execute-api:/…`; a private domain's stands for all of it.
+fn shortened(resource: &str, id: Option<&str>) -> String {
     match resource.splitn(6, ':').collect::<Vec<_>>()[..] {
-        ["arn", _, "execute-api", _, _, own] => match rest_api_id.and_then(|id| own.strip_prefix(id)) {
+        ["arn", _, "execute-api", _, _, own] => match id.and_then(|id| own.strip_prefix(id)) {
             Some(rest) if rest.starts_with('/') => format!("execute-api:{rest}"),
+            Some("") if own.starts_with("/domainnames/") => "execute-api:/*".to_owned(),
             _ => resource.to_owned(),
         },
         _ => resource.to_owned(),

@@ -6,7 +6,9 @@
 pub mod account;
 pub mod api_key;
 pub mod authorizer;
+pub mod base_path_mapping;
 pub mod deployment;
+pub mod domain_name;
 pub mod gateway_response;
 pub mod invocation;
 pub mod log_group;
@@ -49,6 +51,8 @@ pub enum Step {
     Account(account::Step),
     UsagePlan(usage_plan::Step),
     ApiKey(api_key::Step),
+    DomainName(domain_name::Step),
+    BasePathMapping(base_path_mapping::Step),
 }
 
 impl std::fmt::Display for Step {
@@ -70,6 +74,8 @@ impl std::fmt::Display for Step {
             Self::Account(step) => step.fmt(f),
             Self::UsagePlan(step) => step.fmt(f),
             Self::ApiKey(step) => step.fmt(f),
+            Self::DomainName(step) => step.fmt(f),
+            Self::BasePathMapping(step) => step.fmt(f),
         }
     }
 }

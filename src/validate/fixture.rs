@@ -7,7 +7,7 @@ use kube::ResourceExt;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::api::{APIRoute, RestAPI, StateMachine, UsagePlan};
+use crate::api::{APIDomain, APIRoute, RestAPI, StateMachine, UsagePlan};
 use crate::identity::{Cluster, Key};
 use crate::world::World;
 
@@ -90,6 +90,9 @@ pub fn world(manifests: &str) -> World {
                 world.plans.insert(key, Arc::new(from_value(document)));
             }
             "Secret" => secrets.push(from_value(document)),
+            "APIDomain" => {
+                world.domains.insert(key, Arc::new(from_value(document)));
+            }
             other => panic!("unknown kind {other}"),
         }
     }
@@ -154,6 +157,11 @@ pub fn with(manifest: &str, patch: &str) -> String {
 /// The RestAPI of a world.
 pub fn the_api(world: &World) -> Arc<RestAPI> {
     Arc::clone(&world.apis[&Key::new("demo", "api")])
+}
+
+/// The APIDomain of a world.
+pub fn the_domain(world: &World) -> Arc<APIDomain> {
+    Arc::clone(&world.domains[&Key::new("demo", "site")])
 }
 
 /// An APIRoute of a world.

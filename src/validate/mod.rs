@@ -1,8 +1,10 @@
 //! From objects and their references to values that everything after can rely on: `build` cannot fail.
 
 pub mod adoption;
+pub mod api_domain;
 pub mod authorizer;
 mod cors;
+pub mod domain_mappings;
 pub mod execution_role;
 #[cfg(test)]
 pub(crate) mod fixture;
@@ -17,6 +19,7 @@ pub mod schema;
 pub mod settings;
 pub mod stage;
 pub mod state_machine;
+mod tags;
 #[cfg(test)]
 mod tests;
 pub mod usage_plan;

@@ -1,10 +1,11 @@
 //! Validates a RestAPI on its own, and which routes it admits.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use kube::ResourceExt;
 
 use super::authorizer::{self, ValidAuthorizer};
+use super::domain_mappings::mapped;
 use super::schema::models;
 use super::settings;
 use super::stage::{self, ValidStage};
@@ -53,6 +54,8 @@ pub struct ValidApi {
     pub cors: Option<Cors>,
     /// How many unserved revisions are kept.
     pub revision_history_limit: usize,
+    /// Stages that are no longer wanted and to which base paths of custom domains lead: they stay until these are gone.
+    pub mapped_stages: BTreeSet<String>,
     /// Whether what is no longer needed is let go rather than deleted.
     pub retains: bool,
 }
@@ -110,6 +113,22 @@ pub fn validate(world: &World, api: &RestAPI) -> Result<ValidApi, Problem> {
     for spec in &api.spec.authorizers {
         authorizers.insert(spec.name.clone(), authorizer::validate(&owner, &admission, &place, spec)?);
     }
+    let mut domains = BTreeSet::new();
+    for mapping in &api.spec.domain_mappings {
+        let domain = Key::resolve(&mapping.domain_ref, &owner.key.namespace);
+        if !stages.iter().any(|stage| stage.name == mapping.stage) {
+            return Err(Problem::invalid(format!(
+                "spec.domainMappings: stage {} is none of spec.stages; name one of them",
+                mapping.stage
+            )));
+        }
+        if !domains.insert((domain, &mapping.base_path)) {
+            return Err(Problem::invalid("spec.domainMappings: two have one domain and base path; keep one of them"));
+        }
+    }
+    let wanted = |stage: &String| stages.iter().any(|wanted| wanted.name == *stage);
+    let mapped = mapped(world, &owner.key).into_iter().map(|(stage, _)| stage);
+    let mapped_stages = mapped.filter(|stage| !wanted(stage)).collect();
     let models = models(&api.spec.models)?;
     Ok(ValidApi {
         owner,
@@ -124,6 +143,7 @@ pub fn validate(world: &World, api: &RestAPI) -> Result<ValidApi, Problem> {
         gateway_responses,
         cors,
         revision_history_limit: usize::try_from(api.spec.revision_history_limit).unwrap_or_default(),
+        mapped_stages,
         retains: api.spec.deletion_policy == Some(DeletionPolicy::Retain),
         place,
         admission,

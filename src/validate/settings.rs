@@ -34,13 +34,10 @@ pub fn validate(admission: &Admission, place: &Place, spec: &RestAPISpec) -> Res
             ));
         }
     }
-    let policy = spec.resource_policy.as_ref().map(|text| ResourcePolicy::parse(&place.fill(text)));
-    let policy = policy.transpose().map_err(|error| Problem::invalid(format!("spec.resourcePolicy {error}")))?;
-    if let Some(policy) = &policy {
-        for allowed in policy.allowed() {
-            check(admission, &bounds, endpoint.type_, &allowed)?;
-        }
-    } else if endpoint.type_ == EndpointType::Private {
+    let field = "spec.resourcePolicy";
+    let policy = spec.resource_policy.as_ref().map(|text| policy(admission, place, field, endpoint.type_, text));
+    let policy = policy.transpose()?;
+    if policy.is_none() && endpoint.type_ == EndpointType::Private {
         return Err(Problem::invalid(
             "spec.resourcePolicy: nobody can call a PRIVATE API without one; add a policy that allows calls from your VPC endpoints",
         ));
@@ -58,11 +55,31 @@ pub fn validate(admission: &Admission, place: &Place, spec: &RestAPISpec) -> Res
     })
 }
 
-fn tenant(admission: &Admission) -> String {
+/// Reads a resource policy, and checks whom it lets in.
+///
+/// # Errors
+/// What AWS would refuse, and what the tenant does not admit.
+pub(super) fn policy(
+    admission: &Admission,
+    place: &Place,
+    field: &str,
+    endpoint: EndpointType,
+    text: &str,
+) -> Result<ResourcePolicy, Problem> {
+    let policy = ResourcePolicy::parse(&place.fill(text));
+    let policy = policy.map_err(|error| Problem::invalid(format!("{field} {error}")))?;
+    let bounds = Bounds::of(admission, place);
+    for allowed in policy.allowed() {
+        check(admission, &bounds, field, endpoint, &allowed)?;
+    }
+    Ok(policy)
+}
+
+pub(super) fn tenant(admission: &Admission) -> String {
     format!("tenant {} of AWSAccount {}", admission.tenant.name, admission.account.name_any())
 }
 
-fn over(what: &str, mend: &str) -> Problem {
+pub(super) fn over(what: &str, mend: &str) -> Problem {
     Problem::stalled(reasons::OVER_CEILING, format!("{what}; {mend}"))
 }
 
@@ -101,7 +118,13 @@ impl Bounds {
 
 /// An Allow statement lets in principals that the tenant may name, or whoever calls from VPC sources that it may name. For a
 /// PRIVATE API it must be the latter.
-fn check(admission: &Admission, bounds: &Bounds, endpoint: EndpointType, allowed: &Allowed) -> Result<(), Problem> {
+fn check(
+    admission: &Admission,
+    bounds: &Bounds,
+    field: &str,
+    endpoint: EndpointType,
+    allowed: &Allowed,
+) -> Result<(), Problem> {
     let Allowed { place, principals, sources } = allowed;
     let from_own_vpcs = sources.iter().any(|list| list.iter().all(|source| bounds.admits_source(source)));
     if from_own_vpcs {
@@ -109,7 +132,7 @@ fn check(admission: &Admission, bounds: &Bounds, endpoint: EndpointType, allowed
     }
     if endpoint == EndpointType::Private && sources.is_empty() {
         return Err(Problem::invalid(format!(
-            "spec.resourcePolicy: {place} opens a PRIVATE API to calls from any VPC; give it the condition {{StringEquals: {{aws:SourceVpce: [IDS]}}}} (or aws:SourceVpc) alone, or add a Deny of execute-api:Invoke on execute-api:/* for everybody with StringNotEquals"
+            "{field}: {place} opens a PRIVATE API to calls from any VPC; give it the condition {{StringEquals: {{aws:SourceVpce: [IDS]}}}} (or aws:SourceVpc) alone, or add a Deny of execute-api:Invoke on execute-api:/* for everybody with StringNotEquals"
         )));
     }
     let foreign = principals.iter().find(|principal| !bounds.admits_principal(principal));
@@ -119,7 +142,7 @@ fn check(admission: &Admission, bounds: &Bounds, endpoint: EndpointType, allowed
             let source = list.iter().find(|source| !bounds.admits_source(source)).map_or("", String::as_str);
             Err(over(
                 &format!(
-                    "spec.resourcePolicy: {place} lets in calls from `{source}`, which is in none of the `exposure.vpcSources` of {}",
+                    "{field}: {place} lets in calls from `{source}`, which is in none of the `exposure.vpcSources` of {}",
                     tenant(admission)
                 ),
                 "the platform admin must add it there",
@@ -127,7 +150,7 @@ fn check(admission: &Admission, bounds: &Bounds, endpoint: EndpointType, allowed
         }
         (foreign, None) => Err(over(
             &format!(
-                "spec.resourcePolicy: {place} lets in `{}`, which is in none of the `exposure.resourcePolicyPrincipals` of {}",
+                "{field}: {place} lets in `{}`, which is in none of the `exposure.resourcePolicyPrincipals` of {}",
                 foreign.map_or("", String::as_str),
                 tenant(admission)
             ),

@@ -11,7 +11,7 @@ use crate::api::{
     CacheSettings, Deploy, ExecutionLogLevel, ExecutionLogging, Exposure, RestAPI, Stage, StageMethod, Switch,
     Throttling,
 };
-use crate::identity::{Owner, TAG_PREFIX, log_group_name};
+use crate::identity::{Owner, log_group_name};
 use crate::problem::Problem;
 use crate::resources::log_group;
 use crate::resources::stage::{ALL_METHODS, AccessLog, MethodSettings, Settings, method_key};
@@ -79,28 +79,6 @@ pub fn validate(
     api.spec.stages.iter().map(stage).collect()
 }
 
-/// AWS takes 128 characters in a key, 256 in a value, and keeps `aws:` for itself.
-///
-/// # Errors
-/// The first tag that it would not take, or that is ours.
-pub(super) fn check_tags(field: &str, tags: &BTreeMap<String, String>) -> Result<(), Problem> {
-    let fits = |c: char| c.is_alphanumeric() || c.is_whitespace() || "_.:/=+-@".contains(c);
-    for (key, value) in tags {
-        let lower = key.to_lowercase();
-        if lower.starts_with("aws:") || lower.starts_with(TAG_PREFIX) {
-            return Err(Problem::invalid(format!(
-                "{field}: keys that begin with `aws:` or `{TAG_PREFIX}` are not yours to set; choose another than `{key}`"
-            )));
-        }
-        if key.is_empty() || key.chars().count() > 128 || !key.chars().chain(value.chars()).all(fits) {
-            return Err(Problem::invalid(format!(
-                "{field}: AWS takes up to 128 letters, digits, spaces and `_.:/=+-@` in a tag's key, and up to 256 in its value; mend `{key}`"
-            )));
-        }
-    }
-    Ok(())
-}
-
 struct Validating<'a> {
     field: String,
     owner: &'a Owner,
@@ -120,7 +98,7 @@ impl Validating<'_> {
                 use_stage_cache: canary.use_stage_cache,
             }),
         };
-        check_tags(&format!("{field}.tags"), &stage.tags)?;
+        super::tags::check(field, &stage.tags)?;
         let (access_log, log_group) = self.access_log(stage)?;
         Ok(ValidStage {
             name: stage.name.clone(),

@@ -1,5 +1,6 @@
 //! The messages that a user reads, and what is admitted.
 
+mod api_domain;
 mod authorizer;
 mod execution_role;
 mod rest_api;

@@ -9,7 +9,6 @@ use kube::ResourceExt;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 
-use super::stage::check_tags;
 use crate::api::conditions::reasons;
 use crate::api::{AWSAccount, NamespacesFrom, PlanKey, PlanThrottle, RestAPI, SecretKeyRef, UsagePlan, UsagePlanStage};
 use crate::identity::{Key, Owner, Tags, joined};
@@ -150,7 +149,7 @@ pub fn validate(world: &World, plan: &UsagePlan) -> Result<ValidPlan, Problem> {
     let (admission, place) = place(world, plan)?;
     let spec = &plan.spec;
     let key = Key::of(plan);
-    check_tags("spec.tags", &spec.tags)?;
+    super::tags::check("spec", &spec.tags)?;
     let owner = owner(world, &admission.account, key.clone());
     let mut tags = owner.tags();
     tags.extend(spec.tags.clone());

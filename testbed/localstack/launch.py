@@ -15,8 +15,9 @@ import re
 from localstack.aws.api.apigateway import BadRequestException, ConflictException, NotFoundException
 from localstack.runtime.main import main
 from localstack.runtime.server import twisted as serving
-from localstack.services.apigateway.helpers import get_moto_rest_api
+from localstack.services.apigateway.helpers import get_apigateway_store, get_moto_rest_api
 from localstack.services.apigateway.legacy.provider import ApigatewayProvider
+from localstack.services.apigateway.models import apigateway_stores
 from localstack.services.apigateway.next_gen.execute_api.gateway_response import (
     DEFAULT_GATEWAY_RESPONSES,
     get_gateway_response_or_default,
@@ -132,6 +133,7 @@ restore_payload, parsing.restore_payload = parsing.restore_payload, _raw_body
 
 @patch(Gateway.process)
 def process(fn, self, request, response):
+    _enter_by_custom_domain(request)
     if "execute-api" in request.host or "/execute-api/" in request.path or "/_user_request_" in request.path:
         request.get_data()
     return fn(self, request, response)
@@ -226,6 +228,9 @@ def _tags_of(context, resource_arn):
                 raise NotFoundException("Invalid Resource identifier specified")
             tagged.tags = tagged.tags or {}
             return tagged.tags
+    _, found, domain_name = resource_arn.partition("/domainnames/")
+    if found:
+        return get_apigateway_store(context=context).domain_names[domain_name].setdefault("tags", {})
     _, found, path = resource_arn.partition("::/restapis/")
     rest_api_id, _, stage = path.partition("/stages/")
     if not found or "/" in rest_api_id:
@@ -434,6 +439,124 @@ def delete_rest_api(fn, self, context, rest_api_id, **kwargs):
 def delete_stage(fn, self, context, rest_api_id, stage_name, **kwargs):
     fn(self, context, rest_api_id=rest_api_id, stage_name=stage_name, **kwargs)
     _forget(context)
+
+
+# Custom domain names. LocalStack keeps a part of each, can't change one, and routes nothing by it.
+
+
+@patch(ApigatewayProvider.create_domain_name)
+def create_domain_name(fn, self, context, domain_name, endpoint_configuration=None, tags=None, **given):
+    """Keeps all that was asked for (model), and needs no Route 53, which is not started. One that exists is refused (field)."""
+    domain_names = get_apigateway_store(context=context).domain_names
+    if domain_name in domain_names:
+        raise BadRequestException("The domain name you provided already exists.")
+    endpoint = {"types": ["EDGE"]} | (endpoint_configuration or {})
+    kind = endpoint["types"][0]
+    endpoint.setdefault("ipAddressType", "dualstack" if kind == "PRIVATE" else "ipv4")
+    domain = {
+        "domainName": domain_name,
+        "domainNameStatus": "AVAILABLE",
+        "domainNameArn": f"arn:aws:apigateway:{context.region}::/domainnames/{domain_name}",
+        "endpointConfiguration": endpoint,
+        "securityPolicy": given.get("security_policy") or "TLS_1_2",
+        "tags": dict(tags or {}),
+    }
+    for name, key in _DOMAIN_FIELDS.items():
+        if given.get(name):
+            domain[key] = given[name]
+    target = "d-" + long_uid().replace("-", "")[:10]
+    if kind == "REGIONAL":
+        domain |= {
+            "regionalDomainName": f"{target}.execute-api.{context.region}.amazonaws.com",
+            "regionalHostedZoneId": "Z1U9ULNL0V5AJ3",
+        }
+    elif kind == "EDGE":
+        domain |= {"distributionDomainName": f"{target}.cloudfront.net", "distributionHostedZoneId": "Z2FDTNDATAQYW2"}
+    domain_names[domain_name] = domain
+    return domain
+
+
+_DOMAIN_FIELDS = {
+    "certificate_arn": "certificateArn",
+    "regional_certificate_arn": "regionalCertificateArn",
+    "endpoint_access_mode": "endpointAccessMode",
+    "mutual_tls_authentication": "mutualTlsAuthentication",
+    "ownership_verification_certificate_arn": "ownershipVerificationCertificateArn",
+    "policy": "policy",
+}
+
+
+def update_domain_name(self, context, domain_name, domain_name_id=None, patch_operations=None, **kwargs):
+    """Changes it as the reference's "Patch operations" say; an empty truststore turns mutual TLS off (field: Terraform)."""
+    domain = get_apigateway_store(context=context).domain_names.get(domain_name)
+    if not domain:
+        raise NotFoundException("Invalid domain name identifier specified")
+    for operation in patch_operations or []:
+        *parents, key = operation["path"].split("/")[1:]
+        at = domain
+        for parent in parents:
+            at = at.setdefault(parent, {})
+        if operation["op"] == "remove" or operation.get("value") in (None, ""):
+            at.pop(key, None)
+        else:
+            at[key] = operation["value"]
+    if not (domain.get("mutualTlsAuthentication") or {}).get("truststoreUri"):
+        domain.pop("mutualTlsAuthentication", None)
+    return domain
+
+
+ApigatewayProvider.update_domain_name = update_domain_name
+
+
+def _mappings(context, domain_name):
+    return get_apigateway_store(context=context).base_path_mappings.get(domain_name) or []
+
+
+@patch(ApigatewayProvider.create_base_path_mapping)
+def create_base_path_mapping(fn, self, context, domain_name, rest_api_id, base_path=None, stage=None, **kwargs):
+    """A base path that is taken, and an API, a stage or a domain that is not there, are refused (model, field)."""
+    if domain_name not in get_apigateway_store(context=context).domain_names:
+        raise NotFoundException("Invalid domain name identifier specified")
+    if any(mapping["basePath"] == (base_path or "(none)") for mapping in _mappings(context, domain_name)):
+        raise ConflictException("Base path already exists for this domain name")
+    if stage not in get_moto_rest_api(context, rest_api_id).stages:
+        raise BadRequestException("Invalid stage identifier specified")
+    return fn(self, context, domain_name=domain_name, rest_api_id=rest_api_id, base_path=base_path, stage=stage, **kwargs)
+
+
+@patch(ApigatewayNextGenProvider.delete_rest_api)
+def delete_rest_api(fn, self, context, rest_api_id, **kwargs):
+    """Not while a custom domain leads to it (field: glomex/gcdt#373)."""
+    mappings = get_apigateway_store(context=context).base_path_mappings
+    names = [name for name, all in mappings.items() if any(one["restApiId"] == rest_api_id for one in all)]
+    if names:
+        raise BadRequestException(
+            f"Deleting RestApi {rest_api_id} failed. Please remove all base path mappings related to the RestApi in your domains: "
+            + ", ".join(names)
+        )
+    return fn(self, context, rest_api_id=rest_api_id, **kwargs)
+
+
+def _enter_by_custom_domain(request):
+    """A request to a custom domain name goes to the stage to which its first segment leads, without that segment; what no base path
+    takes goes to the root's stage (doc, "Use API mappings to connect API stages to a custom domain name")."""
+    host = request.host.partition(":")[0]
+    for store in [store for regions in apigateway_stores.values() for store in regions.values()]:
+        name = next((name for name in (host, "*." + host.partition(".")[2]) if name in store.domain_names), None)
+        if name is None:
+            continue
+        mappings = {mapping["basePath"]: mapping for mapping in store.base_path_mappings.get(name) or []}
+        uri = request.environ.get("RAW_URI") or request.path
+        first, _, rest = uri.lstrip("/").partition("/")
+        first, question, query = first.partition("?")
+        mapping = mappings.get(first)
+        path = f"/{rest}{question}{query}" if mapping else uri
+        mapping = mapping or mappings.get("(none)")
+        if mapping:
+            uri = f"/_aws/execute-api/{mapping['restApiId']}/{mapping['stage']}{path}"
+            request.environ["RAW_URI"] = uri
+            request.path = request.environ["PATH_INFO"] = uri.partition("?")[0]
+        return
 
 
 if __name__ == "__main__":

@@ -260,7 +260,7 @@ pub async fn run(access: &Access, names: &[String], keep: bool) -> Result<()> {
 pub fn usage(state: &State, access: &Access) -> String {
     let argocd = argocd::usage(access).map(|usage| format!("{usage}\n\n")).unwrap_or_default();
     format!(
-        "\nThe testbed is up. To use it:\n\n    . {}\n    kubectl get awsaccounts,statemachines,restapis,apiroutes,usageplans -A\n\n\
+        "\nThe testbed is up. To use it:\n\n    . {}\n    kubectl get awsaccounts,statemachines,restapis,apiroutes,usageplans,apidomains -A\n\n\
          {argocd}AWS answers at {}; logs are in {}.\nTo stop it: {}",
         state.env_path().display(),
         access.aws_endpoint(),

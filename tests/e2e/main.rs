@@ -11,6 +11,7 @@ mod chart;
 mod cloud;
 mod cors;
 mod deletion;
+mod domains;
 mod drift;
 mod endpoints;
 mod escalation;

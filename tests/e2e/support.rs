@@ -419,6 +419,7 @@ impl Namespace {
             "restapi" => (ours("RestAPI", "restapis"), true),
             "apiroute" => (ours("APIRoute", "apiroutes"), true),
             "usageplan" => (ours("UsagePlan", "usageplans"), true),
+            "apidomain" => (ours("APIDomain", "apidomains"), true),
             "awsaccount" => (ours("AWSAccount", "awsaccounts"), false),
             "secret" => (resource("", "v1", "Secret", "secrets"), true),
             "configmap" => (resource("", "v1", "ConfigMap", "configmaps"), true),
@@ -475,7 +476,9 @@ fn split(object: &str) -> (&str, &str) {
 fn full(object: &str) -> String {
     let (kind, name) = split(object);
     match kind {
-        "statemachine" | "restapi" | "apiroute" | "usageplan" | "awsaccount" => format!("{kind}.stepgate.dev/{name}"),
+        "statemachine" | "restapi" | "apiroute" | "usageplan" | "apidomain" | "awsaccount" => {
+            format!("{kind}.stepgate.dev/{name}")
+        }
         _ => object.to_owned(),
     }
 }

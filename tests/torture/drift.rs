@@ -15,7 +15,7 @@ use super::operator::{CLUSTER_UID, Operator, Site};
 use super::scene::Scene;
 use super::{Moment, difference, drive};
 
-const EXAMPLES: [&str; 8] = [
+const EXAMPLES: [&str; 9] = [
     "hello-world",
     "root-get",
     "potato",
@@ -24,6 +24,7 @@ const EXAMPLES: [&str; 8] = [
     "client-names-machine",
     "ec2-sync-async",
     "reddit-api",
+    super::DOMAINS,
 ];
 
 /// What is not restored: the property or the beginning of its path, what is done to it, where that matters, and why.
@@ -61,10 +62,22 @@ const EXCEPTIONS: &[(&str, Option<What>, &str)] = &[
     ("api/deployments/*", Some(What::Deleted), "AWS refuses to delete what a stage serves"),
     ("api/models/Empty", None, BUILT_IN),
     ("api/models/Error", None, BUILT_IN),
+    ("domain/domainName", None, OWN),
+    ("domain/domainNameArn", None, OWN),
+    ("domain/regionalDomainName", None, OWN),
+    ("domain/regionalHostedZoneId", None, OWN),
+    (
+        "domain/endpointConfiguration/types",
+        None,
+        "a change of the endpoint type changes where the DNS record has to point: it is told (InvalidSpec)",
+    ),
+    ("domain/mappings/*/basePath", None, OWN),
     // Whose it is.
     ("role/tags", None, FOREIGN),
     ("machine/tags", None, FOREIGN),
     ("api/tags", None, FOREIGN),
+    ("domain/tags", None, FOREIGN),
+    ("domain/mappings/*/restApiId", None, "what leads to an API of nobody here is somebody else's (OwnershipConflict)"),
     // What no manifest can ask for yet, and nothing reads.
     ("role/description", None, UNMANAGED),
     ("role/longest_session", None, UNMANAGED),
@@ -84,7 +97,8 @@ const UNUSED: &str = "AWS gives it to every API; nothing here uses it";
 const UNMANAGED: &str = "no manifest can ask for it yet";
 
 /// Maps whose keys are names that somebody chose, not properties.
-const MAPS: [&str; 20] = [
+const MAPS: [&str; 21] = [
+    "mappings",
     "resources",
     "deployments",
     "stages",
@@ -140,7 +154,7 @@ fn mutations(tree: &Value) -> Vec<(String, What, Vec<String>)> {
         }
     }
     for (region, found) in entries(&account["regions"]) {
-        for (kind, rooms) in [("machine", "machines"), ("api", "apis")] {
+        for (kind, rooms) in [("machine", "machines"), ("api", "apis"), ("domain", "domains")] {
             for (id, object) in entries(&found[rooms]) {
                 if own(&object["tags"]) {
                     objects.push((kind, path(&[ACCOUNT, "regions", &region, rooms, &id])));
@@ -432,6 +446,6 @@ async fn no_exception_is_stale() {
 
 #[test]
 fn every_example_is_in_the_matrix() {
-    let names: BTreeSet<_> = Scene::names().into_iter().collect();
+    let names: BTreeSet<_> = Scene::names().into_iter().chain([super::DOMAINS.to_owned()]).collect();
     assert_eq!(names, EXAMPLES.iter().map(|name| (*name).to_owned()).collect());
 }

@@ -20,7 +20,7 @@ use tokio::sync::mpsc;
 use super::tape::{Tape, Wrong};
 
 /// The kinds that people write, in the order in which the operator looks at them.
-pub const KINDS: [&str; 4] = ["awsaccounts", "statemachines", "apiroutes", "restapis"];
+pub const KINDS: [&str; 5] = ["awsaccounts", "statemachines", "apiroutes", "restapis", "apidomains"];
 
 /// Which object: resource, namespace, name.
 pub type Id = (String, String, String);
@@ -196,6 +196,7 @@ fn kind(resource: &str) -> (&'static str, &'static str) {
         "statemachines" => ("stepgate.dev/v1alpha1", "StateMachine"),
         "restapis" => ("stepgate.dev/v1alpha1", "RestAPI"),
         "apiroutes" => ("stepgate.dev/v1alpha1", "APIRoute"),
+        "apidomains" => ("stepgate.dev/v1alpha1", "APIDomain"),
         "namespaces" => ("v1", "Namespace"),
         "configmaps" => ("v1", "ConfigMap"),
         "controllerrevisions" => ("apps/v1", "ControllerRevision"),

@@ -40,6 +40,9 @@ use serde_json::Value;
 use stepgate_testbed::memory::{ACCOUNT, Memory, Settings};
 use tape::Wrong;
 
+/// Beside the examples: the page on custom domains.
+const DOMAINS: &str = "docs/domains.md";
+
 /// AWS and Kubernetes, at one moment.
 #[derive(Clone)]
 struct Moment {
@@ -293,6 +296,7 @@ async fn crash_everywhere(name: &str, scene: &Scene) {
 #[case::reddit_api("reddit-api")]
 #[case::root_get("root-get")]
 #[case::stage_variables("stage-variables")]
+#[case::domains(DOMAINS)]
 #[tokio::test(start_paused = true)]
 async fn a_crash_at_any_effect_loses_nothing_and_doubles_nothing(#[case] example: &str) {
     crash_everywhere(example, &Scene::example(example)).await;

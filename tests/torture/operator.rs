@@ -11,7 +11,9 @@ use kube::runtime::reflector::store::Writer;
 use kube::runtime::watcher::Event;
 use serde::de::DeserializeOwned;
 use stepgate::aws::Sessions;
-use stepgate::controller::{Clock, Config, Context, Stores, Writers, api_route, aws_account, rest_api, state_machine};
+use stepgate::controller::{
+    Clock, Config, Context, Stores, Writers, api_domain, api_route, aws_account, rest_api, state_machine,
+};
 use stepgate::identity::{Cluster, Key};
 use stepgate::runtime::Metrics;
 use stepgate_testbed::memory::InProcess;
@@ -79,11 +81,13 @@ impl Operator {
         if std::mem::replace(&mut self.seen, now.version()) == now.version() {
             return;
         }
-        let Writers { accounts, machines, apis, routes, namespaces, config_maps, revisions, .. } = &mut self.writers;
+        let Writers { accounts, machines, apis, routes, domains, namespaces, config_maps, revisions, .. } =
+            &mut self.writers;
         fill(accounts, now, "awsaccounts");
         fill(machines, now, "statemachines");
         fill(apis, now, "restapis");
         fill(routes, now, "apiroutes");
+        fill(domains, now, "apidomains");
         fill(namespaces, now, "namespaces");
         fill(config_maps, now, "configmaps");
         fill(revisions, now, "controllerrevisions");
@@ -91,7 +95,7 @@ impl Operator {
 
     /// Reconciles one object, as the caches have it.
     pub async fn reconcile(&self, resource: &str, key: &Key) {
-        let Stores { accounts, machines, apis, routes, .. } = &self.context.stores;
+        let Stores { accounts, machines, apis, routes, domains, .. } = &self.context.stores;
         let context = Arc::clone(&self.context);
         let account = || accounts.state().into_iter().find(|one| one.metadata.name.as_ref() == Some(&key.name));
         let done = match resource {
@@ -101,6 +105,10 @@ impl Operator {
             },
             "statemachines" => match Stores::get(machines, key) {
                 Some(object) => state_machine::reconcile(object, context).await,
+                None => return,
+            },
+            "apidomains" => match Stores::get(domains, key) {
+                Some(object) => api_domain::reconcile(object, context).await,
                 None => return,
             },
             "restapis" => match Stores::get(apis, key) {

@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::{ConfigMap, Namespace};
 use kube::ResourceExt;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use stepgate::api::{APIRoute, AWSAccount, DriftPolicy, RestAPI, StateMachine};
+use stepgate::api::{APIDomain, APIRoute, AWSAccount, DriftPolicy, RestAPI, StateMachine};
 use stepgate::identity::{Cluster, Key};
 use stepgate::world::World;
 use stepgate_testbed::memory::{ACCOUNT, Memory};
@@ -16,6 +16,10 @@ use super::kubernetes::Server;
 
 /// The account of the examples.
 const ACCOUNTS: &str = "awsaccount.yaml";
+
+/// An account whose tenant may expose what the pages ask for.
+const DOCS: &str = r#"{kind: AWSAccount, metadata: {name: docs}, spec: {accountId: "111122223333", regions: [{name: us-east-1}],
+    tenants: [{name: docs, namespaces: {from: All}, exposure: {authorizations: [NONE, AWS_IAM], domains: ["*.example.com"]}}]}}"#;
 
 #[derive(Clone)]
 pub struct Scene {
@@ -44,6 +48,9 @@ impl Scene {
     }
 
     pub fn example(name: &str) -> Self {
+        if name.ends_with(".md") {
+            return Self::page(name, DOCS);
+        }
         Self::read(&examples().join(name), &examples().join(ACCOUNTS))
     }
 
@@ -87,7 +94,7 @@ impl Scene {
 
     /// Makes the cluster's objects those of the manifests, as `kubectl apply --prune` does.
     pub fn apply(&self, server: &Server) {
-        let World { accounts, namespaces, machines, apis, routes, config_maps, .. } = &self.world;
+        let World { accounts, namespaces, machines, apis, routes, domains, config_maps, .. } = &self.world;
         let meta = |key: &Key| json!({"namespace": key.namespace, "name": key.name});
         let mut wanted: Vec<(&str, Value)> = Vec::new();
         for (name, labels) in namespaces {
@@ -100,6 +107,7 @@ impl Scene {
         wanted.extend(machines.values().map(|one| ("statemachines", json!(**one))));
         wanted.extend(apis.values().map(|one| ("restapis", json!(**one))));
         wanted.extend(routes.values().map(|one| ("apiroutes", json!(**one))));
+        wanted.extend(domains.values().map(|one| ("apidomains", json!(**one))));
         for (resource, object) in wanted {
             server.apply(resource, object);
         }
@@ -114,6 +122,7 @@ impl Scene {
         };
         stale("apiroutes", routes.keys().collect());
         stale("restapis", apis.keys().collect());
+        stale("apidomains", domains.keys().collect());
         stale("statemachines", machines.keys().collect());
     }
 
@@ -126,6 +135,9 @@ impl Scene {
         for api in scene.world.apis.values_mut() {
             Arc::make_mut(api).spec.drift_policy = policy;
         }
+        for domain in scene.world.domains.values_mut() {
+            Arc::make_mut(domain).spec.drift_policy = policy;
+        }
         scene
     }
 
@@ -135,6 +147,7 @@ impl Scene {
         scene.world.machines.clear();
         scene.world.apis.clear();
         scene.world.routes.clear();
+        scene.world.domains.clear();
         scene
     }
 
@@ -178,6 +191,10 @@ impl Scene {
             api.spec.binary_media_types.pop();
             api.spec.minimum_compression_size = None;
             api.spec.resource_policy = api.spec.resource_policy.take().map(|text| text.replace("/POST/", "/*/"));
+            // Base paths move.
+            for (index, mapping) in api.spec.domain_mappings.iter_mut().enumerate() {
+                mapping.base_path = Some(format!("moved-{index}"));
+            }
             let mut stage = api.spec.stages[0].clone();
             stage.name = "another".into();
             stage.variables.insert("added".into(), "1".into());
@@ -255,6 +272,7 @@ pub fn add(world: &mut World, document: Value) {
         "RestAPI" => {
             world.apis.insert(key, Arc::new(object::<RestAPI>(document)));
         }
+        "APIDomain" => drop(world.domains.insert(key, Arc::new(object::<APIDomain>(document)))),
         "APIRoute" => drop(world.routes.insert(key, Arc::new(object::<APIRoute>(document)))),
         other => panic!("unknown kind {other}"),
     }

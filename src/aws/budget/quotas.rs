@@ -77,6 +77,9 @@ const API_GATEWAY: &[(&str, Quota)] = &[
     ("UpdateUsagePlan", Quota::new(1, 20, 1)),
     ("CreateApiKey", Quota::new(5, 1, 1)),
     ("DeleteApiKey", Quota::new(5, 1, 1)),
+    ("CreateDomainName", Quota::new(1, 30, 1)),
+    ("UpdateDomainName", Quota::new(1, 30, 1)),
+    ("DeleteDomainName", Quota::new(1, 30, 1)),
 ];
 
 /// Token buckets, as documented. Of values that differ between Regions, the smaller.

@@ -15,11 +15,13 @@ struct Watches {
     apis: UnboundedReceiver<ObjectRef<RestAPI>>,
     routes: UnboundedReceiver<ObjectRef<APIRoute>>,
     plans: UnboundedReceiver<ObjectRef<UsagePlan>>,
+    domains: UnboundedReceiver<ObjectRef<APIDomain>>,
     account_store: Writer<AWSAccount>,
     machine_store: Writer<StateMachine>,
     api_store: Writer<RestAPI>,
     route_store: Writer<APIRoute>,
     plan_store: Writer<UsagePlan>,
+    domain_store: Writer<APIDomain>,
     seen: Seen,
 }
 
@@ -45,24 +47,33 @@ impl Watches {
         let (routes_tx, routes) = unbounded_channel();
         let (plans_tx, plans) = unbounded_channel();
         let (plan_reader, plan_store) = store();
+        let (domains_tx, domains) = unbounded_channel();
         let (account_reader, account_store) = store();
         let (machine_reader, machine_store) = store();
         let (api_reader, api_store) = store();
         let (route_reader, route_store) = store();
+        let (domain_reader, domain_store) = store();
         let stores = Stores {
             accounts: account_reader,
             machines: machine_reader,
             apis: api_reader,
             routes: route_reader,
             plans: plan_reader,
+            domains: domain_reader,
             namespaces: store().0,
             config_maps: store().0,
             secrets: store().0,
             revisions: store().0,
             bursts: Default::default(),
         };
-        let queues =
-            Queues { accounts: accounts_tx, machines: machines_tx, apis: apis_tx, routes: routes_tx, plans: plans_tx };
+        let queues = Queues {
+            accounts: accounts_tx,
+            machines: machines_tx,
+            apis: apis_tx,
+            routes: routes_tx,
+            plans: plans_tx,
+            domains: domains_tx,
+        };
         let seen = Seen::default();
         let mut watches = Self {
             stores,
@@ -72,11 +83,13 @@ impl Watches {
             apis,
             routes,
             plans,
+            domains,
             account_store,
             machine_store,
             api_store,
             route_store,
             plan_store,
+            domain_store,
             seen,
         };
         let caller = "{spec: {substitutions: [{name: M, stateMachineRef: {name: hello}}, {name: C, configMapKeyRef: {name: texts, key: a}}]}}";
@@ -108,6 +121,9 @@ impl Watches {
         while let Ok(it) = self.plans.try_recv() {
             woken.push(format!("UsagePlan {}/{}", it.namespace.unwrap(), it.name));
         }
+        while let Ok(it) = self.domains.try_recv() {
+            woken.push(format!("APIDomain {}/{}", it.namespace.unwrap(), it.name));
+        }
         woken.sort();
         woken.dedup();
         woken
@@ -133,6 +149,12 @@ impl Watches {
     fn api(&mut self, manifest: &str) -> Vec<String> {
         let object: RestAPI = object(manifest);
         self.api_store.apply_watcher_event(&Event::Apply(object.clone()));
+        self.wake(&object, false)
+    }
+
+    fn domain(&mut self, manifest: &str) -> Vec<String> {
+        let object: APIDomain = object(manifest);
+        self.domain_store.apply_watcher_event(&Event::Apply(object.clone()));
         self.wake(&object, false)
     }
 
@@ -351,4 +373,22 @@ fn a_plan_wakes_those_that_share_its_keys_and_lets_go_of_what_waits_for_them() {
     assert_eq!(watches.plan(&with(&gold(), going)), ["UsagePlan demo/gold"]);
     let without = "{metadata: {generation: 2}, spec: {apiKeys: null}}";
     assert_eq!(watches.plan(&with(&silver(), without)), ["UsagePlan demo/gold", "UsagePlan demo/silver"]);
+}
+
+#[test]
+fn a_domain_and_the_apis_that_name_it_wake_each_other() {
+    let mut watches = Watches::new();
+    let site = "{apiVersion: stepgate.dev/v1alpha1, kind: APIDomain, metadata: {namespace: shop, name: site, generation: 1}, spec: {domainName: a.example.com, certificateArn: c}}";
+    assert_eq!(watches.domain(site), ["APIDomain shop/site"]);
+    let names = "{metadata: {generation: 2}, spec: {domainMappings: [{domainRef: {name: site, namespace: shop}, stage: prod}]}}";
+    let api = with(&the_api(), names);
+    assert_eq!(watches.api(&api), ["APIDomain shop/site", "RestAPI demo/api"]);
+    let staged = with(&api, "{status: {conditions: [], restApiId: a, stages: [{name: prod, invokeUrl: u}]}}");
+    assert!(watches.api(&staged).contains(&"APIDomain shop/site".to_owned()), "its stage is there");
+    let told =
+        with(site, "{status: {conditions: [], mappings: [{apiRef: {name: api, namespace: demo}, serves: prod}]}}");
+    assert_eq!(watches.domain(&told), ["RestAPI demo/api"]);
+    assert_eq!(watches.domain(&told), [""; 0]);
+    let elsewhere = with(&staged, "{metadata: {generation: 3}, spec: {domainMappings: []}}");
+    assert_eq!(watches.api(&elsewhere), ["APIDomain shop/site", "RestAPI demo/api"], "it still leads there");
 }

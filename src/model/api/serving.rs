@@ -122,6 +122,9 @@ impl Api<'_> {
         let mut stage_ids = Vec::new();
         for steps in stage::diff(&desired, &observed.unmanaged.managed_stages(&observed.stages)) {
             let deletes = matches!(steps[..], [stage::Step::Delete { .. }]);
+            if deletes && steps.iter().any(|step| self.valid.mapped_stages.contains(step.stage())) {
+                continue;
+            }
             let mut after = if deletes { Vec::new() } else { serving_ids.clone() };
             let of = |name: &str| steps.iter().any(|step| step.stage() == name);
             let logged = observed.stages.iter().filter(|(_, stage)| stage.settings.access_log.is_some());

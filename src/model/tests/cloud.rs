@@ -252,6 +252,8 @@ impl Cloud {
             Step::LogGroup(log_group::Step::Delete { name }) => drop(self.log_groups.remove(name)),
             Step::LogGroup(step) => panic!("{step}"),
             Step::Account(step) => panic!("{step}"),
+            Step::DomainName(step) => panic!("{step}"),
+            Step::BasePathMapping(step) => panic!("{step}"),
         }
     }
 

@@ -157,6 +157,9 @@ fn essence_of(account: &Account) -> Value {
             keys.sort_by_key(ToString::to_string);
             shown.extend([("usagePlans".to_owned(), json!(plans)), ("apiKeys".to_owned(), json!(keys))]);
         }
+        if !region.domains.is_empty() {
+            shown.insert("domains".to_owned(), super::apigateway::domains::essence(&region.domains, &region.apis));
+        }
         if let Some(role) = &region.log_role {
             shown.insert("logRole".to_owned(), json!(role));
         }

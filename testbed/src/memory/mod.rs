@@ -40,8 +40,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use apigateway::{
-    Api, ApiKey, Authorizer, Deployment, Integration, IntegrationResponse, Method, MethodResponse, Resource, Stage,
-    UsagePlan,
+    Api, ApiKey, Authorizer, BasePathMapping, Deployment, DomainName, Integration, IntegrationResponse, Method,
+    MethodResponse, Resource, Stage, UsagePlan,
 };
 pub use client::{Attempt, Fault, InProcess, answer, throttled};
 pub use essence::Served;
@@ -82,6 +82,8 @@ pub struct Settings {
     pub resource_limit: usize,
     /// The longest integration timeout, in milliseconds.
     pub longest_timeout: i64,
+    /// How long a domain name is UPDATING after a change.
+    pub domain_update: Duration,
     /// The role that API Gateway writes logs with where none was set.
     pub log_role: Option<String>,
 }
@@ -99,6 +101,7 @@ impl Default for Settings {
             role_limit: 1_000,
             resource_limit: 300,
             longest_timeout: 29_000,
+            domain_update: Duration::ZERO,
             log_role: None,
         }
     }
@@ -114,6 +117,7 @@ impl Settings {
             api_staleness: Duration::from_secs(2),
             machine_staleness: Duration::from_secs(2),
             machine_deletion: Duration::from_secs(30),
+            domain_update: Duration::from_secs(20),
             ..Self::default()
         }
     }
@@ -151,6 +155,8 @@ pub struct Region {
     pub machines: BTreeMap<String, Machine>,
     /// REST APIs by id.
     pub apis: BTreeMap<String, Api>,
+    /// Custom domain names by name; private ones by name and id.
+    pub domains: BTreeMap<String, DomainName>,
     /// The role that API Gateway writes logs with.
     pub log_role: Option<String>,
     /// Log groups by name.
@@ -287,7 +293,7 @@ impl Memory {
                     "GetAccount" | "UpdateAccount" => {
                         apigateway::account(context, iam, &mut region.log_role, &call.operation, request)
                     }
-                    _ => apigateway::call(context, region, request),
+                    _ => apigateway::domains::call(context, region, request),
                 }
             }
         }

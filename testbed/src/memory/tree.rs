@@ -10,6 +10,9 @@ impl Memory {
         let mut tree = json!(self.accounts);
         for (id, account) in &self.accounts {
             for (region, found) in &account.regions {
+                for (domain, found) in &found.domains {
+                    tree[id]["regions"][region]["domains"][domain]["mappings"] = json!(found.mappings);
+                }
                 for (api, found) in &found.apis {
                     let shown = &mut tree[id]["regions"][region]["apis"][api];
                     shown["resources"] = json!(found.resources);
@@ -40,6 +43,10 @@ impl Memory {
         for (id, shown) in tree.as_object().into_iter().flatten() {
             let mut account: Account = serde_json::from_value(shown.clone())?;
             for (region, found) in &mut account.regions {
+                for (domain, found) in &mut found.domains {
+                    let shown = &shown["regions"][region]["domains"][domain];
+                    found.mappings = serde_json::from_value(shown["mappings"].clone())?;
+                }
                 for (api, found) in &mut found.apis {
                     let shown = &shown["regions"][region]["apis"][api];
                     found.resources = serde_json::from_value(shown["resources"].clone())?;

@@ -10,6 +10,7 @@ mod apigateway;
 mod authorizers;
 mod checks;
 mod cloud;
+mod domains;
 mod gateway_responses;
 mod iam;
 mod managed;
@@ -31,6 +32,7 @@ fn cases() -> impl Iterator<Item = &'static Case> {
         gateway_responses::CASES,
         stages::CASES,
         settings::CASES,
+        domains::CASES,
     ];
     [iam::CASES, managed::CASES, states::CASES].into_iter().chain(of_apis).flatten()
 }

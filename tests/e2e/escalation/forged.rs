@@ -24,7 +24,7 @@ async fn patch_status(ns: &Namespace, object: &str, status: &Value) -> Result<St
 }
 
 /// The same with the operator's own token: what gets past the admission policy.
-async fn forge(ns: &Namespace, object: &str, status: Value) -> Result<(), String> {
+pub(super) async fn forge(ns: &Namespace, object: &str, status: Value) -> Result<(), String> {
     let path = ns.suite.testbed.dir().join("operator.kubeconfig");
     let kubeconfig = kube::config::Kubeconfig::read_from(path).unwrap();
     let mut config = kube::Config::from_custom_kubeconfig(kubeconfig, &Default::default()).await.unwrap();

@@ -1,11 +1,12 @@
 //! What a hostile team tries, and reads: each attack is a manifest that a user of a namespace applies, with the refusal.
 //! AWS is compared before and after, the victims' things bit by bit. SECURITY.md names these tests.
 //!
-//! What is inferred from a definition is tried in `wrong/permissions.rs`. To join with what they try: domains, keys of
-//! others, user tags (no kind has a field for them yet).
+//! What is inferred from a definition is tried in `wrong/permissions.rs`. To join with what they try: keys of others, user
+//! tags (no kind has a field for them yet).
 
 mod attacks;
 mod denial;
+mod domains;
 mod forged;
 mod guards;
 mod limits;

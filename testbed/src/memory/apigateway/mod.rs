@@ -6,6 +6,7 @@ mod apis;
 mod authorizers;
 mod checks;
 mod deployments;
+pub(super) mod domains;
 mod gateway_responses;
 mod integrations;
 mod methods;
@@ -31,6 +32,7 @@ pub(super) use account::account;
 pub use api_keys::ApiKey;
 pub use authorizers::Authorizer;
 use checks::{bad, not_found};
+pub use domains::{BasePathMapping, DomainName};
 use patch::Patch;
 pub use usage_plans::UsagePlan;
 
@@ -456,7 +458,7 @@ pub(super) fn operation<'a>(verb: &str, path: &[&'a str]) -> Option<(&'static st
             (Place { name, resource: key, ..none }, ["", "", "", "", "DeleteUsagePlanKey"])
         }
         ["tags", name] => (Place { name, ..none }, ["", "GetTags", "TagResource", "", "UntagResource"]),
-        _ => return None,
+        _ => domains::operation(path)?,
     };
     let index = ["POST", "GET", "PUT", "PATCH", "DELETE"].iter().position(|known| *known == verb)?;
     operations.get(index).filter(|operation| !operation.is_empty()).map(|operation| (*operation, place))
