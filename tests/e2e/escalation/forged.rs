@@ -195,8 +195,8 @@ async fn a_forged_status_opens_no_other_api() {
     let ns = Namespace::new("esc-plans").await;
     let plan = |description: &str| {
         let spec = json!({"description": description, "apiStages": [{"apiRef": {"name": "api"}, "stage": "prod"}]});
-        json!({"apiVersion": "stepgate.dev/v1alpha1", "kind": "UsagePlan", "metadata": {"name": "it"}, "spec": spec})
-            .to_string()
+        let plan = json!({"apiVersion": "stepgate.dev/v1alpha1", "kind": "UsagePlan", "metadata": {"name": "it"}, "spec": spec});
+        format!("---\n{plan}\n")
     };
     ns.apply(&[machine("own", "mine"), rest_api("api"), route("own", "/own", "own"), plan("mine")].concat()).await;
     ns.ready(&["restapi/api", "usageplan/it"]).await;
