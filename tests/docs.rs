@@ -70,7 +70,7 @@ const CLUSTER: &str = "aws:ResourceTag/stepgate.dev/cluster";
 const RELEASED: &str = "aws:ResourceTag/stepgate.dev/released-from";
 const REQUESTED_CLUSTER: &str = "aws:RequestTag/stepgate.dev/cluster";
 const MACHINE: &str = "arn:aws:states:eu-central-1:111122223333:stateMachine:shop_orders";
-const KEY: &str = "arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
+const KMS_KEY: &str = "arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
 const VIA_SERVICE: &str = "kms:ViaService";
 const ROLE: &str =
     "arn:aws:iam::111122223333:role/stepgate/0123456789abcdef/stepgate-exec-shop_orders-0123456789abcdef";
@@ -415,8 +415,7 @@ impl Need {
             Attach | AttachOwn => ("iam:AttachRolePolicy", ROLE),
             Pass(role, _) => ("iam:PassRole", role),
             ApiTags(action) => (action, API_TAGS),
-            ByStates(action) => (action, KEY),
-            Released(action) => (action, API),
+            ByStates(action) => (action, KMS_KEY),
         }
     }
 
@@ -514,10 +513,7 @@ fn applies(statement: &Value, action: &str, resource: &str, context: &Context) -
 }
 
 /// Each is a managed policy of its own, because one holds no more.
-const POLICIES: [&str; 2] = ["docs/aws-policy.json", "docs/aws-policy-domains.json"];
-
-/// Each is a managed policy of its own, because one holds no more.
-const POLICIES: [&str; 2] = ["docs/aws-policy.json", "docs/aws-policy-keys.json"];
+const POLICIES: [&str; 3] = ["docs/aws-policy.json", "docs/aws-policy-domains.json", "docs/aws-policy-keys.json"];
 
 fn policy() -> Vec<Value> {
     let statements = |file: &&str| {
