@@ -402,11 +402,14 @@ impl Namespace {
             format!("state machine {}_", self.name),
             format!("REST API {}_", self.name),
             format!("role stepgate-exec-{}_", self.name),
-            format!("role stepgate-exec-{}-", self.name),
             format!("policy stepgate-exec-{}_", self.name),
             format!("role stepgate-invoke-{}-", self.name),
         ];
-        inventory.into_iter().filter(|name| ours.iter().any(|start| name.starts_with(start))).collect()
+        let shared = format!("role stepgate-exec-{}-", self.name);
+        // After it comes a hash, and no other namespace's name.
+        let is_shared = |name: &str| name.strip_prefix(&shared).is_some_and(|hash| hash.len() == 16);
+        let is_ours = |name: &String| ours.iter().any(|start| name.starts_with(start)) || is_shared(name);
+        inventory.into_iter().filter(is_ours).collect()
     }
 
     fn api(&self, kind: &str, namespace: &str) -> Api<DynamicObject> {

@@ -88,7 +88,13 @@ fn every_request_is_one_of_its_own_machines_and_nothing_else() {
         let machines: Vec<&str> = api.machines.iter().map(String::as_str).collect();
         for (at, operation) in &api.operations {
             let integration = &operation["x-amazon-apigateway-integration"];
+            // A preflight calls nothing; what answers a task names no machine (requests.rs).
+            let of_no_machine = |template: &str| integration["type"] == "mock" || template.contains("taskToken");
             for (content_type, template) in texts(&integration["requestTemplates"]) {
+                if of_no_machine(&template) {
+                    assert_eq!(api.example, "orders-api");
+                    continue;
+                }
                 let place = format!("{} {at} {content_type}", api.example);
                 templates += 1;
                 let client_names_the_machine =
@@ -128,7 +134,12 @@ fn every_request_is_one_of_its_own_machines_and_nothing_else() {
                     }
                 }
                 assert!(answered * 2 >= calls(&api, at).count(), "{place} answered only {answered} calls");
-                let known = [vec!["executionArn"], vec!["input", "stateMachineArn"]];
+                let known = [
+                    vec!["executionArn"],
+                    vec!["error", "executionArn"],
+                    vec!["input", "stateMachineArn"],
+                    vec!["input", "name", "stateMachineArn"],
+                ];
                 assert!(known.contains(&keys.iter().map(String::as_str).collect()), "{place}: {keys:?}");
             }
         }

@@ -82,7 +82,7 @@ async fn credentials_are_told_at_no_log_level() {
     loud.operator.stop().await.unwrap();
     let log = std::fs::read_to_string(loud.operator.log_path()).unwrap();
     assert!(
-        log.contains("\"TRACE\"") && log.contains("CreateStateMachine"),
+        log.contains("\"TRACE\"") && log.contains("create state machine"),
         "the log is not as loud as this test takes it to be"
     );
     let kubeconfig = std::fs::read_to_string(loud.testbed.dir().join("operator.kubeconfig")).unwrap();
