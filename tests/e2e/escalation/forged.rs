@@ -153,7 +153,8 @@ async fn a_forged_status_grants_nothing() {
     let shows = "spec.target.stateMachineRef: StateMachine esc-forged-star/own shows another machine in its status";
     forge_until(ns, "statemachine/own", json!({"stateMachineArn": pay}), async || {
         let ready = condition(&ns.get("apiroute/first").await, "Ready").ok_or("has no status")?;
-        if ready.message == shows { Ok(()) } else { Err(ready.to_string()) }
+        // It may have served its own machine for a moment, and then keeps serving that.
+        if ready.message.starts_with(shows) { Ok(()) } else { Err(ready.to_string()) }
     })
     .await;
     let own = format!("states:StartSyncExecution {}", arn("esc-forged-star_own"));
