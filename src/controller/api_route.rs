@@ -43,7 +43,7 @@ pub async fn reconcile(object: Arc<APIRoute>, context: Arc<Context>) -> Result<A
             }
             _ => {
                 context.backoff.reset(KIND, &Key::of(&*object));
-                context.brake.forget(&object.uid().unwrap_or_default());
+                context.brake.gone(&object.uid().unwrap_or_default());
                 finalizer::remove(&api, &object).await?;
                 Ok(Action::await_change())
             }

@@ -4,7 +4,7 @@
 //! What was counted is in memory and, for the next process, in the AWSAccount's status, which only its own controller
 //! writes. An object is counted once, however often its deletion is tried.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -30,8 +30,9 @@ pub struct Brake {
 #[derive(Default)]
 struct Account {
     deletions: Option<Deletions>,
-    /// UIDs of objects that were let go.
-    passed: HashSet<String>,
+    /// UIDs of objects that were let go, and since when one is gone: the stores may still hold it for a moment, and a
+    /// reconcile of what they hold asks again.
+    passed: HashMap<String, Option<Timestamp>>,
 }
 
 impl Brake {
@@ -47,13 +48,13 @@ impl Brake {
     pub fn pass(&self, account: &AWSAccount, uid: &str) -> Result<(), Problem> {
         let mut accounts = self.accounts();
         let entry = entry(&mut accounts, account);
-        if entry.passed.contains(uid) {
+        if entry.passed.contains_key(uid) {
             return Ok(());
         }
         let before = entry.deletions.clone();
         let passes = count(&mut entry.deletions, account, now());
         if passes {
-            entry.passed.insert(uid.to_owned());
+            entry.passed.insert(uid.to_owned(), None);
         }
         if let (true, Some(accounts)) = (before != entry.deletions, self.counted.get()) {
             // A closed queue means that the process is ending.
@@ -70,13 +71,17 @@ impl Brake {
         let mut accounts = self.accounts();
         let entry = entry(&mut accounts, account);
         let mut after = entry.deletions.clone();
-        if entry.passed.contains(uid) || count(&mut after, account, now()) { Ok(()) } else { Err(held(account)) }
+        if entry.passed.contains_key(uid) || count(&mut after, account, now()) { Ok(()) } else { Err(held(account)) }
     }
 
-    /// The object is gone.
-    pub fn forget(&self, uid: &str) {
+    /// The object is gone, or goes as soon as Kubernetes takes its finalizer off.
+    pub fn gone(&self, uid: &str) {
+        let now = now();
         for account in self.accounts().values_mut() {
-            account.passed.remove(uid);
+            account.passed.retain(|_, gone| gone.is_none_or(|gone| now.duration_since(gone) < HOUR));
+            if let Some(gone) = account.passed.get_mut(uid) {
+                gone.get_or_insert(now);
+            }
         }
     }
 
@@ -97,7 +102,7 @@ fn entry<'a>(accounts: &'a mut HashMap<String, Account>, account: &AWSAccount) -
     accounts.entry(account.name_any()).or_insert_with(|| Account {
         // What the process before this one counted.
         deletions: account.status.as_ref().and_then(|status| status.deletions.clone()),
-        passed: HashSet::new(),
+        passed: HashMap::new(),
     })
 }
 
@@ -205,6 +210,8 @@ mod tests {
         for uid in ["a", "a", "b", "a"] {
             assert_eq!(brake.pass(&account, uid), Ok(()));
         }
+        brake.gone("a");
+        assert_eq!(brake.pass(&account, "a"), Ok(()), "a reconcile that had not heard of it");
         assert_eq!(brake.check(&account, "b"), Ok(()), "it passed");
         assert!(brake.check(&account, "c").is_err());
         let problem = brake.pass(&account, "c").unwrap_err();

@@ -53,7 +53,7 @@ pub async fn reconcile(object: Arc<UsagePlan>, context: Arc<Context>) -> Result<
         return match delete(&context, &object, &status).await {
             Ok(()) => {
                 context.backoff.reset(KIND, &Key::of(&*object));
-                context.brake.forget(&object.uid().unwrap_or_default());
+                context.brake.gone(&object.uid().unwrap_or_default());
                 finalizer::remove(&api, &object).await?;
                 Ok(Action::await_change())
             }

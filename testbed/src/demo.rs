@@ -136,28 +136,36 @@ pub(crate) async fn apply_and_wait(access: &Access, path: &Path) -> Result<usize
     Ok(by_namespace.values().map(Vec::len).sum())
 }
 
-/// Applies the AWSAccount of the examples, with the emulator's account id and URL and one more tenant: every other namespace,
-/// for hands-on use.
+/// The account that the examples are written for.
+const EXAMPLES_ACCOUNT: &str = "111122223333";
+
+/// Applies the AWSAccount of the examples with one more tenant: every other namespace, for hands-on use.
 ///
 /// # Errors
 /// With the API server's words.
 pub async fn apply_account(access: &Access) -> Result<()> {
-    let path = repository().join("examples/awsaccount.yaml");
-    let text = std::fs::read_to_string(&path).with_context(|| format!("can't read {}", path.display()))?;
-    access.apply(&account(&text, access.aws_endpoint())?.to_string()).await?;
+    let mut account = examples_account(access.aws_endpoint())?;
+    admit_all_others(&mut account)?;
+    access.apply(&account.to_string()).await?;
     Ok(())
 }
 
-/// The account that the examples are written for.
-const EXAMPLES_ACCOUNT: &str = "111122223333";
+/// The AWSAccount of the examples, with the emulator's account id and this URL.
+///
+/// # Errors
+/// If `examples/awsaccount.yaml` can't be read.
+pub fn examples_account(endpoint: &str) -> Result<Value> {
+    let path = repository().join("examples/awsaccount.yaml");
+    let text = std::fs::read_to_string(&path).with_context(|| format!("can't read {}", path.display()))?;
+    let text = text.replace(EXAMPLES_ACCOUNT, ACCOUNT);
+    let mut account: Value = serde_saphyr::from_str(&text).context("in examples/awsaccount.yaml")?;
+    account["spec"]["endpointUrl"] = json!(endpoint);
+    Ok(account)
+}
 
-fn account(examples: &str, endpoint: &str) -> Result<Value> {
+fn admit_all_others(account: &mut Value) -> Result<()> {
     const NAME: &str = "kubernetes.io/metadata.name";
-    let examples = examples.replace(EXAMPLES_ACCOUNT, ACCOUNT);
-    let mut account: Value = serde_saphyr::from_str(&examples).context("in examples/awsaccount.yaml")?;
-    let spec = &mut account["spec"];
-    spec["endpointUrl"] = json!(endpoint);
-    let tenants = spec["tenants"].as_array_mut().context("examples/awsaccount.yaml has no tenants")?;
+    let tenants = account["spec"]["tenants"].as_array_mut().context("examples/awsaccount.yaml has no tenants")?;
     // A namespace that two tenants admit gets neither.
     let mut taken = Vec::new();
     for tenant in &*tenants {
@@ -176,7 +184,7 @@ fn account(examples: &str, endpoint: &str) -> Result<Value> {
         "invokeRoleArns": ["arn:aws:iam::*:role/*"],
         "exposure": {"authorizations": ["NONE", "AWS_IAM"]},
     }));
-    Ok(account)
+    Ok(())
 }
 
 /// The demo on a testbed of its own, which is gone afterwards.
@@ -288,8 +296,8 @@ mod tests {
 
     #[test]
     fn no_namespace_has_two_tenants() {
-        let text = std::fs::read_to_string(repository().join("examples/awsaccount.yaml")).unwrap();
-        let account = account(&text, "http://127.0.0.1:1").unwrap();
+        let mut account = examples_account("http://127.0.0.1:1").unwrap();
+        admit_all_others(&mut account).unwrap();
         let tenants = account["spec"]["tenants"].as_array().unwrap();
         let taken = &tenants.last().unwrap()["namespaces"]["selector"]["matchExpressions"][0]["values"];
         for namespace in ["potato", "hello-world", "item-api", "reddit-users"] {

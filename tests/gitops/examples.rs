@@ -2,9 +2,9 @@
 
 use std::time::Instant;
 
-use serde_json::{Value, json};
-use stepgate_testbed::demo::Example;
-use stepgate_testbed::{GitRepository, OperatorOptions, Refresh, Variables, repository as project};
+use serde_json::json;
+use stepgate_testbed::demo::{self, Example};
+use stepgate_testbed::{GitRepository, OperatorOptions, Refresh, Variables};
 
 use crate::frame::{App, Gitops, Mode, copy};
 use crate::support::{Suite, start};
@@ -98,13 +98,9 @@ fn quick(manifest: String) -> String {
     manifest.replace("{name: Delay, json: \"29\"}", "{name: Delay, json: \"2\"}")
 }
 
-/// The examples' AWSAccount, of the emulator.
+/// The examples' AWSAccount, of the emulator. All examples come and go several times.
 fn account(endpoint: &str) -> String {
-    let path = project().join("examples/awsaccount.yaml");
-    let mut account: Value = serde_saphyr::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
-    account["spec"]["accountId"] = json!("000000000000");
-    account["spec"]["endpointUrl"] = json!(endpoint);
-    // All examples come and go several times.
+    let mut account = demo::examples_account(endpoint).unwrap();
     account["spec"]["maxDeletionsPerHour"] = json!(10_000);
     account.to_string()
 }
