@@ -26,6 +26,7 @@ spec:
       authorizerArns: ["arn:aws:lambda:*:*:function:*", "arn:aws:cognito-idp:*:*:userpool/*"]
       resourcePolicyPrincipals: ["*"]
       vpcSources: ["vpce-*"]
+      domains: ["*.example.com"]
       kmsKeyArns: ["arn:aws:kms:*:*:key/*"]
 "#;
 
@@ -33,6 +34,7 @@ spec:
 #[case::authorization("docs/authorization.md")]
 #[case::encryption("docs/encryption.md")]
 #[case::endpoints("docs/endpoints.md")]
+#[case::private_domains("docs/private-domains.md")]
 #[case::usage_plans("docs/usage-plans.md")]
 #[tokio::test(start_paused = true)]
 async fn the_docs_manifests_too(#[case] page: &str) {
@@ -44,7 +46,7 @@ async fn the_docs_manifests_too(#[case] page: &str) {
 async fn a_crash_while_stages_are_set_up_loses_nothing_and_doubles_nothing() {
     let account = r#"{kind: AWSAccount, metadata: {name: dev}, spec: {accountId: "111122223333", regions: [{name: us-east-1}],
         apiGatewayLogRole: {arn: "arn:aws:iam::111122223333:role/logs"},
-        tenants: [{name: all, namespaces: {from: All}, exposure: {authorizations: [NONE], cacheClusterSizes: ["0.5"]}}]}}"#;
+        tenants: [{name: all, namespaces: {from: All}, exposure: {authorizations: [NONE], cacheClusterSizes: ["0.5"], clientCertificates: ["arn:aws:acm:*:*:certificate/*"]}}]}}"#;
     let scene = Scene::page("docs/stages.md", account);
     let (start, _) = Moment::first(&scene);
     let mut found = Found::default();
@@ -76,7 +78,7 @@ async fn a_crash_while_stages_are_set_up_loses_nothing_and_doubles_nothing() {
 #[tokio::test(start_paused = true)]
 async fn without_a_log_role_all_but_logging_is_as_asked() {
     let account = r#"{kind: AWSAccount, metadata: {name: dev}, spec: {accountId: "111122223333", regions: [{name: us-east-1}],
-        tenants: [{name: all, namespaces: {from: All}, exposure: {authorizations: [NONE], cacheClusterSizes: ["0.5"]}}]}}"#;
+        tenants: [{name: all, namespaces: {from: All}, exposure: {authorizations: [NONE], cacheClusterSizes: ["0.5"], clientCertificates: ["arn:aws:acm:*:*:certificate/*"]}}]}}"#;
     let scene = Scene::page("docs/stages.md", account);
     let (start, _) = Moment::first(&scene);
     let run = uncrashed("make", &start, &scene).await;

@@ -83,6 +83,10 @@ fn what_the_tenant_admits(#[case] spec: &str) {
     "tags: {stepgate.dev/name: x}",
     "InvalidSpec: spec.tags: keys that begin with `aws:` or `stepgate.dev/` are not yours to set; choose another than `stepgate.dev/name`"
 )]
+#[case::private_for_another_vpc_endpoint(
+    r#"endpointType: PRIVATE, accessAssociations: [vpce-1, vpce-2], policy: '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "execute-api:Invoke", "Resource": "execute-api:/*", "Condition": {"StringEquals": {"aws:SourceVpce": "vpce-1"}}}]}'"#,
+    "OverCeiling: spec.accessAssociations: `vpce-2` is in none of the `exposure.vpcSources` of tenant demo of AWSAccount dev; the platform admin must add it there"
+)]
 #[case::private_without_a_bound_policy(r#"endpointType: PRIVATE, policy: '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "execute-api:Invoke", "Resource": "execute-api:/*"}]}'"#, "InvalidSpec: spec.policy: the Allow statement 1 opens a PRIVATE API to calls from any VPC; give it the condition {StringEquals: {aws:SourceVpce: [IDS]}} (or aws:SourceVpc) alone, or add a Deny of execute-api:Invoke on execute-api:/* for everybody with StringNotEquals")]
 #[case::private_for_another_vpc(r#"endpointType: PRIVATE, policy: '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "execute-api:Invoke", "Resource": "execute-api:/*", "Condition": {"StringEquals": {"aws:SourceVpce": "vpce-2"}}}]}'"#, "OverCeiling: spec.policy: the Allow statement 1 lets in calls from `vpce-2`, which is in none of the `exposure.vpcSources` of tenant demo of AWSAccount dev; the platform admin must add it there")]
 fn what_the_tenant_or_aws_does_not_admit(#[case] spec: &str, #[case] says: &str) {

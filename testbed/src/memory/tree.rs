@@ -11,7 +11,11 @@ impl Memory {
         for (id, account) in &self.accounts {
             for (region, found) in &account.regions {
                 for (domain, found) in &found.domains {
-                    tree[id]["regions"][region]["domains"][domain]["mappings"] = json!(found.mappings);
+                    let shown = &mut tree[id]["regions"][region]["domains"][domain];
+                    shown["mappings"] = json!(found.mappings);
+                    if !found.associations.is_empty() {
+                        shown["associations"] = json!(found.associations);
+                    }
                 }
                 for (api, found) in &found.apis {
                     let shown = &mut tree[id]["regions"][region]["apis"][api];
@@ -46,6 +50,9 @@ impl Memory {
                 for (domain, found) in &mut found.domains {
                     let shown = &shown["regions"][region]["domains"][domain];
                     found.mappings = serde_json::from_value(shown["mappings"].clone())?;
+                    if let Some(associations) = shown.get("associations") {
+                        found.associations = serde_json::from_value(associations.clone())?;
+                    }
                 }
                 for (api, found) in &mut found.apis {
                     let shown = &shown["regions"][region]["apis"][api];
