@@ -41,7 +41,7 @@ pub struct Known {
     pub private_domain_prefix: String,
     /// The ARN of the domain name, where AWS told it.
     pub domain_arn: Option<String>,
-    /// Around the call that creates the API.
+    /// Around the call that creates the API, or the usage plan.
     pub fence: Option<Fence>,
     /// Records that this plan kept.
     pub records: Vec<deployment::Record>,
@@ -241,7 +241,13 @@ async fn carry_out(
             let plan = id.clone().unwrap_or_default();
             let made = usage_plan::remote::Made { plan: &plan, keys };
             let arn = |id: &str| format!("{arn_prefix}/usageplans/{id}");
-            *id = Some(boxed(|| usage_plan::remote::carry_out(&session.apigateway, step, made, arn)).await?);
+            let fence = known.fence.clone();
+            let carry = || usage_plan::remote::carry_out(&session.apigateway, step, made, arn, fence.clone());
+            let plan = boxed(carry).await?;
+            if let (usage_plan::Step::Create { .. }, Some(fence)) = (step, fence) {
+                fence.made(&plan).await;
+            }
+            *id = Some(plan);
         }
         Step::ApiKey(step) => {
             let UsagePlan { keys, values, arn_prefix, .. } = &mut known.usage_plan;

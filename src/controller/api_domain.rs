@@ -3,34 +3,29 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::ResourceExt;
 use kube::runtime::controller::Action;
-use kube::{Api, Resource, ResourceExt};
 use tracing::instrument;
 
+use super::Context;
+use super::drifts::Drifts;
+use super::lifecycle::{Departure, Kind, Life, Phase};
 use super::passes::Passes;
 use super::publish::{self, State};
-use super::steps::{
-    apply_problem, bound, crd_is_going, drifted, next, note_drift, recorded, report, session, takes_bindings,
-};
-use super::{Context, finalizer};
+use super::steps::{apply_problem, crd_is_going, recorded, report, session};
 use crate::api::conditions::reasons;
-use crate::api::{
-    ABANDON, APIDomain, APIDomainStatus, AWSAccount, DeletionPolicy, Drift, DriftPolicy, PAUSED, RestAPI, is_paused,
-};
+use crate::api::{APIDomain, APIDomainStatus, AWSAccount, DeletionPolicy, PAUSED, RestAPI, is_paused};
 use crate::apply::{Known, apply};
 use crate::identity::Key;
 use crate::model::domain::{self, Domain, KnownApis, Observed};
 use crate::observe::domain::{Surveyed, claims, observe, survey, verified};
 use crate::plan::Plan;
-use crate::problem::{Kind, Problem};
+use crate::problem::{self, Problem};
 use crate::resolve;
 use crate::resources::{Step, domain_name};
 use crate::tenancy::Place;
 use crate::validate::api_domain::{self as validate, ValidDomain};
 use crate::world::World;
-
-const KIND: &str = "APIDomain";
 
 /// The domain name, its mappings, and what became of them.
 const MOST_PASSES: usize = 5;
@@ -39,34 +34,24 @@ const MOST_PASSES: usize = 5;
 ///
 /// # Errors
 /// What Kubernetes answers.
-#[instrument(skip_all, fields(kind = KIND, namespace = object.namespace(), name = %object.name_any()))]
+#[instrument(skip_all, fields(kind = APIDomain::KIND, namespace = object.namespace(), name = %object.name_any()))]
 pub async fn reconcile(object: Arc<APIDomain>, context: Arc<Context>) -> Result<Action, kube::Error> {
-    let api: Api<APIDomain> = Api::namespaced(context.client.clone(), &object.namespace().unwrap_or_default());
+    let life = Life::of(&context, &*object);
     let world = resolve::api_domain(&context, &object);
-    let mut status = object.status.clone().unwrap_or_default();
-    if resolve::terminating(&*object) {
-        if !finalizer::has(&*object) {
-            return Ok(Action::await_change());
+    let mut status = life.status();
+    match life.phase().await? {
+        Phase::Lives => {}
+        Phase::Goes => {
+            let left = delete(&life, &world).await;
+            return life.end(status, left).await;
         }
-        return match delete(&context, &world, &object, &status).await {
-            Ok(()) => {
-                context.backoff.reset(KIND, &Key::of(&*object));
-                context.brake.gone(&object.uid().unwrap_or_default());
-                finalizer::remove(&api, &object).await?;
-                Ok(Action::await_change())
-            }
-            Err(problem) => finish(&context, &api, &object, status, State::Deleting(problem)).await,
-        };
+        Phase::Over => return Ok(Action::await_change()),
     }
-    if !finalizer::has(&*object) {
-        finalizer::add(&api, &object).await?;
-        return Ok(Action::await_change());
-    }
-    let state = match carry_out(&context, &api, &world, &object, &mut status).await {
+    let state = match carry_out(&life, &world, &mut status).await {
         Ok(state) => state,
         Err(problem) => {
             // A RestAPI's deletion does not wait for somebody to mend the domain.
-            if problem.kind == Kind::Stalled
+            if problem.kind == problem::Kind::Stalled
                 && let Err(error) = withdraw(&context, &world, &object, &mut status).await
             {
                 tracing::warn!(%error, "base paths of RestAPIs that are being deleted are still mapped");
@@ -74,41 +59,19 @@ pub async fn reconcile(object: Arc<APIDomain>, context: Arc<Context>) -> Result<
             State::Not { problem, serving: status.applied_hash.is_some() }
         }
     };
-    finish(&context, &api, &object, status, state).await
+    life.finish(status, state).await
 }
 
-async fn finish(
-    context: &Context,
-    api: &Api<APIDomain>,
-    object: &APIDomain,
-    mut status: APIDomainStatus,
-    state: State,
-) -> Result<Action, kube::Error> {
-    let before = object.status.as_ref().map(|status| status.common.conditions.clone()).unwrap_or_default();
-    publish::set_state(&mut status.common, object.meta().generation, &state);
-    publish::write(api, &object.name_any(), object.status.as_ref(), &status).await?;
-    publish::tell(context, object, &before, &state).await;
-    Ok(next(context, KIND, &Key::of(object), &state))
-}
-
-async fn carry_out(
-    context: &Context,
-    api: &Api<APIDomain>,
-    world: &World,
-    object: &APIDomain,
-    status: &mut APIDomainStatus,
-) -> Result<State, Problem> {
+async fn carry_out(life: &Life<'_, APIDomain>, world: &World, status: &mut APIDomainStatus) -> Result<State, Problem> {
+    let Life { context, object, .. } = *life;
     // 1. Where it lives, and that this has not changed since its first AWS object.
     let (admission, place) = validate::place(world, object)?;
-    bound(status.binding.as_ref(), &place)?;
-    if status.binding.is_none() {
-        takes_bindings(&admission.account)?;
-    }
+    life.settles(&admission.account, &place)?;
     // 2. What it asks for.
     let valid = validate::validate(world, object)?;
     // 3. AWS.
     let session = session(context, &admission.account, &place).await?;
-    let mut drift = None;
+    let mut drifts = Drifts::new(object.spec.drift_policy);
     let mut passes = Passes::at_most(MOST_PASSES);
     loop {
         let held = held_by(context, &admission.account);
@@ -116,9 +79,7 @@ async fn carry_out(
         show(status, &valid, &place, &found);
         let Surveyed { observed, plan, hash, .. } = &found;
         if plan.is_empty() {
-            if let Some(summary) = drift {
-                status.last_drift = Some(Drift { time: Time(publish::now()), summary });
-            }
+            drifts.note(&mut status.last_drift);
             is_available(observed)?;
             status.applied_hash = Some(hash.clone());
             // Also when paused: with nothing to do, Ready stays.
@@ -128,26 +89,19 @@ async fn carry_out(
             return Ok(State::Paused(format!("Paused by annotation {PAUSED}; without it: {}", plan.summary())));
         }
         passes.begin(plan)?;
-        if status.applied_hash.as_ref() == Some(hash) && drift.is_none() {
-            if object.spec.drift_policy == DriftPolicy::Report {
-                note_drift(&mut status.last_drift, &plan.summary());
-                return Ok(drifted(&plan.summary()));
-            }
-            drift = Some(plan.summary());
+        if status.applied_hash.as_ref() == Some(hash)
+            && let Some(state) = drifts.meet(plan, &mut status.last_drift)
+        {
+            return Ok(state);
         }
         if updates(plan) {
             // While an update is under way, API Gateway takes no other.
             is_available(observed)?;
         }
-        if status.binding.is_none() {
-            // Written before the first effect, so that deletion knows where to look whatever happens in between.
-            status.binding = Some(place.binding());
-            let written = publish::write(api, &object.name_any(), object.status.as_ref(), status).await;
-            written.map_err(Problem::from)?;
-        }
+        life.bind(status, &place).await?;
         let outcome = apply(plan, &session, None, known_of(&place, observed)).await;
         status.domain_name_id = outcome.known.domain_name_id.clone().or_else(|| status.domain_name_id.take());
-        report(context, object, &outcome.summary(), drift.is_some()).await;
+        report(context, object, &outcome.summary(), drifts.any()).await;
         if let Some((_, error)) = outcome.failed.first() {
             return Err(apply_problem(error));
         }
@@ -267,23 +221,13 @@ async fn withdraw(
 }
 
 /// Removes everything from AWS; `Ok` when nothing is left.
-async fn delete(context: &Context, world: &World, object: &APIDomain, status: &APIDomainStatus) -> Result<(), Problem> {
-    if object.annotations().contains_key(ABANDON) {
-        return Ok(());
-    }
-    let Some((account, place)) = recorded(world, status.binding.as_ref())? else { return Ok(()) };
-    if is_paused(object) {
-        return Err(Problem::waiting(
-            reasons::DELETION_BLOCKED,
-            format!("paused by annotation {PAUSED}: remove it, and deletion goes on"),
-        ));
-    }
-    let session = session(context, &account, &place).await?;
+async fn delete(life: &Life<'_, APIDomain>, world: &World) -> Result<(), Problem> {
+    let Life { context, object, .. } = *life;
+    let Some(Departure { account, place, session }) = life.departs(world).await? else { return Ok(()) };
     let owner = validate::owner(world, &account, object);
-    let retain = object.spec.deletion_policy == DeletionPolicy::Retain
-        || crd_is_going(context, "apidomains.stepgate.dev").await?;
+    let retain = object.spec.deletion_policy == DeletionPolicy::Retain || crd_is_going::<APIDomain>(context).await?;
     if !retain {
-        context.brake.pass(&account, &object.uid().unwrap_or_default())?;
+        life.pass_brake(&account)?;
     }
     let name = &object.spec.domain_name;
     let mut passes = Passes::of_deletion();
@@ -299,11 +243,6 @@ async fn delete(context: &Context, world: &World, object: &APIDomain, status: &A
         if plan.is_empty() {
             return Ok(());
         }
-        passes.begin(&plan)?;
-        let outcome = apply(&plan, &session, None, known_of(&place, &observed)).await;
-        report(context, object, &outcome.summary(), false).await;
-        if let Some((_, error)) = outcome.failed.first() {
-            return Err(apply_problem(error));
-        }
+        life.remove(&mut passes, &plan, &session, known_of(&place, &observed)).await?;
     }
 }

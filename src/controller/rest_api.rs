@@ -5,26 +5,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use kube::ResourceExt;
 use kube::runtime::controller::Action;
-use kube::{Api, Resource, ResourceExt};
 use tokio::time::Instant;
 use tracing::instrument;
 
 use super::creation::{self, Creation};
+use super::drifts::Drifts;
+use super::lifecycle::{Departure, Kind, Life, Phase};
 use super::passes::Passes;
 use super::publish::{self, State};
 use super::route_status::{self, Serving};
-use super::steps::{
-    add_drift, apply_problem, bound, crd_is_going, drifted, next, note_drift, recorded, report, retains, session,
-    takes_bindings,
-};
+use super::steps::{apply_problem, crd_is_going, report, retains, session};
 use super::{Context, finalizer, outputs};
 use crate::api::conditions::reasons;
-use crate::api::{
-    ABANDON, APIRoute, Authorization, CanaryStatus, Drift, DriftPolicy, PAUSED, RestAPI, RestAPIStatus, StageStatus,
-    is_paused,
-};
+use crate::api::{APIRoute, Authorization, CanaryStatus, PAUSED, RestAPI, RestAPIStatus, StageStatus, is_paused};
 use crate::apply::{ApplyError, Known, Outcome, apply};
 use crate::aws::{AwsError, Class, Session};
 use crate::identity::{Key, role_path};
@@ -32,7 +27,7 @@ use crate::model::api::{self as model, Observed};
 use crate::model::attach::Attachment;
 use crate::observe::{self, Proof, Survey, Surveyed};
 use crate::plan::Plan;
-use crate::problem::{Kind, Problem};
+use crate::problem::{self, Problem};
 use crate::records::Records;
 use crate::resolve;
 use crate::resources::deployment::Record;
@@ -44,7 +39,6 @@ use crate::validate::route::{self as validate_route, Refusal, ValidRoute, operat
 use crate::validate::several;
 use crate::world::World;
 
-const KIND: &str = "RestAPI";
 const MOST_PASSES: usize = 6;
 
 /// How long a new API waits for what its first routes refer to, so that objects applied together are one deployment.
@@ -60,35 +54,24 @@ const FIRST_MOMENTS: Duration = Duration::from_secs(3);
 ///
 /// # Errors
 /// What Kubernetes answers.
-#[instrument(skip_all, fields(kind = KIND, namespace = object.namespace(), name = %object.name_any()))]
+#[instrument(skip_all, fields(kind = RestAPI::KIND, namespace = object.namespace(), name = %object.name_any()))]
 pub async fn reconcile(object: Arc<RestAPI>, context: Arc<Context>) -> Result<Action, kube::Error> {
-    let api: Api<RestAPI> = Api::namespaced(context.client.clone(), &object.namespace().unwrap_or_default());
+    let life = Life::of(&context, &*object);
     let world = resolve::rest_api(&context, &object);
-    let mut status = object.status.clone().unwrap_or_default();
-    if resolve::terminating(&*object) {
-        if !finalizer::has(&*object) {
-            return Ok(Action::await_change());
+    let mut status = life.status();
+    match life.phase().await? {
+        Phase::Lives => {}
+        Phase::Goes => {
+            let left = delete(&life, &world, &status).await;
+            return life.end(status, left).await;
         }
-        return match delete(&context, &world, &object, &status).await {
-            Ok(()) => {
-                context.backoff.reset(KIND, &Key::of(&*object));
-                context.brake.gone(&object.uid().unwrap_or_default());
-                context.creations.forget(&object.uid().unwrap_or_default());
-                finalizer::remove(&api, &object).await?;
-                Ok(Action::await_change())
-            }
-            Err(problem) => finish(&context, &api, &object, status, State::Deleting(problem)).await,
-        };
-    }
-    if !finalizer::has(&*object) {
-        finalizer::add(&api, &object).await?;
-        return Ok(Action::await_change());
+        Phase::Over => return Ok(Action::await_change()),
     }
     if let Some(wait) = context.stores.bursts.ends_in(&Key::of(&*object), Instant::now()) {
         return Ok(Action::requeue(wait));
     }
     let mut run = Run::new(&context, &world, &object);
-    let state = match run.carry_out(&api, &mut status).await {
+    let state = match run.carry_out(&life, &mut status).await {
         Ok(state) => state,
         Err(problem) => State::Not { problem, serving: status.applied_hash.is_some() },
     };
@@ -100,23 +83,9 @@ pub async fn reconcile(object: Arc<RestAPI>, context: Arc<Context>) -> Result<Ac
     let routes = run.route_states(&state);
     let data = outputs::of_rest_api(&status, run.place.as_ref());
     let state = outputs::publish(&context.client, &*object, object.spec.outputs.as_ref(), data, state).await;
-    let action = finish(&context, &api, &object, status.clone(), state).await?;
+    let action = life.finish(status.clone(), state).await?;
     route_status::publish(&context, &world, &status, &run.serving(&status), routes).await?;
     Ok(action)
-}
-
-async fn finish(
-    context: &Context,
-    api: &Api<RestAPI>,
-    object: &RestAPI,
-    mut status: RestAPIStatus,
-    state: State,
-) -> Result<Action, kube::Error> {
-    let before = object.status.as_ref().map(|status| status.common.conditions.clone()).unwrap_or_default();
-    publish::set_state(&mut status.common, object.meta().generation, &state);
-    publish::write(api, &object.name_any(), object.status.as_ref(), &status).await?;
-    publish::tell(context, object, &before, &state).await;
-    Ok(next(context, KIND, &Key::of(object), &state))
 }
 
 /// One reconcile of one RestAPI: what it found out on the way.
@@ -148,19 +117,16 @@ impl<'a> Run<'a> {
         }
     }
 
-    async fn carry_out(&mut self, api: &Api<RestAPI>, status: &mut RestAPIStatus) -> Result<State, Problem> {
+    async fn carry_out(&mut self, life: &Life<'_, RestAPI>, status: &mut RestAPIStatus) -> Result<State, Problem> {
         // 1. Where it lives, and that this has not changed since its first AWS object.
         let (admission, place) = validate::place(self.world, self.object)?;
-        bound(status.binding.as_ref(), &place)?;
-        if status.binding.is_none() {
-            takes_bindings(&admission.account)?;
-        }
+        life.settles(&admission.account, &place)?;
         self.place = Some(place.clone());
         // 2. What it asks for.
         let valid = validate::validate(self.world, self.object)?;
         // 3. AWS.
         let session = session(self.context, &admission.account, &place).await?;
-        let mut drift = None;
+        let mut drifts = Drifts::new(self.object.spec.drift_policy);
         let mut passes = Passes::at_most(MOST_PASSES);
         let mut look_for_roles = false;
         loop {
@@ -174,7 +140,8 @@ impl<'a> Run<'a> {
                 status.stages.clear();
             }
             if pass.plan.is_empty() {
-                return self.settled(&valid, status, pass, drift);
+                drifts.note(&mut status.last_drift);
+                return self.settled(&valid, status, pass);
             }
             if is_paused(&**self.object) {
                 return Ok(State::Paused(format!(
@@ -183,35 +150,19 @@ impl<'a> Run<'a> {
                 )));
             }
             passes.begin(&pass.plan)?;
-            if status.applied_hash.as_ref() == Some(&pass.hash) {
-                if self.object.spec.drift_policy == DriftPolicy::Report && drift.is_none() {
-                    note_drift(&mut status.last_drift, &pass.plan.summary());
-                    return Ok(drifted(&pass.plan.summary()));
-                }
-                add_drift(&mut drift, &pass.plan.summary());
+            if status.applied_hash.as_ref() == Some(&pass.hash)
+                && let Some(state) = drifts.meet(&pass.plan, &mut status.last_drift)
+            {
+                return Ok(state);
             }
-            if status.binding.is_none() {
-                // Written before the first effect, so that deletion knows where to look whatever happens in between.
-                status.binding = Some(place.binding());
-                let written = publish::write(api, &self.object.name_any(), self.object.status.as_ref(), status).await;
-                written.map_err(Problem::from)?;
-            }
+            life.bind(status, &place).await?;
             look_for_roles = true;
-            Box::pin(self.run_plan(&session, &pass.plan, &place, status, drift.is_some())).await?;
+            Box::pin(self.run_plan(&session, &pass.plan, &place, status, drifts.any())).await?;
         }
     }
 
     /// Nothing is left to do, except what waits.
-    fn settled(
-        &self,
-        valid: &ValidApi,
-        status: &mut RestAPIStatus,
-        pass: Pass,
-        drift: Option<String>,
-    ) -> Result<State, Problem> {
-        if let Some(summary) = drift {
-            status.last_drift = Some(Drift { time: Time(publish::now()), summary });
-        }
+    fn settled(&self, valid: &ValidApi, status: &mut RestAPIStatus, pass: Pass) -> Result<State, Problem> {
         if !self.waiting.is_empty() || pass.authorizers_wait {
             return Err(Problem::waiting(
                 reasons::WAITING_FOR_ROLE,
@@ -347,7 +298,7 @@ impl<'a> Run<'a> {
     /// Whether its first routes may still be on their way.
     fn is_young(&self, candidates: &[(Arc<APIRoute>, Result<ValidRoute, Refusal>)]) -> bool {
         let waits = |candidate: &Result<ValidRoute, Refusal>| {
-            candidate.as_ref().is_err_and(|refusal| refusal.problem.kind == Kind::Waiting)
+            candidate.as_ref().is_err_and(|refusal| refusal.problem.kind == problem::Kind::Waiting)
         };
         let come = self.world.routes.values().any(|route| !finalizer::has(&**route))
             || candidates.iter().any(|(_, candidate)| waits(candidate));
@@ -567,28 +518,18 @@ impl Proof for Context {
 }
 
 /// Removes everything from AWS; `Ok` when nothing is left. It never waits for routes.
-async fn delete(context: &Context, world: &World, object: &RestAPI, status: &RestAPIStatus) -> Result<(), Problem> {
-    if object.annotations().contains_key(ABANDON) {
-        return Ok(());
-    }
-    let Some((account, place)) = recorded(world, status.binding.as_ref())? else { return Ok(()) };
-    if is_paused(object) {
-        return Err(Problem::waiting(
-            reasons::DELETION_BLOCKED,
-            format!("paused by annotation {PAUSED}: remove it, and deletion goes on"),
-        ));
-    }
-    let session = session(context, &account, &place).await?;
+async fn delete(life: &Life<'_, RestAPI>, world: &World, status: &RestAPIStatus) -> Result<(), Problem> {
+    let Life { context, object, .. } = *life;
+    let Some(Departure { account, place, session }) = life.departs(world).await? else { return Ok(()) };
     let owner = validate::owner(world, &account, object);
     let known_id = status.rest_api_id.clone().or_else(|| creation::made(object));
     let adopted = async || {
         let found = observe::rest_apis(&session, &owner, known_id.as_deref()).await?;
         Ok(found.iter().any(|api| is_adopted(&api.tags)))
     };
-    let retain =
-        retains(object.spec.deletion_policy, adopted).await? || crd_is_going(context, "restapis.stepgate.dev").await?;
+    let retain = retains(object.spec.deletion_policy, adopted).await? || crd_is_going::<RestAPI>(context).await?;
     if !retain {
-        context.brake.pass(&account, &object.uid().unwrap_or_default())?;
+        life.pass_brake(&account)?;
     }
     if let (false, Some((stage, domain))) = (retain, domain_mappings::mapped(world, &owner.key).pop_first()) {
         // API Gateway deletes no API to which a custom domain leads.
@@ -610,12 +551,8 @@ async fn delete(context: &Context, world: &World, object: &RestAPI, status: &Res
         if plan.is_empty() {
             return if observed.api.is_none() { context.creations.settled(object) } else { Ok(()) };
         }
-        passes.begin(&plan)?;
-        let outcome = apply(&plan, &session, None, Known::of(&place)).await;
-        report(context, object, &outcome.summary(), false).await;
-        if let Some((_, error)) = outcome.failed.first() {
-            return Err(mapped_elsewhere(apply_problem(error)));
-        }
+        let removed = life.remove(&mut passes, &plan, &session, Known::of(&place)).await;
+        removed.map_err(mapped_elsewhere)?;
     }
 }
 

@@ -4,22 +4,20 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kube::runtime::controller::Action;
-use kube::{Api, Resource, ResourceExt};
+use kube::{Resource, ResourceExt};
 use tracing::instrument;
 
 use super::backoff::jittered;
+use super::drifts::Drifts;
+use super::lifecycle::{Departure, Kind, Life, Phase};
 use super::passes::Passes;
 use super::publish::{self, State};
-use super::steps::{
-    add_drift, apply_problem, bound, crd_is_going, drifted, next, note_drift, recorded, report, retains, session,
-    takes_bindings,
-};
-use super::{Context, finalizer, narrowing, outputs, served};
+use super::steps::{apply_problem, crd_is_going, report, retains, session};
+use super::{Context, narrowing, outputs, served};
 use crate::api::conditions::{POLICY_COMPLETE, reasons};
-use crate::api::{ABANDON, Drift, DriftPolicy, MachineType, PAUSED, StateMachine, StateMachineStatus, is_paused};
+use crate::api::{MachineType, PAUSED, StateMachine, StateMachineStatus, is_paused};
 use crate::apply::{Known, apply};
 use crate::aws::Session;
 use crate::identity::{Key, Ownership};
@@ -33,8 +31,6 @@ use crate::validate::several;
 use crate::validate::state_machine::{self as validate, Inference, ValidRole};
 use crate::world::World;
 
-const KIND: &str = "StateMachine";
-
 /// An update widens the role, notes when it was made, and narrows the role where nothing runs.
 const MOST_PASSES: usize = 6;
 
@@ -45,31 +41,21 @@ const EXECUTIONS: Duration = Duration::from_secs(15);
 ///
 /// # Errors
 /// What Kubernetes answers.
-#[instrument(skip_all, fields(kind = KIND, namespace = object.namespace(), name = %object.name_any()))]
+#[instrument(skip_all, fields(kind = StateMachine::KIND, namespace = object.namespace(), name = %object.name_any()))]
 pub async fn reconcile(object: Arc<StateMachine>, context: Arc<Context>) -> Result<Action, kube::Error> {
-    let api: Api<StateMachine> = Api::namespaced(context.client.clone(), &object.namespace().unwrap_or_default());
-    let world = resolve::state_machine(&context, &object).await?;
-    let mut status = object.status.clone().unwrap_or_default();
-    if resolve::terminating(&*object) {
-        if !finalizer::has(&*object) {
-            return Ok(Action::await_change());
-        }
-        return match delete(&context, &world, &object, &status).await {
-            Ok(()) => {
-                context.backoff.reset(KIND, &Key::of(&*object));
-                context.brake.gone(&object.uid().unwrap_or_default());
-                finalizer::remove(&api, &object).await?;
-                Ok(Action::await_change())
-            }
-            Err(problem) => finish(&context, &api, &object, status, State::Deleting(problem)).await,
-        };
-    }
-    if !finalizer::has(&*object) {
-        finalizer::add(&api, &object).await?;
+    let life = Life::of(&context, &*object);
+    let phase = life.phase().await?;
+    if phase == Phase::Over {
         return Ok(Action::await_change());
     }
+    let world = resolve::state_machine(&context, &object).await?;
+    let mut status = life.status();
+    if phase == Phase::Goes {
+        let left = delete(&life, &world).await;
+        return life.end(status, left).await;
+    }
     let mut again = None;
-    let state = match carry_out(&context, &api, &world, &object, &mut status, &mut again).await {
+    let state = match carry_out(&life, &world, &mut status, &mut again).await {
         Ok(state) => state,
         Err(problem) => {
             if problem.reason == reasons::INVALID_DEFINITION {
@@ -80,38 +66,20 @@ pub async fn reconcile(object: Arc<StateMachine>, context: Arc<Context>) -> Resu
     };
     let data = outputs::of_state_machine(&status);
     let state = outputs::publish(&context.client, &*object, object.spec.outputs.as_ref(), data, state).await;
-    let action = finish(&context, &api, &object, status, state).await?;
+    let action = life.finish(status, state).await?;
     Ok(again.map_or(action, |again| Action::requeue(jittered(again))))
 }
 
-async fn finish(
-    context: &Context,
-    api: &Api<StateMachine>,
-    object: &StateMachine,
-    mut status: StateMachineStatus,
-    state: State,
-) -> Result<Action, kube::Error> {
-    let before = object.status.as_ref().map(|status| status.common.conditions.clone()).unwrap_or_default();
-    publish::set_state(&mut status.common, object.meta().generation, &state);
-    publish::write(api, &object.name_any(), object.status.as_ref(), &status).await?;
-    publish::tell(context, object, &before, &state).await;
-    Ok(next(context, KIND, &Key::of(object), &state))
-}
-
 async fn carry_out(
-    context: &Context,
-    api: &Api<StateMachine>,
+    life: &Life<'_, StateMachine>,
     world: &World,
-    object: &StateMachine,
     status: &mut StateMachineStatus,
     again: &mut Option<Duration>,
 ) -> Result<State, Problem> {
+    let Life { context, object, .. } = *life;
     // 1. Where it lives, and that this has not changed since its first AWS object.
     let (admission, place) = validate::place(world, object)?;
-    bound(status.binding.as_ref(), &place)?;
-    if status.binding.is_none() {
-        takes_bindings(&admission.account)?;
-    }
+    life.settles(&admission.account, &place)?;
     // 2. What it asks for.
     let valid = validate::validate(world, object)?;
     tell_permissions(status, object.meta().generation, &valid.role);
@@ -120,7 +88,7 @@ async fn carry_out(
     // 3. AWS.
     let session = session(context, &admission.account, &place).await?;
     let hash = wanted.hash(&place);
-    let mut drift = None;
+    let mut drifts = Drifts::new(object.spec.drift_policy);
     let mut passes = Passes::at_most(MOST_PASSES);
     loop {
         let now = context.config.clock.now();
@@ -135,9 +103,7 @@ async fn carry_out(
             status.revision_id = observed.machine.and_then(|machine| machine.revision_id);
             status.binding = Some(place.binding());
             status.applied_hash = Some(hash);
-            if let Some(summary) = drift {
-                status.last_drift = Some(Drift { time: Time(publish::now()), summary });
-            }
+            drifts.note(&mut status.last_drift);
             // Also when paused: with nothing to do, Ready stays.
             return Ok(State::Ready(format!("AWS describes state machine {}.", valid.name)));
         }
@@ -145,21 +111,15 @@ async fn carry_out(
             return Ok(State::Paused(format!("Paused by annotation {PAUSED}; without it: {}", plan.summary())));
         }
         passes.begin(plan)?;
-        if status.applied_hash.as_ref() == Some(&hash) && !planned.goes_on {
-            if object.spec.drift_policy == DriftPolicy::Report && drift.is_none() {
-                note_drift(&mut status.last_drift, &plan.summary());
-                return Ok(drifted(&plan.summary()));
-            }
-            add_drift(&mut drift, &plan.summary());
+        if status.applied_hash.as_ref() == Some(&hash)
+            && !planned.goes_on
+            && let Some(state) = drifts.meet(plan, &mut status.last_drift)
+        {
+            return Ok(state);
         }
-        if status.binding.is_none() {
-            // Written before the first effect, so that deletion knows where to look whatever happens in between.
-            status.binding = Some(place.binding());
-            let written = publish::write(api, &object.name_any(), object.status.as_ref(), status).await;
-            written.map_err(Problem::from)?;
-        }
+        life.bind(status, &place).await?;
         let outcome = apply(plan, &session, None, Known::default()).await;
-        report(context, object, &outcome.summary(), drift.is_some()).await;
+        report(context, object, &outcome.summary(), drifts.any()).await;
         if let Some((_, error)) = outcome.failed.first() {
             return Err(apply_problem(error));
         }
@@ -189,32 +149,17 @@ fn tell_permissions(status: &mut StateMachineStatus, generation: Option<i64>, ro
 }
 
 /// Removes everything from AWS; `Ok` when nothing is left.
-async fn delete(
-    context: &Context,
-    world: &World,
-    object: &StateMachine,
-    status: &StateMachineStatus,
-) -> Result<(), Problem> {
-    if object.annotations().contains_key(ABANDON) {
-        return Ok(());
-    }
-    let Some((account, place)) = recorded(world, status.binding.as_ref())? else { return Ok(()) };
-    if is_paused(object) {
-        return Err(Problem::waiting(
-            reasons::DELETION_BLOCKED,
-            format!("paused by annotation {PAUSED}: remove it, and deletion goes on"),
-        ));
-    }
-    let session = session(context, &account, &place).await?;
+async fn delete(life: &Life<'_, StateMachine>, world: &World) -> Result<(), Problem> {
+    let Life { context, object, .. } = *life;
+    let Some(Departure { account, place, session }) = life.departs(world).await? else { return Ok(()) };
     let owner = validate::owner(world, &account, object);
     let arn = state_machine::arn(place.partition, &place.region, &place.account_id, &validate::aws_name(object));
     let scope = object.spec.execution_role.as_ref().map(|role| role.scope).unwrap_or_default();
     let managed = ManagedRole::of(&owner, &place.region, scope);
     let adopted = async || state_machine::remote::tags(&session.sfn, &arn).await.map(|tags| is_adopted(&tags));
-    let retain = retains(object.spec.deletion_policy, adopted).await?
-        || crd_is_going(context, "statemachines.stepgate.dev").await?;
+    let retain = retains(object.spec.deletion_policy, adopted).await? || crd_is_going::<StateMachine>(context).await?;
     if !retain {
-        context.brake.pass(&account, &object.uid().unwrap_or_default())?;
+        life.pass_brake(&account)?;
         let machine = served::Machine { key: &Key::of(object), arn: &arn, place: &place };
         served::blocks(context, &machine, &session).await?;
     }
@@ -248,12 +193,7 @@ async fn delete(
         {
             blocked_by_executions(grace, &session, &arn).await?;
         }
-        passes.begin(&plan)?;
-        let outcome = apply(&plan, &session, None, Known::default()).await;
-        report(context, object, &outcome.summary(), false).await;
-        if let Some((_, error)) = outcome.failed.first() {
-            return Err(apply_problem(error));
-        }
+        life.remove(&mut passes, &plan, &session, Known::default()).await?;
     }
 }
 

@@ -4,16 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::runtime::controller::Action;
 use kube::runtime::events::EventType;
-use kube::{Api, Resource, ResourceExt};
+use kube::{Api, CustomResourceExt, Resource, ResourceExt};
 
 use super::Context;
 use super::backoff::jittered;
 use super::publish::{self, State};
 use crate::api::conditions::reasons;
-use crate::api::{ABANDON, AWSAccount, Binding, DeletionPolicy, Drift};
+use crate::api::{ABANDON, AWSAccount, Binding, DeletionPolicy};
 use crate::apply::ApplyError;
 use crate::aws::{AwsError, Class, Session, SessionError};
 use crate::identity::Key;
@@ -21,31 +20,6 @@ use crate::problem::{Kind, Problem};
 use crate::resolve;
 use crate::tenancy::Place;
 use crate::world::World;
-
-/// An object's account and Region never change after its first AWS object.
-pub(super) fn bound(binding: Option<&Binding>, place: &Place) -> Result<(), Problem> {
-    match binding {
-        Some(binding) if *binding != place.binding() => Err(Problem::stalled(
-            reasons::BINDING_CHANGED,
-            format!(
-                "it lives in account {} ({}), Region {}, and would now belong to account {} ({}), Region {}; AWS is left alone: undo the change, or delete the object and create it anew",
-                binding.account_id, binding.account, binding.region, place.account_id, place.account, place.region
-            ),
-        )),
-        _ => Ok(()),
-    }
-}
-
-/// A terminating AWSAccount takes no new bindings.
-pub(super) fn takes_bindings(account: &AWSAccount) -> Result<(), Problem> {
-    if resolve::terminating(account) {
-        return Err(Problem::stalled(
-            reasons::NOT_ADMITTED,
-            format!("AWSAccount {} is being deleted and takes nothing new", account.name_any()),
-        ));
-    }
-    Ok(())
-}
 
 /// The account and place under which the object's AWS objects were made; `None` where none ever were.
 ///
@@ -104,9 +78,9 @@ pub(super) async fn retains(
 }
 
 /// Whether the kind itself is being deleted: then everything behaves as Retain.
-pub(super) async fn crd_is_going(context: &Context, name: &str) -> Result<bool, Problem> {
+pub(super) async fn crd_is_going<K: CustomResourceExt>(context: &Context) -> Result<bool, Problem> {
     let api: Api<CustomResourceDefinition> = Api::all(context.client.clone());
-    let crd = api.get_metadata_opt(name).await.map_err(Problem::from)?;
+    let crd = api.get_metadata_opt(K::crd_name()).await.map_err(Problem::from)?;
     Ok(crd.is_none_or(|crd| resolve::terminating(&crd)))
 }
 
@@ -128,28 +102,6 @@ pub(super) fn apply_problem(error: &ApplyError) -> Problem {
         ApplyError::Aws(error) => Problem::from(error),
         ApplyError::Record(error) => Problem::waiting(reasons::RETRYING, error.to_string()),
     }
-}
-
-/// Notes a change in AWS that no manifest asked for; the time is that of the first look that found it.
-pub(super) fn note_drift(last: &mut Option<Drift>, summary: &str) {
-    if last.as_ref().is_none_or(|drift| drift.summary != summary) {
-        *last = Some(Drift { time: Time(publish::now()), summary: summary.to_owned() });
-    }
-}
-
-/// Adds what one pass repairs to what the passes before it did: somebody may go on changing AWS meanwhile.
-pub(super) fn add_drift(found: &mut Option<String>, summary: &str) {
-    const LONGEST: usize = 1024;
-    let all = match found.as_deref() {
-        None => summary.to_owned(),
-        Some(before) => format!("{before}; then {summary}"),
-    };
-    *found = Some(all.chars().take(LONGEST).collect());
-}
-
-/// A drift that is left as it is.
-pub(super) fn drifted(summary: &str) -> State {
-    State::Drifted(format!("AWS was changed, and driftPolicy Report leaves it; without that: {summary}"))
 }
 
 /// When to look again.

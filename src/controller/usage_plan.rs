@@ -5,22 +5,20 @@ use std::time::Duration;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
+use kube::ResourceExt;
 use kube::runtime::controller::Action;
-use kube::{Api, Resource, ResourceExt};
 use tracing::instrument;
 
 use super::backoff::jittered;
+use super::creation::{self, Creation};
+use super::drifts::Drifts;
+use super::lifecycle::{Departure, Kind, Life, Phase};
 use super::passes::Passes;
-use super::publish::{self, State};
-use super::steps::{
-    apply_problem, bound, crd_is_going, drifted, next, note_drift, recorded, report, session, takes_bindings,
-};
-use super::{Context, finalizer, generated};
+use super::publish::State;
+use super::steps::{apply_problem, crd_is_going, report, session};
+use super::{Context, generated};
 use crate::api::conditions::reasons;
-use crate::api::{
-    ABANDON, ApiKeyStatus, AttachedStage, DeletionPolicy, Drift, DriftPolicy, PAUSED, UsagePlan, UsagePlanStatus,
-    is_paused,
-};
+use crate::api::{ApiKeyStatus, AttachedStage, DeletionPolicy, PAUSED, UsagePlan, UsagePlanStatus, is_paused};
 use crate::apply::{self, ApplyError, Known, Outcome, apply};
 use crate::aws::AwsError;
 use crate::identity::Key;
@@ -33,8 +31,6 @@ use crate::tenancy::Place;
 use crate::validate::usage_plan::{self as validate, ValidPlan};
 use crate::world::World;
 
-const KIND: &str = "UsagePlan";
-
 /// A plan is made, or changed; then what is replaced is marked.
 const MOST_PASSES: usize = 4;
 
@@ -42,66 +38,38 @@ const MOST_PASSES: usize = 4;
 ///
 /// # Errors
 /// What Kubernetes answers.
-#[instrument(skip_all, fields(kind = KIND, namespace = object.namespace(), name = %object.name_any()))]
+#[instrument(skip_all, fields(kind = UsagePlan::KIND, namespace = object.namespace(), name = %object.name_any()))]
 pub async fn reconcile(object: Arc<UsagePlan>, context: Arc<Context>) -> Result<Action, kube::Error> {
-    let api: Api<UsagePlan> = Api::namespaced(context.client.clone(), &object.namespace().unwrap_or_default());
-    let mut status = object.status.clone().unwrap_or_default();
-    if resolve::terminating(&*object) {
-        if !finalizer::has(&*object) {
-            return Ok(Action::await_change());
+    let life = Life::of(&context, &*object);
+    let mut status = life.status();
+    match life.phase().await? {
+        Phase::Lives => {}
+        Phase::Goes => {
+            let left = delete(&life, &status).await;
+            return life.end(status, left).await;
         }
-        return match delete(&context, &object, &status).await {
-            Ok(()) => {
-                context.backoff.reset(KIND, &Key::of(&*object));
-                context.brake.gone(&object.uid().unwrap_or_default());
-                finalizer::remove(&api, &object).await?;
-                Ok(Action::await_change())
-            }
-            Err(problem) => finish(&context, &api, &object, status, State::Deleting(problem)).await,
-        };
-    }
-    if !finalizer::has(&*object) {
-        finalizer::add(&api, &object).await?;
-        return Ok(Action::await_change());
+        Phase::Over => return Ok(Action::await_change()),
     }
     let mut world = resolve::usage_plan(&context, &object).await?;
     let mut again = None;
-    let state = match carry_out(&context, &api, &mut world, &object, &mut status, &mut again).await {
+    let state = match carry_out(&life, &mut world, &mut status, &mut again).await {
         Ok(state) => state,
         Err(problem) => State::Not { problem, serving: status.applied_hash.is_some() },
     };
-    let action = finish(&context, &api, &object, status, state).await?;
+    let action = life.finish(status, state).await?;
     Ok(again.map_or(action, |again| Action::requeue(again.min(jittered(context.config.resync_period)))))
 }
 
-async fn finish(
-    context: &Context,
-    api: &Api<UsagePlan>,
-    object: &UsagePlan,
-    mut status: UsagePlanStatus,
-    state: State,
-) -> Result<Action, kube::Error> {
-    let before = object.status.as_ref().map(|status| status.common.conditions.clone()).unwrap_or_default();
-    publish::set_state(&mut status.common, object.meta().generation, &state);
-    publish::write(api, &object.name_any(), object.status.as_ref(), &status).await?;
-    publish::tell(context, object, &before, &state).await;
-    Ok(next(context, KIND, &Key::of(object), &state))
-}
-
 async fn carry_out(
-    context: &Context,
-    api: &Api<UsagePlan>,
+    life: &Life<'_, UsagePlan>,
     world: &mut World,
-    object: &UsagePlan,
     status: &mut UsagePlanStatus,
     again: &mut Option<Duration>,
 ) -> Result<State, Problem> {
+    let Life { context, object, .. } = *life;
     // 1. Where it lives, and that this has not changed since its first AWS object.
     let (admission, place) = validate::place(world, object)?;
-    bound(status.binding.as_ref(), &place)?;
-    if status.binding.is_none() {
-        takes_bindings(&admission.account)?;
-    }
+    life.settles(&admission.account, &place)?;
     // 2. What it asks for.
     validate::validate(world, object)?;
     let refused = match is_paused(object) {
@@ -110,9 +78,9 @@ async fn carry_out(
     };
     // 3. AWS.
     let session = session(context, &admission.account, &place).await?;
-    let mut drift = None;
+    let mut drifts = Drifts::new(object.spec.drift_policy);
     let mut passes = Passes::at_most(MOST_PASSES);
-    let mut known_id = status.usage_plan_id.clone();
+    let mut known_id = status.usage_plan_id.clone().or_else(|| creation::made(object));
     loop {
         let mut valid = validate::validate(world, object)?;
         refused.iter().for_each(|(key, problem)| valid.refuse(key, problem.clone()));
@@ -121,30 +89,36 @@ async fn carry_out(
         let seen = look.run(&mut valid).await?;
         let plan = &seen.planned.plan;
         if plan.is_empty() {
-            return settled(object, &valid, seen, &place, status, drift, again);
+            if let Some(plan) = &seen.observed.plan {
+                creation::found(&context.client, object, &plan.id).await;
+            }
+            drifts.note(&mut status.last_drift);
+            return settled(object, &valid, seen, &place, status, again);
         }
         if is_paused(object) {
             return Ok(State::Paused(format!("Paused by annotation {PAUSED}; without it: {}", plan.summary())));
         }
         passes.begin(plan)?;
-        if status.applied_hash.as_ref() == Some(&seen.hash) && drift.is_none() && !seen.planned.only_ends {
-            if object.spec.drift_policy == DriftPolicy::Report {
-                note_drift(&mut status.last_drift, &plan.summary());
-                return Ok(drifted(&plan.summary()));
-            }
-            drift = Some(plan.summary());
+        if status.applied_hash.as_ref() == Some(&seen.hash)
+            && !seen.planned.only_ends
+            && let Some(state) = drifts.meet(plan, &mut status.last_drift)
+        {
+            return Ok(state);
         }
-        if status.binding.is_none() {
-            // Written before the first effect, so that deletion knows where to look whatever happens in between.
-            status.binding = Some(place.binding());
-            let written = publish::write(api, &object.name_any(), object.status.as_ref(), status).await;
-            written.map_err(Problem::from)?;
-        }
-        let known = known(&place, seen.observed.plan.as_ref(), seen.values.clone());
+        life.bind(status, &place).await?;
+        let creation = match &seen.observed.plan {
+            None => Some(Creation::of(&context.client, &context.creations, object)?),
+            Some(_) => None,
+        };
+        let known = Known {
+            fence: creation.as_ref().map(Creation::fence),
+            ..known(&place, seen.observed.plan.as_ref(), seen.values.clone())
+        };
         let outcome = apply(plan, &session, None, known).await;
         known_id = outcome.known.usage_plan.id.clone();
         status.usage_plan_id = known_id.clone();
-        report(context, object, &outcome.summary(), drift.is_some()).await;
+        report(context, object, &outcome.summary(), drifts.any()).await;
+        creation.map_or(Ok(()), |creation| creation.end())?;
         failure(&valid, &outcome)?;
     }
 }
@@ -156,7 +130,6 @@ fn settled(
     seen: UsagePlanSeen,
     place: &Place,
     status: &mut UsagePlanStatus,
-    drift: Option<String>,
     again: &mut Option<Duration>,
 ) -> Result<State, Problem> {
     *again = seen.planned.ends_in.map(|left| left + Duration::from_secs(1));
@@ -181,9 +154,6 @@ fn settled(
     stages.sort();
     stages.dedup();
     status.api_stages = stages;
-    if let Some(summary) = drift {
-        status.last_drift = Some(Drift { time: Time(publish::now()), summary });
-    }
     match valid.problem() {
         Some(problem) => Err(problem.clone()),
         None => {
@@ -224,41 +194,27 @@ fn failure(valid: &ValidPlan, outcome: &Outcome) -> Result<(), Problem> {
 }
 
 /// Removes everything from AWS; `Ok` when nothing is left.
-async fn delete(context: &Context, object: &UsagePlan, status: &UsagePlanStatus) -> Result<(), Problem> {
-    if object.annotations().contains_key(ABANDON) {
-        return Ok(());
-    }
+async fn delete(life: &Life<'_, UsagePlan>, status: &UsagePlanStatus) -> Result<(), Problem> {
+    let Life { context, object, .. } = *life;
     // Deletion needs no Secret.
     let world = resolve::accounts(context);
-    let Some((account, place)) = recorded(&world, status.binding.as_ref())? else { return Ok(()) };
-    if is_paused(object) {
-        return Err(Problem::waiting(
-            reasons::DELETION_BLOCKED,
-            format!("paused by annotation {PAUSED}: remove it, and deletion goes on"),
-        ));
-    }
-    let session = session(context, &account, &place).await?;
+    let Some(Departure { account, place, session }) = life.departs(&world).await? else { return Ok(()) };
     let owner = validate::owner(&world, &account, Key::of(object));
-    let retain = object.spec.deletion_policy == DeletionPolicy::Retain
-        || crd_is_going(context, "usageplans.stepgate.dev").await?;
+    let retain = object.spec.deletion_policy == DeletionPolicy::Retain || crd_is_going::<UsagePlan>(context).await?;
     if !retain {
         blocked_by_others(context, object)?;
-        context.brake.pass(&account, &object.uid().unwrap_or_default())?;
+        life.pass_brake(&account)?;
     }
+    let known_id = status.usage_plan_id.clone().or_else(|| creation::made(object));
     let mut passes = Passes::of_deletion();
     loop {
-        let observed = usage_plan_for_deletion(&session, &owner, status.usage_plan_id.as_deref()).await?;
+        let observed = usage_plan_for_deletion(&session, &owner, known_id.as_deref()).await?;
         let plan = if retain { model::release(&owner, &observed) } else { model::removal(&owner, &observed) };
         if plan.is_empty() {
-            return Ok(());
+            return if observed.plan.is_none() { context.creations.settled(object) } else { Ok(()) };
         }
-        passes.begin(&plan)?;
         let known = known(&place, observed.plan.as_ref(), api_key::Values::new());
-        let outcome = apply(&plan, &session, None, known).await;
-        report(context, object, &outcome.summary(), false).await;
-        if let Some((_, error)) = outcome.failed.first() {
-            return Err(apply_problem(error));
-        }
+        life.remove(&mut passes, &plan, &session, known).await?;
     }
 }
 

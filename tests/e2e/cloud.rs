@@ -188,8 +188,11 @@ impl Cloud {
         };
         let mut policies = BTreeMap::new();
         for policy in self.iam.list_role_policies().role_name(name).send().await.unwrap().policy_names {
-            let text = self.iam.get_role_policy().role_name(name).policy_name(&policy).send().await.unwrap();
-            policies.insert(policy, document(&text.policy_document));
+            match self.iam.get_role_policy().role_name(name).policy_name(&policy).send().await {
+                // The operator took it away since it was listed.
+                Err(error) if error.as_service_error().is_some_and(|error| error.is_no_such_entity_exception()) => {}
+                text => _ = policies.insert(policy, document(&text.unwrap().policy_document)),
+            }
         }
         let attached = self.iam.list_attached_role_policies().role_name(name).send().await.unwrap();
         let attached = attached.attached_policies.unwrap_or_default().into_iter();

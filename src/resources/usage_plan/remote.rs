@@ -6,6 +6,7 @@ use aws_sdk_apigateway::Client;
 use aws_sdk_apigateway::types::{ApiStage, QuotaPeriodType, QuotaSettings, ThrottleSettings, UsagePlan};
 
 use super::{Methods, Observed, Quota, Settings, Step, Throttle, stage_key};
+use crate::aws::fence::Fence;
 use crate::aws::{AwsError, Class};
 use crate::identity::{Owner, Ownership};
 use crate::resources::stage::shown_key;
@@ -102,7 +103,7 @@ pub struct Made<'a> {
     pub keys: &'a BTreeMap<String, String>,
 }
 
-/// Carries out one step; answers with the plan's id. `arn` is that of a plan of this id.
+/// Carries out one step; answers with the plan's id. `arn` is that of a plan of this id. A creation is sent behind the fence.
 ///
 /// # Errors
 /// What AWS answers; that what is to be deleted or detached is already gone is no error.
@@ -111,6 +112,7 @@ pub async fn carry_out(
     step: &Step,
     made: Made<'_>,
     arn: impl Fn(&str) -> String,
+    fence: Option<Fence>,
 ) -> Result<String, AwsError> {
     match step {
         Step::Create { settings, tags } => {
@@ -123,7 +125,11 @@ pub async fn carry_out(
                 .set_quota(settings.quota.as_ref().map(sdk_quota))
                 .set_tags(Some(tags.clone().into_iter().collect()));
             // It has no client token: a repeat would make a second plan, so the SDK must not repeat it by itself.
-            let answer = create.customize().config_override(once()).send().await;
+            let mut call = create.customize().config_override(once());
+            if let Some(fence) = fence {
+                call = call.interceptor(fence);
+            }
+            let answer = call.send().await;
             let id = answer.map_err(AwsError::of("CreateUsagePlan"))?.id;
             id.ok_or_else(|| AwsError::incomplete("CreateUsagePlan", "id"))
         }

@@ -1,0 +1,234 @@
+//! The life of an object whose counterparts are in AWS, the same for every kind: ours once it has our finalizer, bound to an
+//! account and Region before the first effect, and let go when nothing of it is left in AWS.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use kube::core::NamespaceResourceScope;
+use kube::core::object::HasStatus;
+use kube::runtime::controller::Action;
+use kube::{Api, CustomResourceExt, Resource, ResourceExt};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::passes::Passes;
+use super::publish::{self, State};
+use super::steps::{apply_problem, next, recorded, report, session};
+use super::{Context, finalizer};
+use crate::api::conditions::reasons;
+use crate::api::{
+    ABANDON, APIDomain, APIDomainStatus, AWSAccount, Binding, CommonStatus, PAUSED, RestAPI, RestAPIStatus,
+    StateMachine, StateMachineStatus, UsagePlan, UsagePlanStatus, is_paused,
+};
+use crate::apply::{Known, apply};
+use crate::aws::Session;
+use crate::identity::Key;
+use crate::plan::Plan;
+use crate::problem::Problem;
+use crate::resolve;
+use crate::resources::Step;
+use crate::tenancy::Place;
+use crate::world::World;
+
+/// A kind whose objects have counterparts in AWS.
+pub(super) trait Kind:
+    HasStatus<Status: Bound>
+    + CustomResourceExt
+    + Resource<DynamicType = (), Scope = NamespaceResourceScope>
+    + Clone
+    + Debug
+    + DeserializeOwned
+{
+    /// Its name.
+    const KIND: &'static str;
+}
+
+/// The status of such a kind.
+pub(super) trait Bound: Clone + Default + PartialEq + Serialize {
+    /// What the status of every kind begins with.
+    fn common(&mut self) -> &mut CommonStatus;
+    /// Where its counterparts are.
+    fn binding(&mut self) -> &mut Option<Binding>;
+}
+
+macro_rules! kinds {
+    ($($kind:ident $status:ident),*) => {$(
+        impl Kind for $kind {
+            const KIND: &'static str = stringify!($kind);
+        }
+        impl Bound for $status {
+            fn common(&mut self) -> &mut CommonStatus {
+                &mut self.common
+            }
+            fn binding(&mut self) -> &mut Option<Binding> {
+                &mut self.binding
+            }
+        }
+    )*};
+}
+kinds!(APIDomain APIDomainStatus, RestAPI RestAPIStatus, StateMachine StateMachineStatus, UsagePlan UsagePlanStatus);
+
+/// What a reconcile is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// To bring AWS to what the object asks.
+    Lives,
+    /// To remove it from AWS.
+    Goes,
+    /// Nothing: it is not ours any more, or a change that was just written wakes it.
+    Over,
+}
+
+/// One reconcile of one object.
+pub(super) struct Life<'a, K> {
+    /// What all reconciles share.
+    pub context: &'a Context,
+    /// As the store has it.
+    pub object: &'a K,
+    api: Api<K>,
+}
+
+/// Where a deletion takes place.
+pub(super) struct Departure {
+    /// The account that the object lives in.
+    pub account: Arc<AWSAccount>,
+    /// Its place there.
+    pub place: Place,
+    /// The calls to AWS.
+    pub session: Arc<Session>,
+}
+
+impl<'a, K: Kind> Life<'a, K> {
+    /// Of an object.
+    pub fn of(context: &'a Context, object: &'a K) -> Self {
+        let api = Api::namespaced(context.client.clone(), &object.namespace().unwrap_or_default());
+        Self { context, object, api }
+    }
+
+    /// What its reconcile is about; adds the finalizer where there is none.
+    ///
+    /// # Errors
+    /// What Kubernetes answers.
+    pub async fn phase(&self) -> Result<Phase, kube::Error> {
+        match (resolve::terminating(self.object), finalizer::has(self.object)) {
+            (true, true) => Ok(Phase::Goes),
+            (true, false) => Ok(Phase::Over),
+            (false, true) => Ok(Phase::Lives),
+            (false, false) => finalizer::add(&self.api, self.object).await.map(|()| Phase::Over),
+        }
+    }
+
+    /// The status that it has.
+    pub fn status(&self) -> K::Status {
+        self.object.status().cloned().unwrap_or_default()
+    }
+
+    /// Publishes how it stands; answers when to look again.
+    ///
+    /// # Errors
+    /// What Kubernetes answers.
+    pub async fn finish(&self, mut status: K::Status, state: State) -> Result<Action, kube::Error> {
+        let Self { context, object, api } = self;
+        let before = self.status().common().conditions.clone();
+        publish::set_state(status.common(), object.meta().generation, &state);
+        publish::write(api, &object.name_any(), object.status(), &status).await?;
+        publish::tell(context, *object, &before, &state).await;
+        Ok(next(context, K::KIND, &Key::of(*object), &state))
+    }
+
+    /// That it may live in a place: its account and Region never change after its first AWS object, and a terminating
+    /// AWSAccount takes nothing new.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn settles(&self, account: &AWSAccount, place: &Place) -> Result<(), Problem> {
+        match self.status().binding() {
+            Some(binding) if *binding != place.binding() => Err(Problem::stalled(
+                reasons::BINDING_CHANGED,
+                format!(
+                    "it lives in account {} ({}), Region {}, and would now belong to account {} ({}), Region {}; AWS is left alone: undo the change, or delete the object and create it anew",
+                    binding.account_id, binding.account, binding.region, place.account_id, place.account, place.region
+                ),
+            )),
+            None if resolve::terminating(account) => Err(Problem::stalled(
+                reasons::NOT_ADMITTED,
+                format!("AWSAccount {} is being deleted and takes nothing new", account.name_any()),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes down where it lives: before the first effect, so that its deletion knows where to look whatever happens in
+    /// between.
+    ///
+    /// # Errors
+    /// What Kubernetes answers.
+    pub async fn bind(&self, status: &mut K::Status, place: &Place) -> Result<(), Problem> {
+        if status.binding().is_some() {
+            return Ok(());
+        }
+        *status.binding() = Some(place.binding());
+        let written = publish::write(&self.api, &self.object.name_any(), self.object.status(), status).await;
+        written.map_err(Problem::from)
+    }
+
+    /// Where its deletion takes place; `None` where that has nothing to do: nothing was made, or it is let go of.
+    ///
+    /// # Errors
+    /// That the deletion waits, or what AWS answers.
+    pub async fn departs(&self, world: &World) -> Result<Option<Departure>, Problem> {
+        if self.object.annotations().contains_key(ABANDON) {
+            return Ok(None);
+        }
+        let Some((account, place)) = recorded(world, self.status().binding().as_ref())? else { return Ok(None) };
+        if is_paused(self.object) {
+            return Err(Problem::waiting(
+                reasons::DELETION_BLOCKED,
+                format!("paused by annotation {PAUSED}: remove it, and deletion goes on"),
+            ));
+        }
+        let session = session(self.context, &account, &place).await?;
+        Ok(Some(Departure { account, place, session }))
+    }
+
+    /// Lets its deletion pass the brake.
+    ///
+    /// # Errors
+    /// That it is held.
+    pub fn pass_brake(&self, account: &AWSAccount) -> Result<(), Problem> {
+        self.context.brake.pass(account, &self.object.uid().unwrap_or_default())
+    }
+
+    /// Carries out one plan of its deletion.
+    ///
+    /// # Errors
+    /// The first step that failed, or that AWS does not show the last ones yet.
+    pub async fn remove(
+        &self,
+        passes: &mut Passes,
+        plan: &Plan<Step>,
+        session: &Session,
+        known: Known,
+    ) -> Result<(), Problem> {
+        passes.begin(plan)?;
+        let outcome = apply(plan, session, None, known).await;
+        report(self.context, self.object, &outcome.summary(), false).await;
+        outcome.failed.first().map_or(Ok(()), |(_, error)| Err(apply_problem(error)))
+    }
+
+    /// After a deletion's turn: takes the finalizer off where nothing is left, or says what it waits for.
+    ///
+    /// # Errors
+    /// What Kubernetes answers.
+    pub async fn end(&self, status: K::Status, left: Result<(), Problem>) -> Result<Action, kube::Error> {
+        if let Err(problem) = left {
+            return self.finish(status, State::Deleting(problem)).await;
+        }
+        let uid = self.object.uid().unwrap_or_default();
+        self.context.backoff.reset(K::KIND, &Key::of(self.object));
+        self.context.brake.gone(&uid);
+        self.context.creations.forget(&uid);
+        finalizer::remove(&self.api, self.object).await?;
+        Ok(Action::await_change())
+    }
+}
