@@ -81,7 +81,6 @@ const EXCEPTIONS: &[(&str, Option<What>, &str)] = &[
     ("domain/associations/*/domainNameAccessAssociationArn", None, OWN),
     ("domain/associations/*/domainNameArn", None, OWN),
     ("domain/associations/*/accessAssociationSourceType", None, OWN),
-    ("domain/associations/*/accessAssociationSource", None, OWN),
     ("domain/associations/*/tags", None, "somebody else's does, too"),
     ("api/models/Empty", None, BUILT_IN),
     ("api/models/Error", None, BUILT_IN),

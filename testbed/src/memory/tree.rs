@@ -13,6 +13,10 @@ impl Memory {
                 for (domain, found) in &found.domains {
                     let shown = &mut tree[id]["regions"][region]["domains"][domain];
                     shown["mappings"] = json!(found.mappings);
+                    // As it was given, not as AWS escapes it.
+                    if let Some(policy) = &found.policy {
+                        shown["policy"] = json!(policy);
+                    }
                     if !found.associations.is_empty() {
                         shown["associations"] = json!(found.associations);
                     }
@@ -20,6 +24,9 @@ impl Memory {
                 for (api, found) in &found.apis {
                     let shown = &mut tree[id]["regions"][region]["apis"][api];
                     shown["resources"] = json!(found.resources);
+                    if let Some(policy) = &found.policy {
+                        shown["policy"] = json!(policy);
+                    }
                     shown["deployments"] = json!(found.deployments);
                     shown["stages"] = json!(found.stages);
                     shown["gatewayResponses"] = json!(found.gateway_responses);
@@ -52,6 +59,10 @@ impl Memory {
                     found.mappings = serde_json::from_value(shown["mappings"].clone())?;
                     if let Some(associations) = shown.get("associations") {
                         found.associations = serde_json::from_value(associations.clone())?;
+                        // There is none for another endpoint than its own.
+                        for (endpoint, one) in &mut found.associations {
+                            one.access_association_source.clone_from(endpoint);
+                        }
                     }
                 }
                 for (api, found) in &mut found.apis {
