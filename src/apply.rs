@@ -10,8 +10,9 @@ use crate::records::{RecordError, Records};
 use crate::resources::deployment::RecordStep;
 use crate::resources::stage::Serves;
 use crate::resources::{
-    Step, account, api_key, authorizer, base_path_mapping, deployment, domain_name, gateway_response, log_group,
-    managed_policy, model, request_validator, rest_api, role, route, stage, state_machine, usage_plan,
+    Step, access_association, account, api_key, authorizer, base_path_mapping, deployment, domain_name,
+    gateway_response, log_group, managed_policy, model, request_validator, rest_api, role, route, stage, state_machine,
+    usage_plan,
 };
 use crate::tenancy::Place;
 
@@ -36,6 +37,8 @@ pub struct Known {
     pub domain_name_id: Option<String>,
     /// ARNs of custom domain names: `arn:<partition>:apigateway:<region>::/domainnames/`.
     pub domain_prefix: String,
+    /// The same of private ones: `arn:<partition>:apigateway:<region>:<account>:/domainnames/`, and then name and id.
+    pub private_domain_prefix: String,
     /// The ARN of the domain name, where AWS told it.
     pub domain_arn: Option<String>,
     /// Around the call that creates the API, or the usage plan.
@@ -66,6 +69,7 @@ impl Known {
         Self {
             arn_prefix: format!("arn:{partition}:apigateway:{region}::/restapis/"),
             domain_prefix: format!("arn:{partition}:apigateway:{region}::/domainnames/"),
+            private_domain_prefix: format!("arn:{partition}:apigateway:{region}:{account_id}:/domainnames/"),
             log_group_prefix: format!("arn:{partition}:logs:{region}:{account_id}:log-group:"),
             usage_plan: UsagePlan {
                 arn_prefix: format!("arn:{partition}:apigateway:{region}::"),
@@ -263,6 +267,12 @@ async fn carry_out(
         Step::BasePathMapping(step) => {
             let id = known.domain_name_id.clone();
             boxed(|| base_path_mapping::remote::carry_out(&session.apigateway, step, id.as_deref())).await?;
+        }
+        Step::AccessAssociation(step) => {
+            let Known { domain_arn, domain_name_id, private_domain_prefix, .. } = &*known;
+            let id = domain_name_id.as_deref().unwrap_or_default();
+            let arn = domain_arn.clone().unwrap_or_else(|| format!("{private_domain_prefix}{}+{id}", step.domain()));
+            boxed(|| access_association::remote::carry_out(&session.apigateway, step, &arn)).await?;
         }
         Step::Account(step) => boxed(|| account::remote::carry_out(&session.apigateway, step)).await?,
     }

@@ -99,6 +99,9 @@ const DOMAINS: &str = "arn:aws:apigateway:eu-central-1::/domainnames";
 const DOMAIN: &str = "arn:aws:apigateway:eu-central-1::/domainnames/api.example.com";
 const MAPPING: &str = "arn:aws:apigateway:eu-central-1::/domainnames/api.example.com/basepathmappings/orders";
 const DOMAIN_TAGS: &str = "arn:aws:apigateway:eu-central-1::/tags/arn%3Aaws%3Aapigateway%3Aeu-central-1%3A%3A%2Fdomainnames%2Fapi.example.com";
+const ASSOCIATIONS: &str = "arn:aws:apigateway:eu-central-1:111122223333:/domainnameaccessassociations";
+const ASSOCIATION: &str = "arn:aws:apigateway:eu-central-1:111122223333:/domainnameaccessassociations/domainname/api.example.com+a1b2c3/vpcesource/vpce-1";
+const ASSOCIATION_TAGS: &str = "arn:aws:apigateway:eu-central-1::/tags/arn%3Aaws%3Aapigateway%3Aeu-central-1%3A111122223333%3A%2Fdomainnameaccessassociations%2Fdomainname%2Fapi.example.com%2Ba1b2c3%2Fvpcesource%2Fvpce-1";
 const API_ACCOUNT: &str = "arn:aws:apigateway:eu-central-1::/account";
 const LOG_ROLE: &str = "arn:aws:iam::111122223333:role/service-role/APIGatewayLogs";
 const LOG_GROUP: &str = "arn:aws:logs:eu-central-1:111122223333:log-group:/stepgate/0123456789abcdef/shop/orders/prod";
@@ -319,10 +322,32 @@ const OPERATIONS: &[(&str, &[Need])] = &[
             New("apigateway:POST", DOMAINS),
             Read("apigateway:PUT", DOMAIN_TAGS),
             Read("apigateway:UpdateDomainNamePolicy", DOMAINS),
+            // With mutual TLS.
+            Read("apigateway:AddCertificateToDomain", DOMAINS),
         ],
     ),
-    ("update_domain_name", &[Own("apigateway:PATCH", DOMAIN), Read("apigateway:UpdateDomainNamePolicy", DOMAIN)]),
-    ("delete_domain_name", &[Own("apigateway:DELETE", DOMAIN)]),
+    (
+        "update_domain_name",
+        &[
+            Own("apigateway:PATCH", DOMAIN),
+            Read("apigateway:UpdateDomainNamePolicy", DOMAIN),
+            Read("apigateway:AddCertificateToDomain", DOMAIN),
+            Read("apigateway:RemoveCertificateFromDomain", DOMAIN),
+        ],
+    ),
+    ("delete_domain_name", &[Own("apigateway:DELETE", DOMAIN), Read("apigateway:RemoveCertificateFromDomain", DOMAIN)]),
+    ("get_domain_name_access_associations", &[Read("apigateway:GET", ASSOCIATIONS)]),
+    (
+        "create_domain_name_access_association",
+        &[
+            New("apigateway:POST", ASSOCIATIONS),
+            Read("apigateway:PUT", ASSOCIATION),
+            Read("apigateway:PUT", ASSOCIATION_TAGS),
+            Own("apigateway:CreateAccessAssociation", DOMAIN),
+        ],
+    ),
+    // Of these IAM knows no tags when they are deleted.
+    ("delete_domain_name_access_association", &[Read("apigateway:DELETE", ASSOCIATION)]),
     ("get_base_path_mappings", &[Read("apigateway:GET", MAPPING)]),
     ("create_base_path_mapping", &[Own("apigateway:POST", MAPPING)]),
     ("update_base_path_mapping", &[Own("apigateway:PATCH", MAPPING)]),

@@ -48,6 +48,7 @@ use super::{
     validation = Rule::new("self.endpointType != 'PRIVATE' || self.securityPolicy != 'TLS_1_0'").message("endpointType PRIVATE needs a securityPolicy newer than TLS_1_0, such as TLS_1_2"),
     validation = Rule::new("has(self.endpointAccessMode) == self.securityPolicy.startsWith('SecurityPolicy_')").message("set `endpointAccessMode`, BASIC or STRICT, exactly when securityPolicy begins with SecurityPolicy_"),
     validation = Rule::new("(self.endpointType == 'PRIVATE') == has(self.policy)").message("a PRIVATE domain needs `policy`, which lets in calls from your VPC endpoints; the other endpoint types take none"),
+    validation = Rule::new("!has(self.accessAssociations) || self.endpointType == 'PRIVATE'").message("`accessAssociations` are for endpointType PRIVATE only"),
     validation = Rule::new("!has(self.ipAddressType) || self.ipAddressType != 'ipv4' || self.endpointType != 'PRIVATE'").message("a PRIVATE domain takes ipAddressType dualstack only: leave it out")
 )]
 pub struct APIDomainSpec {
@@ -96,6 +97,12 @@ pub struct APIDomainSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 16384))]
     pub policy: Option<String>,
+    /// VPC endpoints for execute-api, of this account, that may call a PRIVATE domain; `policy` has to let them in, too. The tenant's
+    /// `exposure.vpcSources` must admit each.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 100), inner(length(max = 64)), extend("x-kubernetes-list-type" = "set"))]
+    #[x_kube(validation = Rule::new(r##"self.all(x, x.matches(r"^vpce-[0-9a-z]+$"))"##).message("write the ids of VPC endpoints: vpce-0123456789abcdef0"))]
+    pub access_associations: Option<Vec<String>>,
     /// Whose RestAPIs may be served here, and under which base paths; absent: those of this namespace. Where two grants name one base path,
     /// the earlier wins.
     #[serde(default, rename = "allowedAPIs", skip_serializing_if = "Option::is_none")]

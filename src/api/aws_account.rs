@@ -218,6 +218,11 @@ pub struct Exposure {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 100), inner(length(min = 1, max = 2048)), extend("x-kubernetes-list-type" = "set"))]
     pub kms_key_arns: Vec<String>,
+    /// Certificates that a stage may show to backends: ids of API Gateway's client certificates, ARNs of ACM's; with wildcards and
+    /// `${namespace}`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 100), inner(length(min = 1, max = 2048)), extend("x-kubernetes-list-type" = "set"))]
+    pub client_certificates: Vec<String>,
     /// Sizes of caches, in GB, that a stage may have.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8), extend("x-kubernetes-list-type" = "set"))]

@@ -316,6 +316,7 @@ fn render_domain(
             "domainName": valid.name,
             "settings": valid.settings,
             "basePathMappings": shared.wanted.iter().map(mapping).collect::<Vec<_>>(),
+            "accessAssociations": valid.access_associations,
             "tags": tags,
         },
     }))

@@ -175,6 +175,10 @@ fn served(valid: &ValidDomain, found: &Surveyed) -> String {
         0 => format!("{} is set up; {paths}.", valid.name),
         refused => format!("{} is set up; {paths}, and {refused} not as RestAPIs ask.", valid.name),
     };
+    let served = match found.observed.associations.len() {
+        0 => served,
+        endpoints => publish::sentences(&served, &format!("VPC endpoints that may call it: {endpoints}.")),
+    };
     match others {
         0 => served,
         others => publish::sentences(&served, &format!("{others} of others' in AWS are left alone.")),

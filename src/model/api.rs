@@ -107,7 +107,7 @@ impl Api<'_> {
         for valid in ready {
             tree.insert(valid.at.clone(), route::Desired::Method(Box::new(valid.method.clone())));
         }
-        let preflights = cors::preflights(&tree, self.attachment, &observed.tree);
+        let preflights = cors::preflights(&tree, self.attachment, &observed.tree, &self.valid.settings);
         let others = observed.unmanaged.kept_methods().filter(|at| !tree.contains_key(at));
         let others: Vec<_> = others.map(|at| (at.clone(), route::Desired::Keep)).collect();
         tree.extend(preflights.into_iter().chain(others));
@@ -115,7 +115,7 @@ impl Api<'_> {
             .iter()
             .any(|(at, wanted)| matches!(wanted, route::Desired::Method(_)) || observed.tree.methods.contains_key(at));
         if !serves_something && !self.first_routes_are_coming(observed) {
-            let (at, stub) = stub();
+            let (at, stub) = stub(&self.valid.settings);
             tree.insert(at, route::Desired::Method(Box::new(stub)));
         }
         tree
@@ -277,14 +277,14 @@ const STUB: &str = "stepgate-no-routes";
 
 /// AWS refuses a deployment without methods, so that the last deleted route would stay live: an API without routes has
 /// this method, which serves nobody.
-fn stub() -> (At, Method) {
+fn stub(settings: &rest_api::settings::Settings) -> (At, Method) {
     let integration = route::Integration {
         type_: "MOCK".to_owned(),
         http_method: None,
         uri: None,
         credentials: None,
         parameters: BTreeMap::new(),
-        content_handling: None,
+        content_handling: settings.mock_content_handling(),
         templates: BTreeMap::from([("application/json".to_owned(), "{\"statusCode\": 404}".to_owned())]),
         passthrough: "NEVER".to_owned(),
         timeout_millis: route::DEFAULT_TIMEOUT_MILLIS,

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::attach::Attachment;
 use crate::mapping::{self, Cors, Preflight};
+use crate::resources::rest_api::settings::Settings;
 use crate::resources::route::{
     At, DEFAULT_TIMEOUT_MILLIS, Desired, Integration, IntegrationResponse, Method, MethodResponse, Observed,
     response_header,
@@ -15,7 +16,12 @@ pub const OPERATION_NAME: &str = "stepgate-cors";
 
 /// The preflights of a tree's paths. A route's own OPTIONS takes the place of one. While a route at the path is kept as it
 /// is, so is the preflight, which belongs to the form that serves.
-pub fn preflights(tree: &BTreeMap<At, Desired>, attachment: &Attachment, observed: &Observed) -> BTreeMap<At, Desired> {
+pub fn preflights(
+    tree: &BTreeMap<At, Desired>,
+    attachment: &Attachment,
+    observed: &Observed,
+    settings: &Settings,
+) -> BTreeMap<At, Desired> {
     let rules: BTreeMap<String, Option<&Cors>> =
         attachment.attached.values().map(|route| (operation_name(&route.key), route.cors.as_ref())).collect();
     let there = |at: &At| match &tree[at] {
@@ -43,14 +49,14 @@ pub fn preflights(tree: &BTreeMap<At, Desired>, attachment: &Attachment, observe
             Desired::Keep => None,
         });
         if let Some(preflight) = mapping::preflight(of_method) {
-            made.insert(at, Desired::Method(Box::new(method(preflight))));
+            made.insert(at, Desired::Method(Box::new(method(preflight, settings))));
         }
     }
     made
 }
 
 /// Browsers send no credentials with a preflight, so it asks for none; it answers with headers and nothing else.
-fn method(preflight: Preflight) -> Method {
+fn method(preflight: Preflight, settings: &Settings) -> Method {
     const STATUS: &str = "204";
     let mut headers: BTreeMap<String, String> = BTreeMap::new();
     headers.extend(preflight.headers.iter().map(|(name, value)| (response_header(name), format!("'{value}'"))));
@@ -77,7 +83,7 @@ fn method(preflight: Preflight) -> Method {
             templates: BTreeMap::from([("application/json".to_owned(), format!("{{\"statusCode\": {STATUS}}}"))]),
             passthrough: "NEVER".to_owned(),
             timeout_millis: DEFAULT_TIMEOUT_MILLIS,
-            content_handling: None,
+            content_handling: settings.mock_content_handling(),
         }),
         responses: BTreeMap::from([(
             STATUS.to_owned(),

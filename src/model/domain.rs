@@ -11,6 +11,7 @@ use crate::api::{BasePathMapping, MappingRefusal, Reference, StageStatus};
 use crate::identity::{Key, Owner, content_hash};
 use crate::plan::Plan;
 use crate::problem::Problem;
+use crate::resources::access_association::{self, Associations};
 use crate::resources::base_path_mapping::{self, Mapping, Mappings};
 use crate::resources::{Step, domain_name};
 use crate::tenancy::Place;
@@ -24,6 +25,8 @@ pub struct Observed {
     pub domain: Option<domain_name::Observed>,
     /// Its mappings.
     pub mappings: Mappings,
+    /// The VPC endpoints that may call it, where it is private.
+    pub associations: Associations,
 }
 
 /// A RestAPI in AWS.
@@ -158,7 +161,8 @@ impl Domain<'_> {
 
     /// Hash of everything that is wanted, to tell drift from a change of a manifest.
     pub fn hash(&self, shared: &Shared) -> String {
-        content_hash(&(&self.valid.settings, &self.valid.tags, self.valid.owner.tags(), &shared.wanted, &shared.kept))
+        let ValidDomain { settings, tags, owner, access_associations, .. } = self.valid;
+        content_hash(&(settings, tags, owner.tags(), &shared.wanted, &shared.kept, access_associations))
     }
 
     /// The plan: the domain name first, then its mappings.
@@ -166,7 +170,7 @@ impl Domain<'_> {
     /// # Errors
     /// The domain name is another's, or of another endpoint type.
     pub fn plan(&self, observed: &Observed, shared: &Shared) -> Result<Plan<Step>, Problem> {
-        let ValidDomain { name, settings, tags, owner, .. } = self.valid;
+        let ValidDomain { name, settings, tags, owner, access_associations, .. } = self.valid;
         let desired = domain_name::Desired {
             name: name.clone(),
             settings: settings.clone(),
@@ -180,6 +184,9 @@ impl Domain<'_> {
         for step in self.mapping_steps(observed, shared) {
             // Each on its own: one RestAPI's refusal by AWS is not another's.
             plan.add(Step::BasePathMapping(step), last.iter().copied());
+        }
+        for step in access_association::diff(owner, name, access_associations, &observed.associations) {
+            plan.add(Step::AccessAssociation(step), last.iter().copied());
         }
         Ok(plan)
     }
@@ -235,7 +242,7 @@ impl Domain<'_> {
 /// The plan to nothing: what leads to RestAPIs here, then the domain name.
 ///
 /// # Errors
-/// Base paths that lead elsewhere: with the domain name, they would go.
+/// Base paths that lead elsewhere, which would go with the domain name, or VPC endpoints that others let call it, which hold it.
 pub fn removal(name: &str, owner: &Owner, observed: &Observed, known: &KnownApis) -> Result<Plan<Step>, Problem> {
     let mut plan = Plan::default();
     let Some(step) = domain_name::removal(name, owner, observed.domain.as_ref()) else { return Ok(plan) };
@@ -252,9 +259,21 @@ pub fn removal(name: &str, owner: &Owner, observed: &Observed, known: &KnownApis
             ),
         ));
     }
+    let others: Vec<&str> = access_association::foreign(owner, &observed.associations).map(String::as_str).collect();
+    if !others.is_empty() {
+        // "After you delete your domain name access association, you can delete your private custom domain name" (Developer Guide).
+        let shown = others.iter().take(3).copied().collect::<Vec<_>>().join(", ");
+        let message = format!(
+            "{} VPC endpoints may call {name} by access associations that somebody else made ({shown}); remove these in AWS, and deletion goes on",
+            others.len()
+        );
+        return Err(Problem::waiting(reasons::DELETION_BLOCKED, message));
+    }
     let steps = base_path_mapping::diff(name, &Mappings::new(), &observed.mappings, |_, _| false);
-    let mappings: Vec<_> = steps.into_iter().map(|step| plan.add(Step::BasePathMapping(step), [])).collect();
-    plan.add(Step::DomainName(step), mappings);
+    let mut before: Vec<_> = steps.into_iter().map(|step| plan.add(Step::BasePathMapping(step), [])).collect();
+    let associations = access_association::diff(owner, name, &BTreeSet::new(), &observed.associations);
+    before.extend(associations.into_iter().map(|step| plan.add(Step::AccessAssociation(step), [])));
+    plan.add(Step::DomainName(step), before);
     Ok(plan)
 }
 

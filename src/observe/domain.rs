@@ -8,7 +8,7 @@ use crate::identity::{Owner, Ownership};
 use crate::model::domain::{Domain, KnownApi, KnownApis, Observed, Shared};
 use crate::plan::Plan;
 use crate::problem::Problem;
-use crate::resources::{Step, base_path_mapping, domain_name, rest_api};
+use crate::resources::{Step, access_association, base_path_mapping, domain_name, rest_api};
 use crate::tenancy::Place;
 use crate::validate::api_domain::{ValidDomain, Wish, frozen, wishes};
 use crate::world::World;
@@ -77,7 +77,7 @@ pub async fn verified(
     Ok(known)
 }
 
-/// The domain name and its mappings as AWS has them: two calls.
+/// The domain name, its mappings, and for a private one who may call it, as AWS has them: two or three calls.
 ///
 /// # Errors
 /// What AWS answers.
@@ -88,7 +88,11 @@ pub async fn observe(session: &Session, object: &APIDomain, owner: &Owner) -> Re
     let domain = domain_name::remote::observe(&session.apigateway, name, private, id, owner).await?;
     let Some(found) = &domain else { return Ok(Observed::default()) };
     let mappings = base_path_mapping::remote::observe(&session.apigateway, name, found.id.as_deref()).await?;
-    Ok(Observed { domain, mappings })
+    let associations = match found.arn.as_deref().filter(|_| private) {
+        Some(arn) => access_association::remote::observe(&session.apigateway, arn).await?,
+        None => access_association::Associations::new(),
+    };
+    Ok(Observed { domain, mappings, associations })
 }
 
 /// Looks, and plans. Before a mapping is changed, the APIs that it leads to are asked for their tags: a status grants nothing.

@@ -3,6 +3,7 @@
 //!
 //! To add a property of a resource is to open its room and its kind in `src/api/`, nothing else.
 
+pub mod access_association;
 pub mod account;
 pub mod api_key;
 pub mod authorizer;
@@ -53,6 +54,7 @@ pub enum Step {
     ApiKey(api_key::Step),
     DomainName(domain_name::Step),
     BasePathMapping(base_path_mapping::Step),
+    AccessAssociation(access_association::Step),
 }
 
 impl std::fmt::Display for Step {
@@ -76,6 +78,7 @@ impl std::fmt::Display for Step {
             Self::ApiKey(step) => step.fmt(f),
             Self::DomainName(step) => step.fmt(f),
             Self::BasePathMapping(step) => step.fmt(f),
+            Self::AccessAssociation(step) => step.fmt(f),
         }
     }
 }

@@ -1,8 +1,10 @@
 //! Validates an APIDomain on its own, and what RestAPIs wish for on it.
 
+use std::collections::BTreeSet;
+
 use kube::ResourceExt;
 
-use super::settings::{over, policy, tenant};
+use super::settings::{over, policy, tenant, vpc_endpoints};
 use super::tags;
 use crate::api::conditions::reasons;
 use crate::api::{
@@ -30,6 +32,8 @@ pub struct ValidDomain {
     pub name: String,
     /// Its settings.
     pub settings: Settings,
+    /// The VPC endpoints that may call it.
+    pub access_associations: BTreeSet<String>,
     /// Tags of the user's own.
     pub tags: Tags,
 }
@@ -110,6 +114,8 @@ pub fn validate(world: &World, domain: &APIDomain) -> Result<ValidDomain, Proble
         verification.map(|arn| certificate("spec.ownershipVerificationCertificateArn", arn, region)).transpose()?;
     let text = spec.policy.as_ref();
     let policy = text.map(|text| policy(&admission, &place, "spec.policy", spec.endpoint_type, text)).transpose()?;
+    let ids = spec.access_associations.as_deref();
+    let access_associations = vpc_endpoints(&admission, &place, "spec.accessAssociations", ids)?;
     tags::check("spec", &spec.tags)?;
     let ip_address_type = crate::resources::rest_api::settings::default_ip_address_type(spec.endpoint_type.as_str());
     Ok(ValidDomain {
@@ -128,6 +134,7 @@ pub fn validate(world: &World, domain: &APIDomain) -> Result<ValidDomain, Proble
             ip_address_type: spec.ip_address_type.map_or(ip_address_type, |it| it.as_str()).to_owned(),
             policy,
         },
+        access_associations,
         tags: spec.tags.clone(),
         place,
     })

@@ -3,6 +3,7 @@
 pub mod adoption;
 pub mod api_domain;
 pub mod authorizer;
+mod client_certificate;
 mod cors;
 pub mod domain_mappings;
 pub mod encryption;

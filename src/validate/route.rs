@@ -183,7 +183,7 @@ pub fn validate(world: &World, api: &RestAPI, valid: &ValidApi, route: &APIRoute
             credentials: None,
             parameters: BTreeMap::new(),
             templates,
-            content_handling,
+            content_handling: content_handling.or_else(|| valid.settings.mock_content_handling()),
             passthrough: "NEVER".to_owned(),
             timeout_millis,
         };

@@ -1,5 +1,7 @@
 //! Validates what callers notice of a RestAPI as a whole: endpoint, resource policy and the like.
 
+use std::collections::BTreeSet;
+
 use kube::ResourceExt;
 
 use crate::api::conditions::reasons;
@@ -22,18 +24,8 @@ pub fn validate(admission: &Admission, place: &Place, spec: &RestAPISpec) -> Res
             "choose another, or ask the platform admin to add it to exposure.endpointTypes",
         ));
     }
-    let bounds = Bounds::of(admission, place);
-    for id in endpoint.vpc_endpoint_ids.iter().flatten() {
-        if !bounds.admits_source(id) {
-            return Err(over(
-                &format!(
-                    "spec.endpoint.vpcEndpointIds: `{id}` is in none of the `exposure.vpcSources` of {}",
-                    tenant(admission)
-                ),
-                "the platform admin must add it there",
-            ));
-        }
-    }
+    let ids = endpoint.vpc_endpoint_ids.as_deref();
+    let vpc_endpoint_ids = vpc_endpoints(admission, place, "spec.endpoint.vpcEndpointIds", ids)?;
     let field = "spec.resourcePolicy";
     let policy = spec.resource_policy.as_ref().map(|text| policy(admission, place, field, endpoint.type_, text));
     let policy = policy.transpose()?;
@@ -44,7 +36,7 @@ pub fn validate(admission: &Admission, place: &Place, spec: &RestAPISpec) -> Res
     }
     let default = Settings::of(endpoint.type_.as_str());
     Ok(Settings {
-        vpc_endpoint_ids: endpoint.vpc_endpoint_ids.into_iter().flatten().collect(),
+        vpc_endpoint_ids,
         ip_address_type: endpoint.ip_address_type.map_or(default.ip_address_type.clone(), |it| it.as_str().to_owned()),
         disable_execute_api_endpoint: endpoint.disable_execute_api_endpoint,
         api_key_source: spec.api_key_source.as_str().to_owned(),
@@ -53,6 +45,26 @@ pub fn validate(admission: &Admission, place: &Place, spec: &RestAPISpec) -> Res
         policy,
         ..default
     })
+}
+
+/// VPC endpoints, each of which the tenant admits.
+///
+/// # Errors
+/// The first that it does not.
+pub(super) fn vpc_endpoints(
+    admission: &Admission,
+    place: &Place,
+    field: &str,
+    ids: Option<&[String]>,
+) -> Result<BTreeSet<String>, Problem> {
+    let (ids, bounds) = (ids.unwrap_or_default(), Bounds::of(admission, place));
+    match ids.iter().find(|id| !bounds.admits_source(id)) {
+        None => Ok(ids.iter().cloned().collect()),
+        Some(id) => Err(over(
+            &format!("{field}: `{id}` is in none of the `exposure.vpcSources` of {}", tenant(admission)),
+            "the platform admin must add it there",
+        )),
+    }
 }
 
 /// Reads a resource policy, and checks whom it lets in.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use kube::ResourceExt;
 use serde::Serialize;
 
-use super::admitted_arn;
+use super::{admitted_arn, client_certificate};
 use crate::api::conditions::reasons;
 use crate::api::{
     CacheSettings, Deploy, ExecutionLogLevel, ExecutionLogging, Exposure, RestAPI, Stage, StageMethod, Switch,
@@ -111,6 +111,7 @@ impl Validating<'_> {
                 tags: stage.tags.clone(),
                 tracing: stage.tracing.is_some_and(|tracing| tracing.enabled),
                 cache_cluster: self.cache_cluster(stage)?,
+                client_certificate: self.client_certificate(stage)?,
                 access_log,
                 methods: self.methods(stage)?,
             },
@@ -170,6 +171,12 @@ impl Validating<'_> {
             ));
         }
         Ok(Some(size.as_str().to_owned()))
+    }
+
+    fn client_certificate(&self, stage: &Stage) -> Result<Option<String>, Problem> {
+        let field = format!("{}.clientCertificate", self.field);
+        let valid = |given| client_certificate::validate(&field, self.admission, self.place, given);
+        stage.client_certificate.as_ref().map(valid).transpose()
     }
 
     fn access_log(&self, stage: &Stage) -> Result<(Option<AccessLog>, Option<log_group::Desired>), Problem> {

@@ -34,7 +34,7 @@ from localstack.services.stepfunctions.provider import StepFunctionsProvider
 from localstack.utils.patch import patch
 from localstack.utils.strings import long_uid
 from moto.apigateway.exceptions import ApiKeyNotFoundException
-from moto.apigateway.models import APIGatewayBackend, UsagePlan, apigateway_backends
+from moto.apigateway.models import APIGatewayBackend, Stage, UsagePlan, apigateway_backends
 from moto.core.exceptions import JsonRESTError as RefusedByMoto
 from rolo.gateway import Gateway
 
@@ -324,11 +324,21 @@ def create_stage(fn, self, context, request, **kwargs):
     return fn(self, context, request, **kwargs)
 
 
+@patch(Stage.to_json)
+def stage_to_json(fn, self):
+    """Shows the client certificate (model), which LocalStack takes and forgets."""
+    shown = fn(self)
+    if certificate := getattr(self, "client_certificate", None):
+        shown["clientCertificateId"] = certificate
+    return shown
+
+
 @patch(ApigatewayNextGenProvider.update_stage)
 def update_stage(fn, self, context, patch_operations=None, **kwargs):
     """`add /variables/x` sets a variable as `replace` does (TESTBED §2: here it was a 500). `remove /<path>/<method>` takes a
     method's settings off (recorded for all methods), among other operations: here only `/*/*` could be removed, and then
-    nothing else of the request was done. A canary's variable can be removed (doc, Update a canary release)."""
+    nothing else of the request was done. A canary's variable can be removed (doc, Update a canary release). A client
+    certificate is kept, also one of ACM's (doc, Use your own ACM certificate); an empty one takes it away (field: Terraform)."""
     stage = get_moto_rest_api(context, kwargs["rest_api_id"]).stages.get(kwargs["stage_name"])
     operations = []
     for operation in patch_operations or []:
@@ -336,6 +346,12 @@ def update_stage(fn, self, context, patch_operations=None, **kwargs):
         removes = stage and operation["op"] == "remove"
         if operation["op"] == "add" and segments[0] == "variables":
             operations.append(operation | {"op": "replace"})
+        elif stage and operation["op"] == "replace" and segments == ["clientCertificateId"]:
+            certificate = operation.get("value")
+            known = get_apigateway_store(context=context).client_certificates
+            if certificate and not certificate.startswith("arn:aws:acm:") and certificate not in known:
+                raise NotFoundException("Invalid Client Certificate identifier specified")
+            stage.client_certificate = certificate
         elif removes and segments[:2] == ["canarySettings", "stageVariableOverrides"] and len(segments) == 3:
             stage.canary_settings["stageVariableOverrides"].pop(segments[2])
         elif removes and len(segments) == 2 and segments[0] != "variables":

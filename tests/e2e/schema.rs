@@ -327,6 +327,25 @@ fn forms() -> Vec<Form> {
         },
         Form {
             kind: API,
+            field: "spec.stages[0].clientCertificate.id",
+            set: |text| json!({"stages": [{"name": "prod", "clientCertificate": {"id": text}}]}),
+            must: r#"write the id of a client certificate of API Gateway, such as a1b2c3"#,
+            bad: &["A1", "arn:aws:acm:us-east-1:111122223333:certificate/a1", "*"],
+            good: &["a1b2c3"],
+        },
+        Form {
+            kind: API,
+            field: "spec.stages[0].clientCertificate.acmCertificateArn",
+            set: |text| json!({"stages": [{"name": "prod", "clientCertificate": {"acmCertificateArn": text}}]}),
+            must: r#"write the ARN of an ACM certificate: arn:aws:acm:REGION:ACCOUNT:certificate/ID (the built-ins ${AWS::Partition}, ${AWS::Region} and ${AWS::AccountId} may stand in it)"#,
+            bad: &["a1b2c3", "arn:aws:acm:us-east-1:111122223333:certificate/*"],
+            good: &[
+                "arn:aws:acm:us-east-1:111122223333:certificate/a1",
+                "arn:${AWS::Partition}:acm:${AWS::Region}:${AWS::AccountId}:certificate/a1",
+            ],
+        },
+        Form {
+            kind: API,
             field: "spec.binaryMediaTypes",
             set: |text| json!({"binaryMediaTypes": [text]}),
             must: r#"write media types without parameters, such as image/png"#,

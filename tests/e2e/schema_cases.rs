@@ -328,6 +328,10 @@ fn apis() -> Vec<(&'static str, Value, &'static str)> {
             "spec.stages[0].revision: Invalid value: 0: spec.stages[0].revision in body should be greater than or equal to 1",
         ),
         (
+            json!({"stages": [{"name": "a", "clientCertificate": {}}]}),
+            "spec.stages[0].clientCertificate: Invalid value: set exactly one of `id` and `acmCertificateArn`",
+        ),
+        (
             json!({"endpoint": {"type": "LOCAL"}}),
             "spec.endpoint.type: Unsupported value: \"LOCAL\": supported values: \"REGIONAL\", \"EDGE\", \"PRIVATE\"",
         ),

@@ -63,6 +63,16 @@ pub fn refused() -> Vec<(&'static str, Value, &'static str)> {
             json!({"ownershipVerificationCertificateArn": VERIFICATION}),
             "spec: Invalid value: `ownershipVerificationCertificateArn` is for `mutualTls` with an imported certificate, or one of a private CA: leave it out otherwise",
         ),
+        (
+            DOMAIN,
+            json!({"accessAssociations": ["vpce-1"]}),
+            "spec: Invalid value: `accessAssociations` are for endpointType PRIVATE only",
+        ),
+        (
+            DOMAIN,
+            json!({"endpointType": "PRIVATE", "policy": policy, "accessAssociations": ["vpc-1"]}),
+            "spec.accessAssociations: Invalid value: write the ids of VPC endpoints: vpce-0123456789abcdef0",
+        ),
         (DOMAIN, json!({"endpointType": "PRIVATE"}), private),
         (DOMAIN, json!({"policy": policy}), private),
         (
@@ -106,7 +116,7 @@ pub fn taken() -> Vec<(&'static str, Value)> {
             DOMAIN,
             json!({"endpointType": "EDGE", "securityPolicy": "SecurityPolicy_TLS13_2025_EDGE", "endpointAccessMode": "STRICT"}),
         ),
-        (DOMAIN, json!({"endpointType": "PRIVATE", "policy": "{}"})),
+        (DOMAIN, json!({"endpointType": "PRIVATE", "policy": "{}", "accessAssociations": ["vpce-0123456789abcdef0"]})),
         (DOMAIN, json!({"allowedAPIs": [{"namespaces": {"from": "Same"}, "basePaths": ["/", "orders"]}]})),
         (
             "RestAPI",

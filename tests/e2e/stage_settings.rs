@@ -37,6 +37,12 @@ fn as_asked(stage: &Stage, group: &str) -> Result<(), String> {
             "cache",
             stage.cache_cluster_enabled() && stage.cache_cluster_size().is_some_and(|size| size.as_str() == "0.5"),
         ),
+        (
+            "client certificate",
+            stage.client_certificate_id().is_some_and(|arn| {
+                arn == "arn:aws:acm:us-east-1:000000000000:certificate/12345678-1234-1234-1234-123456789012"
+            }),
+        ),
         ("log group", log.destination_arn().is_some_and(|arn| arn.ends_with(&format!("log-group:{group}")))),
         ("format", log.format().is_some_and(|format| format.contains("\"requestId\":\"$context.requestId\""))),
         ("metrics", all.metrics_enabled() && get.metrics_enabled() && post.metrics_enabled()),
@@ -50,7 +56,7 @@ fn as_asked(stage: &Stage, group: &str) -> Result<(), String> {
     if wrong.is_empty() { Ok(()) } else { Err(format!("{}: {stage:?}", wrong.join(", "))) }
 }
 
-/// What can't be seen here: LocalStack writes no access logs, throttles nobody and has no cache.
+/// What can't be seen here: LocalStack writes no access logs, throttles nobody, has no cache, and shows no certificate to a backend.
 #[tokio::test]
 async fn every_setting_is_made_repaired_and_taken_back() {
     let ns = Namespace::new("stage-settings").await;
@@ -73,6 +79,7 @@ async fn every_setting_is_made_repaired_and_taken_back() {
     for (path, value) in [
         ("/description", "changed"),
         ("/tracingEnabled", "false"),
+        ("/clientCertificateId", ""),
         ("/*/*/throttling/rateLimit", "1"),
         ("/*/*/logging/loglevel", "INFO"),
         ("/greet/GET/caching/enabled", "false"),
@@ -104,6 +111,7 @@ async fn every_setting_is_made_repaired_and_taken_back() {
             ("variables", stage.variables().is_none_or(|all| all.is_empty())),
             ("tracing", !stage.tracing_enabled()),
             ("cache", !stage.cache_cluster_enabled()),
+            ("client certificate", none(stage.client_certificate_id())),
             ("access log", stage.access_log_settings().is_none_or(|log| none(log.destination_arn()))),
             ("methods", stage.method_settings().is_none_or(|all| all.is_empty())),
             ("log group", log_groups(&ns).await.is_empty()),

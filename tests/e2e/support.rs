@@ -78,6 +78,7 @@ spec:
       authorizations: [NONE, AWS_IAM]
       taskCallbacks: true
       cacheClusterSizes: ["0.5"]
+      clientCertificates: ["arn:aws:acm:*:*:certificate/12345678-*"]
       logGroupArns: ["arn:aws:logs:*:*:log-group:/aws/vendedlogs/states/${{namespace}}/*"]
       kmsKeyArns: ["arn:aws:kms:*:*:key/1234abcd-*"]
 "#

@@ -15,7 +15,7 @@ use super::operator::{CLUSTER_UID, Operator, Site};
 use super::scene::Scene;
 use super::{Moment, difference, drive};
 
-const EXAMPLES: [&str; 10] = [
+const EXAMPLES: [&str; 11] = [
     "hello-world",
     "root-get",
     "potato",
@@ -26,6 +26,7 @@ const EXAMPLES: [&str; 10] = [
     "reddit-api",
     super::DOMAINS,
     "docs/usage-plans.md",
+    "docs/private-domains.md",
 ];
 
 /// What is not restored: the property or the beginning of its path, what is done to it, where that matters, and why.
@@ -76,6 +77,11 @@ const EXCEPTIONS: &[(&str, Option<What>, &str)] = &[
         "a change of the endpoint type changes where the DNS record has to point: it is told (InvalidSpec)",
     ),
     ("domain/mappings/*/basePath", None, OWN),
+    ("domain/domainNameId", None, OWN),
+    ("domain/associations/*/domainNameAccessAssociationArn", None, OWN),
+    ("domain/associations/*/domainNameArn", None, OWN),
+    ("domain/associations/*/accessAssociationSourceType", None, OWN),
+    ("domain/associations/*/tags", None, "somebody else's does, too"),
     ("api/models/Empty", None, BUILT_IN),
     ("api/models/Error", None, BUILT_IN),
     // Whose it is.
@@ -104,8 +110,9 @@ const FOREIGN: &str = "without its owner tags it is another's, and left alone (O
 const UNMANAGED: &str = "no manifest can ask for it yet";
 
 /// Maps whose keys are names that somebody chose, not properties.
-const MAPS: [&str; 21] = [
+const MAPS: [&str; 22] = [
     "mappings",
+    "associations",
     "resources",
     "deployments",
     "stages",

@@ -26,6 +26,7 @@ spec:
       authorizerArns: ["arn:aws:lambda:*:*:function:*", "arn:aws:cognito-idp:*:*:userpool/*"]
       resourcePolicyPrincipals: ["*"]
       vpcSources: ["vpce-*"]
+      domains: ["*.example.com"]
       kmsKeyArns: ["arn:aws:kms:*:*:key/*"]
 "#;
 
@@ -33,10 +34,54 @@ spec:
 #[case::authorization("docs/authorization.md")]
 #[case::encryption("docs/encryption.md")]
 #[case::endpoints("docs/endpoints.md")]
+#[case::private_domains("docs/private-domains.md")]
 #[case::usage_plans("docs/usage-plans.md")]
 #[tokio::test(start_paused = true)]
 async fn the_docs_manifests_too(#[case] page: &str) {
     crash_everywhere(page, &Scene::page(page, EXPOSING)).await;
+}
+
+/// The VPC endpoints that may call a private domain are those of the manifest and those of others, by exactly these calls: what an
+/// endpoint then reaches was not seen.
+#[tokio::test(start_paused = true)]
+async fn a_private_domain_is_called_from_the_endpoints_that_it_names() {
+    let scene = Scene::page("docs/private-domains.md", EXPOSING);
+    let (start, _) = Moment::first(&scene);
+    let associations = |aws: &Memory| {
+        let region = aws.region(ACCOUNT, "us-east-1").unwrap();
+        let ours = region.domains.values().find(|one| one.tags["stepgate.dev/cluster-uid"] == CLUSTER_UID);
+        let ours = ours.unwrap().associations.clone().into_iter();
+        ours.map(|(endpoint, one)| (endpoint, one.tags.get("stepgate.dev/name").cloned())).collect::<Vec<_>>()
+    };
+    let calls = |aws: &Memory, operation: &str| {
+        aws.counts().get(&(Service::ApiGateway, operation.to_owned())).map_or(0, |count| count.done)
+    };
+    let (create, delete) = ("CreateDomainNameAccessAssociation", "DeleteDomainNameAccessAssociation");
+    let (first, next, theirs) = ("vpce-0123456789abcdef0", "vpce-00000000000000001", "vpce-9");
+    let mut made = uncrashed("make", &start, &scene).await.end;
+    let name = Some("internal".to_owned());
+    assert_eq!(associations(&made.aws), [(first.to_owned(), name.clone())]);
+    assert_eq!((calls(&made.aws, create), calls(&made.aws, delete)), (1, 0));
+    // Somebody else's, for an endpoint that nobody asks for.
+    let domain =
+        made.aws.region(ACCOUNT, "us-east-1").unwrap().domains.values().next().unwrap().domain_name_arn.clone();
+    let body =
+        json!({"domainNameArn": domain, "accessAssociationSourceType": "VPCE", "accessAssociationSource": theirs});
+    let request = http::Request::post("https://apigateway.us-east-1.amazonaws.com/domainnameaccessassociations");
+    let answer = made.aws.handle(&request.body(body.to_string().into_bytes()).unwrap());
+    assert_eq!(answer.status(), 201, "{}", String::from_utf8_lossy(answer.body()));
+    // The manifest names another one.
+    let changed = uncrashed("change", &made, &scene.changed()).await.end;
+    assert_eq!(associations(&changed.aws), [(next.to_owned(), name), (theirs.to_owned(), None)]);
+    assert_eq!((calls(&changed.aws, create), calls(&changed.aws, delete)), (3, 1));
+    // None at all.
+    let mut none = scene.changed();
+    for domain in none.world.domains.values_mut() {
+        Arc::make_mut(domain).spec.access_associations = None;
+    }
+    let end = uncrashed("none", &changed, &none).await.end;
+    assert_eq!(associations(&end.aws), [(theirs.to_owned(), None)]);
+    assert_eq!((calls(&end.aws, create), calls(&end.aws, delete)), (3, 2));
 }
 
 /// All that a stage can have, with the log role of an account that has none.
@@ -44,7 +89,7 @@ async fn the_docs_manifests_too(#[case] page: &str) {
 async fn a_crash_while_stages_are_set_up_loses_nothing_and_doubles_nothing() {
     let account = r#"{kind: AWSAccount, metadata: {name: dev}, spec: {accountId: "111122223333", regions: [{name: us-east-1}],
         apiGatewayLogRole: {arn: "arn:aws:iam::111122223333:role/logs"},
-        tenants: [{name: all, namespaces: {from: All}, exposure: {authorizations: [NONE], cacheClusterSizes: ["0.5"]}}]}}"#;
+        tenants: [{name: all, namespaces: {from: All}, exposure: {authorizations: [NONE], cacheClusterSizes: ["0.5"], clientCertificates: ["arn:aws:acm:*:*:certificate/*"]}}]}}"#;
     let scene = Scene::page("docs/stages.md", account);
     let (start, _) = Moment::first(&scene);
     let mut found = Found::default();
@@ -76,7 +121,7 @@ async fn a_crash_while_stages_are_set_up_loses_nothing_and_doubles_nothing() {
 #[tokio::test(start_paused = true)]
 async fn without_a_log_role_all_but_logging_is_as_asked() {
     let account = r#"{kind: AWSAccount, metadata: {name: dev}, spec: {accountId: "111122223333", regions: [{name: us-east-1}],
-        tenants: [{name: all, namespaces: {from: All}, exposure: {authorizations: [NONE], cacheClusterSizes: ["0.5"]}}]}}"#;
+        tenants: [{name: all, namespaces: {from: All}, exposure: {authorizations: [NONE], cacheClusterSizes: ["0.5"], clientCertificates: ["arn:aws:acm:*:*:certificate/*"]}}]}}"#;
     let scene = Scene::page("docs/stages.md", account);
     let (start, _) = Moment::first(&scene);
     let run = uncrashed("make", &start, &scene).await;

@@ -23,7 +23,8 @@ const ACCOUNTS: &str = "awsaccount.yaml";
 
 /// An account whose tenant may expose what the pages ask for.
 const DOCS: &str = r#"{kind: AWSAccount, metadata: {name: docs}, spec: {accountId: "111122223333", regions: [{name: us-east-1}],
-    tenants: [{name: docs, namespaces: {from: All}, exposure: {authorizations: [NONE, AWS_IAM], domains: ["*.example.com"]}}]}}"#;
+    tenants: [{name: docs, namespaces: {from: All}, exposure: {authorizations: [NONE, AWS_IAM], domains: ["*.example.com"],
+    endpointTypes: [REGIONAL, PRIVATE], vpcSources: ["vpce-*"]}}]}}"#;
 
 #[derive(Clone)]
 pub struct Scene {
@@ -234,6 +235,12 @@ impl Scene {
             stage.name = "another".into();
             stage.variables.insert("added".into(), "1".into());
             api.spec.stages.push(stage);
+        }
+        // Another VPC endpoint.
+        for domain in scene.world.domains.values_mut() {
+            for endpoint in Arc::make_mut(domain).spec.access_associations.iter_mut().flatten() {
+                *endpoint = "vpce-00000000000000001".into();
+            }
         }
         // Another value for each key, for another stage too, and without throttling.
         for secret in scene.world.secrets.values_mut() {

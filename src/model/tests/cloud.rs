@@ -254,6 +254,7 @@ impl Cloud {
             Step::Account(step) => panic!("{step}"),
             Step::DomainName(step) => panic!("{step}"),
             Step::BasePathMapping(step) => panic!("{step}"),
+            Step::AccessAssociation(step) => panic!("{step}"),
         }
     }
 
@@ -315,8 +316,13 @@ impl Cloud {
             }
             rest_api::Step::Update { patches, .. } => {
                 let api = self.api.as_mut().unwrap();
-                for Patch { path, value, .. } in patches {
+                for Patch { op, path, value } in patches {
                     let value = value.clone().unwrap_or_default();
+                    if let Some(kind) = path.strip_prefix("/binaryMediaTypes/") {
+                        let (kind, types) = (kind.replace("~1", "/"), &mut api.settings.binary_media_types);
+                        let _ = if *op == PatchOp::Add { types.insert(kind) } else { types.remove(&kind) };
+                        continue;
+                    }
                     match path.as_str() {
                         "/name" => api.name = value,
                         "/description" => api.description = value,
@@ -522,6 +528,10 @@ fn patch_stage(stage: &mut stage::Observed, op: PatchOp, path: &str, value: Stri
             "/format" => stage.settings.access_log.get_or_insert_default().format = value,
             _ => stage.settings.access_log.get_or_insert_default().destination_arn = value,
         }
+        return;
+    }
+    if path == "/clientCertificateId" {
+        stage.settings.client_certificate = Some(value).filter(|certificate| !certificate.is_empty());
         return;
     }
     let canary = stage.canary.as_mut().expect("no canary");

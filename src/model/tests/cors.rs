@@ -9,8 +9,15 @@ const CORS: &str = "{origins: ['https://a.example']}";
 
 /// An API with this CORS, and routes with patches.
 fn scene(cors: &str, routes: &[(&str, &str, &str)]) -> World {
+    with_binary("", cors, routes)
+}
+
+/// The same, with bodies of these types for bytes.
+fn with_binary(types: &str, cors: &str, routes: &[(&str, &str, &str)]) -> World {
     let cors = if cors.is_empty() { String::new() } else { format!(", cors: {cors}") };
-    let spec = format!("{{stages: [{{name: prod}}], allowedRoutes: [{{namespaces: {{from: All}}}}]{cors}}}");
+    let spec = format!(
+        "{{stages: [{{name: prod}}], allowedRoutes: [{{namespaces: {{from: All}}}}], binaryMediaTypes: [{types}]{cors}}}"
+    );
     let machines = ["demo/a", "shop/a"].map(|key| machine(key, "STANDARD"));
     let routes = routes.iter().map(|(key, at, patch)| with(&route(key, at, "a"), patch));
     world(&[api(&spec)].into_iter().chain(machines).chain(routes).collect::<String>())
@@ -80,4 +87,24 @@ fn rules_that_differ_are_chosen_by_the_method_that_is_asked_for() {
     assert_eq!(answer.headers.keys().collect::<Vec<_>>(), ["method.response.header.Vary"]);
     let template = &answer.templates["application/json"];
     assert!(template.contains("#if($asked == 'GET')") && template.contains("#elseif($asked == 'POST')"), "{template}");
+}
+
+/// Where JSON is taken for bytes, API Gateway would answer a preflight with 500.
+#[test]
+fn a_preflight_is_read_as_text_where_json_is_taken_for_bytes() {
+    let mut cloud = Cloud::default();
+    let handling = |cloud: &Cloud| {
+        let (_, preflight) = cloud.tree.methods.iter().find(|(at, _)| at.method == "OPTIONS").unwrap();
+        preflight.integration.as_ref().unwrap().content_handling.clone()
+    };
+    cloud.settle(&with_binary("image/png", CORS, &[GET]));
+    assert_eq!(handling(&cloud), None, "an API whose preflights answer is left as it is");
+    cloud.settle(&with_binary("'*/*'", CORS, &[GET]));
+    assert_eq!(handling(&cloud).as_deref(), Some("CONVERT_TO_TEXT"));
+    assert_eq!(cloud.plan(&with_binary("'*/*'", CORS, &[GET])), "");
+    cloud.settle(&scene(CORS, &[GET]));
+    assert_eq!(handling(&cloud), None);
+    // The method of an API without routes, too.
+    cloud.settle(&with_binary("application/json", "", &[]));
+    assert_eq!(handling(&cloud).as_deref(), Some("CONVERT_TO_TEXT"));
 }

@@ -43,6 +43,14 @@ impl Settings {
             policy: None,
         }
     }
+
+    /// What a MOCK integration does with a request's body where nobody says it. A body that is taken for bytes reaches no
+    /// template, and API Gateway answers 500; without a Content-Type, as a preflight comes, it is JSON (field:
+    /// awslabs/serverless-application-model#553, re:Post QUcGyz1u8GSqqXNbjdCqx5Eg).
+    pub fn mock_content_handling(&self) -> Option<String> {
+        let bytes = ["*/*", "application/json"].iter().any(|kind| self.binary_media_types.contains(*kind));
+        bytes.then(|| "CONVERT_TO_TEXT".to_owned())
+    }
 }
 
 /// API Gateway's default: private APIs are dual-stack only.

@@ -9,6 +9,7 @@
 //! | tags | `tags` | TagResource, UntagResource | `tags` |
 //! | tracing | `tracingEnabled` | `replace /tracingEnabled` | `tracingEnabled` |
 //! | cache | `cacheClusterEnabled`, `cacheClusterSize` | `replace` of the same | the same |
+//! | client certificate | – | `replace /clientCertificateId`; an empty one takes it away | `clientCertificateId` |
 //! | access log | – | `replace /accessLogSettings/destinationArn`, `…/format`; `remove /accessLogSettings` | `accessLogSettings` |
 //! | settings of methods | – | `replace /<path>/<method>/…`, `/*/*/…`; `remove /<path>/<method>` | `methodSettings` |
 

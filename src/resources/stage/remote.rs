@@ -43,6 +43,7 @@ fn observed(stage: Stage) -> Observed {
             tags: stage.tags.unwrap_or_default().into_iter().filter(|(key, _)| !key.starts_with("aws:")).collect(),
             tracing: stage.tracing_enabled,
             cache_cluster: stage.cache_cluster_enabled.then_some(size.unwrap_or_default()),
+            client_certificate: stage.client_certificate_id.filter(|certificate| !certificate.is_empty()),
             access_log: access_log.filter(|log| *log != AccessLog::default()),
             methods: methods.into_iter().map(|(key, found)| (shown_key(&key), method_settings(found))).collect(),
         },

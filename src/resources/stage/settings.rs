@@ -24,6 +24,9 @@ pub struct Settings {
     pub tracing: bool,
     /// The size of its cache, where it has one.
     pub cache_cluster: Option<String>,
+    /// What it shows to HTTPS backends: an id of API Gateway's, or an ARN of ACM's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_certificate: Option<String>,
     /// Where access is logged, and how.
     pub access_log: Option<AccessLog>,
     /// Settings of methods by [`method_key`]; what has none has AWS's defaults.
@@ -123,7 +126,7 @@ pub fn shown_key(key: &str) -> String {
 impl Settings {
     /// This as CreateStage makes it: the rest takes an UpdateStage.
     pub(super) fn as_created(&self) -> Self {
-        Self { access_log: None, methods: BTreeMap::new(), ..self.clone() }
+        Self { client_certificate: None, access_log: None, methods: BTreeMap::new(), ..self.clone() }
     }
 
     /// The patches that make `found` this.
@@ -144,6 +147,11 @@ impl Settings {
                     patches.push(Patch::replace("/cacheClusterEnabled", "true"));
                 }
             }
+        }
+        if self.client_certificate != found.client_certificate {
+            // An empty one takes it away, as Terraform does; `remove` is for the keys of maps.
+            let certificate = self.client_certificate.clone().unwrap_or_default();
+            patches.push(Patch::replace("/clientCertificateId", certificate));
         }
         match (&self.access_log, &found.access_log) {
             (None, Some(_)) => patches.push(Patch::remove("/accessLogSettings")),

@@ -47,6 +47,7 @@ fn everything() -> Settings {
         tags: map(&[("team", "orders")]),
         tracing: true,
         cache_cluster: Some("0.5".into()),
+        client_certificate: Some("a1b2c3".into()),
         access_log: Some(log),
         methods: BTreeMap::from([(ALL_METHODS.to_owned(), throttled)]),
     }
@@ -78,6 +79,7 @@ fn every_setting_is_made_and_taken_back() {
             "replace /tracingEnabled true",
             "replace /cacheClusterSize 0.5",
             "replace /cacheClusterEnabled true",
+            "replace /clientCertificateId a1b2c3",
             "replace /accessLogSettings/destinationArn arn:aws:logs:r:a:log-group:g",
             "replace /accessLogSettings/format $context.requestId",
             "replace /*/*/metrics/enabled false",
@@ -103,6 +105,7 @@ fn every_setting_is_made_and_taken_back() {
             "replace /description",
             "replace /tracingEnabled false",
             "replace /cacheClusterEnabled false",
+            "replace /clientCertificateId",
             "remove /accessLogSettings",
             "remove /*/*",
         ]
@@ -116,10 +119,13 @@ fn a_new_stage_is_made_with_what_create_takes_and_updated_with_the_rest() {
     let steps = diff(&[wanted], &BTreeMap::new());
     let [create, rest] = &steps[0][..] else { panic!("{steps:?}") };
     let Step::Create { settings, .. } = create else { panic!("{create}") };
-    assert_eq!(*settings, Settings { access_log: None, methods: BTreeMap::new(), ..everything() });
+    assert_eq!(
+        *settings,
+        Settings { client_certificate: None, access_log: None, methods: BTreeMap::new(), ..everything() }
+    );
     let rest = patches(&[vec![rest.clone()]]);
-    assert_eq!(rest.len(), 12, "{rest:?}");
-    assert!(rest[0].starts_with("replace /accessLogSettings/destinationArn"), "{rest:?}");
+    assert_eq!(rest.len(), 13, "{rest:?}");
+    assert!(rest[1].starts_with("replace /accessLogSettings/destinationArn"), "{rest:?}");
 }
 
 #[rstest::rstest]

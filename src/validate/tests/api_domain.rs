@@ -1,11 +1,12 @@
 use rstest::rstest;
 
 use crate::api::RestAPI;
-use crate::identity::Key;
-use crate::model::domain::{Domain, Observed};
+use crate::identity::{Key, Tags};
+use crate::model::domain::{Domain, KnownApis, Observed, removal};
 use crate::observe::domain::claims;
 use crate::resources::base_path_mapping::Mapping;
 use crate::resources::domain_name::Settings;
+use crate::resources::{access_association, domain_name};
 use crate::validate::api_domain::{ValidDomain, validate, wishes};
 use crate::validate::domain_mappings;
 use crate::validate::fixture::{ACCOUNT, the_domain, with, world};
@@ -83,10 +84,78 @@ fn what_the_tenant_admits(#[case] spec: &str) {
     "tags: {stepgate.dev/name: x}",
     "InvalidSpec: spec.tags: keys that begin with `aws:` or `stepgate.dev/` are not yours to set; choose another than `stepgate.dev/name`"
 )]
+#[case::private_for_another_vpc_endpoint(
+    r#"endpointType: PRIVATE, accessAssociations: [vpce-1, vpce-2], policy: '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "execute-api:Invoke", "Resource": "execute-api:/*", "Condition": {"StringEquals": {"aws:SourceVpce": "vpce-1"}}}]}'"#,
+    "OverCeiling: spec.accessAssociations: `vpce-2` is in none of the `exposure.vpcSources` of tenant demo of AWSAccount dev; the platform admin must add it there"
+)]
 #[case::private_without_a_bound_policy(r#"endpointType: PRIVATE, policy: '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "execute-api:Invoke", "Resource": "execute-api:/*"}]}'"#, "InvalidSpec: spec.policy: the Allow statement 1 opens a PRIVATE API to calls from any VPC; give it the condition {StringEquals: {aws:SourceVpce: [IDS]}} (or aws:SourceVpc) alone, or add a Deny of execute-api:Invoke on execute-api:/* for everybody with StringNotEquals")]
 #[case::private_for_another_vpc(r#"endpointType: PRIVATE, policy: '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "execute-api:Invoke", "Resource": "execute-api:/*", "Condition": {"StringEquals": {"aws:SourceVpce": "vpce-2"}}}]}'"#, "OverCeiling: spec.policy: the Allow statement 1 lets in calls from `vpce-2`, which is in none of the `exposure.vpcSources` of tenant demo of AWSAccount dev; the platform admin must add it there")]
 fn what_the_tenant_or_aws_does_not_admit(#[case] spec: &str, #[case] says: &str) {
     assert_eq!(valid(&format!("{{{spec}}}")).unwrap_err(), says);
+}
+
+/// A private domain name that is there, with these access associations.
+fn private(associations: &[(&str, Tags)]) -> (ValidDomain, Observed) {
+    let spec = r#"{endpointType: PRIVATE, accessAssociations: [vpce-1], policy: '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "execute-api:Invoke", "Resource": "execute-api:/*", "Condition": {"StringEquals": {"aws:SourceVpce": "vpce-1"}}}]}'}"#;
+    let valid = valid(spec).unwrap();
+    let domain = domain_name::Observed {
+        id: Some("a1b2".into()),
+        arn: Some("arn:d".into()),
+        settings: valid.settings.clone(),
+        tags: valid.owner.tags(),
+        target: None,
+        zone: None,
+        status: "AVAILABLE".into(),
+        status_message: None,
+    };
+    let one = |(endpoint, tags): &(&str, Tags)| {
+        let found = access_association::Observed { arn: format!("arn:{endpoint}"), tags: tags.clone() };
+        ((*endpoint).to_owned(), found)
+    };
+    let associations = associations.iter().map(one).collect();
+    (valid, Observed { domain: Some(domain), associations, ..Observed::default() })
+}
+
+#[test]
+fn the_endpoints_that_may_call_are_the_domain_s_own_or_of_others() {
+    let owner = valid("{}").unwrap().owner;
+    let plan = |associations: &[(&str, Tags)]| {
+        let (valid, observed) = private(associations);
+        let (wishes, known) = (Vec::new(), KnownApis::new());
+        let domain = Domain { valid: &valid, wishes: &wishes, known: &known };
+        domain.plan(&observed, &domain.shared(&observed)).unwrap().to_string()
+    };
+    assert!(plan(&[]).contains("let VPC endpoint vpce-1 call api.demo.example.com"), "{}", plan(&[]));
+    assert_eq!(plan(&[("vpce-1", owner.tags())]), "");
+    assert_eq!(plan(&[("vpce-1", Tags::new()), ("vpce-2", Tags::new())]), "", "others' do, and stay");
+    let more = plan(&[("vpce-1", owner.tags()), ("vpce-3", owner.tags())]);
+    assert!(more.contains("no longer let VPC endpoint vpce-3 call api.demo.example.com"), "{more}");
+}
+
+#[test]
+fn a_private_domain_goes_after_its_associations_and_not_before_those_of_others() {
+    let owner = valid("{}").unwrap().owner;
+    let gone = |associations: &[(&str, Tags)]| {
+        let (valid, observed) = private(associations);
+        let plan = removal(&valid.name, &valid.owner, &observed, &KnownApis::new());
+        plan.map(|plan| {
+            plan.steps()
+                .iter()
+                .map(|planned| (planned.step.to_string(), planned.after.iter().copied().collect::<Vec<_>>()))
+                .collect()
+        })
+    };
+    let steps: Vec<_> = gone(&[("vpce-1", owner.tags())]).unwrap();
+    let expected = [
+        ("no longer let VPC endpoint vpce-1 call api.demo.example.com".to_owned(), vec![]),
+        ("delete domain name api.demo.example.com".to_owned(), vec![0]),
+    ];
+    assert_eq!(steps, expected);
+    let held = gone(&[("vpce-1", owner.tags()), ("vpce-9", Tags::new())]).unwrap_err();
+    assert_eq!(
+        format!("{}: {}", held.reason, held.message),
+        "DeletionBlocked: 1 VPC endpoints may call api.demo.example.com by access associations that somebody else made (vpce-9); remove these in AWS, and deletion goes on"
+    );
 }
 
 #[test]

@@ -391,6 +391,24 @@ fn a_mock_has_no_role_and_its_own_answer() {
     assert!(message.starts_with("spec.target.mock.body is not JSON: "), "{message}");
 }
 
+#[rstest]
+#[case::of_one_type("[image/png]", "{}", None)]
+#[case::of_every_type("['*/*']", "{}", Some("CONVERT_TO_TEXT"))]
+#[case::of_json("[application/json]", "{}", Some("CONVERT_TO_TEXT"))]
+#[case::as_it_says("['*/*']", "{contentHandling: CONVERT_TO_BINARY}", Some("CONVERT_TO_BINARY"))]
+fn a_mock_reads_text_where_bodies_are_bytes(
+    #[case] types: &str,
+    #[case] request: &str,
+    #[case] handling: Option<&str>,
+) {
+    let api = format!("{{stages: [{{name: prod}}], binaryMediaTypes: {types}}}");
+    let spec = format!(
+        "{{spec: {{target: {{action: Mock, stateMachineRef: null, mock: {{statusCode: 200}}}}, request: {request}}}}}"
+    );
+    let valid = of(&with(&route("demo/r", "POST /orders/{id}", "m"), &spec), "demo/r", &api).unwrap();
+    assert_eq!(valid.method.integration.unwrap().content_handling.as_deref(), handling);
+}
+
 const WITH_MODELS: &str = "{stages: [{name: prod}], models: [{name: Item, schema: '{type: object}'}]}";
 
 fn checked(request: &str) -> Result<ValidRoute, Refusal> {

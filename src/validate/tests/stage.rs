@@ -55,6 +55,26 @@ fn stage(exposure: &str, fields: &str) -> Result<ValidStage, Problem> {
     ", accessLog: {logGroupArn: 'arn:aws:logs:eu-central-1:111122223333:log-group:/stepgate/0/shop/a/prod'}",
     "OverCeiling: spec.stages[prod].accessLog.logGroupArn: `arn:aws:logs:eu-central-1:111122223333:log-group:/stepgate/0/shop/a/prod` is a log group that stepgate manages for one object; name one of your own, or leave the field out"
 )]
+#[case::client_certificate(
+    "{clientCertificates: [a1b2c3, 'arn:aws:acm:*:*:certificate/a1']}",
+    ", clientCertificate: {id: a1b2c4}",
+    "OverCeiling: spec.stages[prod].clientCertificate.id: `a1b2c4` is in none of the `exposure.clientCertificates` of tenant demo of AWSAccount dev; the platform admin must add it there"
+)]
+#[case::client_certificate_of_acm(
+    "{clientCertificates: [a1b2c3, 'arn:aws:acm:*:*:certificate/a1']}",
+    ", clientCertificate: {acmCertificateArn: 'arn:aws:acm:eu-central-1:111122223333:certificate/a2'}",
+    "OverCeiling: spec.stages[prod].clientCertificate.acmCertificateArn: `arn:aws:acm:eu-central-1:111122223333:certificate/a2` is in none of the `exposure.clientCertificates` of tenant demo of AWSAccount dev; the platform admin must add it there"
+)]
+#[case::client_certificate_by_default(
+    "{}",
+    ", clientCertificate: {id: a1b2c3}",
+    "OverCeiling: spec.stages[prod].clientCertificate.id: `a1b2c3` is in none of the `exposure.clientCertificates` of tenant demo of AWSAccount dev; the platform admin must add it there"
+)]
+#[case::client_certificate_of_another_region(
+    "{clientCertificates: ['*']}",
+    ", clientCertificate: {acmCertificateArn: 'arn:aws:acm:eu-west-1:${AWS::AccountId}:certificate/a1'}",
+    "InvalidSpec: spec.stages[prod].clientCertificate.acmCertificateArn: API Gateway takes a certificate of its own account and Region, whose ARN begins with arn:aws:acm:eu-central-1:111122223333:certificate/"
+)]
 #[case::format_without_id(
     "{}",
     ", accessLog: {format: '$context.status'}",
@@ -107,6 +127,18 @@ fn a_log_group_is_made_unless_one_is_named() {
     assert_eq!(named.log_group, None);
     let arn = "arn:aws:logs:eu-central-1:111122223333:log-group:demo_a";
     assert_eq!(named.settings.access_log.unwrap().destination_arn, arn);
+}
+
+#[rstest]
+#[case::of_api_gateway("{id: a1b2c3}", "a1b2c3")]
+#[case::of_acm(
+    "{acmCertificateArn: 'arn:${AWS::Partition}:acm:${AWS::Region}:${AWS::AccountId}:certificate/a1'}",
+    "arn:aws:acm:eu-central-1:111122223333:certificate/a1"
+)]
+fn a_client_certificate_that_is_admitted(#[case] given: &str, #[case] certificate: &str) {
+    let exposure = "{clientCertificates: [a1b2c3, 'arn:aws:acm:*:${AWS::AccountId}:certificate/a1']}";
+    let valid = stage(exposure, &format!(", clientCertificate: {given}")).unwrap();
+    assert_eq!(valid.settings.client_certificate.as_deref(), Some(certificate));
 }
 
 /// AWS takes at most 3 KB, and the JSON that a line becomes must be JSON.

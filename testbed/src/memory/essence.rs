@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::iam::Policy;
-use super::{Account, Api, ApiKey, Authorizer, LogGroup, Machine, Memory, Method, Region, Role, UsagePlan, partition};
+use super::{
+    Account, Api, ApiKey, Authorizer, ClientCertificate, LogGroup, Machine, Memory, Method, Region, Role, UsagePlan,
+    partition,
+};
 
 /// What answers a request at a stage.
 #[derive(Clone, Debug, PartialEq)]
@@ -178,6 +181,12 @@ fn essence_of(account: &Account) -> Value {
             plans.sort_by_key(ToString::to_string);
             keys.sort_by_key(ToString::to_string);
             shown.extend([("usagePlans".to_owned(), json!(plans)), ("apiKeys".to_owned(), json!(keys))]);
+        }
+        if !region.client_certificates.is_empty() {
+            let of = |one: &ClientCertificate| json!({"description": one.description, "tags": one.tags});
+            let mut all: Vec<Value> = region.client_certificates.values().map(of).collect();
+            all.sort_by_key(ToString::to_string);
+            shown.insert("clientCertificates".to_owned(), json!(all));
         }
         if !region.domains.is_empty() {
             shown.insert("domains".to_owned(), super::apigateway::domains::essence(&region.domains, &region.apis));

@@ -40,8 +40,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use apigateway::{
-    Api, ApiKey, Authorizer, BasePathMapping, Deployment, DomainName, Integration, IntegrationResponse, Method,
-    MethodResponse, Resource, Stage, UsagePlan,
+    AccessAssociation, Api, ApiKey, Authorizer, BasePathMapping, ClientCertificate, Deployment, DomainName,
+    Integration, IntegrationResponse, Method, MethodResponse, Resource, Stage, UsagePlan,
 };
 pub use client::{Attempt, Fault, InProcess, answer, throttled};
 pub use essence::Served;
@@ -167,6 +167,9 @@ pub struct Region {
     /// API keys by id.
     #[serde(default)]
     pub api_keys: BTreeMap<String, ApiKey>,
+    /// Client certificates by id.
+    #[serde(default)]
+    pub client_certificates: BTreeMap<String, ClientCertificate>,
 }
 
 /// What an operation sees around it.

@@ -11,11 +11,22 @@ impl Memory {
         for (id, account) in &self.accounts {
             for (region, found) in &account.regions {
                 for (domain, found) in &found.domains {
-                    tree[id]["regions"][region]["domains"][domain]["mappings"] = json!(found.mappings);
+                    let shown = &mut tree[id]["regions"][region]["domains"][domain];
+                    shown["mappings"] = json!(found.mappings);
+                    // As it was given, not as AWS escapes it.
+                    if let Some(policy) = &found.policy {
+                        shown["policy"] = json!(policy);
+                    }
+                    if !found.associations.is_empty() {
+                        shown["associations"] = json!(found.associations);
+                    }
                 }
                 for (api, found) in &found.apis {
                     let shown = &mut tree[id]["regions"][region]["apis"][api];
                     shown["resources"] = json!(found.resources);
+                    if let Some(policy) = &found.policy {
+                        shown["policy"] = json!(policy);
+                    }
                     shown["deployments"] = json!(found.deployments);
                     shown["stages"] = json!(found.stages);
                     shown["gatewayResponses"] = json!(found.gateway_responses);
@@ -46,6 +57,13 @@ impl Memory {
                 for (domain, found) in &mut found.domains {
                     let shown = &shown["regions"][region]["domains"][domain];
                     found.mappings = serde_json::from_value(shown["mappings"].clone())?;
+                    if let Some(associations) = shown.get("associations") {
+                        found.associations = serde_json::from_value(associations.clone())?;
+                        // There is none for another endpoint than its own.
+                        for (endpoint, one) in &mut found.associations {
+                            one.access_association_source.clone_from(endpoint);
+                        }
+                    }
                 }
                 for (api, found) in &mut found.apis {
                     let shown = &shown["regions"][region]["apis"][api];

@@ -2,7 +2,9 @@
 //! domain name needs a certificate of its own: there they are not run.
 
 use anyhow::{Context, Result, ensure};
-use aws_sdk_apigateway::types::{EndpointConfiguration, EndpointType, Op, SecurityPolicy};
+use aws_sdk_apigateway::types::{
+    AccessAssociationSourceType, EndpointConfiguration, EndpointType, Op, ResourceOwner, SecurityPolicy,
+};
 
 use super::apigateway::patch;
 use super::cloud::{Case, Cloud, Kind, case};
@@ -12,6 +14,7 @@ pub const CASES: &[Case] = &[
     case!(a_base_path_is_there_once_and_can_be_moved),
     case!(an_api_that_a_domain_leads_to_stays),
     case!(what_does_not_fit_is_refused, "accepted"),
+    case!(a_vpc_endpoint_is_associated_once, "it has no access associations"),
 ];
 
 fn certificate(cloud: &Cloud, region: &str) -> String {
@@ -137,4 +140,40 @@ async fn what_does_not_fit_is_refused(cloud: Cloud) -> Result<()> {
     cloud.refused(refused, "BadRequestException", "Invalid certificate ARN")?;
     let refused = create(EndpointType::Edge, SecurityPolicy::SecurityPolicyTls1313202509, "us-east-1").await;
     cloud.refused(refused, "BadRequestException", "Invalid security policy")
+}
+
+/// On AWS it needs a VPC endpoint, too.
+async fn a_vpc_endpoint_is_associated_once(cloud: Cloud) -> Result<()> {
+    if cloud.kind == Kind::Aws {
+        return Ok(());
+    }
+    let name = format!("{}.example.com", cloud.name("private"));
+    let endpoint = EndpointConfiguration::builder().types(EndpointType::Private).build();
+    let create = cloud.apigateway.create_domain_name().domain_name(&name).endpoint_configuration(endpoint);
+    let made = create.certificate_arn(certificate(&cloud, &cloud.region)).send().await?;
+    let (id, domain) = (made.domain_name_id.context("no id")?, made.domain_name_arn.context("no ARN")?);
+    let associate = || {
+        let create = cloud.apigateway.create_domain_name_access_association().domain_name_arn(&domain);
+        let create = create.access_association_source_type(AccessAssociationSourceType::Vpce);
+        create.access_association_source("vpce-0123456789abcdef0").tags("a", "b").send()
+    };
+    let arn = associate().await?.domain_name_access_association_arn.context("no ARN")?;
+    let ends = format!("/domainnameaccessassociations/domainname/{name}+{id}/vpcesource/vpce-0123456789abcdef0");
+    ensure!(arn.ends_with(&ends), "{arn}");
+    cloud.refused(associate().await, "ConflictException", "")?;
+    let list = cloud.apigateway.get_domain_name_access_associations().resource_owner(ResourceOwner::SelfValue);
+    let found = list.send().await?.items.unwrap_or_default();
+    let found: Vec<_> = found.iter().filter(|one| one.domain_name_arn() == Some(&domain)).collect();
+    ensure!(found.len() == 1 && found[0].tags().is_some_and(|tags| tags["a"] == "b"), "{found:?}");
+    // It holds the domain name.
+    let delete = || cloud.apigateway.delete_domain_name().domain_name(&name).domain_name_id(&id).send();
+    cloud.refused(delete().await, "BadRequestException", "")?;
+    let remove = || {
+        let delete = cloud.apigateway.delete_domain_name_access_association();
+        delete.domain_name_access_association_arn(&arn).send()
+    };
+    remove().await?;
+    cloud.refused(remove().await, "NotFoundException", "")?;
+    delete().await?;
+    Ok(())
 }

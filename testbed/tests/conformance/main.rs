@@ -17,6 +17,7 @@ mod managed;
 mod settings;
 mod stages;
 mod states;
+mod usage_plans;
 
 use std::time::Duration;
 
@@ -33,6 +34,7 @@ fn cases() -> impl Iterator<Item = &'static Case> {
         stages::CASES,
         settings::CASES,
         domains::CASES,
+        usage_plans::CASES,
     ];
     [iam::CASES, managed::CASES, states::CASES].into_iter().chain(of_apis).flatten()
 }

@@ -23,6 +23,8 @@ pub const CASES: &[Case] = &[
     case!(a_variable_is_set_by_replace_not_by_add, "the testbed's patch sets it"),
     case!(a_variable_has_a_word_for_a_name, "accepted"),
     case!(what_a_stage_does_not_have_is_refused),
+    case!(a_stage_shows_a_client_certificate),
+    case!(a_client_certificate_that_is_not_there),
     case!(stages_are_listed_by_deployment, "the filter is ignored"),
     case!(a_stage_is_exported_as_it_was_deployed, "it shows the API as it is now"),
     case!(a_stage_that_is_not_there),
@@ -176,6 +178,33 @@ async fn a_variable_has_a_word_for_a_name(cloud: Cloud) -> Result<()> {
 
 async fn what_a_stage_does_not_have_is_refused(cloud: Cloud) -> Result<()> {
     update(&cloud, Op::Replace, "/nothing", "1", "Invalid method setting path: /nothing. Must be one of").await
+}
+
+/// Made, named and taken away again; AWS lets go of what no stage names.
+async fn a_stage_shows_a_client_certificate(cloud: Cloud) -> Result<()> {
+    let (api, _, deployment) = deployed(&cloud).await?;
+    stage(&cloud, &api, &deployment).await?;
+    let made = cloud.apigateway.generate_client_certificate().description(cloud.name("certificate")).send().await?;
+    let id = made.client_certificate_id.context("no id")?;
+    ensure!(made.pem_encoded_certificate.is_some() && made.expiration_date.is_some(), "no PEM text, or no end");
+    for (value, shown) in [(id.as_str(), Some(id.as_str())), ("", None)] {
+        let update = cloud.apigateway.update_stage().rest_api_id(&api).stage_name("dev");
+        update.patch_operations(patch(Op::Replace, "/clientCertificateId", value)).send().await?;
+        let found = cloud.apigateway.get_stages().rest_api_id(&api).send().await?;
+        let named = found.item()[0].client_certificate_id().filter(|id| !id.is_empty());
+        ensure!(named == shown, "{found:?}");
+    }
+    cloud.apigateway.delete_client_certificate().client_certificate_id(&id).send().await?;
+    let gone = cloud.apigateway.get_client_certificate().client_certificate_id(&id).send().await;
+    cloud.refused(gone, "NotFoundException", "")
+}
+
+async fn a_client_certificate_that_is_not_there(cloud: Cloud) -> Result<()> {
+    let (api, _, deployment) = deployed(&cloud).await?;
+    stage(&cloud, &api, &deployment).await?;
+    let update = cloud.apigateway.update_stage().rest_api_id(&api).stage_name("dev");
+    let update = update.patch_operations(patch(Op::Replace, "/clientCertificateId", "none00")).send().await;
+    cloud.refused(update, "NotFoundException", "Invalid Client Certificate identifier specified")
 }
 
 async fn stages_are_listed_by_deployment(cloud: Cloud) -> Result<()> {

@@ -118,6 +118,15 @@ fn of_a_narrow_tenant(scene: &Scene) -> Vec<Attack> {
             "OverCeiling",
             format!("spec.stages[prod].cache.clusterSize: tenant {esc}-hostile of AWSAccount {esc} does not admit 237"),
         ),
+        api(
+            "certificate",
+            json!({"stages": [{"name": "prod", "clientCertificate": {"id": "a1b2c3"}}]}),
+            "OverCeiling",
+            format!(
+                "spec.stages[prod].clientCertificate.id: `a1b2c3` is in none of the `exposure.clientCertificates` of {}",
+                tenant.replace(" in ", " of ")
+            ),
+        ),
         beyond("their-table", "dynamodb:GetItem", &format!("arn:aws:dynamodb:us-east-1:000000000000:table/{victim}_x")),
         beyond("any-table", "dynamodb:GetItem", "*"),
         beyond("write", "dynamodb:PutItem", &format!("arn:aws:dynamodb:*:*:table/{esc}-hostile_x")),

@@ -37,7 +37,9 @@ async fn scene(name: &str) -> (Namespace, Namespace, Cloud, String) {
     for who in ["victim", "hostile"] {
         let tenant = format!("{name}-{who}");
         let ns = Namespace::labelled(&tenant, &[(TENANT, &tenant)]).await;
-        let exposure = json!({"exposure": {"domains": ["*.${namespace}.example.com"]}});
+        let exposure = json!({"exposure": {
+            "domains": ["*.${namespace}.example.com"], "endpointTypes": ["REGIONAL", "PRIVATE"], "vpcSources": [format!("vpce-{who}")],
+        }});
         ns.apply(&account(&tenant, &[(&tenant, exposure)]).await.to_string()).await;
         both.push(ns);
     }
@@ -88,6 +90,15 @@ async fn domains_are_whose_they_are() {
     hostile.apply(&domain("edge", &format!("edge.{}.example.com", hostile.name), edge)).await;
     stalled(&hostile, "apidomain/edge", "OverCeiling", &format!("spec.endpointType: {tenant} does not admit EDGE"))
         .await;
+
+    // To callers in the victim's VPC, by which they would take it for their own.
+    let policy = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "execute-api:Invoke",
+        "Resource": "execute-api:/*", "Condition": {"StringEquals": {"aws:SourceVpce": "vpce-hostile"}}}]});
+    let private =
+        json!({"endpointType": "PRIVATE", "policy": policy.to_string(), "accessAssociations": ["vpce-victim"]});
+    hostile.apply(&domain("private", &format!("private.{}.example.com", hostile.name), private)).await;
+    let reads = format!("spec.accessAssociations: `vpce-victim` is in none of the `exposure.vpcSources` of {tenant}");
+    stalled(&hostile, "apidomain/private", "OverCeiling", &reads).await;
 
     // On the victim's domain.
     let site = json!({"name": "site", "namespace": victim.name});

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::super::wire::{Path, Refusal, Request, input};
 use super::super::{Context, Region};
+use super::access_associations::{self, AccessAssociation};
 use super::checks::{self, bad, conflict, not_found};
 use super::{Answer, Apis, Endpoint, Patch, Place, apis, listed, policy};
 
@@ -65,6 +66,9 @@ pub struct DomainName {
     /// Its mappings by base path; `(none)` is the root.
     #[serde(skip)]
     pub mappings: BTreeMap<String, BasePathMapping>,
+    /// Of a private one: who may call it, by VPC endpoint.
+    #[serde(skip)]
+    pub associations: BTreeMap<String, AccessAssociation>,
 }
 
 /// Which client certificates are trusted.
@@ -148,6 +152,9 @@ pub(in super::super) fn call(context: &mut Context<'_>, region: &mut Region, req
         None => at.api.to_owned(),
     };
     match operation {
+        "CreateDomainNameAccessAssociation" => return access_associations::create(context, domains, body),
+        "GetDomainNameAccessAssociations" => return access_associations::list(domains, &path),
+        "DeleteDomainNameAccessAssociation" => return access_associations::delete(domains, at),
         "CreateDomainName" => return create(context, domains, body),
         "GetDomainNames" => {
             return listed(&path, domains.iter().map(|(key, one)| (key.clone(), shown(context, one))).collect());
@@ -162,6 +169,10 @@ pub(in super::super) fn call(context: &mut Context<'_>, region: &mut Region, req
             // [?]: whether it does; who takes the mappings off first is safe either way.
             if !domain.mappings.is_empty() {
                 return Err(bad("Please remove all base path mappings of the domain name"));
+            }
+            // doc, "Tutorial: Create and invoke a custom domain name for private APIs", step 7; [?]: the words.
+            if !domain.associations.is_empty() {
+                return Err(bad("Please remove all access associations of the domain name"));
             }
             domains.remove(&key);
             Ok((202, Value::Null))
@@ -194,6 +205,12 @@ pub(super) fn operation<'a>(path: &[&'a str]) -> Option<(Place<'a>, [&'static st
             Place { api, name, ..none },
             ["", "GetBasePathMapping", "", "UpdateBasePathMapping", "DeleteBasePathMapping"],
         ),
+        ["domainnameaccessassociations"] => {
+            (none, ["CreateDomainNameAccessAssociation", "GetDomainNameAccessAssociations", "", "", ""])
+        }
+        ["domainnameaccessassociations", name] => {
+            (Place { name, ..none }, ["", "", "", "", "DeleteDomainNameAccessAssociation"])
+        }
         _ => return None,
     })
 }
@@ -271,6 +288,7 @@ fn create(context: &mut Context<'_>, domains: &mut Domains, body: Value) -> Answ
         tags,
         updating_until: context.now,
         mappings: BTreeMap::new(),
+        associations: BTreeMap::new(),
         domain_name: name,
         domain_name_id: id,
     };
@@ -452,6 +470,10 @@ pub(in super::super) fn essence(domains: &Domains, apis: &Apis) -> Value {
             };
             let mappings: BTreeMap<_, _> = domain.mappings.iter().map(|(path, one)| (path, to(one))).collect();
             shown["mappings"] = json!(mappings);
+            if !domain.associations.is_empty() {
+                let of = |(endpoint, one): (&String, &AccessAssociation)| (endpoint.clone(), json!(one.tags));
+                shown["associations"] = domain.associations.iter().map(of).collect::<serde_json::Map<_, _>>().into();
+            }
             shown
         })
         .collect();

@@ -1,10 +1,12 @@
 //! API Gateway's REST APIs: the tree of resources and methods, deployments, which are snapshots of it, and stages.
 
+mod access_associations;
 mod account;
 mod api_keys;
 mod apis;
 mod authorizers;
 mod checks;
+mod client_certificates;
 mod deployments;
 pub(super) mod domains;
 mod gateway_responses;
@@ -28,10 +30,12 @@ use serde_json::{Value, json};
 
 use super::wire::{Path, Refusal, Request, marker, page, read_marker};
 use super::{Context, Region};
+pub use access_associations::AccessAssociation;
 pub(super) use account::account;
 pub use api_keys::ApiKey;
 pub use authorizers::Authorizer;
 use checks::{bad, not_found};
+pub use client_certificates::ClientCertificate;
 pub use domains::{BasePathMapping, DomainName};
 use patch::Patch;
 pub use usage_plans::UsagePlan;
@@ -447,6 +451,10 @@ pub(super) fn operation<'a>(verb: &str, path: &[&'a str]) -> Option<(&'static st
         }
         ["apikeys"] => (none, ["CreateApiKey", "GetApiKeys", "", "", ""]),
         ["apikeys", name] => (Place { name, ..none }, ["", "GetApiKey", "", "UpdateApiKey", "DeleteApiKey"]),
+        ["clientcertificates"] => (none, ["GenerateClientCertificate", "GetClientCertificates", "", "", ""]),
+        ["clientcertificates", name] => {
+            (Place { name, ..none }, ["", "GetClientCertificate", "", "", "DeleteClientCertificate"])
+        }
         ["usageplans"] => (none, ["CreateUsagePlan", "GetUsagePlans", "", "", ""]),
         ["usageplans", name] => {
             (Place { name, ..none }, ["", "GetUsagePlan", "", "UpdateUsagePlan", "DeleteUsagePlan"])
@@ -494,10 +502,19 @@ fn of_region(context: &mut Context<'_>, region: &mut Region, request: &Request) 
         "CreateUsagePlanKey" => usage_plans::attach(region, at, body),
         "GetUsagePlanKeys" => usage_plans::keys(region, at, &path),
         "DeleteUsagePlanKey" => usage_plans::detach(region, at, at.resource),
+        "GenerateClientCertificate" => client_certificates::generate(context, region, body),
+        "GetClientCertificates" => client_certificates::list(region, &path),
+        "GetClientCertificate" => client_certificates::get(region, at),
+        "DeleteClientCertificate" => client_certificates::delete(region, at),
         "GetTags" => apis::get_tags(context, region, at),
         "TagResource" => apis::tag(context, region, at, body),
         "UntagResource" => apis::untag(context, region, at, &path),
-        _ => of_api(context, &mut region.apis, request),
+        _ => {
+            if operation == "UpdateStage" {
+                client_certificates::check(context, region, &patches)?;
+            }
+            of_api(context, &mut region.apis, request)
+        }
     }
 }
 

@@ -246,7 +246,10 @@ fn update_one(context: &Context<'_>, api: &Api, stage: &mut Stage, patch: &Patch
         ("replace", ["tracingEnabled"]) => stage.tracing_enabled = patch.flag(),
         ("replace", ["cacheClusterEnabled"]) => stage.cache_cluster_enabled = patch.flag(),
         ("replace", ["cacheClusterSize"]) => stage.cache_cluster_size = Some(patch.value()),
-        ("replace", ["clientCertificateId"]) => stage.client_certificate_id = Some(patch.value()),
+        // An empty one takes it away (field: Terraform).
+        ("replace", ["clientCertificateId"]) => {
+            stage.client_certificate_id = patch.value.clone().filter(|id| !id.is_empty())
+        }
         ("replace", ["documentationVersion"]) => stage.documentation_version = Some(patch.value()),
         ("replace", ["variables", name]) => {
             let mut variables = stage.variables.clone();
