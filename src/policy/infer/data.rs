@@ -82,6 +82,10 @@ impl Task<'_> {
                 self.pass_role(Some(&role), &["sagemaker"]);
             }
         }
+        // Step Functions tags the jobs that it follows.
+        if self.is_sync() || self.member("Tags").is_some() {
+            self.allow(["sagemaker:AddTags"], jobs.clone());
+        }
         if self.is_sync() {
             self.allow([&*name("Describe"), &*name("Stop"), "sagemaker:ListTags"], jobs);
             self.events(&format!("StepFunctionsGetEventsForSageMaker{rule}JobsRule"));
@@ -114,6 +118,8 @@ impl Task<'_> {
     fn models(&self, id: &Text) -> Vec<String> {
         const MODEL: &str = "arn:$P:bedrock:$R::foundation-model/${ModelId}";
         const PROFILE: &str = "arn:$P:bedrock:$R:$A:inference-profile/${ProfileId}";
+        const APPLICATION: &str = "arn:$P:bedrock:$R:$A:application-inference-profile/${ProfileId}";
+        const PROVISIONED: &str = "arn:$P:bedrock:$R:$A:provisioned-model/${ModelId}";
         let glob = id.glob();
         if glob.starts_with("arn:") {
             let kinds = [MODEL, PROFILE, "arn:$P:bedrock:$R:$A:${Other}"];
@@ -128,8 +134,14 @@ impl Task<'_> {
                 let anywhere = super::Machine { region: "*", ..*self.machine };
                 vec![fill(PROFILE, &glob), anywhere.fill(MODEL, |_| Some(model.to_owned()))]
             }
+            // Whatever can be called: a profile calls models of other Regions.
+            _ if glob == "*" => {
+                let anywhere = super::Machine { region: "*", ..*self.machine };
+                let kinds = [PROFILE, APPLICATION, PROVISIONED].map(|kind| self.machine.every(kind));
+                kinds.into_iter().chain([anywhere.every(MODEL)]).collect()
+            }
             // A hole in front could be a profile's geography.
-            _ if glob.starts_with('*') && glob != "*" => vec![fill(MODEL, &glob), fill(PROFILE, &glob)],
+            _ if glob.starts_with('*') => vec![fill(MODEL, &glob), fill(PROFILE, &glob)],
             _ => vec![fill(MODEL, &glob)],
         }
     }

@@ -13,6 +13,7 @@
 mod arguments;
 mod arn;
 mod athena;
+mod callers;
 mod catalog;
 mod compute;
 mod data;

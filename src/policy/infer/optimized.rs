@@ -131,6 +131,14 @@ impl<'a> Task<'a> {
                     [action],
                     [MACHINE],
                 );
+                if self.is_sync() {
+                    self.unknown(
+                        "follows executions of a state machine whose ARN only an execution knows".to_owned(),
+                        ["states:DescribeExecution", "states:StopExecution"],
+                        ["arn:$P:states:$R:$A:execution:${StateMachineName}:*"],
+                    );
+                    self.events("StepFunctionsGetEventsForStepFunctionsExecutionRule");
+                }
                 continue;
             };
             let name = arn.splitn(7, ':').nth(6).unwrap_or("*").split(':').next().unwrap_or("*").to_owned();
@@ -190,9 +198,10 @@ impl<'a> Task<'a> {
         }
     }
 
-    /// A REST or HTTP API: `API/STAGE/METHOD/PATH`. One called without authorization needs nothing.
+    /// A REST or HTTP API: `API/STAGE/METHOD/PATH`. One called without authorization, which is the default, needs nothing.
     fn call_api(&mut self) {
-        if !self.arguments.is_open() && self.texts("AuthType") == [Text::literal("NO_AUTH")] {
+        let signs = self.member("AuthType").is_some_and(|type_| type_.texts() != [Text::literal("NO_AUTH")]);
+        if !signs {
             return;
         }
         let one = |name: &str, absent: &str| match self.texts(name).as_slice() {
@@ -209,8 +218,8 @@ impl<'a> Task<'a> {
         let path = path.trim_start_matches('/');
         let calls = match (&*stage, path.split_once('/').unwrap_or((path, ""))) {
             // Without Stage the path begins with it, or the API has the one that no path names.
+            ("", ("", _)) => vec![format!("{api}/$default/{method}/")],
             ("", (first, rest)) => {
-                let first = if first.is_empty() { "*" } else { first };
                 vec![format!("{api}/{first}/{method}/{rest}"), format!("{api}/$default/{method}/{path}")]
             }
             (stage, _) => vec![format!("{api}/{stage}/{method}/{path}")],
@@ -218,6 +227,9 @@ impl<'a> Task<'a> {
         let there = super::Machine { region: &region, ..*self.machine };
         let arn = |call: &String| there.fill("arn:$P:execute-api:$R:$A:${Api}", |_| Some(call.clone()));
         let arns: Vec<String> = calls.iter().map(arn).collect();
+        if path.contains("@connections") {
+            self.allow(["execute-api:ManageConnections"], arns.clone());
+        }
         self.allow(["execute-api:Invoke"], arns);
     }
 }

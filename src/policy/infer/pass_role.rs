@@ -78,6 +78,9 @@ fn gather<'a>(node: &Node<'a>, any: bool, depth: usize, roles: &mut Vec<Node<'a>
                 roles.push(value);
             } else if let Node::Written(Value::Object(_) | Value::Array(_), _) = value {
                 gather(&value, any, depth + 1, roles);
+            } else if any && ["target", "targets"].contains(&&*name) {
+                // A schedule's and a rule's: the role stands in it.
+                roles.push(Node::unknown());
             }
         }
     }

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::arguments::Node;
+use super::callers;
 use super::catalog::{Action, Catalog, Operation, ResourceType};
 use super::task::Task;
 use super::text::Text;
@@ -12,6 +13,40 @@ use crate::policy::glob;
 const MOST_TYPES: usize = 8;
 /// More combinations than these are as good as none.
 const MOST: usize = 32;
+
+/// Actions on a type of resource where the request has this member, and on none else: there IAM asks for `*`.
+const OPTIONAL: [(&str, &str); 7] = [
+    ("comprehend:DetectEntities", "EndpointArn"),
+    ("polly:StartSpeechSynthesisTask", "LexiconNames"),
+    ("polly:SynthesizeSpeech", "LexiconNames"),
+    ("rekognition:DetectModerationLabels", "ProjectVersion"),
+    ("translate:StartTextTranslationJob", "TerminologyNames"),
+    ("translate:TranslateDocument", "TerminologyNames"),
+    ("translate:TranslateText", "TerminologyNames"),
+];
+
+/// Actions on one type of resource or another: which, a member says.
+const ALTERNATIVES: [(&str, &str, &str); 6] = [
+    ("redshift-data:BatchExecuteStatement", "ClusterIdentifier", "cluster"),
+    ("redshift-data:BatchExecuteStatement", "WorkgroupName", "workgroup"),
+    ("redshift-data:ExecuteStatement", "ClusterIdentifier", "cluster"),
+    ("redshift-data:ExecuteStatement", "WorkgroupName", "workgroup"),
+    ("states:ListExecutions", "MapRunArn", "maprun"),
+    ("states:ListExecutions", "StateMachineArn", "statemachine"),
+];
+
+/// Resources on which an action is asked for although the reference calls them optional, as the example policies for CloudFormation
+/// StackSets and for RDS have them: a cluster may be restored from an instance's snapshot, and an instance has default groups.
+const ALSO: [(&str, &str); 8] = [
+    ("cloudformation:CreateStackInstances", "arn:$P:cloudformation:*:$A:stackset-target/${StackSetName}:*"),
+    ("cloudformation:CreateStackInstances", "arn:$P:cloudformation:*::type/resource/*"),
+    ("cloudformation:DeleteStackInstances", "arn:$P:cloudformation:*:$A:stackset-target/${StackSetName}:*"),
+    ("cloudformation:DeleteStackInstances", "arn:$P:cloudformation:*::type/resource/*"),
+    ("rds:RestoreDBClusterFromSnapshot", "arn:$P:rds:$R:$A:snapshot:${SnapshotIdentifier}"),
+    ("rds:CreateDBInstance", "arn:$P:rds:$R:$A:og:default*"),
+    ("rds:CreateDBInstance", "arn:$P:rds:$R:$A:pg:default*"),
+    ("rds:CreateDBInstance", "arn:$P:rds:$R:$A:subgrp:default*"),
+];
 
 /// Infers a task's needs.
 pub(super) fn infer(task: &mut Task<'_>, service: &str, action: &str) {
@@ -60,6 +95,11 @@ fn operation(task: &mut Task<'_>, service: &str, action: &str) {
             None => resources(task, name, prefix, action),
         };
         task.allow([&*action.name], resources);
+    }
+    callers::infer(task, prefix, name);
+    for (action, pattern) in ALSO.iter().filter(|(also, _)| actions.iter().any(|action| action.name == *also)) {
+        let resource = filled(task, pattern);
+        task.allow([*action], resource);
     }
     if name == "RunInstances" {
         // AWS checks the volumes that it makes for the instance too, which the reference calls optional (EC2 user guide, "Example
@@ -152,11 +192,20 @@ fn filled(task: &Task<'_>, pattern: &str) -> Vec<String> {
 /// The resources of an action: those of its types that the request names; where it names none, all of every type in this account
 /// and Region; `*` where IAM knows no type.
 fn resources(task: &Task<'_>, operation: &str, prefix: &str, action: &Action) -> Vec<String> {
-    if action.types.is_empty() {
+    let without = OPTIONAL
+        .iter()
+        .find(|(name, _)| *name == action.name)
+        .is_some_and(|(_, member)| task.arguments.is_open() || task.member(member).is_none());
+    if action.types.is_empty() || without {
         return vec!["*".to_owned()];
     }
+    let is_said = |(name, member, _): &&(&str, &str, &str)| {
+        *name == action.name && !task.arguments.is_open() && task.member(member).is_some()
+    };
+    let meant: Vec<&str> = ALTERNATIVES.iter().filter(is_said).map(|(_, _, kind)| *kind).collect();
+    let types = action.types.iter().filter(|(kind, _)| meant.is_empty() || meant.contains(&kind.name));
     let bound: Vec<(Bound, bool)> =
-        action.types.iter().map(|(kind, required)| (bind(task, operation, prefix, kind), *required)).collect();
+        types.map(|(kind, required)| (bind(task, operation, prefix, kind), *required)).collect();
     let mut resources: Vec<String> = Vec::new();
     let whole = bound.iter().any(|(bound, _)| bound.is_whole);
     for (bound, required) in &bound {
@@ -171,7 +220,7 @@ fn resources(task: &Task<'_>, operation: &str, prefix: &str, action: &Action) ->
     resources.sort();
     resources.dedup();
     if resources.len() > MOST_TYPES && action.types.len() > MOST_TYPES {
-        return vec![task.machine.fill(&format!("arn:$P:{prefix}:$R:*:*"), |_| None)];
+        return ["$A", ""].map(|account| task.machine.every(&format!("arn:$P:{prefix}:$R:{account}:*"))).into();
     }
     resources
 }

@@ -59,8 +59,10 @@ fn lambda(#[case] call: &str, #[case] arguments: Value, #[case] expected: &[&str
 #[case::update_item("dynamodb:updateItem", json!({"TableName": "@t"}), &["dynamodb:UpdateItem -> arn:aws:dynamodb:~:table/*"])]
 #[case::delete_item("dynamodb:deleteItem", json!({"TableName": "arn:aws:dynamodb:us-east-1:444455556666:table/t"}), &["dynamodb:DeleteItem -> arn:aws:dynamodb:us-east-1:444455556666:table/t"])]
 #[case::api("apigateway:invoke", json!({"ApiEndpoint": "abc.execute-api.us-east-1.amazonaws.com", "Stage": "prod", "Method": "GET", "Path": "/orders", "AuthType": "IAM_ROLE"}), &["execute-api:Invoke -> arn:aws:execute-api:us-east-1:111122223333:abc/prod/GET/orders"])]
-#[case::api_token("apigateway:invoke.waitForTaskToken", json!({"ApiEndpoint": "@a", "Stage": "prod", "Method": "POST", "Path": "orders/@id"}), &["execute-api:Invoke -> arn:aws:execute-api:~:*/prod/POST/orders/*"])]
-#[case::api_without_stage("apigateway:invoke", json!({"ApiEndpoint": "abc.execute-api.us-east-1.amazonaws.com", "Method": "GET", "Path": "/prod/orders"}), &["execute-api:Invoke -> arn:aws:execute-api:us-east-1:111122223333:abc/$default/GET/prod/orders", "execute-api:Invoke -> arn:aws:execute-api:us-east-1:111122223333:abc/prod/GET/orders"])]
+#[case::api_token("apigateway:invoke.waitForTaskToken", json!({"ApiEndpoint": "@a", "Stage": "prod", "Method": "POST", "Path": "orders/@id", "AuthType": "IAM_ROLE"}), &["execute-api:Invoke -> arn:aws:execute-api:~:*/prod/POST/orders/*"])]
+#[case::api_unsigned("apigateway:invoke", json!({"ApiEndpoint": "abc.execute-api.us-east-1.amazonaws.com", "Method": "GET"}), &[])]
+#[case::api_at_its_root("apigateway:invoke", json!({"ApiEndpoint": "@a", "Method": "GET", "AuthType": "IAM_ROLE"}), &["execute-api:Invoke -> arn:aws:execute-api:~:*/$default/GET/"])]
+#[case::api_without_stage("apigateway:invoke", json!({"ApiEndpoint": "abc.execute-api.us-east-1.amazonaws.com", "Method": "GET", "Path": "/prod/orders", "AuthType": "IAM_ROLE"}), &["execute-api:Invoke -> arn:aws:execute-api:us-east-1:111122223333:abc/$default/GET/prod/orders", "execute-api:Invoke -> arn:aws:execute-api:us-east-1:111122223333:abc/prod/GET/orders"])]
 #[case::open_api("apigateway:invoke", json!({"ApiEndpoint": "@a", "AuthType": "NO_AUTH"}), &[])]
 #[case::http("http:invoke", json!({"ApiEndpoint": "https://api.example.com/orders", "Method": "GET", "Authentication": {"ConnectionArn": "arn:aws:events:eu-central-1:111122223333:connection/shop/aeabd89e-d39c-4181-9486-9fe03e6f286a"}}), &[
     "states:InvokeHTTPEndpoint -> arn:aws:states:~:stateMachine:me if StringEquals states:HTTPEndpoint https://api.example.com/orders if StringEquals states:HTTPMethod GET",
@@ -80,7 +82,7 @@ const OTHER: &str = "arn:aws:states:eu-central-1:111122223333:stateMachine:other
 #[case::token("states:startExecution.waitForTaskToken", json!({"StateMachineArn": OTHER}), &["states:StartExecution -> arn:aws:states:~:stateMachine:other (invoke)"])]
 #[case::sync("states:startExecution.sync", json!({"StateMachineArn": OTHER}), &["states:StartExecution -> arn:aws:states:~:stateMachine:other (invoke)", "states:DescribeExecution states:StopExecution -> arn:aws:states:~:execution:other:* (plumbing)", "E:sForStepFunctionsExecution"])]
 #[case::sync2("states:startExecution.sync:2", json!({"StateMachineArn": format!("{OTHER}:live")}), &["states:StartExecution -> arn:aws:states:~:stateMachine:other:live (invoke)", "states:DescribeExecution states:StopExecution -> arn:aws:states:~:execution:other:* (plumbing)", "E:sForStepFunctionsExecution"])]
-#[case::run_time("states:startExecution.sync:2", json!({"StateMachineArn": "@arn"}), &["? states:StartExecution -> arn:aws:states:~:stateMachine:*"])]
+#[case::run_time("states:startExecution.sync:2", json!({"StateMachineArn": "@arn"}), &["? states:DescribeExecution states:StopExecution -> arn:aws:states:~:execution:*:*", "? states:StartExecution -> arn:aws:states:~:stateMachine:*", "E:sForStepFunctionsExecution"])]
 #[case::prefix("states:startExecution", json!({"StateMachineArn": format!("{OTHER}-@x")}), &["states:StartExecution -> arn:aws:states:~:stateMachine:other-* (invoke)"])]
 #[case::sdk("aws-sdk:sfn:startSyncExecution", json!({"StateMachineArn": OTHER}), &["states:StartSyncExecution -> arn:aws:states:~:stateMachine:other (invoke)"])]
 #[case::token_sent("aws-sdk:sfn:sendTaskSuccess", json!({"TaskToken": "@t"}), &["states:SendTaskSuccess -> *"])]
@@ -148,12 +150,12 @@ const S3_UNKNOWN: &str = "? s3:GetObject s3:ListBucket s3:GetBucketLocation -> a
     S3_UNKNOWN])]
 #[case::athena_results("athena:getQueryResults", json!({"QueryExecutionId": "@q"}), &["athena:GetQueryResults -> arn:aws:athena:~:workgroup/*", "? s3:GetBucketLocation s3:GetObject -> arn:aws:s3:::* arn:aws:s3:::*/*"])]
 #[case::sagemaker("sagemaker:createTrainingJob.sync", json!({"TrainingJobName": "j-@n", "RoleArn": "arn:aws:iam::111122223333:role/r"}), &[
-    "sagemaker:CreateTrainingJob sagemaker:DescribeTrainingJob sagemaker:ListTags sagemaker:StopTrainingJob -> arn:aws:sagemaker:~:training-job/j-*",
+    "sagemaker:AddTags sagemaker:CreateTrainingJob sagemaker:DescribeTrainingJob sagemaker:ListTags sagemaker:StopTrainingJob -> arn:aws:sagemaker:~:training-job/j-*",
     "iam:PassRole -> arn:aws:iam::~:role/r if StringEquals iam:PassedToService sagemaker.amazonaws.com",
     "E:sForSageMakerTrainingJobs"])]
-#[case::transform("sagemaker:createTransformJob.sync", json!({"TransformJobName": "j"}), &["sagemaker:CreateTransformJob sagemaker:DescribeTransformJob sagemaker:ListTags sagemaker:StopTransformJob -> arn:aws:sagemaker:~:transform-job/j", "E:sForSageMakerTransformJobs"])]
+#[case::transform("sagemaker:createTransformJob.sync", json!({"TransformJobName": "j"}), &["sagemaker:AddTags sagemaker:CreateTransformJob sagemaker:DescribeTransformJob sagemaker:ListTags sagemaker:StopTransformJob -> arn:aws:sagemaker:~:transform-job/j", "E:sForSageMakerTransformJobs"])]
 #[case::tuning("sagemaker:createHyperParameterTuningJob.sync", json!({"HyperParameterTuningJobName": "j", "TrainingJobDefinition": {"RoleArn": "@r"}}), &[
-    "sagemaker:CreateHyperParameterTuningJob sagemaker:DescribeHyperParameterTuningJob sagemaker:ListTags sagemaker:StopHyperParameterTuningJob -> arn:aws:sagemaker:~:hyper-parameter-tuning-job/j",
+    "sagemaker:AddTags sagemaker:CreateHyperParameterTuningJob sagemaker:DescribeHyperParameterTuningJob sagemaker:ListTags sagemaker:StopHyperParameterTuningJob -> arn:aws:sagemaker:~:hyper-parameter-tuning-job/j",
     "E:sForSageMakerTuningJobs", "? iam:PassRole -> arn:aws:iam::~:role/*"])]
 #[case::mediaconvert("mediaconvert:createJob.sync", json!({"Role": "arn:aws:iam::111122223333:role/r", "Queue": "arn:aws:mediaconvert:eu-central-1:111122223333:queues/q"}), &[
     "mediaconvert:CreateJob -> arn:aws:mediaconvert:~:queues/q",
@@ -163,7 +165,7 @@ const S3_UNKNOWN: &str = "? s3:GetObject s3:ListBucket s3:GetBucketLocation -> a
 #[case::model("bedrock:invokeModel", json!({"ModelId": "amazon.titan-text-lite-v1", "GuardrailIdentifier": "g"}), &["bedrock:InvokeModel -> arn:aws:bedrock:eu-central-1::foundation-model/amazon.titan-text-lite-v1", "bedrock:ApplyGuardrail -> arn:aws:bedrock:~:guardrail/g"])]
 #[case::profile("bedrock:invokeModel", json!({"ModelId": "eu.anthropic.claude-v1", "Input": {"S3Uri": "s3://in/a.json"}}), &["bedrock:InvokeModel -> arn:aws:bedrock:~:inference-profile/eu.anthropic.claude-v1", "bedrock:InvokeModel -> arn:aws:bedrock:*::foundation-model/anthropic.claude-v1", "s3:GetObject -> arn:aws:s3:::in/a.json"])]
 #[case::model_arn("bedrock:invokeModel", json!({"ModelId": "arn:aws:bedrock:us-east-1::foundation-model/m"}), &["bedrock:InvokeModel -> arn:aws:bedrock:us-east-1::foundation-model/m"])]
-#[case::any_model("bedrock:invokeModel", json!({"ModelId": "@m"}), &["bedrock:InvokeModel -> arn:aws:bedrock:eu-central-1::foundation-model/*"])]
+#[case::any_model("bedrock:invokeModel", json!({"ModelId": "@m"}), &["bedrock:InvokeModel -> arn:aws:bedrock:*::foundation-model/*", "bedrock:InvokeModel -> arn:aws:bedrock:~:application-inference-profile/*", "bedrock:InvokeModel -> arn:aws:bedrock:~:inference-profile/*", "bedrock:InvokeModel -> arn:aws:bedrock:~:provisioned-model/*"])]
 fn data(#[case] call: &str, #[case] arguments: Value, #[case] expected: &[&str]) {
     expect(call, &arguments, expected);
 }
@@ -256,6 +258,20 @@ fn distributed_map(#[case] fields: Value, #[case] expected: &[&str]) {
 #[case::launch("ec2:runInstances", json!({"ImageId": "ami-1", "IamInstanceProfile": {"Name": "p"}}), &[
     "ec2:RunInstances -> arn:aws:ec2:eu-central-1::image/ami-1", "ec2:RunInstances -> arn:aws:ec2:~:instance/*", "ec2:RunInstances -> arn:aws:ec2:~:network-interface/*",
     "ec2:RunInstances -> arn:aws:ec2:~:security-group/*", "ec2:RunInstances -> arn:aws:ec2:~:subnet/*", "ec2:RunInstances -> arn:aws:ec2:~:volume/*", "? iam:PassRole -> arn:aws:iam::~:role/*"])]
+#[case::picture("rekognition:detectLabels", json!({"Image": {"S3Object": {"Bucket": "b", "Name": "in/@n"}}}), &["rekognition:DetectLabels -> *", "s3:GetObject -> arn:aws:s3:::b/in/*"])]
+#[case::bytes("rekognition:detectModerationLabels", json!({"Image": {"Bytes": "@b"}}), &["rekognition:DetectModerationLabels -> *"])]
+#[case::pages("textract:startDocumentAnalysis", json!({"DocumentLocation": {"S3Object": {"Bucket": "b", "Name": "k"}}, "OutputConfig": {"S3Bucket": "o"}}), &[
+    "s3:GetObject -> arn:aws:s3:::b/k", "s3:PutObject -> arn:aws:s3:::o/*", "textract:StartDocumentAnalysis -> *"])]
+#[case::speech("polly:startSpeechSynthesisTask", json!({"OutputS3BucketName": "b", "OutputS3KeyPrefix": "audio", "Text": "@t"}), &["polly:StartSpeechSynthesisTask -> *", "s3:PutObject -> arn:aws:s3:::b/audio*"])]
+#[case::transcript("transcribe:startTranscriptionJob", json!({"TranscriptionJobName": "@j", "Media": {"MediaFileUri": "s3://b/in.mp4"}, "OutputBucketName": "o", "OutputKey": "texts/a.json"}), &[
+    "s3:GetObject -> arn:aws:s3:::b/in.mp4", "s3:PutObject -> arn:aws:s3:::o/texts/*", "transcribe:StartTranscriptionJob -> *"])]
+#[case::template("cloudformation:createStack", json!({"StackName": "s", "TemplateURL": "https://b.s3.eu-central-1.amazonaws.com/t.yaml"}), &["cloudformation:CreateStack -> arn:aws:cloudformation:~:stack/s/*", "s3:GetObject -> arn:aws:s3:::b/t.yaml"])]
+#[case::serverless_database("redshiftdata:executeStatement", json!({"WorkgroupName": "w", "Sql": "@s"}), &["redshift-data:ExecuteStatement redshift-serverless:GetCredentials -> arn:aws:redshift-serverless:~:workgroup/*"])]
+#[case::database_user("redshiftdata:executeStatement", json!({"ClusterIdentifier": "c", "Database": "d", "DbUser": "u", "Sql": "@s"}), &[
+    "redshift-data:ExecuteStatement -> arn:aws:redshift:~:cluster:c", "redshift:GetClusterCredentials -> arn:aws:redshift:~:dbname:c/d", "redshift:GetClusterCredentials -> arn:aws:redshift:~:dbuser:c/u"])]
+#[case::translated("translate:translateText", json!({"Text": "@t"}), &["translate:TranslateText -> *"])]
+#[case::one_of_two_types("sfn:listExecutions", json!({"StateMachineArn": "arn:aws:states:eu-central-1:111122223333:stateMachine:m"}), &["states:ListExecutions -> arn:aws:states:~:stateMachine:m"])]
+#[case::schedule("scheduler:createSchedule", json!({"Name": "n", "Target": "@t"}), &["scheduler:CreateSchedule -> arn:aws:scheduler:~:schedule/*/n", "? iam:PassRole -> arn:aws:iam::~:role/*"])]
 #[case::unknown_service("nosuch:thing", json!({}), &["? * -> *"])]
 #[case::unknown_action("s3:getObjekt", json!({}), &["? s3:* -> *"])]
 fn sdk(#[case] call: &str, #[case] arguments: Value, #[case] expected: &[&str]) {
@@ -271,6 +287,17 @@ fn the_resource_may_name_a_region_and_account_as_the_console_writes_it() {
         &json!({"Bucket": "b", "Key": "k"}),
         &["s3:GetObject -> arn:aws:s3:::b/k"],
     );
+}
+
+#[test]
+fn messages_to_the_connections_of_a_web_socket() {
+    let arguments = json!({"ApiEndpoint": "abc.execute-api.eu-central-1.amazonaws.com", "Method": "POST", "Stage": "prod",
+        "Path": "{% '@connections/' & $states.input.id %}", "AuthType": "IAM_ROLE"});
+    let task =
+        json!({"Type": "Task", "Resource": "arn:aws:states:::apigateway:invoke", "Arguments": arguments, "End": true});
+    let machine = json!({"QueryLanguage": "JSONata", "StartAt": "Do", "States": {"Do": task}});
+    let to = "execute-api:Invoke execute-api:ManageConnections -> arn:aws:execute-api:~:abc/prod/POST/@connections/*";
+    assert_eq!(lines(&infer(&machine, &HERE)), [to]);
 }
 
 #[test]
