@@ -155,7 +155,10 @@ impl Owner {
                 format!("its owner tags name {kind} {namespace}/{name} of cluster {cluster}{uid}")
             }
             (Some(kind), Some(namespace), Some(name), Some(cluster)) => {
-                format!("its owner tags name {kind} {namespace}/{name} of cluster {cluster}")
+                let own = &self.cluster.name;
+                format!(
+                    "its owner tags name {kind} {namespace}/{name} of cluster {cluster}, and this one's --cluster-name is {own}"
+                )
             }
             _ => "it has no owner tag of stepgate".to_owned(),
         })

@@ -155,7 +155,7 @@ pub fn admit(
             namespace: Namespace::new(namespace).map_err(|error| refused(error.to_string()))?,
         }),
         [] if accounts.is_empty() => Err(refused(
-            "there is no AWSAccount in this cluster; the platform admin must create one with a tenant for this namespace".to_owned(),
+            "there is no AWSAccount; the platform admin must create one with a tenant for this namespace".to_owned(),
         )),
         [] => Err(refused(format!(
             "no tenant of an AWSAccount admits namespace {namespace}; the platform admin must add it to a tenant's `namespaces`"
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[rstest::rstest]
-    #[case::nobody(vec![], None, "there is no AWSAccount in this cluster; the platform admin must create one with a tenant for this namespace")]
+    #[case::nobody(vec![], None, "there is no AWSAccount; the platform admin must create one with a tenant for this namespace")]
     #[case::not_listed(vec![account("dev", serde_json::json!([team("refunds")]))], None, "no tenant of an AWSAccount admits namespace orders; the platform admin must add it to a tenant's `namespaces`")]
     #[case::selector_that_selects_all(vec![account("dev", serde_json::json!([{"name": "a", "namespaces": {"from": "Selector", "selector": {}}}]))], None, "no tenant of an AWSAccount admits namespace orders; the platform admin must add it to a tenant's `namespaces`")]
     #[case::two_tenants(vec![account("dev", serde_json::json!([team("orders"), {"name": "all", "namespaces": {"from": "All"}}]))], None, "namespace orders is in several tenants: dev/orders, dev/all; the platform admin must leave the namespace in just one tenant")]

@@ -98,6 +98,7 @@ fn openapi(arguments: &[&str]) -> Value {
 #[test]
 fn every_example_is_a_plain_openapi_document_without_extensions() {
     let extension = regex::Regex::new("\"x-[^\"]*\":").unwrap();
+    let reference = regex::Regex::new("#/components/schemas/([^\"]+)").unwrap();
     for example in examples().into_iter().filter(|example| example != "hello-world") {
         let folder = format!("examples/{example}");
         let document = openapi(&["--no-extensions", "examples/awsaccount.yaml", &folder]);
@@ -111,6 +112,11 @@ fn every_example_is_a_plain_openapi_document_without_extensions() {
             }
         }
         let with = openapi(&["examples/awsaccount.yaml", &folder]);
+        for document in [&document, &with] {
+            for named in reference.captures_iter(&document.to_string()) {
+                assert!(document["components"]["schemas"][&named[1]].is_object(), "{example}: {}", &named[0]);
+            }
+        }
         assert_eq!(with["paths"].as_object().unwrap().len(), document["paths"].as_object().unwrap().len(), "{example}");
     }
 }
@@ -217,13 +223,28 @@ const ACCOUNT: &str = "examples/awsaccount.yaml";
 #[case::no_api(&["render", ACCOUNT, ROUTE], "", "error: APIRoute potato/potato: spec.apiRef: RestAPI potato/foo-api is not among the manifests\n")]
 #[case::unknown_kind(&["render", "-"], "{apiVersion: stepgate.dev/v1alpha1, kind: RestApi}", "error: standard input: stepgate.dev has no kind RestApi\n")]
 #[case::missing_field(&["render", "-"], "{apiVersion: stepgate.dev/v1alpha1, kind: RestAPI, metadata: {name: a}, spec: {}}", "error: standard input: RestAPI a: missing field `stages`\n")]
+#[case::unknown_field(&["lint", "-"], "{apiVersion: stepgate.dev/v1alpha1, kind: StateMachine, metadata: {name: a}, spec: {loging: {}}}", "error: standard input: StateMachine a: spec.loging: there is no such field; did you mean `logging`?\n")]
 #[case::no_account(&["render", "examples/root-get/root-get.yaml"], "", "\
-error: StateMachine root-get/machine: there is no AWSAccount in this cluster; the platform admin must create one with a tenant for this namespace
-error: RestAPI root-get/endpoint: there is no AWSAccount in this cluster; the platform admin must create one with a tenant for this namespace
+error: StateMachine root-get/machine: there is no AWSAccount; the platform admin must create one with a tenant for this namespace
+error: RestAPI root-get/endpoint: there is no AWSAccount; the platform admin must create one with a tenant for this namespace
 ")]
 fn an_error_is_one_sentence_and_exit_code_1(#[case] arguments: &[&str], #[case] input: &str, #[case] error: &str) {
     let run = stepgate(arguments, input);
     assert_eq!((run.code, run.err.as_str()), (1, error));
+}
+
+/// As `stepgate crds | head -1` does.
+#[test]
+fn a_reader_that_has_seen_enough_ends_it_quietly() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_stepgate"))
+        .arg("crds")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), &b""[..]));
 }
 
 #[test]

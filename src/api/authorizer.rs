@@ -44,7 +44,7 @@ pub struct TokenAuthorizer {
 /// A Lambda authorizer that gets the request (AWS: REQUEST).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("has(self.identitySources) || self.resultTtlSeconds == 0").message("answers are kept by what `identitySources` name: set them, or `resultTtlSeconds: 0`"))]
+#[x_kube(validation = Rule::new("has(self.identitySources) || (has(self.resultTtlSeconds) && self.resultTtlSeconds == 0)").message("answers are kept by what `identitySources` name: set them, or `resultTtlSeconds: 0`"))]
 pub struct RequestAuthorizer {
     /// The function.
     #[serde(flatten)]

@@ -51,7 +51,11 @@ pub use stage::*;
 pub use state_machine::*;
 pub use usage_plan::*;
 
-use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use std::collections::BTreeMap;
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
+    CustomResourceDefinition, JSON, JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool,
+};
 use kube::CustomResourceExt;
 
 /// The API group of every kind.
@@ -94,15 +98,31 @@ pub fn crds() -> Vec<CustomResourceDefinition> {
     ];
     for crd in &mut crds {
         for version in &mut crd.spec.versions {
-            if let Some(schema) = version.schema.as_mut().and_then(|s| s.open_api_v3_schema.as_mut())
-                && let Some(status) = schema.properties.as_mut().and_then(|p| p.get_mut("status"))
-            {
-                status.default =
-                    Some(k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::JSON(untouched_status()));
+            let Some(schema) = version.schema.as_mut().and_then(|s| s.open_api_v3_schema.as_mut()) else { continue };
+            drop_defaults_in_lists(schema, false);
+            if let Some(status) = schema.properties.as_mut().and_then(|p| p.get_mut("status")) {
+                status.default = Some(JSON(untouched_status()));
             }
         }
     }
     crds
+}
+
+/// A list is replaced as a whole by `kubectl apply`, so with defaults in its items the same manifest would be "configured"
+/// again and again. What an absent field means is the operator's to know.
+fn drop_defaults_in_lists(schema: &mut JSONSchemaProps, in_list: bool) {
+    if in_list {
+        schema.default = None;
+    }
+    for property in schema.properties.iter_mut().flat_map(BTreeMap::values_mut) {
+        drop_defaults_in_lists(property, in_list);
+    }
+    if let Some(JSONSchemaPropsOrBool::Schema(values)) = &mut schema.additional_properties {
+        drop_defaults_in_lists(values, in_list);
+    }
+    if let Some(JSONSchemaPropsOrArray::Schema(items)) = &mut schema.items {
+        drop_defaults_in_lists(items, true);
+    }
 }
 
 /// What an object says before the operator has seen it: nobody may take it for done.

@@ -12,7 +12,7 @@ use super::{ClientCertificate, Method};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(
-    validation = Rule::new("!has(self.canary) || has(self.revision) || self.deploy == 'Manual'").message("a canary needs a stage that stays: set `revision` to what the stage serves now, or `deploy: Manual`")
+    validation = Rule::new("!has(self.canary) || has(self.revision) || (has(self.deploy) && self.deploy == 'Manual')").message("a canary needs a stage that stays: set `revision` to what the stage serves now, or `deploy: Manual`")
 )]
 pub struct Stage {
     /// Letters, digits, `_` and `-`; the first segment of every URL.

@@ -169,7 +169,7 @@ impl QuotaPeriod {
 #[serde(rename_all = "camelCase")]
 #[x_kube(
     validation = Rule::new("(has(self.secretKeyRef) ? 1 : 0) + (has(self.generate) ? 1 : 0) + (has(self.from) ? 1 : 0) == 1").message("set exactly one of `secretKeyRef`, `generate` and `from`"),
-    validation = Rule::new("!has(self.from) || self.enabled").message("a key that comes `from` another UsagePlan is enabled and disabled there; to take it out of this plan, take it off the list"),
+    validation = Rule::new("!has(self.from) || !has(self.enabled) || self.enabled").message("a key that comes `from` another UsagePlan is enabled and disabled there; to take it out of this plan, take it off the list"),
 )]
 pub struct PlanKey {
     /// Its name in this plan.

@@ -27,6 +27,7 @@ pub use check::{MachineType, Usage, check, check_used};
 pub use codes::{Basis, RULES, Rule};
 pub use finding::{Finding, Severity};
 pub use model::{Machine, MachineLevel, QueryLanguage, State, StateType, Transition, Why};
+pub(crate) use near::Speller;
 pub use parse::{MAX_DEPTH, ParseError, parse};
 pub use substitute::{Value, substitute, unresolved};
 pub use text::{Definition, MAX_SIZE, Position};

@@ -1,7 +1,7 @@
 //! The name that was probably meant.
 
 /// Finds the names that were probably meant, until it has compared 100,000: a definition full of mistakes must stay cheap.
-pub(super) struct Speller {
+pub(crate) struct Speller {
     left: usize,
 }
 

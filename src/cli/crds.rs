@@ -1,5 +1,6 @@
 //! `stepgate crds`.
 
+use crate::cli::out::out;
 use std::process::ExitCode;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
@@ -18,7 +19,7 @@ pub fn run(args: &Args) -> ExitCode {
     for crd in crate::api::crds() {
         if args.name.as_ref().is_none_or(|name| *name == crd.name_any()) {
             found = true;
-            print!("---\n{}", yaml(&crd));
+            out!("---\n{}", yaml(&crd));
         }
     }
     if !found {

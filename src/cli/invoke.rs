@@ -11,6 +11,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use super::{Output, live, manifests};
 use crate::api::APIRoute;
 use crate::aws::Sessions;
+use crate::cli::out::out;
 use crate::identity::{Key, Ownership};
 use crate::observe;
 use crate::resolve::api_of;
@@ -104,8 +105,8 @@ pub async fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let call = Call { path_and_query, headers, body: args.body.clone(), variables };
     let came = invocation::remote::invoke(&session.apigateway, &found.id, resource, verb, &call).await?;
     match args.output {
-        Output::Json => println!("{:#}", serde_json::to_value(&came)?),
-        Output::Text => print!("{}", text(&at, &call, &came)),
+        Output::Json => out!("{:#}\n", serde_json::to_value(&came)?),
+        Output::Text => out!("{}", text(&at, &call, &came)),
     }
     Ok(if came.failure.is_none() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

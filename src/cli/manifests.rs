@@ -11,6 +11,7 @@ use kube::ResourceExt;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::schema;
 use crate::api::{APIDomain, APIRoute, AWSAccount, GROUP, PAUSED, RestAPI, StateMachine, UsagePlan};
 use crate::identity::{Cluster, Key};
 use crate::resolve::{self, api_of, domains_of};
@@ -98,6 +99,12 @@ impl Manifests {
                 self.add(item.clone())?;
             }
             return Ok(());
+        }
+        if version.split('/').next() == Some(GROUP) {
+            let unknown = schema::unknown_fields(&document);
+            if !unknown.is_empty() {
+                bail!("{}: {}", described(&document), unknown.join("; "));
+            }
         }
         match (version.as_str(), kind.as_str()) {
             ("v1", "Namespace") => self.namespaces.push(object(document)?),
@@ -197,9 +204,14 @@ fn lay_over<K: ResourceExt + Clone>(live: &mut BTreeMap<Key, Arc<K>>, object: &K
 }
 
 fn object<K: DeserializeOwned>(document: Value) -> anyhow::Result<K> {
-    let kind = document.get("kind").and_then(Value::as_str).unwrap_or_default().to_owned();
-    let name = document.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default().to_owned();
-    serde_json::from_value(document).with_context(|| format!("{kind} {name}"))
+    let described = described(&document);
+    serde_json::from_value(document).context(described)
+}
+
+/// Its kind and name.
+fn described(document: &Value) -> String {
+    let text = |pointer: &str| document.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+    format!("{} {}", text("/kind"), text("/metadata/name"))
 }
 
 fn namespaced<K: DeserializeOwned + ResourceExt>(document: Value) -> anyhow::Result<K> {

@@ -6,10 +6,12 @@ mod invoke;
 mod lint;
 mod live;
 mod manifests;
+mod out;
 mod plan;
 mod policy;
 mod render;
 mod run;
+mod schema;
 mod trial;
 
 use std::path::PathBuf;

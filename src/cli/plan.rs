@@ -13,6 +13,7 @@ use super::{live, manifests};
 use crate::api::conditions::reasons;
 use crate::api::{APIDomain, PAUSED, RestAPI, StateMachine, UsagePlan, is_paused};
 use crate::aws::{Session, Sessions};
+use crate::cli::out::out;
 use crate::identity::Key;
 use crate::model::machine;
 use crate::observe::{self, Proof, Survey, Surveyed, UsagePlanLook};
@@ -109,15 +110,15 @@ impl Object {
 fn print(output: super::Output, plans: &[(Object, Plan<Step>)]) {
     if matches!(output, super::Output::Json) {
         let json = |(object, plan): &(Object, Plan<Step>)| json!({"object": object.name, "paused": object.paused, "steps": plan});
-        println!("{:#}", Value::Array(plans.iter().map(json).collect()));
+        out!("{:#}\n", Value::Array(plans.iter().map(json).collect()));
         return;
     }
     for (Object { name, paused }, plan) in plans {
         match (paused, plan.is_empty()) {
-            (false, true) => println!("{name}: no change"),
-            (false, false) => print!("{name}:\n{plan}"),
-            (true, true) => println!("{name}: paused by annotation {PAUSED}"),
-            (true, false) => print!("{name}: paused; without annotation {PAUSED}:\n{plan}"),
+            (false, true) => out!("{name}: no change\n"),
+            (false, false) => out!("{name}:\n{plan}"),
+            (true, true) => out!("{name}: paused by annotation {PAUSED}\n"),
+            (true, false) => out!("{name}: paused; without annotation {PAUSED}:\n{plan}"),
         }
     }
 }

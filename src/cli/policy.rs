@@ -10,6 +10,7 @@ use super::manifests::{self, Manifests};
 use crate::api::{LogLevel, StateMachine};
 use crate::asl;
 use crate::aws::partition;
+use crate::cli::out::out;
 use crate::identity::Key;
 use crate::policy::infer::{Explained, Inferred, State, Unknown};
 use crate::policy::statement::{Document, INLINE_LIMIT, Statement};
@@ -100,9 +101,9 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     }
     match args.output {
         super::Output::Json => {
-            println!("{:#}", Value::Array(found.iter().map(|one| one.json(args.explain)).collect()));
+            out!("{:#}\n", Value::Array(found.iter().map(|one| one.json(args.explain)).collect()));
         }
-        super::Output::Text => found.iter().for_each(|one| print!("{}", one.text(args.explain))),
+        super::Output::Text => found.iter().for_each(|one| out!("{}", one.text(args.explain))),
     }
     for error in &errors {
         eprintln!("error: {error}");

@@ -11,6 +11,7 @@ use anyhow::bail;
 use serde_json::{Value, json};
 
 use super::manifests;
+use crate::cli::out::out;
 use crate::identity::Key;
 use crate::model::api::{Api, Observed};
 use crate::model::attach::{Attachment, attach};
@@ -98,15 +99,15 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         }
     }
     match args.output {
-        Output::Json => println!("{:#}", Value::Array(rendered)),
+        Output::Json => out!("{:#}\n", Value::Array(rendered)),
         Output::Text | Output::Openapi => {
             for object in rendered {
-                println!(
-                    "# {} of {}",
+                out!(
+                    "# {} of {}\n",
                     object["resource"].as_str().unwrap_or_default(),
                     object["object"].as_str().unwrap_or_default()
                 );
-                println!("---\n{}", serde_saphyr::to_string(&object["desired"]).unwrap_or_default());
+                out!("---\n{}\n", serde_saphyr::to_string(&object["desired"]).unwrap_or_default());
             }
         }
     }
@@ -138,7 +139,7 @@ fn openapi_of(args: &Args) -> anyhow::Result<ExitCode> {
     let (unreadable, unsettled) = (BTreeSet::new(), BTreeMap::new());
     let model = model_of(&valid, &attachment, &unreadable, &unsettled);
     let methods = model.methods(&Observed::default());
-    println!("{:#}", openapi::clients::document(&valid, &methods, &model.models(), &specs, !args.no_extensions));
+    out!("{:#}\n", openapi::clients::document(&valid, &methods, &model.models(), &specs, !args.no_extensions));
     tell(&problems);
     Ok(if problems.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

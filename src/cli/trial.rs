@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 use super::invoke::{indented, pair, path_and_query};
 use super::{Output, manifests};
 use crate::api::APIRoute;
+use crate::cli::out::out;
 use crate::identity::Key;
 use crate::mapping::evaluate::Call;
 use crate::resolve::api_of;
@@ -114,8 +115,8 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     };
     let trial = trial::of(&world, &valid, &object, &route, &call, came.as_ref()).map_err(said)?;
     match args.output {
-        Output::Json => println!("{:#}", serde_json::to_value(&trial)?),
-        Output::Text => print!("{}", text(&format!("{verb} {path_and_query}"), &call.body, &trial)),
+        Output::Json => out!("{:#}\n", serde_json::to_value(&trial)?),
+        Output::Text => out!("{}", text(&format!("{verb} {path_and_query}"), &call.body, &trial)),
     }
     Ok(if trial.refusal.is_none() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

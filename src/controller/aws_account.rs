@@ -50,7 +50,12 @@ pub async fn reconcile(object: Arc<AWSAccount>, context: Arc<Context>) -> Result
             finalizer::remove(&api, &object).await?;
             return Ok(Action::await_change());
         }
-        let shown = bound.iter().take(3).cloned().collect::<Vec<_>>().join(", ");
+        const SHOWN: usize = 3;
+        let shown = bound.iter().take(SHOWN).cloned().collect::<Vec<_>>().join(", ");
+        let shown = match bound.len().saturating_sub(SHOWN) {
+            0 => shown,
+            more => format!("{shown} and {more} more"),
+        };
         let message = match bound.len() {
             1 => format!("1 object lives in this account: {shown}; delete it first"),
             count => format!("{count} objects live in this account: {shown}; delete them first"),

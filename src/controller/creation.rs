@@ -15,12 +15,13 @@ use std::time::Duration;
 
 use aws_smithy_runtime_api::box_error::BoxError;
 use futures::future::BoxFuture;
-use kube::api::{ApiResource, DynamicObject, Patch, PatchParams};
+use kube::api::{ApiResource, DynamicObject, Patch};
 use kube::core::NamespaceResourceScope;
 use kube::{Api, Client, Resource, ResourceExt};
 use serde_json::json;
 use tokio::time::Instant;
 
+use super::publish;
 use crate::api::CREATION;
 use crate::api::conditions::reasons;
 use crate::aws::fence::{Announce, Ending, Fence, SETTLED};
@@ -192,7 +193,7 @@ async fn write(
         meta["resourceVersion"] = json!(version);
     }
     let patch = Patch::Merge(json!({"metadata": meta}));
-    api.patch_metadata(name, &PatchParams::default(), &patch).await.map(drop)
+    api.patch_metadata(name, &publish::ours(), &patch).await.map(drop)
 }
 
 fn noted(written: Result<(), kube::Error>) {

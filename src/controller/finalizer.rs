@@ -2,11 +2,12 @@
 
 use std::fmt::Debug;
 
-use kube::api::{Patch, PatchParams};
+use kube::api::Patch;
 use kube::{Api, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
+use super::publish;
 use crate::api::FINALIZER;
 
 /// Whether the object has it.
@@ -48,5 +49,5 @@ where
 {
     // With the resource version, so that nobody else's finalizer is lost.
     let patch = json!({"metadata": {"resourceVersion": object.resource_version(), "finalizers": finalizers}});
-    api.patch(&object.name_any(), &PatchParams::default(), &Patch::Merge(patch)).await.map(drop)
+    api.patch(&object.name_any(), &publish::ours(), &Patch::Merge(patch)).await.map(drop)
 }

@@ -14,6 +14,9 @@ use crate::api::CommonStatus;
 use crate::api::conditions::{READY, RECONCILING, STALLED, reasons};
 use crate::problem::{Kind, Problem};
 
+/// Who writes, in `managedFields`.
+const MANAGER: &str = "stepgate";
+
 /// A condition's message holds 32,768 characters; a person reads a few hundred.
 const LONGEST_MESSAGE: usize = 1024;
 
@@ -138,6 +141,11 @@ pub fn now() -> Timestamp {
     Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default()
 }
 
+/// The parameters of a patch, with the operator's name for `managedFields`.
+pub fn ours() -> PatchParams {
+    PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() }
+}
+
 /// Writes a status, if it differs.
 ///
 /// # Errors
@@ -152,7 +160,7 @@ where
     }
     let patch: json_patch::Patch = serde_json::from_value(json!([{"op": "add", "path": "/status", "value": new}]))
         .map_err(kube::Error::SerdeError)?;
-    match api.patch_status(name, &PatchParams::default(), &Patch::Json::<()>(patch)).await {
+    match api.patch_status(name, &ours(), &Patch::Json::<()>(patch)).await {
         Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
         answer => answer.map(drop),
     }

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::time::Duration;
 
-use kube::api::{ApiResource, DynamicObject, Patch, PatchParams};
+use kube::api::{ApiResource, DynamicObject, Patch};
 use kube::{Api, Resource, ResourceExt};
 use serde_json::json;
 use tokio::time::{Instant, MissedTickBehavior};
@@ -127,7 +127,7 @@ async fn tell<K: Waits>(context: &Context, object: &K, status: &mut CommonStatus
         None => Api::all_with(context.client.clone(), &kind),
     };
     let patch = Patch::Merge(json!({"status": status}));
-    if let Err(error) = api.patch_status(&object.name_any(), &PatchParams::default(), &patch).await {
+    if let Err(error) = api.patch_status(&object.name_any(), &publish::ours(), &patch).await {
         tracing::debug!(%error, "not told of a wait");
     }
 }

@@ -24,7 +24,7 @@ use crate::apply::{ApplyError, Known, Outcome, apply};
 use crate::aws::{AwsError, Class, Session};
 use crate::identity::{Key, role_path};
 use crate::model::api::{self as model, Observed};
-use crate::model::attach::Attachment;
+use crate::model::attach::{Attachment, kept};
 use crate::observe::{self, Proof, Survey, Surveyed};
 use crate::plan::Plan;
 use crate::problem::{self, Problem};
@@ -213,11 +213,13 @@ impl<'a> Run<'a> {
         if let (_, Some(problem)) = domain_mappings::standing(self.world, self.object) {
             return Err(problem);
         }
-        let served = format!(
-            "{} of {} routes are served.",
-            self.attachment.attached.len(),
-            self.attachment.attached.len() + self.attachment.refused.len()
-        );
+        let (attached, kept) = (self.attachment.attached.len(), kept(&self.attachment, &self.observed.tree).len());
+        let all = attached + self.attachment.refused.len();
+        let served = format!("{} of {all} routes are served.", attached + kept);
+        let served = match kept {
+            0 => served,
+            kept => publish::sentences(&served, &format!("{kept} of them keep serving as before their last change.")),
+        };
         Ok(State::Ready(self.behind(valid).into_iter().fold(served, |text, stage| publish::sentences(&text, &stage))))
     }
 

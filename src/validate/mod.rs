@@ -30,7 +30,7 @@ use std::sync::Arc;
 
 use kube::ResourceExt;
 
-use crate::api::conditions::reasons;
+use crate::api::conditions::{STALLED, reasons};
 use crate::api::{NamespacesFrom, Reference, StateMachine};
 use crate::identity::Key;
 use crate::problem::Problem;
@@ -78,11 +78,18 @@ fn target_machine<'a>(
     if machine.metadata.deletion_timestamp.is_some() {
         return Err(missing("is being deleted"));
     }
-    let shown = machine
-        .status
-        .as_ref()
-        .and_then(|status| status.state_machine_arn.as_ref())
-        .ok_or_else(|| missing("is not in AWS yet"))?;
+    let status = machine.status.as_ref();
+    let shown = status.and_then(|status| status.state_machine_arn.as_ref()).ok_or_else(|| {
+        let stalled = status.is_some_and(|status| {
+            let conditions = &status.common.conditions;
+            conditions.iter().any(|condition| condition.type_ == STALLED && condition.status == "True")
+        });
+        missing(if stalled {
+            "is not in AWS, because it is Stalled; its own status says why"
+        } else {
+            "is not in AWS yet"
+        })
+    })?;
     // What the status shows grants nothing: the ARN follows from the name that the machine may have.
     if !state_machine::may_be_called_so(world, machine) {
         return Err(missing("has a name that its tenant does not admit"));

@@ -112,7 +112,12 @@ pub fn checks<'a>(
 /// The first problem, with its field.
 pub fn structured(route: &APIRoute, machine: &Machine, request: &RequestSpec) -> Result<Request, Problem> {
     let mapped = mapped(route, machine, request)?;
-    mapping::validate_request(&mapped).map_err(|error| Problem::invalid(format!("spec.request.{error}")))?;
+    mapping::validate_request(&mapped).map_err(|error| match error {
+        mapping::MappingError::NoMachine | mapping::MappingError::NotAMachine { .. } => {
+            Problem::invalid(format!("spec.target: {error}"))
+        }
+        error => Problem::invalid(format!("spec.request.{error}")),
+    })?;
     Ok(mapped)
 }
 

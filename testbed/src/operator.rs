@@ -10,7 +10,7 @@ use crate::aws::REGION;
 use crate::control_plane::answers;
 use crate::curl::Request;
 use crate::processes::Program;
-use crate::testbed::{Testbed, repository};
+use crate::testbed::{CLUSTER_NAME, Testbed, repository};
 
 const NAMESPACE: &str = "stepgate-system";
 const ACCOUNT: &str = "stepgate";
@@ -68,7 +68,8 @@ impl<'a> Operator<'a> {
         ];
         let env = env.map(|(key, value)| (key.to_owned(), value));
         let container = container(testbed).await?;
-        let own = ["--cluster-name=testbed", "--resync-period=5s", "--propagation-wait=0s"].map(str::to_owned);
+        let cluster_name = format!("--cluster-name={CLUSTER_NAME}");
+        let own = [cluster_name, "--resync-period=5s".to_owned(), "--propagation-wait=0s".to_owned()];
         let own = own.into_iter().chain([format!("--metrics-address={address}")]).collect::<Vec<_>>();
         let args = arguments(arguments(container.args, own), options.args);
         let env = container.env.into_iter().chain(env).chain(options.env).collect();

@@ -16,6 +16,9 @@ use crate::control_plane::{API_SERVER, ControlPlane};
 use crate::ports::Ports;
 use crate::processes::{Processes, Program, run, without_aws};
 
+/// The operator's `--cluster-name`.
+pub(crate) const CLUSTER_NAME: &str = "testbed";
+
 /// How a [`Testbed`] is started.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
@@ -89,6 +92,7 @@ impl Access {
             ("AWS_SECRET_ACCESS_KEY", "test".into()),
             ("AWS_REGION", REGION.into()),
             ("AWS_DEFAULT_REGION", REGION.into()),
+            ("STEPGATE_CLUSTER_NAME", CLUSTER_NAME.into()),
             ("NO_PROXY", format!("127.0.0.1,localhost,{}", std::env::var("NO_PROXY").unwrap_or_default())),
             ("PATH", format!("{}:{path}", text(self.bin_dir()))),
         ]

@@ -1,5 +1,6 @@
-//! CreateRestApi makes another API whenever it is called. Whichever process is paused, for however long, between its claim and
-//! the arrival of its call: there is one API in the end. And where somebody else made a second one, it is found.
+//! CreateRestApi makes another API whenever it is called, and CreateUsagePlan another plan. Whichever process is paused, for
+//! however long, between its claim and the arrival of its call: there is one in the end. And where somebody else made a second
+//! API, it is found.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +17,7 @@ use kube::client::Body;
 use serde_json::{Value, json};
 use stepgate::api::CREATION;
 use stepgate::identity::Key;
-use stepgate_testbed::memory::{ACCOUNT, InProcess, Service, answer};
+use stepgate_testbed::memory::{ACCOUNT, InProcess, Service, UsagePlan, answer};
 
 use super::Moment;
 use super::kubernetes::{condition, is};
@@ -25,7 +26,7 @@ use super::scene::Scene;
 
 const REGION: &str = "us-east-1";
 
-/// CreateRestApi leaves, and arrives so much later. AWS takes no signature that is older than `expires`.
+/// CreateRestApi and CreateUsagePlan leave, and arrive so much later. AWS takes no signature that is older than `expires`.
 #[derive(Clone, Debug)]
 struct Slow {
     aws: InProcess,
@@ -43,7 +44,8 @@ impl HttpConnector for Slow {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let Self { aws, pause, expires } = self.clone();
         HttpConnectorFuture::new(async move {
-            if request.method() == "POST" && request.uri().ends_with("/restapis") {
+            let creates = ["/restapis", "/usageplans"].iter().any(|path| request.uri().ends_with(path));
+            if request.method() == "POST" && creates {
                 tokio::time::sleep(pause).await;
                 if pause > expires {
                     let refused = answer(Service::ApiGateway, 403, "InvalidSignatureException", "Signature expired");
@@ -79,8 +81,8 @@ fn minutes(count: u64) -> Duration {
     Duration::from_secs(60 * count)
 }
 
-/// Two processes, of which the first begins; then there is one API, and nothing is left to do.
-async fn one_api(site: &Site, mut paused: Operator) {
+/// Two processes, of which the first begins; then nothing is there twice, and nothing is left to do.
+async fn one_begins(site: &Site, mut paused: Operator) {
     let mut other = Operator::start(site, false);
     let begins = async {
         for _ in 0..4 {
@@ -126,8 +128,30 @@ async fn a_call_that_arrives_late_makes_no_second_api(#[case] pause: Duration, #
     let site = Site::new(start.aws, start.objects);
     scene.apply(&site.server);
     let slow = SharedHttpClient::new(Slow { aws: site.aws.clone(), pause, expires });
-    one_api(&site, Operator::with(&site, slow, site.server.client(&site.tape, None))).await;
+    one_begins(&site, Operator::with(&site, slow, site.server.client(&site.tape, None))).await;
     assert_eq!(apis(&site).len(), 1);
+}
+
+#[rstest::rstest]
+#[case::soon(minutes(0), minutes(5))]
+#[case::within_its_signature(minutes(4), minutes(5))]
+#[case::too_late(minutes(20), minutes(5))]
+#[tokio::test(start_paused = true)]
+async fn a_call_that_arrives_late_makes_no_second_plan(#[case] pause: Duration, #[case] expires: Duration) {
+    let scene = Scene::example("docs/usage-plans.md");
+    let (start, _) = Moment::first(&scene);
+    let site = Site::new(start.aws, start.objects);
+    let mut apis = scene.clone();
+    apis.world.plans.clear();
+    apis.apply(&site.server);
+    Operator::start(&site, false).settle().await.unwrap();
+    scene.apply(&site.server);
+    let slow = SharedHttpClient::new(Slow { aws: site.aws.clone(), pause, expires });
+    one_begins(&site, Operator::with(&site, slow, site.server.client(&site.tape, None))).await;
+    let ours = |plan: &&UsagePlan| plan.tags.get("stepgate.dev/cluster-uid").is_some_and(|uid| uid == CLUSTER_UID);
+    let plans =
+        site.aws.with(|memory| memory.region(ACCOUNT, REGION).unwrap().usage_plans.values().filter(ours).count());
+    assert_eq!(plans, scene.world.plans.len());
 }
 
 #[tokio::test(start_paused = true)]
@@ -137,7 +161,7 @@ async fn a_process_that_wakes_long_after_its_claim_sends_nothing() {
     let site = Site::new(start.aws, start.objects);
     scene.apply(&site.server);
     let client = slow_to_hear(&site, minutes(30));
-    one_api(&site, Operator::with(&site, site.aws.http_client(), client)).await;
+    one_begins(&site, Operator::with(&site, site.aws.http_client(), client)).await;
     assert_eq!(apis(&site).len(), 1);
 }
 

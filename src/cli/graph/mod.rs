@@ -12,6 +12,7 @@ use clap::ValueEnum;
 use super::lint::sources;
 use super::policy;
 use crate::asl::Machine;
+use crate::cli::out::out;
 use crate::graph::{self, Graph, Picture, Way};
 use crate::validate::state_machine;
 
@@ -137,20 +138,20 @@ pub async fn run(args: &Args) -> anyhow::Result<ExitCode> {
 fn print(output: Output, all: &[Drawn]) {
     match output {
         Output::Mermaid => match all {
-            [one] => print!("{}", graph::mermaid(&one.graph, one.way.as_ref())),
+            [one] => out!("{}", graph::mermaid(&one.graph, one.way.as_ref())),
             many => {
                 for one in many {
-                    println!("## {}\n\n```mermaid\n{}```\n", one.title(), graph::mermaid(&one.graph, one.way.as_ref()));
+                    out!("## {}\n\n```mermaid\n{}```\n\n", one.title(), graph::mermaid(&one.graph, one.way.as_ref()));
                 }
             }
         },
-        Output::Dot => all.iter().for_each(|one| print!("{}", graph::dot(&one.name, &one.graph, one.way.as_ref()))),
+        Output::Dot => all.iter().for_each(|one| out!("{}", graph::dot(&one.name, &one.graph, one.way.as_ref()))),
         Output::Svg => {
             let titles: Vec<String> =
                 all.iter().map(|one| if all.len() > 1 { one.title() } else { String::new() }).collect();
             let pictures = all.iter().zip(&titles);
             let pictures = pictures.map(|(one, title)| Picture { title, graph: &one.graph, way: one.way.as_ref() });
-            print!("{}", graph::svg(&pictures.collect::<Vec<_>>()));
+            out!("{}", graph::svg(&pictures.collect::<Vec<_>>()));
         }
     }
 }

@@ -13,6 +13,7 @@ use std::process::ExitCode;
 use clap::ValueEnum;
 
 use crate::asl::{MachineType, Severity};
+use crate::cli::out::out;
 
 /// What `lint` is told.
 #[derive(clap::Args)]
@@ -49,10 +50,10 @@ pub enum Output {
 pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     let linted = sources::lint(&args.paths, args.machine_type)?;
     match args.output {
-        Output::Text => print!("{}", report::text(&linted, std::io::stdout().is_terminal())),
-        Output::Json => println!("{:#}", report::json(&linted)),
-        Output::Sarif => println!("{:#}", report::sarif(&linted)),
-        Output::Github => print!("{}", report::github(&linted)),
+        Output::Text => out!("{}", report::text(&linted, std::io::stdout().is_terminal())),
+        Output::Json => out!("{:#}\n", report::json(&linted)),
+        Output::Sarif => out!("{:#}\n", report::sarif(&linted)),
+        Output::Github => out!("{}", report::github(&linted)),
     }
     let errors = linted.reports.iter().any(|report| report.severity == Severity::Error);
     Ok(if errors { ExitCode::FAILURE } else { ExitCode::SUCCESS })

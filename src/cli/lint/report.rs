@@ -63,6 +63,10 @@ fn summary(linted: &Linted) -> String {
     .collect();
     let found = if counts.is_empty() { "nothing found".to_owned() } else { counts.join(", ") };
     match linted.definitions {
+        0 => {
+            "no definition found: neither a StateMachine nor an object with StartAt and States; subfolders are not read"
+                .to_owned()
+        }
         1 => format!("1 definition: {found}"),
         definitions => format!("{definitions} definitions: {found}"),
     }

@@ -53,7 +53,7 @@ pub fn schemes(document: &mut Value, valid: &ValidApi) {
     }
     schemes.sort_keys();
     if !schemes.is_empty() {
-        document["components"] = json!({"securitySchemes": schemes});
+        document["components"]["securitySchemes"] = Value::Object(schemes);
     }
 }
 
