@@ -422,7 +422,7 @@ impl Cloud {
                     variables: canary.variables.clone(),
                     use_stage_cache: canary.use_stage_cache,
                 });
-                let stage = stage::Observed { deployment_id: id(serves, self), canary, settings: settings.clone() };
+                let stage = stage::Observed { deployment_id: id(serves, self), canary, settings: (**settings).clone() };
                 assert!(stage.deployments().all(|id| self.snapshots.contains_key(id)));
                 self.stages.insert(name.clone(), stage);
             }

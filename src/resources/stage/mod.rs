@@ -95,7 +95,7 @@ pub enum Step {
         name: String,
         serves: Serves,
         canary: Option<Canary<Serves>>,
-        settings: Settings,
+        settings: Box<Settings>,
     },
     /// One call, so that no request sees a part of it: a canary's promotion moves the stage and removes the canary at once.
     Update {
@@ -172,6 +172,7 @@ fn created(stage: &Desired) -> Vec<Step> {
     let canary = stage.canary.clone().filter(|canary| canary.serves != Serves::Unchanged);
     let settings = stage.settings.as_created();
     let patches = stage.settings.patches(&settings);
+    let settings = Box::new(settings);
     let create = Step::Create { name: name.clone(), serves: stage.serves.clone(), canary, settings };
     let rest = (!patches.is_empty()).then_some(Step::Update { name, serves: None, canary: None, patches });
     std::iter::once(create).chain(rest).collect()

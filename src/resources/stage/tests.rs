@@ -120,7 +120,7 @@ fn a_new_stage_is_made_with_what_create_takes_and_updated_with_the_rest() {
     let [create, rest] = &steps[0][..] else { panic!("{steps:?}") };
     let Step::Create { settings, .. } = create else { panic!("{create}") };
     assert_eq!(
-        *settings,
+        **settings,
         Settings { client_certificate: None, access_log: None, methods: BTreeMap::new(), ..everything() }
     );
     let rest = patches(&[vec![rest.clone()]]);
