@@ -148,11 +148,13 @@ pub struct Survey<'a> {
     pub settles_in: &'a (dyn Fn(&str) -> Duration + Sync),
 }
 
-/// Asks the API server itself whether a route exists: a watch that lags, or an object that can't be read, proves
-/// nothing.
+/// Asks the API server itself: a watch that lags, or an object that can't be read, proves nothing.
 pub trait Proof: Sync {
-    /// Whether it exists.
+    /// Whether a route exists.
     fn exists<'a>(&'a self, route: &'a Key) -> futures::future::BoxFuture<'a, Result<bool, Problem>>;
+
+    /// The records of all RestAPIs of a namespace.
+    fn records<'a>(&'a self, namespace: &'a str) -> futures::future::BoxFuture<'a, Result<Vec<Record>, Problem>>;
 }
 
 /// What a survey found.
@@ -250,9 +252,15 @@ impl Survey<'_> {
         let mut plan = model.plan(&observed)?;
         let serves =
             |planned: &Planned<Step>| matches!(planned.step, Step::Deployment(_) | Step::Stage(_) | Step::Record(_));
-        if let (Some(id), true) = (&api_id, plan.steps().iter().any(serves)) {
+        let mut proven;
+        if let (Some(id), true) = (&api_id, self.look_for_roles || plan.steps().iter().any(serves)) {
             // Before a deployment is made or served: which are there, and was one made whose record was lost?
             observed.deployments = Some(deployment::remote::observe(&session.apigateway, id).await?);
+            if model.strays(&observed).next().is_some() {
+                proven = proof.records(&valid.owner.key.namespace).await?;
+                proven.retain(|record| record.rest_api_id == *id);
+                model.records = &proven;
+            }
             if observed.gateway_responses.is_none() {
                 observed.gateway_responses = Some(gateway_response::remote::observe(&session.apigateway, id).await?);
             }
@@ -270,6 +278,7 @@ impl Survey<'_> {
         let waiting = model.waiting().into_iter().filter(|key| changes(key)).collect();
         let first_routes_are_coming = model.first_routes_are_coming(&observed);
         let authorizers_wait = model.authorizers_wait(&observed);
+        let records = model.records.to_vec();
         let (hash, settles_in) = (model.hash(&observed), unsettled.values().max().copied().unwrap_or_default());
         Ok(Surveyed {
             observed,

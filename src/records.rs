@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::apps::v1::ControllerRevision;
 use k8s_openapi::apimachinery::pkg::runtime::RawExtension;
-use kube::api::{DeleteParams, ObjectMeta, PostParams};
+use kube::api::{DeleteParams, ListParams, ObjectMeta, PostParams};
 use kube::{Api, Client, Resource, ResourceExt};
 
 use crate::api::RestAPI;
@@ -100,6 +100,16 @@ impl Records {
         let name: String = self.owner.name_any().chars().take(200).collect();
         format!("restapi-{}-{revision}", name.trim_end_matches(['-', '.']))
     }
+}
+
+/// The records of all RestAPIs of a namespace, as the API server has them.
+///
+/// # Errors
+/// What Kubernetes answers.
+pub async fn of_namespace(client: &Client, namespace: &str) -> Result<Vec<Record>, kube::Error> {
+    let api: Api<ControllerRevision> = Api::namespaced(client.clone(), namespace);
+    let found = api.list(&ListParams::default().labels(LABEL)).await?;
+    Ok(found.iter().filter_map(read).collect())
 }
 
 /// The record in a ControllerRevision; `None` where it is not ours.

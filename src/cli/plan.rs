@@ -19,8 +19,10 @@ use crate::model::machine;
 use crate::observe::{self, Proof, Survey, Surveyed, UsagePlanLook};
 use crate::plan::Plan;
 use crate::problem::{Kind, Problem};
+use crate::records;
 use crate::resolve;
 use crate::resources::Step;
+use crate::resources::deployment::Record;
 use crate::tenancy::{Admission, Place};
 use crate::validate::route::Refusal;
 use crate::validate::{api_domain, rest_api, route, state_machine, usage_plan};
@@ -221,5 +223,9 @@ struct LiveProof<'a>(&'a Client);
 impl Proof for LiveProof<'_> {
     fn exists<'a>(&'a self, route: &'a Key) -> BoxFuture<'a, Result<bool, Problem>> {
         Box::pin(async move { resolve::route_exists(self.0, route).await.map_err(Problem::from) })
+    }
+
+    fn records<'a>(&'a self, namespace: &'a str) -> BoxFuture<'a, Result<Vec<Record>, Problem>> {
+        Box::pin(async move { records::of_namespace(self.0, namespace).await.map_err(Problem::from) })
     }
 }

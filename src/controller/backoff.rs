@@ -31,6 +31,11 @@ impl Backoff {
         jittered(wait)
     }
 
+    /// Whether an object is tried again, because what was tried last did not succeed.
+    pub fn tries(&self, kind: &'static str, key: &Key) -> bool {
+        self.lock().contains_key(&(kind, key.clone()))
+    }
+
     /// Forgets an object's attempts.
     pub fn reset(&self, kind: &'static str, key: &Key) {
         self.lock().remove(&(kind, key.clone()));
@@ -57,7 +62,9 @@ mod tests {
         let key = Key::new("demo", "hello");
         let waits: Vec<_> = (0..12).map(|_| backoff.next("StateMachine", &key, LONGEST)).collect();
         assert!(waits[0] <= FIRST && waits[11] > Duration::from_secs(200) && waits[11] <= LONGEST, "{waits:?}");
+        assert!(backoff.tries("StateMachine", &key));
         backoff.reset("StateMachine", &key);
+        assert!(!backoff.tries("StateMachine", &key));
         assert!(backoff.next("StateMachine", &key, LONGEST) <= FIRST);
     }
 

@@ -28,7 +28,7 @@ use crate::model::attach::{Attachment, kept};
 use crate::observe::{self, Proof, Survey, Surveyed};
 use crate::plan::Plan;
 use crate::problem::{self, Problem};
-use crate::records::Records;
+use crate::records::{self, Records};
 use crate::resolve;
 use crate::resources::deployment::Record;
 use crate::resources::{Step, deployment, is_adopted, request_validator, role, route};
@@ -131,8 +131,11 @@ impl<'a> Run<'a> {
         let mut look_for_roles = false;
         loop {
             let mut pass = Box::pin(self.survey(&session, &valid, status, look_for_roles)).await?;
-            if pass.plan.is_empty() && status.applied_hash.as_ref() != Some(&pass.hash) && !look_for_roles {
-                // Something was changed since the last time that all was well: are there roles that nobody needs?
+            let well = status.applied_hash.as_ref() == Some(&pass.hash)
+                && !self.context.backoff.tries(RestAPI::KIND, &Key::of(&**self.object));
+            if pass.plan.is_empty() && !well && !look_for_roles {
+                // Something was changed, or went wrong, since the last time that all was well: are there roles and deployments that
+                // nobody needs?
                 look_for_roles = true;
                 pass = Box::pin(self.survey(&session, &valid, status, look_for_roles)).await?;
             }
@@ -516,6 +519,10 @@ impl Proof for Context {
             let exists = resolve::route_exists(&self.client, route).await;
             exists.map_err(Problem::from)
         })
+    }
+
+    fn records<'a>(&'a self, namespace: &'a str) -> futures::future::BoxFuture<'a, Result<Vec<Record>, Problem>> {
+        Box::pin(async move { records::of_namespace(&self.client, namespace).await.map_err(Problem::from) })
     }
 }
 

@@ -56,7 +56,7 @@ pub struct Observed {
     /// What is kept of an adopted API.
     pub unmanaged: adopted::Unmanaged,
     /// Our deployments, where there was a reason to read them.
-    pub deployments: Option<BTreeMap<i64, deployment::remote::Found>>,
+    pub deployments: Option<deployment::Deployments>,
 }
 
 /// What is wanted of an API at one moment.

@@ -18,6 +18,7 @@ use serde_json::{Value, json};
 use stepgate::api::CREATION;
 use stepgate::identity::Key;
 use stepgate_testbed::memory::{ACCOUNT, InProcess, Service, UsagePlan, answer};
+use tokio::sync::Notify;
 
 use super::Moment;
 use super::kubernetes::{condition, is};
@@ -26,12 +27,18 @@ use super::scene::Scene;
 
 const REGION: &str = "us-east-1";
 
-/// CreateRestApi and CreateUsagePlan leave, and arrive so much later. AWS takes no signature that is older than `expires`.
+const CREATES: [&str; 2] = ["/restapis", "/usageplans"];
+
+/// What is posted to paths that end with one of these leaves, and arrives so much later. AWS takes no signature that is older than
+/// `expires`.
 #[derive(Clone, Debug)]
-struct Slow {
-    aws: InProcess,
-    pause: Duration,
-    expires: Duration,
+pub struct Slow {
+    pub aws: InProcess,
+    pub creates: &'static [&'static str],
+    /// Hears of each that leaves.
+    pub leaves: Arc<Notify>,
+    pub pause: Duration,
+    pub expires: Duration,
 }
 
 impl HttpClient for Slow {
@@ -42,10 +49,11 @@ impl HttpClient for Slow {
 
 impl HttpConnector for Slow {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let Self { aws, pause, expires } = self.clone();
+        let Self { aws, creates, leaves, pause, expires } = self.clone();
         HttpConnectorFuture::new(async move {
-            let creates = ["/restapis", "/usageplans"].iter().any(|path| request.uri().ends_with(path));
+            let creates = creates.iter().any(|path| request.uri().ends_with(path));
             if request.method() == "POST" && creates {
+                leaves.notify_one();
                 tokio::time::sleep(pause).await;
                 if pause > expires {
                     let refused = answer(Service::ApiGateway, 403, "InvalidSignatureException", "Signature expired");
@@ -127,7 +135,13 @@ async fn a_call_that_arrives_late_makes_no_second_api(#[case] pause: Duration, #
     let (start, _) = Moment::first(&scene);
     let site = Site::new(start.aws, start.objects);
     scene.apply(&site.server);
-    let slow = SharedHttpClient::new(Slow { aws: site.aws.clone(), pause, expires });
+    let slow = SharedHttpClient::new(Slow {
+        aws: site.aws.clone(),
+        creates: &CREATES,
+        leaves: Arc::default(),
+        pause,
+        expires,
+    });
     one_begins(&site, Operator::with(&site, slow, site.server.client(&site.tape, None))).await;
     assert_eq!(apis(&site).len(), 1);
 }
@@ -146,7 +160,13 @@ async fn a_call_that_arrives_late_makes_no_second_plan(#[case] pause: Duration, 
     apis.apply(&site.server);
     Operator::start(&site, false).settle().await.unwrap();
     scene.apply(&site.server);
-    let slow = SharedHttpClient::new(Slow { aws: site.aws.clone(), pause, expires });
+    let slow = SharedHttpClient::new(Slow {
+        aws: site.aws.clone(),
+        creates: &CREATES,
+        leaves: Arc::default(),
+        pause,
+        expires,
+    });
     one_begins(&site, Operator::with(&site, slow, site.server.client(&site.tape, None))).await;
     let ours = |plan: &&UsagePlan| plan.tags.get("stepgate.dev/cluster-uid").is_some_and(|uid| uid == CLUSTER_UID);
     let plans =
@@ -171,7 +191,13 @@ async fn what_is_deleted_while_it_is_created_is_not_left_behind() {
     let (start, _) = Moment::first(&scene);
     let site = Site::new(start.aws, start.objects);
     scene.apply(&site.server);
-    let slow = SharedHttpClient::new(Slow { aws: site.aws.clone(), pause: minutes(4), expires: minutes(5) });
+    let slow = SharedHttpClient::new(Slow {
+        aws: site.aws.clone(),
+        creates: &CREATES,
+        leaves: Arc::default(),
+        pause: minutes(4),
+        expires: minutes(5),
+    });
     let mut paused = Operator::with(&site, slow, site.server.client(&site.tape, None));
     let mut other = Operator::start(&site, false);
     let key = scene.world.apis.keys().next().unwrap().clone();

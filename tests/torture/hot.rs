@@ -13,6 +13,7 @@ use stepgate::runtime::Metrics;
 use stepgate_testbed::memory::{Fault, Memory, Service, Settings, answer, throttled};
 use tokio_util::sync::CancellationToken;
 
+use super::DOMAINS;
 use super::kubernetes::{KINDS, Objects, condition, is};
 use super::operator::{CLUSTER_UID, Site};
 use super::scene::Scene;
@@ -54,9 +55,24 @@ enum Error {
     NoStatus,
 }
 
+/// A machine, an API and a route.
+const API: &str = "root-get";
+/// The same with a usage plan and its keys.
+const PLAN: &str = "docs/usage-plans.md";
+
+/// What has no name, or a name in the account, and is made once.
+const CREATES: [&str; 6] = [
+    "CreateStateMachine",
+    "CreateRestApi",
+    "CreateDomainName",
+    "CreateBasePathMapping",
+    "CreateUsagePlan",
+    "CreateApiKey",
+];
+
 /// Calls to AWS and writes to Kubernetes in an hour.
-async fn an_hour(error: Error) -> (usize, usize, Objects) {
-    let mut scene = Scene::example("root-get");
+async fn an_hour(example: &str, error: Error) -> (usize, usize, Objects) {
+    let mut scene = Scene::example(example);
     let mut settings = Settings::default();
     match error {
         Error::OverCeiling => {
@@ -64,7 +80,10 @@ async fn an_hour(error: Error) -> (usize, usize, Objects) {
             let statement = json!({"statements": [{"actions": ["s3:GetObject"], "resources": ["*"]}]});
             machine.spec.execution_role = Some(serde_json::from_value(statement).unwrap());
         }
-        Error::Missing => scene.world.machines.clear(),
+        Error::Missing => {
+            scene.world.machines.clear();
+            scene.world.secrets.clear();
+        }
         Error::NotAdmitted => Arc::make_mut(&mut scene.world.accounts[0]).spec.tenants.clear(),
         Error::Unassumable => settings.role_propagation = Duration::from_secs(100 * 3600),
         _ => {}
@@ -72,19 +91,20 @@ async fn an_hour(error: Error) -> (usize, usize, Objects) {
     let site = Site::new(Memory::new(7, settings), Objects::default());
     if error == Error::Foreign {
         // The role is there before, and its tags say that it is another's.
-        let made = Scene::example("root-get");
+        let made = Scene::example(example);
         made.apply(&site.server);
         let mut other = super::operator::Operator::start(&site, false);
         other.settle().await.unwrap();
         site.aws.with(|memory| {
             let mut tree = memory.tree();
-            for role in tree["111122223333"]["iam"]["roles"].as_object_mut().unwrap().values_mut() {
+            let account = &mut tree["111122223333"];
+            for role in account["iam"]["roles"].as_object_mut().unwrap().values_mut() {
                 role["tags"] = json!({});
             }
-            for machine in
-                tree["111122223333"]["regions"]["us-east-1"]["machines"].as_object_mut().unwrap().values_mut()
-            {
-                machine["tags"] = json!({});
+            for rooms in ["machines", "domains", "usage_plans", "api_keys"] {
+                for one in account["regions"]["us-east-1"][rooms].as_object_mut().unwrap().values_mut() {
+                    one["tags"] = json!({});
+                }
             }
             memory.plant(&tree).unwrap();
         });
@@ -103,12 +123,12 @@ async fn an_hour(error: Error) -> (usize, usize, Objects) {
             Service::ApiGateway => says(500, "InternalServerErrorException", "try again"),
             Service::Logs => says(500, "ServiceUnavailableException", "try again"),
         };
-        let creates = ["CreateStateMachine", "CreateRestApi"].contains(&operation);
+        let creates = CREATES.contains(&operation);
         match error {
             Error::Refused if operation == "CreateStateMachine" => {
                 says(400, "InvalidDefinition", "Invalid State Machine Definition")
             }
-            Error::Refused if operation == "CreateRestApi" => says(400, "BadRequestException", "Invalid"),
+            Error::Refused if creates => says(400, "BadRequestException", "Invalid"),
             Error::Throttled => Some(Fault::Answer(throttled(service, 1))),
             Error::ThrottledCreate if creates => Some(Fault::Answer(throttled(service, 1))),
             Error::Broken => broken(),
@@ -175,8 +195,35 @@ async fn what_can_never_succeed_costs_little(
     #[case] most_calls: usize,
     #[case] most_writes: usize,
 ) {
-    let (calls, writes, objects) = an_hour(error).await;
-    println!("{error:?}: {calls} calls to AWS and {writes} writes to Kubernetes in an hour");
+    costs_little(API, error, most_calls, most_writes).await;
+}
+
+/// The same of what spans APIs: beside the former, a custom domain name, or a usage plan with two keys.
+#[rstest::rstest]
+#[case::healthy(Error::Healthy, 400, 60)]
+#[case::refused(Error::Refused, 400, 60)]
+#[case::throttled(Error::Throttled, 900, 90)]
+#[case::throttled_create(Error::ThrottledCreate, 1_000, 400)]
+#[case::broken(Error::Broken, 900, 90)]
+#[case::broken_create(Error::BrokenCreate, 1_000, 90)]
+#[case::unreachable(Error::Unreachable, 900, 90)]
+#[case::credentials(Error::Credentials, 900, 90)]
+#[case::foreign(Error::Foreign, 400, 60)]
+#[case::missing(Error::Missing, 400, 60)]
+#[case::not_admitted(Error::NotAdmitted, 400, 60)]
+#[tokio::test(start_paused = true)]
+async fn nor_does_what_spans_apis(
+    #[case] error: Error,
+    #[case] most_calls: usize,
+    #[case] most_writes: usize,
+    #[values(DOMAINS, PLAN)] example: &str,
+) {
+    costs_little(example, error, most_calls, most_writes).await;
+}
+
+async fn costs_little(example: &str, error: Error, most_calls: usize, most_writes: usize) {
+    let (calls, writes, objects) = an_hour(example, error).await;
+    println!("{example}, {error:?}: {calls} calls to AWS and {writes} writes to Kubernetes in an hour");
     let all: Vec<_> = KINDS.iter().flat_map(|kind| objects.of(kind)).collect();
     for (id, object) in &all {
         let ready = condition(object, "Ready").map(|ready| format!("{} {}", ready["reason"], ready["message"]));

@@ -95,6 +95,9 @@ impl Objects {
                     "finalizers": object["metadata"]["finalizers"],
                     "drift": object.pointer("/status/lastDrift").is_some(),
                 })
+            } else if resource == "configmaps" {
+                // What is in it, not what it says: ids are in URLs.
+                json!(object["data"].as_object().map(|data| data.keys().collect::<Vec<_>>()))
             } else {
                 continue;
             };
@@ -387,6 +390,7 @@ impl Server {
             Method::PATCH => {
                 let Some(old) = shared.objects.all.get(id).cloned() else { return not_found() };
                 let mut new = old.clone();
+                let manager = query.split('&').find_map(|pair| pair.strip_prefix("fieldManager=")).unwrap_or_default();
                 match headers.get("content-type").and_then(|value| value.to_str().ok()) {
                     Some("application/json-patch+json") => {
                         let patch: json_patch::Patch = serde_json::from_slice(body).unwrap();
@@ -395,6 +399,13 @@ impl Server {
                         }
                     }
                     Some("application/merge-patch+json") => json_patch::merge(&mut new, &parse()),
+                    Some("application/apply-patch+yaml") => {
+                        let applied = parse();
+                        if applied["metadata"]["uid"] != old["metadata"]["uid"] {
+                            return failure(409, "Conflict", "the UID in the precondition does not match");
+                        }
+                        apply_data(&mut new, &applied, manager);
+                    }
                     other => panic!("{other:?}"),
                 }
                 if new["metadata"]["resourceVersion"] != old["metadata"]["resourceVersion"] {
@@ -420,6 +431,22 @@ impl Server {
             _ => panic!("{method} {id:?}"),
         }
     }
+}
+
+/// As a forced server-side apply does it, of `data` only: entries that this manager applied before and does not now go.
+fn apply_data(object: &mut Value, applied: &Value, manager: &str) {
+    let wanted = applied["data"].as_object().cloned().unwrap_or_default();
+    let mut managers = object["metadata"]["managedFields"].as_array().cloned().unwrap_or_default();
+    let before = managers.iter().position(|entry| entry["manager"] == manager).map(|index| managers.remove(index));
+    let before = before.and_then(|entry| entry["fieldsV1"]["f:data"].as_object().cloned()).unwrap_or_default();
+    let mut data = object["data"].as_object().cloned().unwrap_or_default();
+    data.retain(|key, _| !before.contains_key(&format!("f:{key}")));
+    data.extend(wanted.clone());
+    let fields: serde_json::Map<_, _> = wanted.keys().map(|key| (format!("f:{key}"), json!({}))).collect();
+    managers.push(json!({"manager": manager, "operation": "Apply", "apiVersion": "v1", "fieldsType": "FieldsV1",
+        "fieldsV1": {"f:data": fields}}));
+    object["data"] = Value::Object(data);
+    object["metadata"]["managedFields"] = json!(managers);
 }
 
 fn respond(status: u16, lines: BoxStream<'static, String>) -> Response<UnsyncBoxBody<Bytes, Infallible>> {

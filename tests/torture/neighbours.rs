@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use stepgate::identity::{Cluster, Key, Owner, joined, role_path};
-use stepgate_testbed::memory::{ACCOUNT, Api, ApiKey, Machine, Memory, Role, UsagePlan};
+use stepgate::identity::{Cluster, Key, Owner, joined, log_group_prefix, role_path};
+use stepgate_testbed::memory::{ACCOUNT, Api, ApiKey, LogGroup, Machine, Memory, Role, UsagePlan};
 
 use super::scene::Scene;
 
@@ -17,6 +17,8 @@ pub struct Neighbours {
     apis: BTreeMap<String, Api>,
     plans: BTreeMap<String, UsagePlan>,
     keys: BTreeMap<String, ApiKey>,
+    logs: BTreeMap<String, LogGroup>,
+    domains: BTreeMap<String, Value>,
 }
 
 const REGION: &str = "us-east-1";
@@ -80,6 +82,16 @@ impl Neighbours {
         let key = gateway(aws, "POST", "/apikeys", &named);
         let keys = format!("/usageplans/{}/keys", made["id"].as_str().unwrap());
         gateway(aws, "POST", &keys, &json!({"keyId": key["id"], "keyType": "API_KEY"}));
+        // Below where our own log groups are.
+        let group = json!({"logGroupName": format!("{}neighbour", log_group_prefix(&ours)), "tags": tags});
+        logs(aws, "CreateLogGroup", &group);
+        logs(aws, "PutRetentionPolicy", &json!({"logGroupName": group["logGroupName"], "retentionInDays": 7}));
+        let domain = json!({"domainName": "theirs.example.com", "tags": tags,
+            "regionalCertificateArn": format!("arn:aws:acm:{REGION}:{ACCOUNT}:certificate/theirs"),
+            "endpointConfiguration": {"types": ["REGIONAL"]}});
+        gateway(aws, "POST", "/domainnames", &domain);
+        let mapping = json!({"restApiId": id, "stage": "prod", "basePath": "theirs"});
+        gateway(aws, "POST", "/domainnames/theirs.example.com/basepathmappings", &mapping);
         Self::here(aws)
     }
 
@@ -93,6 +105,8 @@ impl Neighbours {
             apis: region.apis.clone(),
             plans: region.usage_plans.clone(),
             keys: region.api_keys.clone(),
+            logs: region.log_groups.clone(),
+            domains: region.domains.iter().map(|(name, one)| (name.clone(), json!([one, one.mappings]))).collect(),
         }
     }
 
@@ -108,6 +122,8 @@ impl Neighbours {
         all.extend(walk("API", &self.apis, &now.apis));
         all.extend(walk("usage plan", &self.plans, &now.plans));
         all.extend(walk("API key", &self.keys, &now.keys));
+        all.extend(walk("log group", &self.logs, &now.logs));
+        all.extend(walk("domain name", &self.domains, &now.domains));
         all
     }
 }
@@ -122,6 +138,12 @@ fn gateway(aws: &mut Memory, method: &str, path: &str, body: &Value) -> Value {
     let uri = format!("https://apigateway.us-east-1.amazonaws.com{path}");
     let request = http::Request::builder().method(method).uri(uri);
     done(aws, request.body(body.to_string().into_bytes()).unwrap())
+}
+
+fn logs(aws: &mut Memory, operation: &str, body: &Value) {
+    let request = http::Request::post("https://logs.us-east-1.amazonaws.com/")
+        .header("x-amz-target", format!("Logs_20140328.{operation}"));
+    done(aws, request.body(body.to_string().into_bytes()).unwrap());
 }
 
 /// One call of IAM.

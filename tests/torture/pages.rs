@@ -96,7 +96,7 @@ async fn a_crash_while_stages_are_set_up_loses_nothing_and_doubles_nothing() {
     let made = found.phase("make", &start, &scene).await;
     let region = made.aws.region(ACCOUNT, "us-east-1").unwrap();
     assert_eq!(region.log_role.as_deref(), Some("arn:aws:iam::111122223333:role/logs"));
-    assert_eq!(region.log_groups.len(), 1);
+    assert_eq!(region.log_groups.len(), 2, "one is a neighbour's");
     // `prod` pinned with a canary, and without the rest; a stage beside it.
     let mut canary = scene.changed();
     let api = Arc::make_mut(canary.world.apis.values_mut().next().unwrap());

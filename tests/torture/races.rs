@@ -5,7 +5,7 @@ use super::neighbours::Neighbours;
 use super::operator::{Operator, Site};
 use super::scene::Scene;
 use super::tape::race;
-use super::{Moment, drive};
+use super::{DOMAINS, Moment, drive};
 
 /// Two operators carry out the manifests, then one looks after it.
 pub async fn raced(from: &Moment, scene: &Scene, seed: u64, stale: bool) -> Result<Moment, String> {
@@ -45,6 +45,8 @@ fn untouched(neighbours: &Neighbours, moment: &Moment) -> Option<String> {
 #[case::potato("potato")]
 #[case::root_get("root-get")]
 #[case::stage_variables("stage-variables")]
+#[case::domains(DOMAINS)]
+#[case::usage_plans("docs/usage-plans.md")]
 #[tokio::test(start_paused = true)]
 async fn two_operators_at_once_do_what_one_does(#[case] example: &str) {
     let scene = Scene::example(example);

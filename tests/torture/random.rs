@@ -16,6 +16,7 @@ use stepgate::identity::Cluster;
 use stepgate::world::World;
 use stepgate_testbed::memory::{Memory, Settings};
 
+use super::around::{Around, Change, around, change};
 use super::neighbours::Neighbours;
 use super::operator::{CLUSTER_UID, Operator, Site};
 use super::scene::{Scene, add};
@@ -26,9 +27,10 @@ const PATHS: [&str; 6] = ["/", "/a", "/a/{id}", "/a/{id}/x", "/b", "/c/{proxy+}"
 const VERBS: [&str; 3] = ["GET", "POST", "DELETE"];
 const STAGES: [&str; 3] = ["dev", "test", "prod"];
 
-/// The manifests of a team: machines, an API with its stages, routes.
+/// The manifests of a team: machines, an API with its stages, routes, and what is around it.
 #[derive(Clone, Debug)]
 struct Spec {
+    around: Around,
     machines: Vec<Machine>,
     stages: BTreeMap<usize, Stage>,
     routes: BTreeMap<(usize, usize), Route>,
@@ -72,6 +74,7 @@ enum Act {
     FewerMachines,
     Stage(usize, Option<Stage>),
     History(i32),
+    Around(Change),
     Pause(bool),
     Report(bool),
     /// Somebody changes AWS by hand: the property of this number.
@@ -112,8 +115,10 @@ fn spec() -> impl Strategy<Value = Spec> {
         prop::collection::btree_map(0..STAGES.len(), stage(), 1..=3),
         prop::collection::btree_map(place, route(), 1..=6),
         1..4i32,
+        around(),
     )
-        .prop_map(|(machines, stages, routes, history)| Spec {
+        .prop_map(|(machines, stages, routes, history, around)| Spec {
+            around,
             machines,
             stages,
             routes,
@@ -133,6 +138,7 @@ fn act() -> impl Strategy<Value = Act> {
         1 => Just(Act::FewerMachines),
         2 => (0..STAGES.len(), prop::option::weighted(0.7, stage())).prop_map(|(at, stage)| Act::Stage(at, stage)),
         1 => (0..4i32).prop_map(Act::History),
+        4 => change().prop_map(Act::Around),
         1 => any::<bool>().prop_map(Act::Pause),
         1 => any::<bool>().prop_map(Act::Report),
         3 => any::<prop::sample::Index>().prop_map(Act::Drift),
@@ -157,6 +163,7 @@ impl Spec {
             Act::Stage(at, Some(stage)) => drop(self.stages.insert(at, stage)),
             Act::Stage(at, None) if self.stages.len() > 1 => drop(self.stages.remove(&at)),
             Act::History(limit) => self.history = limit,
+            Act::Around(change) => self.around.edit(&change),
             Act::Pause(paused) => self.paused = paused,
             Act::Report(reports) => self.reports = reports,
             _ => {}
@@ -215,7 +222,13 @@ impl Spec {
                 shown
             })
             .collect();
-        object("RestAPI", "api", json!({"stages": stages, "revisionHistoryLimit": self.history, "driftPolicy": drift}));
+        let names: Vec<&str> = self.stages.keys().map(|name| STAGES[*name]).collect();
+        let mut spec = json!({"stages": stages, "revisionHistoryLimit": self.history, "driftPolicy": drift});
+        spec["domainMappings"] = self.around.mappings(&names);
+        object("RestAPI", "api", spec);
+        for (kind, name, spec) in self.around.objects(&names, drift) {
+            object(kind, &name, spec);
+        }
         for ((path, verb), route) in &self.routes {
             let index = route.machine % self.machines.len();
             let machine = &self.machines[index];
@@ -241,9 +254,10 @@ impl Spec {
             "{apiVersion: stepgate.dev/v1alpha1, kind: AWSAccount, metadata: {name: dev}, spec: {
                 accountId: '111122223333', regions: [{name: us-east-1}], tenants: [{name: all, namespaces: {from: All},
                 ceiling: [{actions: ['sqs:SendMessage'], resources: ['arn:aws:sqs:*:*:queue-*']}],
-                exposure: {authorizations: [NONE, AWS_IAM]}}]}}",
+                exposure: {authorizations: [NONE, AWS_IAM], domains: ['*.example.com']}}]}}",
         )
         .unwrap();
+        self.around.secrets().for_each(|secret| add(&mut world, secret));
         add(&mut world, account);
         Scene { world }
     }

@@ -10,7 +10,7 @@ use secrecy::ExposeSecret;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use stepgate::api::{
-    APIDomain, APIRoute, AWSAccount, DriftPolicy, Encryption, RestAPI, SecretKeyRef, StateMachine, UsagePlan,
+    APIDomain, APIRoute, AWSAccount, Deploy, DriftPolicy, Encryption, RestAPI, SecretKeyRef, StateMachine, UsagePlan,
 };
 use stepgate::identity::{Cluster, Key};
 use stepgate::world::World;
@@ -23,8 +23,9 @@ const ACCOUNTS: &str = "awsaccount.yaml";
 
 /// An account whose tenant may expose what the pages ask for.
 const DOCS: &str = r#"{kind: AWSAccount, metadata: {name: docs}, spec: {accountId: "111122223333", regions: [{name: us-east-1}],
+    apiGatewayLogRole: {arn: "arn:aws:iam::111122223333:role/logs"},
     tenants: [{name: docs, namespaces: {from: All}, exposure: {authorizations: [NONE, AWS_IAM], domains: ["*.example.com"],
-    endpointTypes: [REGIONAL, PRIVATE], vpcSources: ["vpce-*"]}}]}}"#;
+    endpointTypes: [REGIONAL, PRIVATE], vpcSources: ["vpce-*"], cacheClusterSizes: ["0.5"]}}]}}"#;
 
 #[derive(Clone)]
 pub struct Scene {
@@ -176,6 +177,20 @@ impl Scene {
         scene
     }
 
+    /// The same with every machine logging to a log group of the account, which every tenant may use.
+    pub fn logged(&self) -> Self {
+        let mut scene = self.clone();
+        for tenant in scene.world.accounts.iter_mut().flat_map(|account| &mut Arc::make_mut(account).spec.tenants) {
+            tenant.exposure.get_or_insert_default().log_group_arns = vec!["arn:aws:logs:*:*:log-group:*".into()];
+        }
+        for machine in scene.world.machines.values_mut() {
+            let group = "arn:aws:logs:${AWS::Region}:${AWS::AccountId}:log-group:/aws/vendedlogs/states/theirs:*";
+            let logging = json!({"level": "ERROR", "includeExecutionData": true, "logGroupArn": group});
+            Arc::make_mut(machine).spec.logging = Some(object(logging));
+        }
+        scene
+    }
+
     /// The same without any object but the accounts.
     pub fn gone(&self) -> Self {
         let mut scene = self.clone();
@@ -187,7 +202,7 @@ impl Scene {
         scene
     }
 
-    /// The same with every machine traced, the first route of each API gone, the next one elsewhere, the next one slower,
+    /// The same with every machine traced, no stage deployed by hand, the first route of each API gone, the next one elsewhere, the next one slower,
     /// another stage, authorizers that no route names gone, the others slower to forget, and settings of the API gone.
     pub fn changed(&self) -> Self {
         let mut scene = self.clone();
@@ -227,9 +242,17 @@ impl Scene {
             api.spec.binary_media_types.pop();
             api.spec.minimum_compression_size = None;
             api.spec.resource_policy = api.spec.resource_policy.take().map(|text| text.replace("/POST/", "/*/"));
+            api.spec.gateway_responses.as_mut().map(Vec::pop);
+            for log in api.spec.stages.iter_mut().filter_map(|stage| stage.access_log.as_mut()) {
+                log.retention_days = log.retention_days.map(|_| 7);
+            }
             // Base paths move.
             for (index, mapping) in api.spec.domain_mappings.iter_mut().enumerate() {
                 mapping.base_path = Some(format!("moved-{index}"));
+            }
+            // What a stage stays at depends on when it was made.
+            for stage in api.spec.stages.iter_mut().filter(|stage| stage.deploy == Deploy::Manual) {
+                (stage.deploy, stage.canary) = (Deploy::Auto, None);
             }
             let mut stage = api.spec.stages[0].clone();
             stage.name = "another".into();

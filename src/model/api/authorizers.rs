@@ -17,7 +17,13 @@ impl Api<'_> {
         let mut needs: BTreeMap<String, RoleNeeds> = BTreeMap::new();
         for (_, found) in observed.authorizers.named.iter().filter(|(name, _)| counts(name)) {
             let Some(role) = self.own_role(found.authorizer.credentials.as_deref()) else { continue };
-            let had = observed.roles.get(role).and_then(Option::as_ref).map(RoleNeeds::read).unwrap_or_default();
+            let had = match observed.roles.get(role) {
+                // Somebody wrote a name that no role has: none is made for it.
+                Some(None) => continue,
+                Some(Some(found)) => RoleNeeds::read(found),
+                // Not looked at yet.
+                None => RoleNeeds::default(),
+            };
             let functions = found.authorizer.function().map(str::to_owned).into_iter();
             let functions = functions.filter(|function| had.functions.contains(function)).collect();
             needs.entry(role.to_owned()).or_default().merge(&RoleNeeds { functions, ..RoleNeeds::default() });

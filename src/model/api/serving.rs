@@ -1,12 +1,13 @@
 //! What stages serve: deployments and their records, the stages with their logs, and the pruning of old revisions.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Api, Observed, authorizers};
 use crate::identity::{Key, content_hash};
 use crate::plan::{Plan, StepId};
 use crate::problem::Problem;
-use crate::resources::deployment::{self, BesideMethods, Record, RecordStep, ServedRoute};
+use crate::resources::deployment::{self, BesideMethods, Found, Record, RecordStep, ServedRoute};
 use crate::resources::route::{self, At};
 use crate::resources::{Step, account, log_group, stage};
 use crate::validate::rest_api::ValidApi;
@@ -32,6 +33,18 @@ impl Api<'_> {
         (used, unknown)
     }
 
+    /// Deployments of ours on no record, that no stage serves: two operators at once made one each, or a process died between the
+    /// deployment and its record, and now something else is wanted. Nobody can pin a stage to them. What is older than all
+    /// records may be another's, whose API this was.
+    pub fn strays<'a>(&'a self, observed: &'a Observed) -> impl Iterator<Item = (&'a String, &'a Found)> {
+        let oldest = self.records.iter().map(|record| record.revision).min();
+        let on_record = |id: &str| self.records.iter().any(|record| record.deployment_id == id);
+        let served = |id: &str| observed.stages.values().any(|stage| stage.deployments().any(|one| one == id));
+        let all = observed.deployments.iter().flatten();
+        let younger = all.filter(move |(_, found)| oldest.is_some_and(|oldest| oldest <= found.revision));
+        younger.filter(move |(id, _)| !on_record(id) && !served(id))
+    }
+
     fn newest(&self) -> Option<&Record> {
         self.records.iter().max_by_key(|record| record.revision)
     }
@@ -50,10 +63,7 @@ impl Api<'_> {
         let beside = self.beside_methods(self.resulting_models(observed, &methods));
         let hash = deployment::hash(&methods, &BesideMethods { authorizers, ..beside });
         let gone = |record: &&Record| {
-            observed
-                .deployments
-                .as_ref()
-                .is_some_and(|found| found.get(&record.revision).is_none_or(|found| found.id != record.deployment_id))
+            observed.deployments.as_ref().is_some_and(|found| !found.contains_key(&record.deployment_id))
         };
         let records: Vec<&Record> = self.records.iter().filter(|record| !gone(record)).collect();
         let newest = records.iter().copied().max_by_key(|record| record.revision);
@@ -62,6 +72,8 @@ impl Api<'_> {
         }
         let mut serving_ids: Vec<StepId> = tree_ids.to_vec();
         serving_ids.extend(role_ids.values().flatten());
+        // The number that gets a record now.
+        let mut recorded = None;
         let follow = match newest {
             Some(record) if record.hash == hash => {
                 let id = &record.deployment_id;
@@ -73,20 +85,25 @@ impl Api<'_> {
                 stage::Serves::Deployment(id.clone())
             }
             _ => {
-                let lost = observed.deployments.as_ref().and_then(|found| {
-                    let newest = newest.map_or(0, |record| record.revision);
-                    found.range(newest + 1..).next_back().filter(|(_, found)| found.hash == hash)
-                });
-                let highest = observed.deployments.as_ref().and_then(|found| found.keys().next_back().copied());
+                let newest = newest.map_or(0, |record| record.revision);
+                let found = observed.deployments.iter().flatten();
+                let served = |id: &str| observed.stages.values().any(|stage| stage.deployments().any(|one| one == id));
+                // Of two that two operators made at once, the same for both of them.
+                let lost = found
+                    .clone()
+                    .filter(|(_, found)| found.revision > newest && found.hash == hash)
+                    .max_by_key(|(id, found)| (found.revision, served(id), Reverse(*id)));
+                let highest = found.map(|(_, found)| found.revision).max();
                 let revision = match lost {
-                    Some((revision, _)) => *revision,
+                    Some((_, found)) => found.revision,
                     // Nor is the number of one that is gone used again.
                     None => 1 + self.newest().map_or(0, |r| r.revision).max(highest.unwrap_or(0)),
                 };
+                recorded = Some(revision);
                 let mut after = serving_ids.clone();
                 let serves = match lost {
                     // A crash came between the deployment and its record.
-                    Some((_, found)) => stage::Serves::Deployment(found.id.clone()),
+                    Some((id, _)) => stage::Serves::Deployment(id.clone()),
                     None => {
                         let description = deployment::description(revision, &hash);
                         let step = Step::Deployment(deployment::Step::Create { description });
@@ -94,16 +111,8 @@ impl Api<'_> {
                         stage::Serves::New
                     }
                 };
-                let record = self.record(revision, &hash, tree, observed, lost.map(|(_, found)| found.id.clone()));
+                let record = self.record(revision, &hash, tree, observed, lost.map(|(id, _)| id.clone()));
                 serving_ids = vec![plan.add(Step::Record(RecordStep::Keep { record }), after)];
-                // Nor can one be pinned to that has no record, and whose content is no longer wanted.
-                for (stray, found) in observed.deployments.iter().flatten() {
-                    let served = observed.stages.values().any(|stage| stage.deployment_id == found.id);
-                    if *stray > newest.map_or(0, |record| record.revision) && *stray != revision && !served {
-                        let delete = deployment::Step::Delete { id: found.id.clone(), revision: *stray };
-                        plan.add(Step::Deployment(delete), serving_ids.iter().copied());
-                    }
-                }
                 serves
             }
         };
@@ -136,11 +145,11 @@ impl Api<'_> {
             stage_ids.extend(plan.chain(steps.into_iter().map(Step::Stage), &after));
         }
         if observed.deployments.is_some() {
-            for record in self.records.iter().filter(gone) {
+            for record in self.records.iter().filter(gone).filter(|record| recorded != Some(record.revision)) {
                 plan.add(Step::Record(RecordStep::Forget { revision: record.revision }), []);
             }
         }
-        if stage_ids.is_empty() && serving_ids.len() == tree_ids.len() {
+        if stage_ids.is_empty() && recorded.is_none() && role_ids.values().all(Vec::is_empty) {
             let (mut in_use, unknown) = self.in_use(observed);
             in_use.extend(newest.map(|record| record.revision));
             if !unknown {
@@ -150,6 +159,10 @@ impl Api<'_> {
                         deployment::Step::Delete { id: record.deployment_id.clone(), revision: record.revision };
                     let deleted = plan.add(Step::Deployment(delete), []);
                     plan.add(Step::Record(RecordStep::Forget { revision: record.revision }), [deleted]);
+                }
+                for (id, found) in self.strays(observed) {
+                    let delete = deployment::Step::Delete { id: id.clone(), revision: found.revision };
+                    plan.add(Step::Deployment(delete), []);
                 }
             }
         }

@@ -10,12 +10,11 @@ use std::time::{Duration, SystemTime};
 use crate::identity::{Key, Tags};
 use crate::model::api::{Api, Observed};
 use crate::model::attach::{Attachment, attach};
-use crate::plan::{Plan, Planned};
+use crate::plan::Plan;
 use crate::policy::resource_policy::ResourcePolicy;
 use crate::policy::roles::{On, Use};
 use crate::policy::statement::Document;
-use crate::resources::deployment::remote::Found;
-use crate::resources::deployment::{Record, RecordStep, parse_description};
+use crate::resources::deployment::{Deployments, Found, Record, RecordStep, parse_description};
 use crate::resources::gateway_response::{self, GatewayResponses};
 use crate::resources::model::{self, Models};
 use crate::resources::route::{At, Method, Observed as Tree, parent};
@@ -40,7 +39,7 @@ pub struct Cloud {
     pub stages: BTreeMap<String, stage::Observed>,
     pub log_groups: log_group::Groups,
     pub gateway_responses: GatewayResponses,
-    pub deployments: BTreeMap<i64, Found>,
+    pub deployments: Deployments,
     pub records: Vec<Record>,
     /// Methods by deployment id.
     pub snapshots: BTreeMap<String, BTreeMap<At, (Method, Calls)>>,
@@ -116,9 +115,7 @@ impl Cloud {
         let mut observed = self.observed(names.collect::<Vec<_>>());
         observed.gateway_responses = (!valid.gateway_responses.is_empty()).then(|| self.gateway_responses.clone());
         let mut plan = model.plan(&observed).unwrap();
-        let serves =
-            |planned: &Planned<Step>| matches!(planned.step, Step::Deployment(_) | Step::Stage(_) | Step::Record(_));
-        if self.api.is_some() && plan.steps().iter().any(serves) {
+        if self.api.is_some() {
             observed.deployments = Some(self.deployments.clone());
             observed.gateway_responses = Some(self.gateway_responses.clone());
             plan = model.plan(&observed).unwrap();
@@ -223,13 +220,13 @@ impl Cloud {
                 let snapshot =
                     snapshot.map(|(at, method)| (at.clone(), (method.clone(), self.calls.get(at).cloned().flatten())));
                 self.snapshots.insert(id.clone(), snapshot.collect());
-                let before = self.deployments.insert(revision, Found { id, hash });
-                assert_eq!(before, None, "revision {revision} twice");
+                assert!(!self.revisions().contains(&revision), "revision {revision} twice");
+                self.deployments.insert(id, Found { revision, hash });
             }
             Step::Deployment(deployment::Step::Delete { id, .. }) => {
                 let served = self.stages.values().any(|stage| stage.deployments().any(|served| served == id));
                 assert!(!served, "Active stages pointing to this deployment must be moved or deleted");
-                self.deployments.retain(|_, found| found.id != *id);
+                self.deployments.remove(id);
             }
             Step::Record(RecordStep::Keep { record }) => {
                 let mut record = record.clone();
@@ -259,7 +256,14 @@ impl Cloud {
     }
 
     fn newest(&self) -> String {
-        self.deployments.last_key_value().unwrap().1.id.clone()
+        self.deployments.iter().max_by_key(|(_, found)| found.revision).unwrap().0.clone()
+    }
+
+    /// The numbers of the deployments that are there.
+    pub fn revisions(&self) -> Vec<i64> {
+        let mut revisions: Vec<i64> = self.deployments.values().map(|found| found.revision).collect();
+        revisions.sort_unstable();
+        revisions
     }
 
     fn role(&mut self, step: &role::Step) {

@@ -203,6 +203,50 @@ fn the_record_of_a_deployment_that_is_gone_is_forgotten_and_its_number_not_used_
 }
 
 #[test]
+fn of_two_deployments_of_one_revision_the_one_on_record_stays() {
+    let world = scene(&[ORDERS]);
+    let mut cloud = Cloud::default();
+    cloud.settle(&world);
+    let (own, found) = cloud.deployments.first_key_value().map(|(id, found)| (id.clone(), found.clone())).unwrap();
+    // Whichever AWS shows first.
+    for other in ["0-other", "z-other"] {
+        cloud.deployments.insert(other.into(), found.clone());
+        assert_eq!(lines(&cloud.pass(&world)), ["delete the deployment of revision 1"]);
+        assert_eq!(cloud.deployments.keys().collect::<Vec<_>>(), [&own]);
+        assert_eq!(cloud.plan(&world), "");
+    }
+    // Where the stage serves the other, it is moved first.
+    cloud.deployments.insert("0-other".into(), found.clone());
+    cloud.snapshots.insert("0-other".into(), cloud.snapshots[&own].clone());
+    cloud.stages.get_mut("prod").unwrap().deployment_id = "0-other".into();
+    assert_eq!(lines(&cloud.pass(&world)), ["move stage prod"]);
+    assert_eq!(lines(&cloud.pass(&world)), ["delete the deployment of revision 1"]);
+    // Where the one on record is gone, the other one takes its place, and nothing is forgotten.
+    let id = cloud.records[0].deployment_id.clone();
+    cloud.deployments = [("0-other".into(), found)].into();
+    cloud.snapshots.remove(&id);
+    cloud.stages.get_mut("prod").unwrap().deployment_id = "0-other".into();
+    assert_eq!(lines(&cloud.pass(&world)), ["record revision 1"]);
+    assert_eq!(cloud.records[0].deployment_id, "0-other");
+    assert_eq!(cloud.plan(&world), "");
+}
+
+#[test]
+fn a_deployment_that_nobody_wants_any_more_and_that_is_on_no_record_goes() {
+    let world = scene(&[ORDERS]);
+    let changed = scene(&[("demo/orders", "POST /orders/{id}", "b")]);
+    let mut cloud = Cloud::default();
+    cloud.settle(&world);
+    // A crash came between the deployment and its record, and then people changed their mind.
+    let look = cloud.look(&changed);
+    let deployed = look.plan.steps().iter().position(|planned| matches!(planned.step, Step::Deployment(_))).unwrap();
+    cloud.apply(&look, deployed + 1);
+    assert_eq!(cloud.revisions(), [1, 2]);
+    cloud.settle(&world);
+    assert_eq!(cloud.revisions(), [1]);
+}
+
+#[test]
 fn old_revisions_are_pruned_but_never_one_that_a_stage_serves() {
     let mut cloud = Cloud::default();
     let limited = |stages: &str, machine: &str| {
@@ -217,14 +261,13 @@ fn old_revisions_are_pruned_but_never_one_that_a_stage_serves() {
     for machine in ["b", "c", "a", "b"] {
         cloud.settle(&limited("[{name: dev}, {name: prod, revision: 1}]", machine));
     }
-    let revisions = |cloud: &Cloud| cloud.deployments.keys().copied().collect::<Vec<_>>();
-    assert_eq!(revisions(&cloud), [1, 4, 5], "one is served, one newest, one spare");
+    assert_eq!(cloud.revisions(), [1, 4, 5], "one is served, one newest, one spare");
     let mut known: Vec<i64> = cloud.records.iter().map(|record| record.revision).collect();
     known.sort_unstable();
     assert_eq!(known, [1, 4, 5]);
     let plans = cloud.settle(&limited("[{name: dev}, {name: prod}]", "b"));
     assert_eq!(lines(plans.last().unwrap()), ["delete the deployment of revision 1", "forget revision 1"]);
-    assert_eq!(revisions(&cloud), [4, 5]);
+    assert_eq!(cloud.revisions(), [4, 5]);
 }
 
 #[test]

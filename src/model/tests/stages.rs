@@ -43,14 +43,14 @@ fn what_a_canary_serves_is_kept_until_it_is_promoted() {
         "[{name: prod, revision: 1, canary: {percent: 10, revision: 2}}], revisionHistoryLimit: 0",
         c,
     ));
-    assert_eq!(cloud.deployments.keys().copied().collect::<Vec<_>>(), [1, 2, 3]);
+    assert_eq!(cloud.revisions(), [1, 2, 3]);
     let may: Vec<String> = ["a", "b", "c"].map(|name| format!("StartExecution stateMachine:demo_{name}")).into();
     assert_eq!(cloud.may("invoke-demo"), may);
     // Promoted in one step, with nothing between; then what nobody serves goes.
     let promoted = scene_of("[{name: prod, revision: 2}], revisionHistoryLimit: 0", c);
     assert_snapshot!(text(&cloud.pass(&promoted)), @"move stage prod and update canarySettings");
     cloud.settle(&promoted);
-    assert_eq!(cloud.deployments.keys().copied().collect::<Vec<_>>(), [2, 3]);
+    assert_eq!(cloud.revisions(), [2, 3]);
     assert_eq!(cloud.may("invoke-demo"), may[1..]);
 }
 

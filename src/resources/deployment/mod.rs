@@ -126,6 +126,18 @@ impl RoleNeeds {
     }
 }
 
+/// A deployment of ours, as AWS has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Our counter. Two operators at once can leave two deployments with one.
+    pub revision: i64,
+    /// The content's hash.
+    pub hash: String,
+}
+
+/// Our deployments by id.
+pub type Deployments = BTreeMap<String, Found>;
+
 /// One change.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "camelCase")]

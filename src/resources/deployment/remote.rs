@@ -1,27 +1,16 @@
 //! API Gateway's calls for deployments.
 
-use std::collections::BTreeMap;
-
 use aws_sdk_apigateway::Client;
 use aws_sdk_apigateway::config::retry::RetryConfig;
 
-use super::{Step, parse_description};
+use super::{Deployments, Found, Step, parse_description};
 use crate::aws::{AwsError, Class};
 
-/// A deployment of ours, as AWS has it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
-    /// Its id.
-    pub id: String,
-    /// The content's hash.
-    pub hash: String,
-}
-
-/// Our deployments by revision. Of two with one number, which two operators at once can leave, the first is taken.
+/// Our deployments.
 ///
 /// # Errors
 /// What AWS answers.
-pub async fn observe(apigateway: &Client, api: &str) -> Result<BTreeMap<i64, Found>, AwsError> {
+pub async fn observe(apigateway: &Client, api: &str) -> Result<Deployments, AwsError> {
     let all = apigateway
         .get_deployments()
         .rest_api_id(api)
@@ -32,14 +21,11 @@ pub async fn observe(apigateway: &Client, api: &str) -> Result<BTreeMap<i64, Fou
         .collect::<Result<Vec<_>, _>>()
         .await
         .map_err(AwsError::of("GetDeployments"))?;
-    let mut found = BTreeMap::new();
-    for deployment in all {
-        let parsed = deployment.description.as_deref().and_then(parse_description);
-        if let (Some(id), Some((revision, hash))) = (deployment.id, parsed) {
-            found.entry(revision).or_insert(Found { id, hash });
-        }
-    }
-    Ok(found)
+    let found = all.into_iter().filter_map(|deployment| {
+        let (revision, hash) = parse_description(deployment.description.as_deref()?)?;
+        Some((deployment.id?, Found { revision, hash }))
+    });
+    Ok(found.collect())
 }
 
 /// Carries out one step; answers with the deployment's id.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use super::apigateway::Validator;
 use super::iam::Policy;
 use super::{
     Account, Api, ApiKey, Authorizer, ClientCertificate, LogGroup, Machine, Memory, Method, Region, Role, UsagePlan,
@@ -291,11 +292,12 @@ fn of_method(method: &Method, authorizers: &BTreeMap<String, Authorizer>) -> Val
 
 fn of_api(api: &Api) -> Value {
     type Authorizers = BTreeMap<String, Authorizer>;
-    let methods = |methods: &BTreeMap<String, Method>, authorizers: &Authorizers| -> Value {
+    type Validators = BTreeMap<String, Validator>;
+    let methods = |methods: &BTreeMap<String, Method>, authorizers: &Authorizers, validators: &Validators| -> Value {
         let shown = methods.iter().map(|(verb, method)| {
             let mut shown = of_method(method, authorizers);
             if let Some(id) = &method.request_validator_id {
-                shown["requestValidatorId"] = json!(api.validators.get(id).map(|validator| &validator.name));
+                shown["requestValidatorId"] = json!(validators.get(id).map(|validator| &validator.name));
             }
             (verb.clone(), shown)
         });
@@ -314,12 +316,15 @@ fn of_api(api: &Api) -> Value {
     let resources: BTreeMap<String, Value> = api
         .resources
         .values()
-        .map(|resource| (api.path(resource), methods(&resource.methods, &api.authorizers)))
+        .map(|resource| (api.path(resource), methods(&resource.methods, &api.authorizers, &api.validators)))
         .collect();
     let snapshot = |id: &str| {
         let deployment = api.deployments.get(id)?;
-        let paths: BTreeMap<_, _> =
-            deployment.snapshot.iter().map(|(path, one)| (path, methods(one, &deployment.authorizers))).collect();
+        let paths: BTreeMap<_, _> = deployment
+            .snapshot
+            .iter()
+            .map(|(path, one)| (path, methods(one, &deployment.authorizers, &deployment.validators)))
+            .collect();
         Some(json!({
             "description": deployment.description,
             "methods": paths,

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::apigateway::gateway_responses;
 use super::{Account, Memory};
 
 impl Memory {
@@ -38,6 +39,7 @@ impl Memory {
                         shown["deployments"][id]["snapshot"] = json!(deployment.snapshot);
                         shown["deployments"][id]["gatewayResponses"] = answers;
                         shown["deployments"][id]["authorizers"] = json!(deployment.authorizers);
+                        shown["deployments"][id]["validators"] = json!(deployment.validators);
                     }
                 }
             }
@@ -71,6 +73,7 @@ impl Memory {
                     found.deployments = serde_json::from_value(shown["deployments"].clone())?;
                     found.stages = serde_json::from_value(shown["stages"].clone())?;
                     found.gateway_responses = serde_json::from_value(shown["gatewayResponses"].clone())?;
+                    gateway_responses::fill(&mut found.gateway_responses);
                     found.authorizers = serde_json::from_value(shown["authorizers"].clone())?;
                     found.models = serde_json::from_value(shown["models"].clone())?;
                     found.validators = serde_json::from_value(shown["validators"].clone())?;
@@ -79,6 +82,7 @@ impl Memory {
                         deployment.snapshot = serde_json::from_value(shown["snapshot"].clone())?;
                         deployment.gateway_responses = serde_json::from_value(shown["gatewayResponses"].clone())?;
                         deployment.authorizers = serde_json::from_value(shown["authorizers"].clone())?;
+                        deployment.validators = serde_json::from_value(shown["validators"].clone())?;
                     }
                 }
             }

@@ -52,6 +52,7 @@ pub(super) fn create(context: &mut Context<'_>, apis: &mut Apis, at: Place<'_>, 
         snapshot,
         authorizers,
         gateway_responses: api.gateway_responses.clone(),
+        validators: api.validators.clone(),
     };
     let shown = json!(deployment);
     let mut changed = api.clone();

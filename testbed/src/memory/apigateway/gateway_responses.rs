@@ -56,6 +56,14 @@ fn filled(mut response: GatewayResponse, own_status: &str) -> GatewayResponse {
     response
 }
 
+/// What each of them has in AWS.
+pub(in super::super) fn fill(responses: &mut BTreeMap<String, GatewayResponse>) {
+    for (type_, response) in responses {
+        let status = known(type_).map_or("", |(_, status)| status);
+        *response = filled(std::mem::take(response), status);
+    }
+}
+
 /// A type without a response of its own follows DEFAULT_4XX or DEFAULT_5XX, and is a default all the same (rec:
 /// `test_gateway_response_put`).
 fn shown(own: &BTreeMap<String, GatewayResponse>, (type_, status): (&str, &str)) -> Value {

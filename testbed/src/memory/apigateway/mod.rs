@@ -9,7 +9,7 @@ mod checks;
 mod client_certificates;
 mod deployments;
 pub(super) mod domains;
-mod gateway_responses;
+pub(super) mod gateway_responses;
 mod integrations;
 mod methods;
 mod models;
@@ -39,6 +39,7 @@ pub use client_certificates::ClientCertificate;
 pub use domains::{BasePathMapping, DomainName};
 use patch::Patch;
 pub use usage_plans::UsagePlan;
+pub use validators::Validator;
 
 /// REST APIs by id.
 type Apis = BTreeMap<String, Api>;
@@ -89,7 +90,7 @@ pub struct Api {
     pub models: BTreeMap<String, models::Model>,
     /// Its request validators by id.
     #[serde(skip)]
-    pub validators: BTreeMap<String, validators::Validator>,
+    pub validators: BTreeMap<String, Validator>,
     /// Its resources by id.
     #[serde(skip)]
     pub resources: BTreeMap<String, Resource>,
@@ -295,6 +296,9 @@ pub struct Deployment {
     /// The authorizers that they name, by id.
     #[serde(skip)]
     pub authorizers: BTreeMap<String, Authorizer>,
+    /// The request validators, by id.
+    #[serde(skip)]
+    pub validators: BTreeMap<String, Validator>,
 }
 
 /// A name under which a deployment is served.

@@ -1,0 +1,119 @@
+//! CreateDeployment makes another deployment whenever it is called. A second one of the same revision, which two operators at once
+//! can make, does not stay, whatever becomes of who made it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use stepgate_testbed::memory::{ACCOUNT, Service};
+use tokio::sync::Notify;
+
+use super::creation::Slow;
+use super::operator::{CLUSTER_UID, Operator, Site};
+use super::scene::Scene;
+use super::tape::Wrong;
+use super::{Moment, drive};
+
+/// What becomes of the process whose deployment comes second.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Then {
+    /// It goes on.
+    GoesOn,
+    /// Kubernetes does not take its record.
+    CannotRecord,
+    /// It dies, and nobody hears of its deployment until somebody changes something.
+    Dies,
+}
+
+/// Our deployments, with those that stages serve.
+fn deployments(site: &Site) -> (Vec<String>, Vec<String>) {
+    site.aws.with(|memory| {
+        let region = memory.region(ACCOUNT, "us-east-1").unwrap();
+        let ours = region.apis.values().find(|api| api.tags["stepgate.dev/cluster-uid"] == CLUSTER_UID).unwrap();
+        let all = ours.deployments.values().map(|one| one.description.clone().unwrap_or_default());
+        let served = ours.stages.values().map(|stage| ours.deployments[&stage.deployment_id].description.clone());
+        (all.collect(), served.flatten().collect())
+    })
+}
+
+fn made(site: &Site) -> u64 {
+    let operation = (Service::ApiGateway, "CreateDeployment".to_owned());
+    site.aws.with(|memory| memory.counts().get(&operation).map_or(0, |count| count.done))
+}
+
+#[rstest::rstest]
+#[case::goes_on(Then::GoesOn)]
+#[case::cannot_record(Then::CannotRecord)]
+#[case::dies(Then::Dies)]
+#[tokio::test(start_paused = true)]
+async fn a_second_deployment_of_a_revision_does_not_stay(#[case] then: Then) {
+    let scene = Scene::example("root-get");
+    let changed = scene.changed();
+    let (start, _) = Moment::first(&scene);
+    let before = drive(&start, &scene, None).await.unwrap().end;
+    let expected = drive(&before, &changed, None).await.unwrap().end;
+
+    let site = Site::new(before.aws, before.objects);
+    changed.apply(&site.server);
+    let (count, minutes) = (made(&site), |count: u64| Duration::from_secs(60 * count));
+    // It has decided to deploy, and its call arrives when another process has done all of it.
+    let leaves: Arc<Notify> = Arc::default();
+    let slow = Slow {
+        leaves: Arc::clone(&leaves),
+        aws: site.aws.clone(),
+        creates: &["/deployments"],
+        pause: minutes(4),
+        expires: minutes(5),
+    };
+    let mut paused = Operator::with(&site, SharedHttpClient::new(slow), site.server.client(&site.tape, None));
+    let mut other = Operator::start(&site, false);
+    let begins = async {
+        for _ in 0..4 {
+            paused.round(true).await;
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    };
+    let follows = async {
+        leaves.notified().await;
+        other.settle().await.unwrap();
+        assert_eq!(made(&site), count + 1);
+        let mut again = then == Then::CannotRecord;
+        site.tape.hook(move |step| match then {
+            Then::CannotRecord if step.what.starts_with("POST controllerrevisions") && std::mem::take(&mut again) => {
+                Some(Wrong::Broken)
+            }
+            Then::Dies if step.what == "CreateDeployment" => Some(Wrong::DeadAfter),
+            _ => None,
+        });
+    };
+    let races = futures::future::join(Box::pin(begins), Box::pin(follows));
+    tokio::select! {
+        _ = races => assert_ne!(then, Then::Dies),
+        () = site.tape.died() => assert_eq!(then, Then::Dies),
+    }
+    assert_eq!(made(&site), count + 2, "there was no race");
+    site.tape.revive(&site.aws);
+    site.tape.calm();
+
+    let mut last = Operator::start(&site, false);
+    last.settle().await.unwrap();
+    if then == Then::Dies {
+        assert_eq!(deployments(&site).0.len(), 3, "{:?}", deployments(&site));
+        // Whatever is changed next, here and back.
+        for scene in [&scene, &changed] {
+            scene.apply(&site.server);
+            last.settle().await.unwrap();
+        }
+    }
+    let moment = Moment::of(&site);
+    assert_eq!(expected.difference_now(&moment), None);
+    let (all, served) = deployments(&site);
+    let mut each = all.clone();
+    each.sort();
+    each.dedup();
+    assert_eq!(each.len(), all.len(), "{all:?}");
+    assert!(!served.is_empty() && served.iter().all(|one| all.contains(one)), "{served:?}");
+    let effects = site.tape.effects();
+    Operator::start(&site, false).round(true).await;
+    assert_eq!(site.tape.effects(), effects, "a second plan is not empty");
+}
