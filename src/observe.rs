@@ -252,14 +252,12 @@ impl Survey<'_> {
         let mut plan = model.plan(&observed)?;
         let serves =
             |planned: &Planned<Step>| matches!(planned.step, Step::Deployment(_) | Step::Stage(_) | Step::Record(_));
-        let mut proven;
         if let (Some(id), true) = (&api_id, self.look_for_roles || plan.steps().iter().any(serves)) {
             // Before a deployment is made or served: which are there, and was one made whose record was lost?
             observed.deployments = Some(deployment::remote::observe(&session.apigateway, id).await?);
             if model.strays(&observed).next().is_some() {
-                proven = proof.records(&valid.owner.key.namespace).await?;
-                proven.retain(|record| record.rest_api_id == *id);
-                model.records = &proven;
+                let recorded = proof.records(&valid.owner.key.namespace).await?;
+                observed.recorded = recorded.into_iter().map(|record| record.deployment_id).collect();
             }
             if observed.gateway_responses.is_none() {
                 observed.gateway_responses = Some(gateway_response::remote::observe(&session.apigateway, id).await?);
@@ -278,7 +276,6 @@ impl Survey<'_> {
         let waiting = model.waiting().into_iter().filter(|key| changes(key)).collect();
         let first_routes_are_coming = model.first_routes_are_coming(&observed);
         let authorizers_wait = model.authorizers_wait(&observed);
-        let records = model.records.to_vec();
         let (hash, settles_in) = (model.hash(&observed), unsettled.values().max().copied().unwrap_or_default());
         Ok(Surveyed {
             observed,

@@ -57,6 +57,8 @@ pub struct Observed {
     pub unmanaged: adopted::Unmanaged,
     /// Our deployments, where there was a reason to read them.
     pub deployments: Option<deployment::Deployments>,
+    /// Ids of deployments that are on records which are newer than those that are known.
+    pub recorded: BTreeSet<String>,
 }
 
 /// What is wanted of an API at one moment.

@@ -42,7 +42,7 @@ impl Api<'_> {
         let served = |id: &str| observed.stages.values().any(|stage| stage.deployments().any(|one| one == id));
         let all = observed.deployments.iter().flatten();
         let younger = all.filter(move |(_, found)| oldest.is_some_and(|oldest| oldest <= found.revision));
-        younger.filter(move |(id, _)| !on_record(id) && !served(id))
+        younger.filter(move |(id, _)| !on_record(id) && !served(id) && !observed.recorded.contains(*id))
     }
 
     fn newest(&self) -> Option<&Record> {
