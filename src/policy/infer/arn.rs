@@ -5,6 +5,11 @@ use super::arguments::Node;
 use super::text::Text;
 use crate::policy::glob;
 
+/// Whether a text has all parts of an ARN.
+pub(super) fn is_arn(text: &str) -> bool {
+    text.starts_with("arn:") && text.splitn(6, ':').nth(5).is_some_and(|resource| !resource.is_empty())
+}
+
 impl Machine<'_> {
     /// A pattern, in which `$P`, `$R`, `$A` stand for partition, Region and account, with its variables filled in; `*` where
     /// there is no value.
@@ -119,9 +124,9 @@ impl Machine<'_> {
     /// The ARN of a bucket, given by name or ARN.
     pub(super) fn bucket(&self, bucket: &str) -> String {
         match bucket {
-            arn if arn.starts_with("arn:") => arn.to_owned(),
+            arn if is_arn(arn) => arn.to_owned(),
             // AWS refuses the call, and an ARN without its last part is none.
-            "" => format!("arn:{}:s3:::*", self.partition),
+            arn if arn.is_empty() || arn.starts_with("arn:") => format!("arn:{}:s3:::*", self.partition),
             name => format!("arn:{}:s3:::{name}", self.partition),
         }
     }

@@ -51,6 +51,7 @@ fn without_contained(pairs: Pairs) -> Pairs {
             globs.entry(action.clone()).or_default().push(target.clone());
         }
     }
+    let all: BTreeSet<(String, Target)> = pairs.keys().cloned().collect();
     let mut kept = Pairs::new();
     for ((action, target), states) in pairs {
         let of_action: &[Target] =
@@ -60,7 +61,9 @@ fn without_contained(pairs: Pairs) -> Pairs {
             let is_wider = |glob: &&Target| *glob != than && holds(glob, than) && (!holds(than, glob) || *glob < than);
             of_action.iter().find(is_wider).cloned()
         };
-        let mut holder = target;
+        // What is allowed without a condition is allowed with one.
+        let plain = (Conditions::new(), target.1.clone(), target.2.clone());
+        let mut holder = if all.contains(&(action.clone(), plain.clone())) { plain } else { target };
         while let Some(next) = wider(&holder) {
             holder = next;
         }

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::arguments::Node;
+use super::arn::is_arn;
 use super::callers;
 use super::catalog::{Action, Catalog, Operation, ResourceType};
 use super::task::Task;
@@ -391,17 +392,18 @@ fn value(prefix: &str, kind: &ResourceType, text: &Text) -> String {
 
 /// A bucket's or access point's ARN where a bucket's name is meant.
 fn access_point(arn: &str) -> String {
-    match arn.split_once(":s3:::arn:") {
-        Some((_, rest)) if rest.contains(":accesspoint/") => {
-            let (point, key) = match rest.match_indices('/').nth(1) {
-                Some((at, _)) => (&rest[..at], format!("/object{}", &rest[at..])),
-                None => (rest, String::new()),
-            };
-            format!("arn:{point}{key}")
-        }
-        Some((_, rest)) => format!("arn:{rest}"),
-        None => arn.to_owned(),
-    }
+    let Some((before, rest)) = arn.split_once(":s3:::arn:") else { return arn.to_owned() };
+    let found = if rest.contains(":accesspoint/") {
+        let (point, key) = match rest.match_indices('/').nth(1) {
+            Some((at, _)) => (&rest[..at], format!("/object{}", &rest[at..])),
+            None => (rest, String::new()),
+        };
+        format!("arn:{point}{key}")
+    } else {
+        format!("arn:{rest}")
+    };
+    // AWS refuses the call where that is no ARN.
+    if is_arn(&found) { found } else { format!("{before}:s3:::*") }
 }
 
 /// A log group's ARN is written with and without `:*`, and the actions differ in which they mean.
