@@ -35,8 +35,8 @@ impl<'a> Task<'a> {
         self.arguments.at(path).filter(|_| !self.arguments.is_open())
     }
 
-    /// Images, videos and documents in S3 ("the user must have permission to access the S3 object", Rekognition's and Textract's
-    /// API references).
+    /// Images, videos and documents in S3 ("the user must have permission to access the S3 object", Rekognition's API reference,
+    /// S3Object; Textract's reads are dependent actions of the service authorization reference).
     fn pictures(&mut self, operation: &str) {
         const READ: [&str; 7] =
             ["Image", "SourceImage", "TargetImage", "Video", "Document", "DocumentLocation", "DocumentPages"];
@@ -97,7 +97,7 @@ impl<'a> Task<'a> {
             }
         }
         if self.given(&["OutputBucketName"]).is_some() {
-            // It writes a file beside the transcript first, to see that it may.
+            // It writes a file beside the transcript first, to see that it may (from memory).
             let folder =
                 |key: &Text| key.glob().rsplit_once('/').map(|(folder, _)| format!("{folder}/")).unwrap_or_default();
             let keys = self.given(&["OutputKey"]).map(|key| key.texts()).unwrap_or_default();
@@ -124,8 +124,8 @@ impl<'a> Task<'a> {
         self.allow(["s3:GetObject"], objects);
     }
 
-    /// How the Redshift Data API connects: with a secret, or with credentials that it asks for ("Authorizing access to the Amazon
-    /// Redshift Data API", Redshift's management guide).
+    /// How the Redshift Data API connects: with credentials that it asks for (its API reference), or with a secret (that its caller
+    /// must be able to read it is from memory).
     fn database_credentials(&mut self) {
         const SECRET: &str = "arn:$P:secretsmanager:$R:$A:secret:${SecretId}";
         if self.arguments.is_open() {

@@ -36,8 +36,8 @@ const ALTERNATIVES: [(&str, &str, &str); 6] = [
     ("states:ListExecutions", "StateMachineArn", "statemachine"),
 ];
 
-/// Resources on which an action is asked for although the reference calls them optional, as the example policies for CloudFormation
-/// StackSets and for RDS have them: a cluster may be restored from an instance's snapshot, and an instance has default groups.
+/// Resources on which an action is asked for although the reference calls them optional, as public example policies for CloudFormation
+/// StackSets and AWS's for CreateDBInstance have them; not tried on AWS. A cluster may be restored from an instance's snapshot.
 const ALSO: [(&str, &str); 8] = [
     ("cloudformation:CreateStackInstances", "arn:$P:cloudformation:*:$A:stackset-target/${StackSetName}:*"),
     ("cloudformation:CreateStackInstances", "arn:$P:cloudformation:*::type/resource/*"),
