@@ -254,6 +254,8 @@ struct Found {
     points: usize,
     /// Every effect, however many there are.
     every: bool,
+    /// Where some are left out, which come instead.
+    offset: usize,
     /// When it is enough. The first that does not end well is, too, then.
     until: Option<Instant>,
     wrong: Vec<Failure>,
@@ -312,7 +314,7 @@ impl Found {
         let every = std::env::var_os("CRASH_ALL").is_some();
         let all = effects <= MANY || every || self.every;
         let step = if all { 1 } else { effects.div_ceil(MANY / 2) };
-        for (index, moment) in run.before.iter().enumerate().step_by(step) {
+        for (index, moment) in run.before.iter().enumerate().skip(self.offset % step).step_by(step) {
             let at = |kind: &str| format!("{name}, effect {} of {effects}, {kind}", index + 1);
             // Dead after it is dead before the next.
             self.recovers(&at("dead before it"), moment, scene, &run.end, None).await;

@@ -254,11 +254,11 @@ fn it_ends_as_if_nothing_had_happened() {
     while Instant::now() < until && failures.len() < 5 {
         let lives_on = life.1 <= crash.1;
         let (next, took) = if lives_on { &mut life } else { &mut crash };
-        let begun = Instant::now();
+        let (this, begun) = (*next, Instant::now());
         let result = match lives_on {
-            true => by_seed(*next, &lives, async |(spec, acts)| lived(spec, acts, &tally).await),
-            false => by_seed(*next, &generated::cases(*next), async |case| {
-                let found = generated::crashed(case, Some(until)).await;
+            true => by_seed(this, &lives, async |(spec, acts)| lived(spec, acts, &tally).await),
+            false => by_seed(this, &generated::cases(this), async |case| {
+                let found = generated::crashed_until(case, this, until).await;
                 let mut tally = tally.lock().unwrap();
                 tally.scenarios += 1;
                 tally.crash_points += found.points;
