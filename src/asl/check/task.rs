@@ -329,6 +329,8 @@ impl<'d> Checker<'d> {
         };
         if SDK_SERVICES.binary_search(&service).is_err() {
             let near = OTHERWISE_CALLED.iter().find(|(name, _)| *name == service).map(|(_, known)| *known);
+            let known = |name: &&str| SDK_SERVICES.binary_search(name).is_ok();
+            let near = near.or_else(|| service.strip_suffix("service").filter(known));
             let near = near.or_else(|| self.speller.near(service, SDK_SERVICES));
             self.findings.report(
                 &codes::SDK_SERVICE_UNKNOWN,

@@ -22,7 +22,11 @@ mod map;
 mod merge;
 mod optimized;
 mod pass_role;
+mod placeholder;
+mod rds;
 mod sdk;
+mod ssm;
+mod tags;
 mod task;
 #[cfg(test)]
 mod tests;
@@ -122,9 +126,17 @@ impl Unknown {
 impl std::fmt::Display for Unknown {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let State { name, path } = &self.state;
-        write!(f, "state `{name}` ({path}) {}; write by hand a statement with ", self.reason)?;
-        let resources = self.statement.resources.iter().map(|resource| format!("`{resource}`")).collect::<Vec<_>>();
-        write!(f, "{} on what of {} it means", self.statement.actions.join(", "), resources.join(", "))
+        write!(f, "state `{name}` ({path}) {}; write by hand ", self.reason)?;
+        let Statement { actions, resources, conditions, .. } = &self.statement;
+        if actions == &["*"] {
+            return f.write_str("the statements for what it calls");
+        }
+        let resources = resources.iter().map(|resource| format!("`{resource}`")).collect::<Vec<_>>();
+        write!(f, "a statement with {} on what of {} it means", actions.join(", "), resources.join(", "))?;
+        for (key, values) in conditions.values().flatten() {
+            write!(f, ", with the condition that {key} is {}", values.join(" or "))?;
+        }
+        Ok(())
     }
 }
 

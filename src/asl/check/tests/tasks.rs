@@ -45,7 +45,7 @@ fn knows_the_integrations() {
         ("aws-sdk:s3:listBuckts", vec!["(sdk-action-unknown)"]),
         ("aws-sdk:rds:describeDBInstances", vec![]),
         ("aws-sdk:rds:describeDbInstances", vec!["(sdk-action-unknown)"]),
-        ("aws-sdk:config:anything", vec![]),
+        ("aws-sdk:honeycode:anything", vec![]),
         ("aws-sdk:dynamdb:query", vec!["(sdk-service-unknown)"]),
         ("aws-sdk:s3:listBuckets.sync", vec!["integration-pattern"]),
         ("aws-sdk:s3", vec!["(sdk-action)"]),
