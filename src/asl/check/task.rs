@@ -382,6 +382,11 @@ impl<'d> Checker<'d> {
         if operations.clone().any(|known| known == operation) {
             return;
         }
+        if sdk_operations::is_unsupported(service, &operation) {
+            let message =
+                format!("Task state `{name}` uses aws-sdk:{service}:{action}, which Step Functions can't call");
+            return self.findings.report(&codes::SDK_ACTION_UNKNOWN, At::Value(pointer), message, None);
+        }
         let help = match self.speller.near(&operation, operations) {
             Some(near) => format!("did you mean {}{}?", near[..1].to_ascii_lowercase(), &near[1..]),
             None => format!("its actions are those of the AWS SDK's {service}, with a small first letter"),

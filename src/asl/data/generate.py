@@ -8,11 +8,40 @@ letter.
 
     python3 generate.py [DIRECTORY]     # DIRECTORY keeps the download
 
-The output is text under zlib: a line for each service, its name and its operations as the service's model writes them.
+The output is text under zlib: a line for each service, its name and its operations as the service's model writes them, those that
+Step Functions can't call behind a `!`.
 """
 import json, pathlib, re, subprocess, sys, tempfile, zipfile, zlib
 
 BOTOCORE, ENDED = "botocore==1.43.11", "botocore==1.38.46"
+
+# "Unsupported operations" of the same page of AWS's.
+UNSUPPORTED = {
+    "applicationdiscovery": "DescribeExportConfigurations ExportConfigurations",
+    "bedrockagentruntime": "InvokeAgent InvokeFlow InvokeInlineAgent OptimizePrompt RetrieveAndGenerateStream",
+    "bedrockruntime": "InvokeModelWithResponseStream ConverseStream",
+    "cloudwatchlogs": "StartLiveTail",
+    "codedeploy": "BatchGetDeploymentInstances GetDeploymentInstance ListDeploymentInstances SkipWaitTimeForInstanceTermination",
+    "comprehendmedical": "DetectEntities",
+    "dataexchange": "SendApiAsset",
+    "directconnect": "AllocateConnectionOnInterconnect DescribeConnectionLoa DescribeConnectionsOnInterconnect DescribeInterconnectLoa",
+    "efs": "CreateTags",
+    "elastictranscoder": "TestRole",
+    "emr": "DescribeJobFlows",
+    "iot": "AttachPrincipalPolicy DetachPrincipalPolicy ListPolicyPrincipals ListPrincipalPolicies",
+    "iotdeviceadvisor": "ListTestCases",
+    "iotsitewise": "InvokeAssistant",
+    "kinesis": "SubscribeToShard",
+    "lambda": "InvokeAsync InvokeWithResponseStream",
+    "lexruntimev2": "StartConversation",
+    "mediapackage": "RotateChannelCredentials",
+    "qbusiness": "Chat",
+    "rdsdata": "ExecuteSql",
+    "s3": "SelectObjectContent",
+    "sagemakerruntime": "InvokeEndpointWithResponseStream",
+    "shield": "DeleteSubscription",
+    "sts": "AssumeRole AssumeRoleWithSAML AssumeRoleWithWebIdentity",
+}
 
 
 def operations(directory, package):
@@ -37,6 +66,8 @@ def main():
     directory = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else pathlib.Path(tempfile.mkdtemp())
     directory.mkdir(parents=True, exist_ok=True)
     services = operations(directory, ENDED) | operations(directory, BOTOCORE)
+    for service, names in UNSUPPORTED.items():
+        services[service] = services[service] - set(names.split()) | {f"!{name}" for name in names.split()}
     text = "".join(f"{service} {' '.join(sorted(names))}\n" for service, names in sorted(services.items()))
     output = pathlib.Path(__file__).with_name("sdk_operations.txt.z")
     output.write_bytes(zlib.compress(text.encode(), 9))

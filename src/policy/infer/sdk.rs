@@ -82,7 +82,7 @@ pub(super) fn infer(task: &mut Task<'_>, service: &str, action: &str) {
 fn operation(task: &mut Task<'_>, service: &str, action: &str) {
     let Some(operation) = Catalog::get().operation(service, action) else {
         let prefix = Catalog::get().prefix(service);
-        let what = if prefix.is_some() { "action" } else { "service" };
+        let what = if prefix.is_some() { "operation" } else { "service" };
         let reason = format!("calls `{service}:{action}`, and stepgate knows no IAM action for this {what}");
         let actions = prefix.map_or("*".to_owned(), |prefix| format!("{prefix}:*"));
         return task.unknown(reason, [&*actions], ["*"]);

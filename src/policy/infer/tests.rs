@@ -216,6 +216,13 @@ fn what_is_not_known_is_one_clear_sentence() {
         ]
     );
     assert_eq!(
+        sentences("arn:aws:states:::aws-sdk:s3:getObjekt", json!({})),
+        [
+            "state `Do` (/States/Do) calls `s3:getObjekt`, and stepgate knows no IAM action for this operation; write by hand a statement \
+          with the actions of s3 that it needs"
+        ]
+    );
+    assert_eq!(
         sentences("arn:aws:states:::dynamodb:getItem", json!({"TableName": "<TableName>"})),
         [
             "state `Do` (/States/Do) names `<TableName>`, a placeholder that nobody has filled in; write by hand a statement with \
