@@ -135,8 +135,8 @@ PASSES = {("glue", name) for name in ("CreateJob", "UpdateJob", "CreateCrawler",
     ("lambda", "UpdateFunctionConfiguration"), ("ssm", "SendCommand"), ("ssm", "StartAutomationExecution"),
     ("cloudformation", "CreateStack"), ("cloudformation", "UpdateStack"), ("elastictranscoder", "CreatePipeline"),
 }
-# Actions that want another where the request has tags, and of which the reference does not say so. Those of cloudwatch to workspaces:
-# the operations' own documentation in botocore; lambda, dynamodb, ecs: the developer guides on tagging at creation.
+# Actions that want another where the request has tags, and of which the reference does not say so. Those of lambda and
+# dynamodb: the developer guides on tagging at creation; the others: the operations' own documentation in botocore.
 TAGS = {
     ("cloudwatch", "PutCompositeAlarm"): "TagResource", ("cloudwatch", "PutInsightRule"): "TagResource",
     ("cloudwatch", "PutMetricAlarm"): "TagResource", ("events", "PutRule"): "TagResource",

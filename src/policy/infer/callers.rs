@@ -113,7 +113,7 @@ impl<'a> Task<'a> {
         let changes = changes.contains(&operation) || operation == "ContinueUpdateRollback";
         if changes && self.given(&["RoleARN"]).is_none() {
             self.unknown(
-                "changes a stack without RoleARN, so that CloudFormation makes what its template holds with this role"
+                "changes a stack, and unless that has a role of its own CloudFormation makes what its template holds with this one"
                     .to_owned(),
                 ["*"],
                 ["*"],
