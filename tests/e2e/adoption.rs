@@ -169,18 +169,17 @@ async fn where_there_is_nothing_it_is_waited_for_or_made() {
     assert_eq!(view.name, "adoption-none-made");
     assert!(!view.tags.contains_key("stepgate.dev/adopted"), "{:?}", view.tags);
 
-    // Two of one name: which is meant has to be said. The first alone would be it.
-    let paused = |yes: Option<&str>| json!({"metadata": {"annotations": {"stepgate.dev/paused": yes}}});
-    ns.patch("restapi/late", paused(Some("true"))).await;
+    // Two of one name: which is meant has to be said. Neither has the name that is asked for before both are there, or
+    // the first would be adopted.
     let role = role(&aws, name).await;
     let arn = legacy::machine(&aws.sfn, "adoption-none-late", &role).await;
     let (one, two) = (
-        legacy::api(&aws.apigateway, "adoption-none-late").await,
-        legacy::api(&aws.apigateway, "adoption-none-late").await,
+        legacy::api(&aws.apigateway, "adoption-none-twins").await,
+        legacy::api(&aws.apigateway, "adoption-none-twins").await,
     );
     let check = json!({"metadata": {"annotations": {"stepgate.dev/check-requested-at": "now"}}});
     ns.patch("statemachine/late", check).await;
-    ns.patch("restapi/late", paused(None)).await;
+    ns.patch("restapi/late", json!({"spec": {"adoption": {"name": "adoption-none-twins"}}})).await;
     ns.ready(&["statemachine/late"]).await;
     assert_eq!(aws.machine(&arn).await.unwrap().tags["stepgate.dev/adopted"], "true");
     let message = ns.stalled("restapi/late", "OwnershipConflict").await;
@@ -193,7 +192,7 @@ async fn where_there_is_nothing_it_is_waited_for_or_made() {
     assert!(legacy::KEPT.iter().all(|method| !adopted.methods.contains_key(*method)), "{:?}", adopted.methods.keys());
     assert_eq!(adopted.stages.keys().collect::<Vec<_>>(), ["prod"]);
     // It is what it was called, to whoever watches it by its name.
-    assert_eq!(adopted.name, "adoption-none-late");
+    assert_eq!(adopted.name, "adoption-none-twins");
 
     let ready = condition(&ns.get("restapi/made").await, "Ready").unwrap();
     assert_eq!(ready.status, "True");
