@@ -50,11 +50,11 @@ pub(super) async fn rebuild(
     let mut read: Vec<(String, Found, Snapshot)> = Vec::new();
     for (id, stages) in &lost {
         let Some(found) = deployments.get(id) else { continue };
+        if records.iter().any(|record| record.revision == found.revision) {
+            observed.unread.extend(note(stages, found, "another deployment is on record with its number"));
+            continue;
+        }
         match snapshot(session, of, &api.id, id, stages, observed).await? {
-            Ok(_) if records.iter().any(|record| record.revision == found.revision) => {
-                let why = format!("another deployment is on record as revision {}", found.revision);
-                observed.unread.extend(note(stages, found, &why));
-            }
             Ok(snapshot) => read.push((id.clone(), found.clone(), snapshot)),
             Err(why) => observed.unread.extend(note(stages, found, &why)),
         }
@@ -69,8 +69,7 @@ pub(super) async fn rebuild(
     for (id, found, mut snapshot) in read {
         match snapshot.admit(&observed.roles) {
             Ok(()) if whole.iter().any(|(_, other, _)| other.revision == found.revision) => {
-                let why = format!("there are two deployments of revision {}", found.revision);
-                observed.unread.extend(note(&lost[&id], &found, &why));
+                observed.unread.extend(note(&lost[&id], &found, "another deployment has its number"));
             }
             Ok(()) => whole.push((id, found, snapshot)),
             Err(why) => observed.unread.extend(note(&lost[&id], &found, &why)),
@@ -161,7 +160,8 @@ async fn machines(
     let mut machines = BTreeMap::new();
     for arn in arns.into_iter().filter(|arn| arn.starts_with(&here)) {
         let tags = match state_machine::remote::tags(&session.sfn, &arn).await {
-            Err(AwsError { class: Class::NotFound, .. }) => continue,
+            // It is gone, or no machine can have such an ARN.
+            Err(AwsError { class: Class::NotFound | Class::Terminal, .. }) => continue,
             answer => answer?,
         };
         machines.extend(owner.named("StateMachine", &tags).map(|key| (arn, key)));

@@ -216,12 +216,9 @@ async fn a_crash_at_any_effect_of_the_rebuilding_loses_nothing() {
     found.end("lost records");
 }
 
-/// Every example, its stages pinned to its first revision, and then changed.
-#[rstest::rstest]
-#[case::kinds(&[KINDS])]
 #[tokio::test(start_paused = true)]
-async fn routes_of_every_kind_are_read(#[case] more: &[&str]) {
-    let (scene, served) = pinned_with_a_deleted_route(more).await;
+async fn routes_of_every_kind_are_read() {
+    let (scene, served) = pinned_with_a_deleted_route(&[KINDS]).await;
     let before = records(&served);
     let anew = uncrashed("rebuild", &without_records(&served), &scene).await.end;
     says_as_much(&records(&anew)[0], &before[0]);
@@ -419,6 +416,12 @@ async fn an_adopted_api_s_records_are_rebuilt_and_what_is_others_stays() {
     says_as_much(&records(&anew)[0], &records(&served)[0]);
     assert_eq!(records(&anew)[0].before, records(&served)[0].before);
     assert_eq!(served.aws.essence(), anew.aws.essence(), "what others made stays, and our roles");
+    // Where it can't be read, it is not taken for something that was there before.
+    let lose_role =
+        |at: &mut Value| drop(at["POST"]["methodIntegration"].as_object_mut().unwrap().shift_remove("credentials"));
+    let lost = without_records(&deployed_by_hand(&served, "/orders", lose_role));
+    let kept = uncrashed("unreadable", &lost, &changed).await.end;
+    assert_eq!(lost.aws.essence(), kept.aws.essence(), "roles keep all that they have");
     let gone = uncrashed("delete", &anew, &scene.gone()).await.end;
     let expected = uncrashed("delete", &served, &scene.gone()).await.end;
     assert_eq!(expected.aws.essence(), gone.aws.essence());
@@ -450,4 +453,33 @@ async fn a_machine_that_is_served_without_a_record_is_not_deleted() {
     gone.apply(&site.server);
     Operator::start(&site, false).settle().await.unwrap();
     assert_eq!(names(&site), Vec::<String>::new());
+}
+
+/// Of which only a role says that it is called, and of which only executions are asked.
+#[tokio::test(start_paused = true)]
+async fn machines_that_no_template_names_as_such_are_served_too() {
+    let of = |name: &str| documents(&[KINDS]).into_iter().find(|one| one["metadata"]["name"] == name).unwrap();
+    let mut client = of("client");
+    client["spec"]["target"]["stateMachineRefs"] = json!([{"name": "served"}]);
+    let mut all = documents(&[MANIFESTS, MORE]);
+    all.retain(|one| one["kind"] != "APIRoute");
+    all.extend([client, of("describe")]);
+    let scene = Scene::of(all);
+    let (start, _) = Moment::first(&scene);
+    let made = uncrashed("make", &start, &scene).await.end;
+    let mut wanted = pinned(&scene);
+    wanted.world.routes.clear();
+    let served = uncrashed("pin", &made, &wanted).await.end;
+    let of_nobody = json!({"GET": {"httpMethod": "GET", "authorizationType": "NONE",
+        "methodIntegration": {"type": "MOCK", "passthroughBehavior": "NEVER"}}});
+    let lost = without_records(&deployed_by_hand(&served, "/more", |at| *at = of_nobody.clone()));
+    let site = Site::new(lost.aws, lost.objects);
+    wanted.world.machines.clear();
+    wanted.apply(&site.server);
+    let waits = Operator::start(&site, false).settle().await.unwrap_err();
+    let why = "stage prod of RestAPI team/api serves it in a deployment whose record was lost";
+    for name in ["served", "standard"] {
+        assert!(waits.contains(&format!("statemachines team/{name}: ")), "{waits}");
+    }
+    assert_eq!(waits.matches(why).count(), 2, "{waits}");
 }
