@@ -211,7 +211,7 @@ impl Survey<'_> {
             authorizers(session, id, &mut observed, expected).await?;
         }
         self::shared(session, valid, &candidates, &records, &mut observed).await?;
-        let mut attachment = attach(candidates, &observed.tree);
+        let mut attachment = attach(candidates, &observed.tree, valid.max_resources());
         observed.unmanaged.refuse(&mut attachment);
         let (mut unreadable, mut orphans) = without_route(&observed, &known_routes, proof).await?;
         if self.keeps_orphans {

@@ -62,6 +62,10 @@ pub struct AWSAccountSpec {
     #[serde(default = "default_max_deletions")]
     #[schemars(range(min = 1, max = 1_000_000))]
     pub max_deletions_per_hour: i32,
+    /// How many resources (one for each part of a path, below `/`) an API has at most: 300, unless AWS raised this account's quota.
+    #[serde(default = "default_max_resources", rename = "maxResourcesPerAPI")]
+    #[schemars(range(min = 1, max = 10_000))]
+    pub max_resources_per_api: u16,
     /// What sets of namespaces may do here. A namespace that no tenant names may do nothing.
     #[serde(default)]
     #[schemars(length(max = 100))]
@@ -71,6 +75,10 @@ pub struct AWSAccountSpec {
 
 fn default_max_deletions() -> i32 {
     100
+}
+
+fn default_max_resources() -> u16 {
+    300
 }
 
 /// A Region.

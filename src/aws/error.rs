@@ -125,6 +125,12 @@ fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
     last.to_string()
 }
 
+/// Whether API Gateway says that there are as many objects as the account may have. It says so with the code and the status of a rate limit,
+/// `LimitExceededException` and 429, and trying again does not help (the words: hashicorp/terraform-provider-aws#37605).
+pub(super) fn is_count_limit(code: &str, text: &str) -> bool {
+    code == "LimitExceededException" && text.contains("Maximum number of")
+}
+
 /// Sorts AWS's answers (AWS.md §1 and §2; ANCHORS.md §2 on what others get wrong).
 fn classify(operation: &str, status: u16, code: &str, message: &str, retry_after: Option<Duration>) -> Class {
     let fresh_role = [
@@ -134,6 +140,7 @@ fn classify(operation: &str, status: u16, code: &str, message: &str, retry_after
         "Role ARN does not refer to a valid role",
     ];
     match code {
+        _ if is_count_limit(code, message) => Class::Terminal,
         "ThrottlingException"
         | "Throttling"
         | "TooManyRequestsException"
@@ -244,6 +251,13 @@ mod tests {
         "EntityAlreadyExists",
         "Role with name r already exists.",
         Class::Retryable
+    )]
+    #[case::as_many_as_there_may_be(
+        "CreateResource",
+        429,
+        "LimitExceededException",
+        "Maximum number of Resources for this API has been reached.  Please contact AWS if you need additional Resources.",
+        Class::Terminal
     )]
     #[case::quota(
         "CreateRole",

@@ -163,7 +163,7 @@ fn attached(
         .values()
         .filter(|route| crate::resolve::api_of(route) == key)
         .map(|route| (route.clone(), route::validate(world, object, valid, route)));
-    let attachment = attach(candidates, &Observed::default().tree);
+    let attachment = attach(candidates, &Observed::default().tree, valid.max_resources());
     for (route, refusal) in &attachment.refused {
         problems.push((format!("APIRoute {route}"), refusal.problem.clone()));
     }

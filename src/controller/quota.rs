@@ -76,7 +76,7 @@ pub async fn telling<K: Waits, T>(
         let mut looks = tokio::time::interval_at(Instant::now() + WORTH_TELLING / 2, WORTH_TELLING / 2);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut status = object.status().cloned().unwrap_or_default();
-        let mut told: Option<(Instant, String)> = None;
+        let mut told: Option<(Instant, Waiting)> = None;
         loop {
             tokio::select! {
                 biased;
@@ -84,20 +84,20 @@ pub async fn telling<K: Waits, T>(
                 _ = looks.tick() => {}
             }
             let Some(waiting) = caller.waiting() else { continue };
-            let (at, said) = told.as_ref().map_or((None, ""), |(at, said)| (Some(at), said));
-            // What the reconcile wrote meanwhile has taken its place.
-            let said = if TOLD.with(Cell::get) { said } else { "" };
-            let message = waiting.to_string();
-            if said == message
-                || at.is_some_and(|at| at.elapsed() < AT_MOST_EVERY)
+            let soon = told.as_ref().is_some_and(|(at, said)| {
+                // What the reconcile wrote meanwhile has taken its place.
+                let stands = TOLD.with(Cell::get);
+                at.elapsed() < AT_MOST_EVERY || (stands && said.still_holds(at.elapsed(), &waiting))
+            });
+            if soon
                 || waiting.waited + waiting.estimate.wait < WORTH_TELLING
                 || !concerns_users(object, caller, &waiting)
             {
                 continue;
             }
-            tell(context, object, &mut status, &message).await;
+            tell(context, object, &mut status, &waiting.to_string()).await;
             TOLD.with(|told| told.set(true));
-            told = Some((Instant::now(), message));
+            told = Some((Instant::now(), waiting));
         }
     };
     TOLD.scope(Cell::new(false), caller.scope(work)).await

@@ -31,6 +31,7 @@ use crate::problem::{self, Problem};
 use crate::records::{self, Records};
 use crate::resolve;
 use crate::resources::deployment::Record;
+use crate::resources::route::with_ancestors;
 use crate::resources::{Step, deployment, is_adopted, request_validator, role, route};
 use crate::tenancy::Place;
 use crate::validate::domain_mappings;
@@ -376,6 +377,13 @@ impl<'a> Run<'a> {
                 (_, ApplyError::Aws(AwsError { class, .. })) if *class != Class::Terminal => Vec::new(),
                 (Step::Route(route::Step::Put { to, .. }), ApplyError::Aws(_)) => {
                     self.world.routes.keys().filter(|key| operation_name(key) == to.operation_name).cloned().collect()
+                }
+                (Step::Route(route::Step::CreateResource { path }), ApplyError::Aws(_)) => {
+                    let attached = self.attachment.attached.values();
+                    attached
+                        .filter(|route| with_ancestors(&route.at.path).contains(path))
+                        .map(|route| route.key.clone())
+                        .collect()
                 }
                 (Step::Model(step), ApplyError::Aws(_)) => {
                     let (name, _) = step.name_and_needs();

@@ -1,4 +1,4 @@
-//! Which routes get their path and method: the one that serves now, then the older, then by namespace and name.
+//! Which routes get their path and method, and room in the API: the one that serves now, then the older, then by namespace and name.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -19,10 +19,11 @@ pub struct Attachment {
     pub refused: BTreeMap<Key, Refusal>,
 }
 
-/// Sorts them. Terminating routes are in neither set.
+/// Sorts them; the paths of all together are `max_resources` resources at most. Terminating routes are in neither set.
 pub fn attach(
     candidates: impl IntoIterator<Item = (Arc<APIRoute>, Result<ValidRoute, Refusal>)>,
     observed: &Observed,
+    max_resources: usize,
 ) -> Attachment {
     let mut attachment = Attachment::default();
     let mut valid = Vec::new();
@@ -55,6 +56,8 @@ pub fn attach(
         }
     }
     valid.sort_by(|a, b| (a.0, a.1, &a.2, &a.3).cmp(&(b.0, b.1, &b.2, &b.3)));
+    let mut resources: BTreeSet<String> = taken.keys().flat_map(|at| with_ancestors(&at.path)).collect();
+    resources.remove("/");
     for (.., key, candidate) in valid {
         if let Some(winner) = taken.get(&candidate.at) {
             attachment.refused.insert(key, conflict(reasons::ROUTE_CONFLICT, format!(
@@ -70,6 +73,13 @@ pub fn attach(
             )));
             continue;
         }
+        let needed = with_ancestors(&candidate.at.path).into_iter().filter(|path| path != "/");
+        let more: Vec<String> = needed.filter(|path| !resources.contains(path)).collect();
+        if resources.len() + more.len() > max_resources {
+            attachment.refused.insert(key, full(&candidate.at.path, resources.len(), more.len(), max_resources));
+            continue;
+        }
+        resources.extend(more);
         take(&candidate.at, &key, &mut taken, &mut parameters);
         attachment.attached.insert(key, candidate);
     }
@@ -91,6 +101,13 @@ pub fn parameter_names<'a>(paths: impl IntoIterator<Item = &'a str>) -> BTreeMap
 /// Whether a path can't be in one API with paths that have these parameters, because it names one of them differently.
 pub fn clashes(path: &str, names: &BTreeMap<String, String>) -> bool {
     parameters_of(path).iter().any(|(parent, name)| names.get(parent).is_some_and(|has| has != name))
+}
+
+fn full(path: &str, has: usize, needs: usize, max: usize) -> Refusal {
+    let problem = Problem::invalid(format!(
+        "spec.path {path}: it needs {needs} more resources (one for each part of a path), and the RestAPI's other routes have {has} of the {max} that API Gateway gives an API; move it to another RestAPI, or let the platform admin ask AWS for a higher quota (API Gateway, \"Resources per API\") and write it to spec.maxResourcesPerAPI of the AWSAccount"
+    ));
+    Refusal { problem, refs: false, withdrawn: false }
 }
 
 fn conflict(reason: &'static str, message: String) -> Refusal {

@@ -65,6 +65,11 @@ pub struct ValidApi {
 }
 
 impl ValidApi {
+    /// How many resources API Gateway gives it, `/` apart.
+    pub fn max_resources(&self) -> usize {
+        usize::from(self.admission.account.spec.max_resources_per_api)
+    }
+
     /// Whether stages may log: API Gateway has a role for it, or is given one. Nobody looks where nothing logs.
     pub fn may_log(&self, role: LogRole) -> bool {
         role != LogRole::Missing || self.log_role.is_some()

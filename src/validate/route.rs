@@ -11,7 +11,10 @@ use super::state_machine::arn_in;
 use super::{admitted_arn, target_machine};
 use super::{authorizer, encryption};
 use crate::api::conditions::reasons;
-use crate::api::{APIRoute, Action, MachineType, PAUSED, RestAPI, StateMachine, is_paused};
+use crate::api::{
+    APIRoute, Action, DomainMapping, MachineType, PAUSED, RequestSpec, ResponseSpec, RestAPI, StateMachine, Target,
+    is_paused,
+};
 use crate::identity::{Key, invoke_role_name, joined, role_name, role_path};
 use crate::mapping::{Machine, Request};
 use crate::policy::ceiling;
@@ -19,7 +22,7 @@ use crate::policy::roles::{InvokeAction, MachineArn, On, Use};
 use crate::problem::Problem;
 use crate::resources::deployment::RoleNeeds;
 use crate::resources::model::Models;
-use crate::resources::route::{At, DEFAULT_TIMEOUT_MILLIS, Integration, Method};
+use crate::resources::route::{At, DEFAULT_TIMEOUT_MILLIS, Integration, IntegrationResponse, Method};
 use crate::tenancy::{Admission, Place, admit};
 use crate::world::World;
 
@@ -132,6 +135,13 @@ pub fn validate(world: &World, api: &RestAPI, valid: &ValidApi, route: &APIRoute
             ),
         )));
     }
+    let at_root = |mapping: &DomainMapping| mapping.base_path.is_none();
+    if ["/ping", "/sping"].contains(&spec.path.as_str()) && api.spec.domain_mappings.iter().any(at_root) {
+        return Err(Refusal::own(Problem::invalid(format!(
+            "spec.path: API Gateway answers {} of a custom domain itself, and the RestAPI is mapped to a domain's root; choose another path, or give its domainMappings a basePath",
+            spec.path
+        ))));
+    }
     let authorizer = authorizer::of_route(valid, &spec.authorization).map_err(Refusal::own)?;
     let timeout_millis = spec.timeout_millis.unwrap_or(DEFAULT_TIMEOUT_MILLIS);
     if timeout_millis > DEFAULT_TIMEOUT_MILLIS && valid.settings.endpoint == "EDGE" {
@@ -141,6 +151,7 @@ pub fn validate(world: &World, api: &RestAPI, valid: &ValidApi, route: &APIRoute
     }
     let targets = targets(world, valid, &admission, route)?;
     let request = spec.request.clone().unwrap_or_default();
+    reads_text(valid, &spec.target, &request, spec.response.as_ref()).map_err(Refusal::own)?;
     let templates = request_templates(valid, route, &targets.machine, &request).map_err(Refusal::own)?;
     // A route's own OPTIONS is its path's preflight: what it answers is its own affair.
     let cors = match spec.method {
@@ -150,11 +161,13 @@ pub fn validate(world: &World, api: &RestAPI, valid: &ValidApi, route: &APIRoute
     let Checks { parameters, models: body_models, validator, own } =
         checks(valid, &request, templates.keys()).map_err(Refusal::own)?;
     let content_handling = request.content_handling.map(|handling| handling.as_str().to_owned());
-    let mut responses = responses(&spec.target, spec.response.as_ref(), &valid.models).map_err(Refusal::own)?;
+    let mut responses =
+        responses(&spec.target, spec.response.as_ref(), &valid.models, &valid.settings).map_err(Refusal::own)?;
     if let Some(cors) = &cors {
         super::cors::decorate(&mut responses, cors);
     }
     let Responses { declared: responses, mapped: integration_responses } = responses;
+    fit(&templates, &integration_responses).map_err(Refusal::own)?;
     let own_role = request.templates.is_some() || spec.target.state_machine_refs.is_some();
     let (integration, role) = if let Some(action) = invoke_action(spec.target.action) {
         let (credentials, role) = role(valid, &admission, route, action, &targets, own_role).map_err(Refusal::own)?;
@@ -210,6 +223,55 @@ pub fn validate(world: &World, api: &RestAPI, valid: &ValidApi, route: &APIRoute
         models: own,
         key,
     })
+}
+
+/// Bytes reach no mapping but as Base64, even with `CONVERT_TO_TEXT` (API Gateway's guide, "Content type conversions"); so what is made of a
+/// route's fields must meet text. Step Functions' answers are `application/x-amz-json-1.0`, a mock has none.
+fn reads_text(
+    valid: &ValidApi,
+    target: &Target,
+    request: &RequestSpec,
+    response: Option<&ResponseSpec>,
+) -> Result<(), Problem> {
+    if target.action == Action::Mock {
+        return Ok(());
+    }
+    let refusal = |field: &str, media_type: &str| {
+        Problem::invalid(format!(
+            "spec.{field}: the RestAPI's binaryMediaTypes make {media_type} bytes, which only templates of your own can read; name the types there that are bytes, such as image/png, or write request.templates and response.responses"
+        ))
+    };
+    let accepted = request.content_types.clone().unwrap_or_else(|| vec!["application/json".to_owned()]);
+    let bytes = accepted.iter().find(|media_type| valid.settings.takes_for_bytes(media_type));
+    match bytes {
+        Some(media_type) if request.templates.is_none() && request.content_handling.is_none() => {
+            return Err(refusal("request", media_type));
+        }
+        _ => {}
+    }
+    const ANSWERS: &str = "application/x-amz-json-1.0";
+    if valid.settings.takes_for_bytes(ANSWERS) && response.is_none_or(|response| response.responses.is_none()) {
+        return Err(refusal("response", ANSWERS));
+    }
+    Ok(())
+}
+
+/// A mapping template has at most so many bytes: 300 KB (AWS.md §1).
+const MAX_TEMPLATE_BYTES: usize = 300 * 1024;
+
+/// Whether API Gateway takes the templates, the route's own or those made of its fields.
+fn fit(request: &BTreeMap<String, String>, responses: &BTreeMap<String, IntegrationResponse>) -> Result<(), Problem> {
+    let of_responses =
+        responses.iter().map(|(status, response)| (format!("spec.response, status {status}"), &response.templates));
+    for (field, templates) in std::iter::once(("spec.request".to_owned(), request)).chain(of_responses) {
+        if let Some((content_type, text)) = templates.iter().find(|(_, text)| text.len() > MAX_TEMPLATE_BYTES) {
+            return Err(Problem::invalid(format!(
+                "{field}: the mapping template for {content_type} has {} bytes, and API Gateway takes {MAX_TEMPLATE_BYTES}; shorten it",
+                text.len()
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// What a route asks of Step Functions, as a value; `None` where it has templates of its own.

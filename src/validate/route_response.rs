@@ -6,6 +6,7 @@ use crate::api::{Action, OutputEntry, ResponseHeader, ResponseSpec, RouteRespons
 use crate::mapping::{self, Changes, Input, Source, Status};
 use crate::problem::Problem;
 use crate::resources::model::{BUILT_IN, Models};
+use crate::resources::rest_api::settings::Settings;
 use crate::resources::route::{IntegrationResponse, MethodResponse, response_header};
 
 /// Headers that API Gateway writes itself, or sends under another name (`x-amzn-Remapped-…`); its "Important notes" list
@@ -34,11 +35,19 @@ pub struct Responses {
     pub mapped: BTreeMap<String, IntegrationResponse>,
 }
 
-/// The action's own responses with the route's changes, or those of the route's own.
+/// The action's own responses with the route's changes, or those of the route's own. Where the API has binary media types, what the
+/// templates make is text whatever the client accepts: else API Gateway would decode it from Base64 for a client that accepts one of them
+/// first, and answer 500 (its guide, "Content type conversions").
 ///
 /// # Errors
 /// The first problem, with its field.
-pub fn responses(target: &Target, spec: Option<&ResponseSpec>, models: &Models) -> Result<Responses, Problem> {
+pub fn responses(
+    target: &Target,
+    spec: Option<&ResponseSpec>,
+    models: &Models,
+    settings: &Settings,
+) -> Result<Responses, Problem> {
+    let content_handling = (!settings.binary_media_types.is_empty()).then(|| "CONVERT_TO_TEXT".to_owned());
     let mut made = Responses::default();
     if let Some(raw) = spec.and_then(|spec| spec.responses.as_ref()) {
         for response in raw {
@@ -55,7 +64,7 @@ pub fn responses(target: &Target, spec: Option<&ResponseSpec>, models: &Models) 
             selection_pattern: response.selection_pattern,
             headers: headers.clone(),
             templates: response.templates,
-            content_handling: None,
+            content_handling: content_handling.clone(),
         };
         made.declared.insert(response.status.clone(), declared(&mapped));
         made.mapped.insert(response.status, mapped);

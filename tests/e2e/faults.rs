@@ -178,6 +178,30 @@ async fn a_mapping_that_aws_refuses_concerns_one_route_only() {
     end(ns).await;
 }
 
+/// API Gateway's answer where there is no room for more has the code and the status of a rate limit
+/// (hashicorp/terraform-provider-aws#37605, where it is repeated until the end).
+#[tokio::test]
+async fn a_full_api_is_said_and_serves_on() {
+    let (proxy, ns) = behind("fault-full").await;
+    ns.apply(&manifests()).await;
+    ns.ready(&ALL).await;
+    const WORDS: &str = "Maximum number of Resources for this API has been reached.  Please contact AWS if you need additional Resources.";
+    proxy.inject("CreateResource", ALWAYS, error(429, "LimitExceededException", WORDS));
+    ns.apply(&(route("more", "/more", "say") + &route("same", "/say", "say").replace("POST", "PUT"))).await;
+    let message = ns.condition("apiroute/more", "Stalled", "True", "RefusedByAWS").await;
+    assert_eq!(message, format!("CreateResource: {WORDS} (LimitExceededException)"));
+    ns.ready(&["apiroute/same", "apiroute/say"]).await;
+    ns.says("say", "hello").await;
+    proxy.lift();
+    ns.ready(&["apiroute/more", "restapi/api"]).await;
+    ns.says("more", "hello").await;
+    for route in ["apiroute/more", "apiroute/same"] {
+        ns.delete(route).await;
+        ns.gone(route).await;
+    }
+    end(ns).await;
+}
+
 #[tokio::test]
 async fn an_api_that_aws_refuses_is_said_with_its_routes() {
     let (proxy, ns) = behind("fault-api").await;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use stepgate_testbed::{Request, Response};
 
 use crate::cloud::Cloud;
-use crate::support::{Namespace, PATIENCE, eventually, page};
+use crate::support::{Namespace, PATIENCE, eventually, machine, page, rest_api, route};
 
 async fn cloud(ns: &Namespace, api: &str) -> (Cloud, String) {
     let id = ns.get(&format!("restapi/{api}")).await["status"]["restApiId"].as_str().unwrap().to_owned();
@@ -274,4 +274,26 @@ async fn requests_are_as_the_page_says() {
         "spec.request.bodySchema at /properties/a: `const` is no keyword of JSON Schema draft 4, which is all that API Gateway knows"
     );
     assert_eq!(post(&ns, "place", "", &[], &json!(1)).await.status, 200);
+}
+
+/// Where an API has binary media types, a client that accepts one of them first still reads what a template made: without
+/// `CONVERT_TO_TEXT` API Gateway decodes it from Base64 and answers 500, and so does the emulator.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_accepts_bytes_reads_text() {
+    let ns = Namespace::new("mapping-bytes").await;
+    let api = rest_api("api").replace("spec: {", "spec: {binaryMediaTypes: [image/png], ");
+    ns.apply(&[machine("say", "hello"), api, route("say", "/say", "say")].concat()).await;
+    ns.ready(&["restapi/api", "apiroute/say"]).await;
+    let response = post(&ns, "say", "", &[("Accept", "image/png")], &json!({})).await;
+    assert_eq!((response.status, response.body.contains("hello")), (200, true), "{}", response.body);
+    let (aws, id) = cloud(&ns, "api").await;
+    let without = aws.rest_api(&id).await.unwrap();
+    ns.patch("restapi/api", json!({"spec": {"binaryMediaTypes": null}})).await;
+    ns.eventually("restapi/api", "has no binary media types", async |_| {
+        let now = aws.rest_api(&id).await.unwrap();
+        if now.methods == without.methods { Err("the responses are converted still".to_owned()) } else { Ok(()) }
+    })
+    .await;
+    ns.ready(&["restapi/api"]).await;
+    ns.says("say", "hello").await;
 }

@@ -207,6 +207,7 @@ fn rest_operation(method: &Method, path: &str) -> String {
     let parts: Vec<&str> = path.trim_matches('/').split('/').collect();
     let name = match (method.as_str(), parts.as_slice()) {
         ("POST", ["restapis"]) => "CreateRestApi",
+        ("POST", ["restapis", _, "resources", _]) => "CreateResource",
         ("PUT", ["restapis", _, "resources", _, "methods", _]) => "PutMethod",
         ("PUT", ["restapis", _, "resources", _, "methods", _, "integration"]) => "PutIntegration",
         ("POST", ["restapis", _, "deployments"]) => "CreateDeployment",

@@ -54,9 +54,9 @@ fn plan() -> impl Strategy<Value = Plan> {
         .prop_map(|(stages, rate, daily, own, made)| Plan { stages, rate, daily, own, made })
 }
 
-/// Manifests.
-pub fn around() -> impl Strategy<Value = Around> {
-    let plans = prop::collection::btree_map(0..PLANS, plan(), 0..=PLANS);
+/// Manifests, with at most so many usage plans.
+pub fn around(most: usize) -> impl Strategy<Value = Around> {
+    let plans = prop::collection::btree_map(0..PLANS, plan(), 0..=most.min(PLANS));
     (prop::option::of(domain()), plans).prop_map(|(domain, plans)| Around { domain, plans, values: [0; PLANS] })
 }
 

@@ -117,3 +117,34 @@ async fn a_second_deployment_of_a_revision_does_not_stay(#[case] then: Then) {
     Operator::start(&site, false).round(true).await;
     assert_eq!(site.tape.effects(), effects, "a second plan is not empty");
 }
+
+/// The first deployment has no older record beside it.
+#[tokio::test(start_paused = true)]
+async fn a_first_deployment_without_a_record_does_not_stay_when_something_else_is_wanted() {
+    let scene = Scene::example("root-get");
+    let changed = scene.changed();
+    let (start, _) = Moment::first(&scene);
+    let made = drive(&start, &scene, None).await.unwrap().end;
+    let expected = drive(&made, &changed, None).await.unwrap().end;
+
+    let site = Site::new(start.aws, start.objects);
+    scene.apply(&site.server);
+    site.tape.hook(|step| (step.what == "CreateDeployment").then_some(Wrong::DeadAfter));
+    let mut operator = Operator::start(&site, false);
+    tokio::select! {
+        settled = operator.settle() => panic!("it lives: {settled:?}"),
+        () = site.tape.died() => {}
+    }
+    let (all, served) = deployments(&site);
+    assert_eq!((all.len(), served.len()), (1, 0));
+    site.tape.revive(&site.aws);
+    site.tape.calm();
+
+    changed.apply(&site.server);
+    Operator::start(&site, false).settle().await.unwrap();
+    let moment = Moment::of(&site);
+    assert_eq!(expected.difference_now(&moment), None);
+    let (all, served) = deployments(&site);
+    assert_eq!(all.len(), 1, "{all:?}");
+    assert!(served.iter().all(|one| *one == all[0]), "{served:?}");
+}

@@ -5,7 +5,7 @@
 //! - Crashes, all of them (here): for every example, for making it, changing it and deleting it, at every effect on AWS or
 //!   Kubernetes, the process dies before the effect, after it, or its answer is lost; and at each of these moments people
 //!   change their mind, or delete everything.
-//! - `pages.rs`, `roles.rs`: the same for what no example has.
+//! - `pages.rs`, `roles.rs`: the same for what no example has; `generated.rs`: the same for random manifests (`specs.rs`).
 //! - `records.rs`: records that were lost are made anew, and what can't be known is kept.
 //! - `races.rs`: two operators at once, with caches that lag.
 //! - `adoption.rs`: what exists is adopted.
@@ -22,6 +22,7 @@ mod around;
 mod creation;
 mod deployments;
 mod drift;
+mod generated;
 mod hot;
 mod kubernetes;
 mod neighbours;
@@ -32,10 +33,12 @@ mod random;
 mod records;
 mod roles;
 mod scene;
+mod specs;
 mod tape;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use neighbours::Neighbours;
 use operator::{Operator, Site};
@@ -120,6 +123,15 @@ impl Moment {
         difference(&served(self.aws.essence()), &served(other.aws.essence()))
             .or_else(|| difference(&objects(self), &objects(other)))
             .or_else(|| other.strays().pop())
+    }
+
+    /// What is wrong with another end than this.
+    fn failure(&self, other: &Self) -> Option<Failure> {
+        let stray = other.strays().pop().map(|stray| match stray.starts_with("a second") {
+            true => (Kind::Duplicates, stray),
+            false => (Kind::Orphans, stray),
+        });
+        stray.or_else(|| self.difference_now(other).map(unconverged))
     }
 }
 
@@ -221,11 +233,30 @@ async fn drive(from: &Moment, scene: &Scene, wrong: Option<(usize, Wrong)>) -> R
     Ok(Run { end: Moment::of(&site), before })
 }
 
+/// What is wrong in the end.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Kind {
+    Orphans,
+    Duplicates,
+    ForeignTouched,
+    Unconverged,
+}
+
+type Failure = (Kind, String);
+
+fn unconverged(text: String) -> Failure {
+    (Kind::Unconverged, text)
+}
+
 /// What was tried, and what did not end well.
 #[derive(Default)]
 struct Found {
     points: usize,
-    wrong: Vec<String>,
+    /// Every effect, however many there are.
+    every: bool,
+    /// When it is enough. The first that does not end well is, too, then.
+    until: Option<Instant>,
+    wrong: Vec<Failure>,
 }
 
 /// An example with more effects than this is crashed at some of them only, unless `CRASH_ALL` is set.
@@ -234,27 +265,37 @@ const MANY: usize = 24;
 const TURNS: usize = 3;
 
 impl Found {
-    fn note(&mut self, at: &str, what: Option<String>) {
-        self.wrong.extend(what.map(|what| format!("{at}: {what}")));
+    fn note(&mut self, at: &str, what: Option<Failure>) {
+        self.wrong.extend(what.map(|(kind, what)| (kind, format!("{at}: {what}"))));
+    }
+
+    fn is_enough(&self) -> bool {
+        self.until.is_some_and(|until| Instant::now() > until || !self.wrong.is_empty())
     }
 
     /// From this moment on another process ends where the first would have.
     async fn recovers(&mut self, at: &str, from: &Moment, scene: &Scene, end: &Moment, wrong: Option<(usize, Wrong)>) {
+        if self.is_enough() {
+            return;
+        }
         self.points += 1;
         match drive(from, scene, wrong).await {
-            Err(error) => self.note(at, Some(error)),
-            Ok(run) if wrong.is_none() => self.note(at, end.difference(&run.end)),
+            Err(error) => self.note(at, Some(unconverged(error))),
+            Ok(run) if wrong.is_none() => self.note(at, end.difference(&run.end).map(unconverged)),
             // What comes late, because it had to be done again, is deployed once more.
-            Ok(run) => self.note(at, end.difference_now(&run.end)),
+            Ok(run) => self.note(at, end.failure(&run.end)),
         }
     }
 
     /// From this moment on people want something else.
     async fn turns(&mut self, at: &str, from: &Moment, scene: &Scene, end: &Moment) {
+        if self.is_enough() {
+            return;
+        }
         self.points += 1;
         match drive(from, scene, None).await {
-            Err(error) => self.note(at, Some(error)),
-            Ok(run) => self.note(at, end.difference_now(&run.end)),
+            Err(error) => self.note(at, Some(unconverged(error))),
+            Ok(run) => self.note(at, end.failure(&run.end)),
         }
     }
 
@@ -269,7 +310,7 @@ impl Found {
     async fn crash(&mut self, name: &str, from: &Moment, scene: &Scene, run: &Run, turns: &[(&str, &Scene, &Moment)]) {
         let effects = run.before.len();
         let every = std::env::var_os("CRASH_ALL").is_some();
-        let all = effects <= MANY || every;
+        let all = effects <= MANY || every || self.every;
         let step = if all { 1 } else { effects.div_ceil(MANY / 2) };
         for (index, moment) in run.before.iter().enumerate().step_by(step) {
             let at = |kind: &str| format!("{name}, effect {} of {effects}, {kind}", index + 1);
@@ -283,11 +324,36 @@ impl Found {
         self.recovers(&format!("{name}, dead after the last effect"), &run.end, scene, &run.end, None).await;
     }
 
+    /// Made, changed and deleted, with crashes everywhere.
+    async fn everywhere(&mut self, scene: &Scene, changed: &Scene) {
+        let (start, neighbours) = Moment::first(scene);
+        let gone = changed.gone();
+        let mut runs: Vec<Run> = Vec::new();
+        for (name, scene) in [("make", scene), ("change", changed), ("delete", &gone)] {
+            match drive(runs.last().map_or(&start, |run| &run.end), scene, None).await {
+                Ok(run) => runs.push(run),
+                Err(error) => return self.note(&format!("{name}, without a crash"), Some(unconverged(error))),
+            }
+        }
+        let [made, after, end] = runs.as_slice() else { return };
+        for (name, from, scene, run, turns) in [
+            ("make", &start, scene, made, vec![("change", changed, &after.end), ("delete", &gone, &end.end)]),
+            ("change", &made.end, changed, after, vec![("delete", &gone, &end.end)]),
+            ("delete", &after.end, &gone, end, vec![]),
+        ] {
+            self.crash(name, from, scene, run, &turns).await;
+            let touched = neighbours.touched(&run.end.aws);
+            self.note(name, (!touched.is_empty()).then(|| (Kind::ForeignTouched, touched.join(", "))));
+        }
+        let left = difference(&without_log_role(start.aws.essence()), &without_log_role(end.end.aws.essence()));
+        self.note("deletion leaves", left.map(|left| (Kind::Orphans, left)));
+    }
+
     /// The last word.
     fn end(self, name: &str) {
         println!("{name}: {} crash points", self.points);
-        let Self { points, wrong } = self;
-        assert!(wrong.is_empty(), "{} of {points} crash points:\n{}", wrong.len(), wrong.join("\n"));
+        let wrong: Vec<String> = self.wrong.into_iter().map(|(_, what)| what).collect();
+        assert!(wrong.is_empty(), "{} of {} crash points:\n{}", wrong.len(), self.points, wrong.join("\n"));
     }
 }
 
@@ -297,22 +363,8 @@ async fn uncrashed(name: &str, from: &Moment, scene: &Scene) -> Run {
 
 /// Made, changed and deleted.
 async fn crash_everywhere(name: &str, scene: &Scene) {
-    let (start, neighbours) = Moment::first(scene);
-    let (changed, gone) = (scene.changed(), scene.gone());
-    let made = uncrashed("make", &start, scene).await;
-    let after = uncrashed("change", &made.end, &changed).await;
-    let end = uncrashed("delete", &after.end, &gone).await;
     let mut found = Found::default();
-    for (name, from, scene, run, turns) in [
-        ("make", &start, scene, &made, vec![("change", &changed, &after.end), ("delete", &gone, &end.end)]),
-        ("change", &made.end, &changed, &after, vec![("delete", &gone, &end.end)]),
-        ("delete", &after.end, &gone, &end, vec![]),
-    ] {
-        found.crash(name, from, scene, run, &turns).await;
-        found.note(name, Some(neighbours.touched(&run.end.aws).join(", ")).filter(|text| !text.is_empty()));
-    }
-    let left = difference(&without_log_role(start.aws.essence()), &without_log_role(end.end.aws.essence()));
-    found.note("deletion leaves", left);
+    found.everywhere(scene, &scene.changed()).await;
     found.end(name);
 }
 

@@ -27,6 +27,7 @@ use aws_smithy_types::retry::ErrorKind;
 use super::caller::Caller;
 use super::queue::Line;
 use super::quotas::CREATE_EDGE_API;
+use crate::aws::error::is_count_limit;
 
 /// An identity cache that first waits for a permit.
 #[derive(Debug)]
@@ -101,6 +102,12 @@ impl Intercept for Room {
                 RetryAction::RetryIndicated(RetryReason::RetryableError { kind: ErrorKind::ThrottlingError, .. })
             )
         };
+        let code =
+            response.headers().get("x-amzn-errortype").and_then(|code| code.split(':').next()).unwrap_or_default();
+        let text = response.body().bytes().map(String::from_utf8_lossy).unwrap_or_default();
+        if is_count_limit(code, &text) {
+            return Ok(());
+        }
         if response.status().as_u16() == 429 || components.retry_classifiers().any(|classifier| throttled(&classifier))
         {
             let seconds = response.headers().get("retry-after").and_then(|seconds| seconds.parse().ok());

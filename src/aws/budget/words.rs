@@ -31,6 +31,22 @@ impl fmt::Display for Waiting {
     }
 }
 
+/// An estimate may be wrong by so much, or by half, before another is worth a word.
+const LEEWAY: Duration = Duration::from_secs(30);
+/// A longer wait is told again when half of it is over.
+const LONG: Duration = Duration::from_mins(1);
+
+impl Waiting {
+    /// Whether what was said so long ago is good enough for what waits now.
+    pub fn still_holds(&self, ago: Duration, now: &Self) -> bool {
+        let (said, limit) = (self.estimate.wait, self.estimate.limit);
+        let names = !matches!(limit, Limit::All(_));
+        let same = limit == now.estimate.limit && (!names || self.operation == now.operation);
+        let over = said > LONG && now.estimate.wait < said / 2;
+        same && !over && (ago + now.estimate.wait).abs_diff(said) <= LEEWAY.max(said / 2)
+    }
+}
+
 /// Rounded up, so that it changes seldom: to 5 s, from a minute on to half minutes, from 10 minutes on to minutes.
 fn rounded(wait: Duration) -> String {
     let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
@@ -76,6 +92,25 @@ mod tests {
             slow.to_string(),
             "waiting for API Gateway's quota of 10 calls per s, about 2 min; others use this quota too, so less of it is taken"
         );
+    }
+
+    #[test]
+    fn what_was_said_holds_until_it_is_worth_another_word() {
+        let quota = |operation: &str| Limit::Operation(Family::ApiGateway.of(operation).unwrap());
+        let deployment = |seconds| waiting("CreateDeployment", quota("CreateDeployment"), seconds, 8);
+        let holds =
+            |said: u64, ago: u64, now: u64| deployment(said).still_holds(Duration::from_secs(ago), &deployment(now));
+        // As foretold, and tried again after it.
+        assert!(holds(40, 10, 30) && holds(40, 39, 1) && holds(15, 16, 15));
+        // It takes longer, or not as long.
+        assert!(!holds(15, 16, 60) && !holds(5, 10, 60) && !holds(300, 10, 100));
+        // Half of a long wait is over.
+        assert!(holds(300, 140, 160) && !holds(300, 151, 149));
+        // It waits for another quota.
+        let api = waiting("CreateRestApi", quota("CreateRestApi"), 40, 8);
+        assert!(!deployment(40).still_holds(Duration::ZERO, &api));
+        let all = |operation: &str| waiting(operation, Limit::All(Family::ApiGateway.all().unwrap()), 40, 0);
+        assert!(all("PutMethod").still_holds(Duration::ZERO, &all("PutIntegration")));
     }
 
     #[rstest::rstest]

@@ -35,13 +35,15 @@ impl Api<'_> {
 
     /// Deployments of ours on no record, that no stage serves: two operators at once made one each, or a process died between the
     /// deployment and its record, and now something else is wanted. Nobody can pin a stage to them. What is older than all
-    /// records may be another's, whose API this was; so may, where records were lost, what is older than all that were not.
+    /// records may be another's, whose API this was, and where records were lost, what is older than all that were not; but without a
+    /// stage, none has ever been served.
     pub fn strays<'a>(&'a self, observed: &'a Observed) -> impl Iterator<Item = (&'a String, &'a Found)> {
         let oldest = self.records.iter().filter(|record| !record.rebuilt).map(|record| record.revision).min();
         let on_record = |id: &str| self.records.iter().any(|record| record.deployment_id == id);
         let served = |id: &str| observed.stages.values().any(|stage| stage.deployments().any(|one| one == id));
         let all = observed.deployments.iter().flatten();
-        let younger = all.filter(move |(_, found)| oldest.is_some_and(|oldest| oldest <= found.revision));
+        let unserved = observed.stages.is_empty();
+        let younger = all.filter(move |(_, found)| oldest.map_or(unserved, |oldest| oldest <= found.revision));
         younger.filter(move |(id, _)| !on_record(id) && !served(id) && !observed.recorded.contains(*id))
     }
 
@@ -103,6 +105,11 @@ impl Api<'_> {
                 };
                 recorded = Some(revision);
                 let mut after = serving_ids.clone();
+                if self.records.is_empty() {
+                    // They go before there is a record, next to which they would only be older.
+                    let others = self.strays(observed).filter(|(id, _)| lost.is_none_or(|(lost, _)| lost != *id));
+                    after.extend(others.map(|(id, found)| plan.add(delete(id, found.revision), [])));
+                }
                 let serves = match lost {
                     // A crash came between the deployment and its record.
                     Some((id, _)) => stage::Serves::Deployment(id.clone()),
@@ -164,14 +171,11 @@ impl Api<'_> {
             if !unknown {
                 let limit = self.valid.revision_history_limit;
                 for record in deployment::prunable(records.iter().copied(), &in_use, limit) {
-                    let delete =
-                        deployment::Step::Delete { id: record.deployment_id.clone(), revision: record.revision };
-                    let deleted = plan.add(Step::Deployment(delete), []);
+                    let deleted = plan.add(delete(&record.deployment_id, record.revision), []);
                     plan.add(Step::Record(RecordStep::Forget { revision: record.revision }), [deleted]);
                 }
                 for (id, found) in self.strays(observed) {
-                    let delete = deployment::Step::Delete { id: id.clone(), revision: found.revision };
-                    plan.add(Step::Deployment(delete), []);
+                    plan.add(delete(id, found.revision), []);
                 }
             }
         }
@@ -243,6 +247,10 @@ impl Api<'_> {
     fn refused(&self, name: &str) -> Option<&Key> {
         self.attachment.refused.keys().find(|key| operation_name(key) == name)
     }
+}
+
+fn delete(id: &str, revision: i64) -> Step {
+    Step::Deployment(deployment::Step::Delete { id: id.to_owned(), revision })
 }
 
 /// The fields that name a revision that does not exist.

@@ -1,6 +1,7 @@
 //! Which route gets its path and method.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::cloud::Cloud;
 use super::scene;
@@ -90,4 +91,28 @@ fn two_routes_can_swap_their_places() {
     cloud.settle(&made(&[("demo/a", "GET /x", 1), ("demo/b", "GET /y", 2)]));
     cloud.settle(&made(&[("demo/a", "GET /y", 1), ("demo/b", "GET /x", 2)]));
     assert_eq!(cloud.serves("prod"), ["GET /x → demo_b", "GET /y → demo_a"]);
+}
+
+/// Those that serve, then the oldest, have their place; a resource that is shared counts once.
+#[test]
+fn past_the_resources_of_an_api_the_newest_is_refused() {
+    let few = |routes: &[(&str, &str, u8)]| {
+        let mut world = made(routes);
+        for account in &mut world.accounts {
+            Arc::make_mut(account).spec.max_resources_per_api = 3;
+        }
+        world
+    };
+    let mut cloud = Cloud::default();
+    let three = [("demo/c", "GET /x/{id}", 3), ("demo/b", "POST /x", 2), ("demo/a", "GET /", 9)];
+    cloud.settle(&few(&three));
+    let mut more = three.to_vec();
+    more.extend([("shop/old", "GET /y/z", 1), ("shop/fits", "GET /w", 4), ("shop/shares", "PUT /x/{id}", 8)]);
+    assert_eq!(
+        refused(&cloud, &few(&more)),
+        BTreeMap::from([(
+            "shop/old".into(),
+            "spec.path /y/z: it needs 2 more resources (one for each part of a path), and the RestAPI's other routes have 2 of the 3 that API Gateway gives an API; move it to another RestAPI, or let the platform admin ask AWS for a higher quota (API Gateway, \"Resources per API\") and write it to spec.maxResourcesPerAPI of the AWSAccount".into()
+        )])
+    );
 }

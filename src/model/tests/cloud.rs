@@ -100,7 +100,7 @@ impl Cloud {
     /// Looks as `observe::Survey` does, roles that nobody needs included.
     pub fn look(&self, world: &World) -> Look {
         let valid = Self::valid(world);
-        let candidates = attach(self.candidates(world), &self.tree);
+        let candidates = attach(self.candidates(world), &self.tree, valid.max_resources());
         let mut model = Api {
             valid: &valid,
             attachment: &candidates,

@@ -92,17 +92,19 @@ fn rules_that_differ_are_chosen_by_the_method_that_is_asked_for() {
 /// Where JSON is taken for bytes, API Gateway would answer a preflight with 500.
 #[test]
 fn a_preflight_is_read_as_text_where_json_is_taken_for_bytes() {
+    const MOCK: (&str, &str, &str) =
+        ("demo/get", "GET /x", "{spec: {target: {action: Mock, stateMachineRef: null, mock: {statusCode: 200}}}}");
     let mut cloud = Cloud::default();
     let handling = |cloud: &Cloud| {
         let (_, preflight) = cloud.tree.methods.iter().find(|(at, _)| at.method == "OPTIONS").unwrap();
         preflight.integration.as_ref().unwrap().content_handling.clone()
     };
-    cloud.settle(&with_binary("image/png", CORS, &[GET]));
+    cloud.settle(&with_binary("image/png", CORS, &[MOCK]));
     assert_eq!(handling(&cloud), None, "an API whose preflights answer is left as it is");
-    cloud.settle(&with_binary("'*/*'", CORS, &[GET]));
+    cloud.settle(&with_binary("'*/*'", CORS, &[MOCK]));
     assert_eq!(handling(&cloud).as_deref(), Some("CONVERT_TO_TEXT"));
-    assert_eq!(cloud.plan(&with_binary("'*/*'", CORS, &[GET])), "");
-    cloud.settle(&scene(CORS, &[GET]));
+    assert_eq!(cloud.plan(&with_binary("'*/*'", CORS, &[MOCK])), "");
+    cloud.settle(&scene(CORS, &[MOCK]));
     assert_eq!(handling(&cloud), None);
     // The method of an API without routes, too.
     cloud.settle(&with_binary("application/json", "", &[]));

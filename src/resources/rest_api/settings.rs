@@ -48,8 +48,12 @@ impl Settings {
     /// template, and API Gateway answers 500; without a Content-Type, as a preflight comes, it is JSON (field:
     /// awslabs/serverless-application-model#553, re:Post QUcGyz1u8GSqqXNbjdCqx5Eg).
     pub fn mock_content_handling(&self) -> Option<String> {
-        let bytes = ["*/*", "application/json"].iter().any(|kind| self.binary_media_types.contains(*kind));
-        bytes.then(|| "CONVERT_TO_TEXT".to_owned())
+        self.takes_for_bytes("application/json").then(|| "CONVERT_TO_TEXT".to_owned())
+    }
+
+    /// Whether a body of a media type is bytes.
+    pub fn takes_for_bytes(&self, media_type: &str) -> bool {
+        ["*/*", media_type].iter().any(|kind| self.binary_media_types.contains(*kind))
     }
 }
 

@@ -1,6 +1,7 @@
 use std::collections::BTreeSet;
 
 use rstest::rstest;
+use serde_json::json;
 
 use crate::identity::Key;
 use crate::policy::roles::{MachineArn, On};
@@ -324,6 +325,45 @@ fn no_header_of_a_response(#[case] headers: &str, #[case] message: &str) {
     assert_eq!(refusal.problem.message, message);
 }
 
+/// AWS's "Important notes" of API Gateway.
+#[rstest]
+#[case::at_the_root("{domainRef: {name: site}, stage: prod}", "/ping", false)]
+#[case::at_the_root("{domainRef: {name: site}, stage: prod}", "/sping", false)]
+#[case::below("{domainRef: {name: site}, stage: prod}", "/ping/x", true)]
+#[case::under_a_base_path("{domainRef: {name: site}, stage: prod, basePath: v1}", "/ping", true)]
+fn a_domain_answers_health_checks_itself(#[case] mapping: &str, #[case] path: &str, #[case] taken: bool) {
+    let api = api(&format!("{{stages: [{{name: prod}}], domainMappings: [{mapping}]}}"));
+    let ping = route("demo/r", &format!("GET {path}"), "m");
+    let world = world(&[crate::validate::fixture::ACCOUNT, &machine("demo/m", "STANDARD"), &ping, &api].concat());
+    let api = the_api(&world);
+    let valid = crate::validate::rest_api::validate(&world, &api).unwrap();
+    let refusal = validate(&world, &api, &valid, &the_route(&world, "demo/r")).err();
+    let message = format!(
+        "spec.path: API Gateway answers {path} of a custom domain itself, and the RestAPI is mapped to a domain's root; choose another path, or give its domainMappings a basePath"
+    );
+    assert_eq!(refusal.map(|refusal| refusal.problem.message), (!taken).then_some(message));
+}
+
+/// The schema counts characters, API Gateway bytes.
+#[test]
+fn no_template_has_more_than_300_kb() {
+    let of = |letters: usize| {
+        let text = "é".repeat(letters);
+        let raw = json!({"spec": {
+            "request": {"templates": {"application/json": text}},
+            "response": {"responses": [{"statusCode": 200, "integration": {"templates": {"text/plain": text}}}]},
+        }});
+        validated(&raw.to_string()).err().map(|refusal| refusal.problem.message)
+    };
+    assert_eq!(of(153_600), None);
+    assert_eq!(
+        of(153_601).as_deref(),
+        Some(
+            "spec.request: the mapping template for application/json has 307202 bytes, and API Gateway takes 307200; shorten it"
+        )
+    );
+}
+
 #[test]
 fn a_long_timeout_needs_a_regional_api() {
     let slow = with(&route("demo/r", "POST /x", "m"), "{spec: {timeoutMillis: 60000}}");
@@ -407,6 +447,37 @@ fn a_mock_reads_text_where_bodies_are_bytes(
     );
     let valid = of(&with(&route("demo/r", "POST /orders/{id}", "m"), &spec), "demo/r", &api).unwrap();
     assert_eq!(valid.method.integration.unwrap().content_handling.as_deref(), handling);
+}
+
+/// API Gateway's guide, "Content type conversions".
+#[rstest]
+#[case::other_types("[image/png]", "{}", None)]
+#[case::json("[application/json]", "{}", Some(("request", "application/json")))]
+#[case::every_type("['*/*']", "{}", Some(("request", "application/json")))]
+#[case::of_its_own("[text/csv]", "{request: {contentTypes: [application/json, text/csv]}}", Some(("request", "text/csv")))]
+#[case::knows_of_base64("[text/csv]", "{request: {contentTypes: [text/csv], contentHandling: CONVERT_TO_TEXT}}", None)]
+#[case::answers("['*/*']", "{request: {templates: {text/csv: x}}}", Some(("response", "application/x-amz-json-1.0")))]
+#[case::raw(
+    "['*/*']",
+    "{request: {templates: {text/csv: x}}, response: {responses: [{statusCode: 200, integration: {}}]}}",
+    None
+)]
+fn no_mapping_of_fields_meets_bytes(#[case] types: &str, #[case] spec: &str, #[case] wrong: Option<(&str, &str)>) {
+    let grants =
+        "allowedRoutes: [{namespaces: {from: All}, authorizations: [NONE, AWS_IAM], mappings: [Structured, Raw]}]";
+    let api = format!("{{stages: [{{name: prod}}], binaryMediaTypes: {types}, {grants}}}");
+    let answer = of(&with(&route("demo/r", "POST /orders/{id}", "m"), &format!("{{spec: {spec}}}")), "demo/r", &api);
+    let message = wrong.map(|(field, media_type)| format!(
+        "spec.{field}: the RestAPI's binaryMediaTypes make {media_type} bytes, which only templates of your own can read; name the types there that are bytes, such as image/png, or write request.templates and response.responses"
+    ));
+    assert_eq!(answer.as_ref().err().map(|refusal| refusal.problem.message.clone()), message);
+    if let Ok(valid) = answer {
+        let made = valid.method.integration_responses.values().map(|one| one.content_handling.as_deref());
+        assert_eq!(
+            made.collect::<BTreeSet<_>>(),
+            BTreeSet::from([if spec.contains("responses") { None } else { Some("CONVERT_TO_TEXT") }])
+        );
+    }
 }
 
 const WITH_MODELS: &str = "{stages: [{name: prod}], models: [{name: Item, schema: '{type: object}'}]}";

@@ -132,6 +132,7 @@ async fn every_attempt_needs_a_permit_and_retry_after_is_kept() {
 #[rstest::rstest]
 #[case::api_gateway(429, "TooManyRequestsException", "Too Many Requests", true)]
 #[case::step_functions(400, "ThrottlingException", "Rate exceeded", true)]
+#[case::count(429, "LimitExceededException", "Maximum number of Resources for this API has been reached.", false)]
 #[case::missing(404, "NotFoundException", "Invalid API identifier specified", false)]
 #[case::their_fault(500, "InternalFailure", "Internal error", false)]
 #[tokio::test(start_paused = true)]

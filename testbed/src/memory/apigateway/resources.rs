@@ -82,10 +82,10 @@ pub(super) fn create(context: &mut Context<'_>, apis: &mut Apis, at: Place<'_>, 
     let api = find(context, apis, at.api)?;
     let part = body["pathPart"].as_str().unwrap_or_default();
     api.check_child(&parent, part, None)?;
-    // AWS.md §1; field: the words.
+    // AWS.md §1. The words: hashicorp/terraform-provider-aws#37605; whether `/` counts, nobody says.
     if api.resources.len() >= context.settings.resource_limit {
         return Err(limit(
-            "Maximum number of resources for this API has been reached. Please contact AWS if you need additional resources.",
+            "Maximum number of Resources for this API has been reached.  Please contact AWS if you need additional Resources.",
         ));
     }
     let id = context.id(6);
