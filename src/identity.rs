@@ -129,6 +129,13 @@ impl Owner {
             && self.tags().iter().all(|(key, value)| key == CLUSTER_UID || tags.get(key) == Some(value))
     }
 
+    /// The object of this kind that an AWS object is of, by its tags: in this cluster, or in one that is taken over.
+    pub fn named(&self, kind: &'static str, tags: &Tags) -> Option<Key> {
+        let key = Key::new(tags.get(NAMESPACE)?, tags.get(NAME)?);
+        let owner = Self { kind, key, ..self.clone() };
+        matches!(owner.reads(tags), Ownership::Ours | Ownership::Inherited).then_some(owner.key)
+    }
+
     /// Compares with the tags that an AWS object has.
     pub fn reads(&self, tags: &Tags) -> Ownership {
         if self.tags().iter().all(|(key, value)| tags.get(key) == Some(value)) {
@@ -285,6 +292,22 @@ mod tests {
         assert!(matches!(rebuilt(&["u-1"]).reads(&owner("demo", "other").tags()), Ownership::Foreign(_)));
         let renamed = Cluster { name: "other".into(), uid: "u-2".into() };
         assert!(matches!(Owner { cluster: renamed, ..rebuilt(&["u-1"]) }.reads(&lost.tags()), Ownership::Foreign(_)));
+    }
+
+    #[test]
+    fn tags_name_an_object_of_this_cluster_or_of_one_that_is_taken_over() {
+        let api = Owner { kind: "RestAPI", key: Key::new("demo", "api"), ..owner("", "") };
+        let (tags, lost) = (owner("team", "m").tags(), Cluster { name: "prod".into(), uid: "u-2".into() });
+        assert_eq!(api.named("StateMachine", &tags), Some(Key::new("team", "m")));
+        assert_eq!(api.named("RestAPI", &tags), None);
+        assert_eq!(api.named("StateMachine", &Tags::new()), None);
+        let heir = |takes_over: &[&str]| Owner {
+            cluster: lost.clone(),
+            takes_over: takes_over.iter().map(|uid| (*uid).to_owned()).collect(),
+            ..api.clone()
+        };
+        assert_eq!(heir(&[]).named("StateMachine", &tags), None);
+        assert_eq!(heir(&["u-1"]).named("StateMachine", &tags), Some(Key::new("team", "m")));
     }
 
     proptest! {

@@ -1,6 +1,7 @@
 //! Reads AWS and plans: the way from valid manifests to a plan, which a reconcile and `stepgate plan` share, so that a
 //! dry run cannot drift from the real one.
 
+mod lost_records;
 mod usage_plan;
 
 pub mod domain;
@@ -133,6 +134,8 @@ pub struct Survey<'a> {
     pub proof: &'a dyn Proof,
     /// The revisions on record.
     pub records: Vec<Record>,
+    /// The RestAPI's UID, by which Kubernetes has its records; absent where it is not in the cluster.
+    pub uid: Option<&'a str>,
     /// The API's id, where it is known.
     pub known_id: Option<String>,
     /// Whether something was changed since all was well: then what nobody needs is looked for, such as roles.
@@ -153,8 +156,12 @@ pub trait Proof: Sync {
     /// Whether a route exists.
     fn exists<'a>(&'a self, route: &'a Key) -> futures::future::BoxFuture<'a, Result<bool, Problem>>;
 
-    /// The records of all RestAPIs of a namespace.
-    fn records<'a>(&'a self, namespace: &'a str) -> futures::future::BoxFuture<'a, Result<Vec<Record>, Problem>>;
+    /// The records of all RestAPIs of a namespace, or of that with this UID.
+    fn records<'a>(
+        &'a self,
+        namespace: &'a str,
+        uid: Option<&'a str>,
+    ) -> futures::future::BoxFuture<'a, Result<Vec<Record>, Problem>>;
 }
 
 /// What a survey found.
@@ -187,11 +194,14 @@ impl Survey<'_> {
     ///
     /// # Errors
     /// What AWS or Kubernetes answers, or that an object of our name is another's.
-    pub async fn run(self) -> Result<Surveyed, Problem> {
-        let Self { session, valid, candidates, known_routes, proof, mut records, .. } = self;
-        let mut observed = rest_api(session, valid, self.known_id.as_deref()).await?;
+    pub async fn run(mut self) -> Result<Surveyed, Problem> {
+        let mut records = std::mem::take(&mut self.records);
+        let mut observed = rest_api(self.session, self.valid, self.known_id.as_deref()).await?;
         let api_id = observed.api.as_ref().map(|api| api.id.clone());
         records.retain(|record| api_id.as_ref() == Some(&record.rest_api_id));
+        observed.unmanaged = Unmanaged::of(self.valid, &records, &self.known_routes, &observed);
+        lost_records::rebuild(&self, &mut records, &mut observed).await?;
+        let Self { session, valid, candidates, known_routes, proof, .. } = self;
         observed.unmanaged = Unmanaged::of(valid, &records, &known_routes, &observed);
         // Where neither the manifest nor a method names one, the last record says whether some were left over.
         let newest = records.iter().max_by_key(|record| record.revision);
@@ -254,9 +264,11 @@ impl Survey<'_> {
             |planned: &Planned<Step>| matches!(planned.step, Step::Deployment(_) | Step::Stage(_) | Step::Record(_));
         if let (Some(id), true) = (&api_id, self.look_for_roles || plan.steps().iter().any(serves)) {
             // Before a deployment is made or served: which are there, and was one made whose record was lost?
-            observed.deployments = Some(deployment::remote::observe(&session.apigateway, id).await?);
+            if observed.deployments.is_none() {
+                observed.deployments = Some(deployment::remote::observe(&session.apigateway, id).await?);
+            }
             if model.strays(&observed).next().is_some() {
-                let recorded = proof.records(&valid.owner.key.namespace).await?;
+                let recorded = proof.records(&valid.owner.key.namespace, None).await?;
                 observed.recorded = recorded.into_iter().map(|record| record.deployment_id).collect();
             }
             if observed.gateway_responses.is_none() {

@@ -102,13 +102,14 @@ impl Records {
     }
 }
 
-/// The records of all RestAPIs of a namespace, as the API server has them.
+/// The records of all RestAPIs of a namespace, or of that with this UID, as the API server has them.
 ///
 /// # Errors
 /// What Kubernetes answers.
-pub async fn of_namespace(client: &Client, namespace: &str) -> Result<Vec<Record>, kube::Error> {
+pub async fn of_namespace(client: &Client, namespace: &str, uid: Option<&str>) -> Result<Vec<Record>, kube::Error> {
     let api: Api<ControllerRevision> = Api::namespaced(client.clone(), namespace);
-    let found = api.list(&ListParams::default().labels(LABEL)).await?;
+    let label = uid.map_or_else(|| LABEL.to_owned(), |uid| format!("{LABEL}={uid}"));
+    let found = api.list(&ListParams::default().labels(&label)).await?;
     Ok(found.iter().filter_map(read).collect())
 }
 

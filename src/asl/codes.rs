@@ -155,7 +155,7 @@ rules! {
     PARAMETERS_MISSING "parameters-missing" Error Aws "An integration has no Parameters or Arguments, or lacks a parameter that it needs.";
     RESOURCE_UNKNOWN "resource-unknown" Warning Documentation "A Task state's Resource is an ARN of Step Functions or Lambda, and neither an activity nor a function.";
     SDK_SERVICE_UNKNOWN "sdk-service-unknown" Warning Documentation "An `aws-sdk:` integration names a service that is not known here.";
-    SDK_ACTION_UNKNOWN "sdk-action-unknown" Warning Documentation "An `aws-sdk:` integration names an action that its service does not have as far as is known here.";
+    SDK_ACTION_UNKNOWN "sdk-action-unknown" Warning Documentation "An `aws-sdk:` integration names an action that its service does not have as far as is known here, or that Step Functions can't call.";
     SDK_ACTION "sdk-action" Warning Documentation "An `aws-sdk:` integration's action is not written in camel case.";
     PARAMETER_CASE "parameter-case" Warning Documentation "A parameter of an `aws-sdk:` integration begins with a small letter; there they begin with capitals.";
     TASK_TOKEN_UNUSED "task-token-unused" Warning Documentation "A .waitForTaskToken task gives its token to nobody.";

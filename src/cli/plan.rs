@@ -183,6 +183,7 @@ impl Cluster {
             known_routes: routes.iter().map(|route| Key::of(&***route)).collect(),
             proof: &LiveProof(client),
             records,
+            uid: live.and_then(|api| api.metadata.uid.as_deref()),
             known_id: live.and_then(|api| api.status.as_ref()?.rest_api_id.clone()),
             look_for_roles: true,
             young: false,
@@ -225,7 +226,7 @@ impl Proof for LiveProof<'_> {
         Box::pin(async move { resolve::route_exists(self.0, route).await.map_err(Problem::from) })
     }
 
-    fn records<'a>(&'a self, namespace: &'a str) -> BoxFuture<'a, Result<Vec<Record>, Problem>> {
-        Box::pin(async move { records::of_namespace(self.0, namespace).await.map_err(Problem::from) })
+    fn records<'a>(&'a self, namespace: &'a str, uid: Option<&'a str>) -> BoxFuture<'a, Result<Vec<Record>, Problem>> {
+        Box::pin(async move { records::of_namespace(self.0, namespace, uid).await.map_err(Problem::from) })
     }
 }

@@ -223,11 +223,12 @@ fn explained_text(number: usize, statement: &Statement, reasons: impl IntoIterat
 }
 
 fn unknown_json(unknown: &Unknown) -> Value {
-    let statement = Document::new([unknown.statement.clone()]).to_value();
+    let statement =
+        unknown.to_write().map(|statement| Document::new([statement.clone()]).to_value()["Statement"][0].clone());
     json!({
         "state": unknown.state.name,
         "path": unknown.state.path,
         "message": unknown.to_string(),
-        "statement": statement["Statement"][0],
+        "statement": statement,
     })
 }

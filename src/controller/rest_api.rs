@@ -154,6 +154,13 @@ impl<'a> Run<'a> {
                 )));
             }
             passes.begin(&pass.plan)?;
+            // Kubernetes lost these, not AWS: that is nobody's drift.
+            let lost = pass.plan.clone().without(|step| !is_of_what_is_there(step));
+            if status.applied_hash.as_ref() == Some(&pass.hash) && !lost.is_empty() {
+                life.bind(status, &place).await?;
+                Box::pin(self.run_plan(&session, &lost, &place, status, false)).await?;
+                continue;
+            }
             if status.applied_hash.as_ref() == Some(&pass.hash)
                 && let Some(state) = drifts.meet(&pass.plan, &mut status.last_drift)
             {
@@ -189,14 +196,16 @@ impl<'a> Run<'a> {
             return Err(Problem::waiting(reasons::PROGRESSING, message));
         }
         status.applied_hash = Some(pass.hash);
+        let unread =
+            |text: String| self.observed.unread.values().fold(text, |text, one| publish::sentences(&text, one));
         if let Some((field, revision)) = model::unknown_pins(valid, &self.records).first() {
             let known: Vec<_> = self.records.iter().map(|record| record.revision.to_string()).collect();
             return Err(Problem::stalled(
                 reasons::REVISION_NOT_FOUND,
-                format!(
+                unread(format!(
                     "{field}: there is no revision {revision}; there are {}; the stage is left as it is",
                     if known.is_empty() { "none yet".to_owned() } else { known.join(", ") }
-                ),
+                )),
             ));
         }
         if let (false, Some(stage)) =
@@ -224,7 +233,8 @@ impl<'a> Run<'a> {
             0 => served,
             kept => publish::sentences(&served, &format!("{kept} of them keep serving as before their last change.")),
         };
-        Ok(State::Ready(self.behind(valid).into_iter().fold(served, |text, stage| publish::sentences(&text, &stage))))
+        let behind = self.behind(valid).into_iter().fold(served, |text, stage| publish::sentences(&text, &stage));
+        Ok(State::Ready(unread(behind)))
     }
 
     /// Which stages stay at an older revision because they are deployed by hand.
@@ -260,6 +270,7 @@ impl<'a> Run<'a> {
             known_routes: self.world.routes.keys().cloned().collect(),
             proof: self.context,
             records: self.records.clone(),
+            uid: self.object.metadata.uid.as_deref(),
             known_id,
             look_for_roles,
             propagation_wait: self.context.config.propagation_wait,
@@ -500,7 +511,7 @@ impl<'a> Run<'a> {
         }
         let newest = self.records.iter().max_by_key(|record| record.revision)?;
         let served = newest.routes.iter().find(|served| served.route == key && served.at == *at)?;
-        (served.hash != crate::identity::content_hash(kept))
+        (!newest.rebuilt && served.hash != crate::identity::content_hash(kept))
             .then_some("What is in AWS was changed by someone else meanwhile.")
     }
 
@@ -509,6 +520,11 @@ impl<'a> Run<'a> {
         [reasons::REVISION_NOT_FOUND, reasons::LOG_ROLE_MISSING].contains(&problem.reason)
             || domain_mappings::standing(self.world, self.object).1.as_ref() == Some(problem)
     }
+}
+
+/// Whether a step writes the record of a deployment that is there already.
+fn is_of_what_is_there(step: &Step) -> bool {
+    matches!(step, Step::Record(deployment::RecordStep::Keep { record }) if !record.deployment_id.is_empty())
 }
 
 /// What one look found to do.
@@ -529,8 +545,12 @@ impl Proof for Context {
         })
     }
 
-    fn records<'a>(&'a self, namespace: &'a str) -> futures::future::BoxFuture<'a, Result<Vec<Record>, Problem>> {
-        Box::pin(async move { records::of_namespace(&self.client, namespace).await.map_err(Problem::from) })
+    fn records<'a>(
+        &'a self,
+        namespace: &'a str,
+        uid: Option<&'a str>,
+    ) -> futures::future::BoxFuture<'a, Result<Vec<Record>, Problem>> {
+        Box::pin(async move { records::of_namespace(&self.client, namespace, uid).await.map_err(Problem::from) })
     }
 }
 

@@ -7,6 +7,9 @@ use crate::api::RestAPI;
 use crate::api::conditions::reasons;
 use crate::aws::{AwsError, Class, Session};
 use crate::identity::{Key, Owner, Ownership};
+use crate::policy::glob;
+use crate::policy::roles::MachineArn;
+use crate::policy::statement::Document;
 use crate::problem::Problem;
 use crate::resources::deployment::Record;
 use crate::resources::stage::export::{Serves, serves};
@@ -123,9 +126,16 @@ async fn off_record(
 
 /// Whether the policy of one of the roles names the machine.
 async fn admitted(session: &Session, roles: &BTreeSet<String>, arn: &str) -> Result<bool, AwsError> {
+    let executions = MachineArn::parse(arn).map(|arn| arn.executions()).unwrap_or_default();
+    let names = |resource: &String| glob::matches(resource, arn) || glob::intersects(resource, &executions);
+    let admits = |policy: &String| match Document::parse(policy) {
+        Ok(policy) => policy.statements().iter().any(|statement| statement.resources.iter().any(names)),
+        // What can't be known counts as served.
+        Err(_) => true,
+    };
     for name in roles.iter().filter_map(|role| role.rsplit('/').next()) {
         let found = role::remote::observe(&session.iam, name, None).await?;
-        if found.is_some_and(|role| role.policies.values().any(|policy| policy.contains(arn))) {
+        if found.is_some_and(|role| role.policies.values().any(admits)) {
             return Ok(true);
         }
     }

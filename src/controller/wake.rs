@@ -358,7 +358,19 @@ impl Wakes for ControllerRevision {
         if crate::records::read(self).is_some() && seen.changed(id("ControllerRevision", self), (!gone).then_some(())) {
             wake_terminating_machines(stores, queues);
         }
+        // What a stage serves is recorded anew; what is pruned, none does.
+        for api in stores.apis.state().iter().filter(|api| gone && is_lost(self, api)) {
+            queues.api(&Key::of(&**api));
+        }
     }
+}
+
+/// Whether a record that is gone is of what a stage of this API serves.
+fn is_lost(record: &ControllerRevision, api: &RestAPI) -> bool {
+    let mine = api.uid().is_some_and(|uid| record.labels().get(crate::records::LABEL) == Some(&uid));
+    let stages = api.status.iter().flat_map(|status| &status.stages);
+    let mut served = stages.flat_map(|stage| [stage.revision, stage.canary.as_ref().and_then(|it| it.revision)]);
+    mine && served.any(|revision| revision.is_some() && revision == record.revision)
 }
 
 fn wake_plans(stores: &Stores, queues: &Queues, concerned: impl Fn(&UsagePlan) -> bool) {

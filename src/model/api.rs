@@ -6,6 +6,7 @@
 pub mod adopted;
 mod authorizers;
 mod keys;
+pub mod rebuilt;
 mod roles;
 mod serving;
 mod shared;
@@ -57,6 +58,10 @@ pub struct Observed {
     pub unmanaged: adopted::Unmanaged,
     /// Our deployments, where there was a reason to read them.
     pub deployments: Option<deployment::Deployments>,
+    /// Revisions whose records were lost and are rebuilt: they are still to be written.
+    pub rebuilt: BTreeSet<i64>,
+    /// By stage, what people have to know of a record that was lost and can't be rebuilt.
+    pub unread: BTreeMap<String, String>,
     /// Ids of deployments that are on records which are newer than those that are known.
     pub recorded: BTreeSet<String>,
 }

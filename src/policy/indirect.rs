@@ -94,8 +94,16 @@ pub const TABLE: &[Indirect] = &[
     row("*:RemoveTags", TAG),
     row("*:AddTagsToResource", TAG),
     row("*:RemoveTagsFromResource", TAG),
+    row("firehose:TagDeliveryStream", TAG),
+    row("firehose:UntagDeliveryStream", TAG),
+    row("kinesis:AddTagsToStream", TAG),
+    row("kinesis:RemoveTagsFromStream", TAG),
     row("logs:TagLogGroup", TAG),
     row("logs:UntagLogGroup", TAG),
+    row("s3:Put*Tagging", TAG),
+    row("s3:Delete*Tagging", TAG),
+    row("sqs:TagQueue", TAG),
+    row("sqs:UntagQueue", TAG),
 ];
 
 /// The rows that `action` (`service:name`, wildcards allowed in the name) can reach, each action with the service put in

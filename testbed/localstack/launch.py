@@ -324,6 +324,70 @@ def create_stage(fn, self, context, request, **kwargs):
     return fn(self, context, request, **kwargs)
 
 
+def _exported_integration(found):
+    """As AWS exports it (recorded): the type in small letters, responses by their pattern."""
+    names = ("httpMethod", "uri", "credentials", "requestParameters", "requestTemplates", "contentHandling")
+    shown = {name: found[name] for name in names if found.get(name)}
+    responses = (found.get("integrationResponses") or {}).items()
+    if responses := {one.get("selectionPattern") or "default": {"statusCode": status} for status, one in responses}:
+        shown["responses"] = responses
+    return shown | {"type": found["type"].lower(), "passthroughBehavior": (found.get("passthroughBehavior") or "").lower()}
+
+
+def _exported_security(method, authorizers):
+    """What authorizes a method's callers, by name (doc, x-amazon-apigateway-authtype and -authorizer)."""
+    header = {"type": "apiKey", "in": "header"}
+    if method.get("authorizationType") == "AWS_IAM":
+        yield "sigv4", header | {"name": "Authorization", "x-amazon-apigateway-authtype": "awsSigv4"}
+    if method.get("apiKeyRequired"):
+        yield "api_key", header | {"name": "x-api-key"}
+    if found := authorizers.get(method.get("authorizerId")):
+        kind = "cognito_user_pools" if found["type"] == "COGNITO_USER_POOLS" else "custom"
+        names = ("authorizerUri", "authorizerCredentials", "identitySource", "providerARNs", "authorizerResultTtlInSeconds")
+        shown = {name: found[name] for name in names if found.get(name)} | {"type": found["type"].lower()}
+        extension = {"x-amazon-apigateway-authtype": kind, "x-amazon-apigateway-authorizer": shown}
+        yield found["name"], header | {"name": "Unused"} | extension
+
+
+@patch(ApigatewayProvider.get_export)
+def get_export(fn, self, context, rest_api_id, stage_name, export_type, parameters=None, accepts=None, **kwargs):
+    """Shows what the stage serves, with roles and with what authorizes callers (recorded; doc, Export a REST API). LocalStack shows the API as
+    it is now, without either, fails on ANY, and knows one value of `extensions`, which is a list (doc). Of a stage's models and parameters
+    nothing is shown here."""
+    rest_api = get_moto_rest_api(context, rest_api_id)
+    stage = rest_api.stages.get(stage_name)
+    if stage is None:
+        raise NotFoundException("Invalid stage identifier specified")
+    if export_type != "oas30" or accepts not in (None, "application/json"):
+        return fn(self, context, rest_api_id, stage_name, export_type, parameters=parameters, accepts=accepts, **kwargs)
+    asked = (context.request.values.get("extensions") or "").split(",")
+    deployments = get_apigateway_store(context=context).internal_deployments[rest_api_id.lower()]
+    served = deployments[stage.deployment_id].rest_api
+    paths, schemes = {}, {}
+    for resource in served.resources.values():
+        for verb, method in (resource.get("resourceMethods") or {}).items():
+            statuses = method.get("methodResponses") or {}
+            operation = {"responses": {status: {"description": f"{status} response", "content": {}} for status in statuses}}
+            if name := method.get("operationName"):
+                operation["operationId"] = name
+            for name, scheme in _exported_security(method, served.authorizers):
+                if "authorizers" not in asked:
+                    scheme.pop("x-amazon-apigateway-authorizer", None)
+                schemes[name] = scheme
+                operation.setdefault("security", []).append({name: method.get("authorizationScopes") or []})
+            if {"integrations", "apigateway"} & set(asked):
+                operation["x-amazon-apigateway-integration"] = _exported_integration(method["methodIntegration"])
+            key = "x-amazon-apigateway-any-method" if verb == "ANY" else verb.lower()
+            paths.setdefault(resource["path"], {})[key] = operation
+    info = {"title": rest_api.name, "version": rest_api.version or str(rest_api.create_date)}
+    servers = [{"variables": {"basePath": {"default": stage_name}}}]
+    document = {"openapi": "3.0.1", "info": info, "servers": servers, "paths": paths}
+    document["components"] = {"securitySchemes": schemes} if schemes else {}
+    disposition = f'attachment; filename="oas30_{info["version"]}.json"'
+    body = json.dumps(document).encode()
+    return {"body": body, "contentType": "application/octet-stream", "contentDisposition": disposition}
+
+
 @patch(Stage.to_json)
 def stage_to_json(fn, self):
     """Shows the client certificate (model), which LocalStack takes and forgets."""

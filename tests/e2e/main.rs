@@ -22,6 +22,7 @@ mod gateway_responses;
 mod graph;
 mod invoke;
 mod legacy;
+mod lost_records;
 mod mapping;
 mod outputs;
 mod plan;

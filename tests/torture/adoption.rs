@@ -20,7 +20,7 @@ mod legacy;
 const REGION: &str = "us-east-1";
 
 /// The manifests of the page, the namespace labelled as they ask.
-fn page() -> Scene {
+pub fn page() -> Scene {
     let path = stepgate_testbed::repository().join("docs/adoption.md");
     let text = std::fs::read_to_string(path).unwrap();
     let blocks = text.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next());
@@ -64,7 +64,7 @@ async fn session(site: &Site, scene: &Scene) -> Arc<Session> {
 }
 
 /// An account in which others have made something.
-async fn others_were_here(scene: &Scene) -> Moment {
+pub async fn others_were_here(scene: &Scene) -> Moment {
     let (first, _) = Moment::first(scene);
     let site = Site::new(first.aws, first.objects);
     let session = session(&site, scene).await;

@@ -358,8 +358,12 @@ impl Server {
                 (200, json!({"apiVersion": api, "kind": kind, "metadata": {"name": id.2}}))
             }
             Method::GET if id.2.is_empty() => {
+                // The records of all RestAPIs, or of the one with this UID.
+                let uid = query.split_once("%3D").and_then(|(_, rest)| rest.split('&').next());
                 let labelled = |object: &Value| {
-                    !query.contains("labelSelector") || object["metadata"]["labels"].get(records::LABEL).is_some()
+                    let label = object["metadata"]["labels"].get(records::LABEL);
+                    !query.contains("labelSelector")
+                        || label.is_some_and(|label| uid.is_none_or(|uid| label.as_str() == Some(uid)))
                 };
                 let items: Vec<_> = shared.objects.of(&id.0).map(|(_, one)| one.clone()).filter(labelled).collect();
                 let (api, kind) = kind(&id.0);

@@ -6,7 +6,7 @@
 //!   Kubernetes, the process dies before the effect, after it, or its answer is lost; and at each of these moments people
 //!   change their mind, or delete everything.
 //! - `pages.rs`, `roles.rs`: the same for what no example has; `generated.rs`: the same for random manifests (`specs.rs`).
-//! - `records.rs`: what is served is kept where its record was lost.
+//! - `records.rs`: records that were lost are made anew, and what can't be known is kept.
 //! - `races.rs`: two operators at once, with caches that lag.
 //! - `adoption.rs`: what exists is adopted.
 //! - `creation.rs`: a process that is paused while it creates an API, and others that go on.

@@ -10,7 +10,7 @@ use super::scene::Scene;
 use super::{Found, Moment, crash_everywhere, difference, uncrashed};
 
 /// An account whose tenant may expose what the pages on authorization and endpoints ask for.
-const EXPOSING: &str = r#"
+pub const EXPOSING: &str = r#"
 apiVersion: stepgate.dev/v1alpha1
 kind: AWSAccount
 metadata: {name: docs}

@@ -329,6 +329,8 @@ impl<'d> Checker<'d> {
         };
         if SDK_SERVICES.binary_search(&service).is_err() {
             let near = OTHERWISE_CALLED.iter().find(|(name, _)| *name == service).map(|(_, known)| *known);
+            let known = |name: &&str| SDK_SERVICES.binary_search(name).is_ok();
+            let near = near.or_else(|| service.strip_suffix("service").filter(known));
             let near = near.or_else(|| self.speller.near(service, SDK_SERVICES));
             self.findings.report(
                 &codes::SDK_SERVICE_UNKNOWN,
@@ -379,6 +381,11 @@ impl<'d> Checker<'d> {
         let operation = format!("{}{}", first.to_ascii_uppercase(), &action[1..]);
         if operations.clone().any(|known| known == operation) {
             return;
+        }
+        if sdk_operations::is_unsupported(service, &operation) {
+            let message =
+                format!("Task state `{name}` uses aws-sdk:{service}:{action}, which Step Functions can't call");
+            return self.findings.report(&codes::SDK_ACTION_UNKNOWN, At::Value(pointer), message, None);
         }
         let help = match self.speller.near(&operation, operations) {
             Some(near) => format!("did you mean {}{}?", near[..1].to_ascii_lowercase(), &near[1..]),

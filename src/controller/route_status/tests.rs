@@ -18,6 +18,7 @@ fn record(revision: i64, hash: &str) -> Record {
         roles: BTreeMap::new(),
         authorizers: false,
         models: false,
+        rebuilt: false,
         before: None,
     }
 }

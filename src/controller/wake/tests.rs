@@ -211,6 +211,28 @@ fn what_was_seen_wakes_nobody_again() {
 }
 
 #[test]
+fn a_lost_record_wakes_its_api_and_a_pruned_one_nobody() {
+    let mut watches = Watches::new();
+    let served = "{status: {stages: [{name: prod, invokeUrl: u, revision: 3, canary: {percent: 1, revision: 4}}]}}";
+    watches.api(&with(&the_api(), served));
+    let record = |revision: i64, uid: &str| ControllerRevision {
+        metadata: kube::api::ObjectMeta {
+            name: Some(format!("restapi-api-{revision}")),
+            namespace: Some("demo".into()),
+            labels: Some([(crate::records::LABEL.to_owned(), uid.to_owned())].into()),
+            ..Default::default()
+        },
+        revision: Some(revision),
+        ..Default::default()
+    };
+    assert_eq!(watches.wake(&record(3, "u2"), false), [""; 0]);
+    assert_eq!(watches.wake(&record(3, "u2"), true), ["RestAPI demo/api"]);
+    assert_eq!(watches.wake(&record(4, "u2"), true), ["RestAPI demo/api"]);
+    assert_eq!(watches.wake(&record(2, "u2"), true), [""; 0]);
+    assert_eq!(watches.wake(&record(3, "another"), true), [""; 0]);
+}
+
+#[test]
 fn an_account_that_recovers_wakes_what_lives_in_it() {
     let mut watches = Watches::new();
     let ready = with(ACCOUNT, &format!("{{status: {{conditions: [{READY}]}}}}"));

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Api, Observed, STUB};
 use crate::api::conditions::reasons;
-use crate::identity::{Key, role_path};
+use crate::identity::{Key, Ownership, role_path};
 use crate::model::attach::{Attachment, clashes, parameter_names};
 use crate::model::cors;
 use crate::plan::Plan;
@@ -148,7 +148,10 @@ impl Api<'_> {
         if !keeps || before.is_some() {
             return before.clone();
         }
-        let on_record = |id: &str| self.records.iter().any(|record| record.deployment_id == id);
+        // One of ours may have lost its record.
+        let is_ours = observed.api.as_ref().is_some_and(|api| self.valid.owner.reads(&api.tags) == Ownership::Ours);
+        let lost = |id: &str| is_ours && observed.deployments.iter().any(|found| found.contains_key(id));
+        let on_record = |id: &str| self.records.iter().any(|record| record.deployment_id == id) || lost(id);
         let served = observed.stages.values().flat_map(stage::Observed::deployments);
         let (models, valid) = (self.models(), self.valid);
         let of = |names: Vec<&String>, ours: &dyn Fn(&str) -> bool| -> BTreeSet<String> {

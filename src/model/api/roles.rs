@@ -53,9 +53,7 @@ impl Api<'_> {
 
     /// The name in the ARN of a role that is managed for this API.
     pub(super) fn own_role<'r>(&self, arn: Option<&'r str>) -> Option<&'r str> {
-        let place = &self.valid.place;
-        let path = role_path(&self.valid.owner, &place.region);
-        arn?.strip_prefix(&format!("arn:{}:iam::{}:role{path}", place.partition, place.account_id))
+        own_role(self.valid, arn)
     }
 
     /// The same routes, each with the one of its namespace's invoke roles that has room for it.
@@ -185,6 +183,13 @@ impl Api<'_> {
         needs.values_mut().for_each(|needs| needs.keys.clear());
         needs
     }
+}
+
+/// The name in the ARN of a role that is managed for an API.
+pub(super) fn own_role<'r>(valid: &ValidApi, arn: Option<&'r str>) -> Option<&'r str> {
+    let ValidApi { owner, place, .. } = valid;
+    let path = role_path(owner, &place.region);
+    arn?.strip_prefix(&format!("arn:{}:iam::{}:role{path}", place.partition, place.account_id))
 }
 
 fn merge(needs: &mut BTreeMap<String, RoleNeeds>, others: BTreeMap<String, RoleNeeds>) {

@@ -35,9 +35,10 @@ impl Api<'_> {
 
     /// Deployments of ours on no record, that no stage serves: two operators at once made one each, or a process died between the
     /// deployment and its record, and now something else is wanted. Nobody can pin a stage to them. What is older than all
-    /// records may be another's, whose API this was; but without a stage, none has ever been served.
+    /// records may be another's, whose API this was, and where records were lost, what is older than all that were not; but without a
+    /// stage, none has ever been served.
     pub fn strays<'a>(&'a self, observed: &'a Observed) -> impl Iterator<Item = (&'a String, &'a Found)> {
-        let oldest = self.records.iter().map(|record| record.revision).min();
+        let oldest = self.records.iter().filter(|record| !record.rebuilt).map(|record| record.revision).min();
         let on_record = |id: &str| self.records.iter().any(|record| record.deployment_id == id);
         let served = |id: &str| observed.stages.values().any(|stage| stage.deployments().any(|one| one == id));
         let all = observed.deployments.iter().flatten();
@@ -75,12 +76,14 @@ impl Api<'_> {
         serving_ids.extend(role_ids.values().flatten());
         // The number that gets a record now.
         let mut recorded = None;
+        let mut kept_anew = None;
         let follow = match newest {
             Some(record) if record.hash == hash => {
                 let id = &record.deployment_id;
                 let anew = self.record(record.revision, &hash, tree, observed, Some(id.clone()));
                 if anew.routes != record.routes || anew.authorizers != record.authorizers {
                     // It was made when less was known, such as while a route could not be resolved.
+                    kept_anew = Some(record.revision);
                     plan.add(Step::Record(RecordStep::Keep { record: anew }), []);
                 }
                 stage::Serves::Deployment(id.clone())
@@ -122,6 +125,12 @@ impl Api<'_> {
                 serves
             }
         };
+        for record in self.records.iter().filter(|record| observed.rebuilt.contains(&record.revision)) {
+            if kept_anew != Some(record.revision) {
+                let record = Record { before: self.before(observed), ..record.clone() };
+                plan.add(Step::Record(RecordStep::Keep { record }), []);
+            }
+        }
         let log_ids = self.plan_logs(plan, observed)?;
         let may_log = self.valid.may_log(observed.log_role);
         let desired_stage = |stage: &ValidStage| {
@@ -155,7 +164,8 @@ impl Api<'_> {
                 plan.add(Step::Record(RecordStep::Forget { revision: record.revision }), []);
             }
         }
-        if stage_ids.is_empty() && recorded.is_none() && role_ids.values().all(Vec::is_empty) {
+        let settled = recorded.is_none() && observed.rebuilt.is_empty();
+        if stage_ids.is_empty() && settled && role_ids.values().all(Vec::is_empty) {
             let (mut in_use, unknown) = self.in_use(observed);
             in_use.extend(newest.map(|record| record.revision));
             if !unknown {
@@ -229,6 +239,7 @@ impl Api<'_> {
             roles: self.needs_of_newest(observed, tree),
             authorizers: !self.valid.authorizers.is_empty() || !observed.authorizers.named.is_empty(),
             models: !self.models().is_empty(),
+            rebuilt: false,
             before: self.before(observed),
         }
     }

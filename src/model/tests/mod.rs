@@ -10,6 +10,7 @@ mod invoke_roles;
 mod kept;
 mod machine;
 mod properties;
+mod rebuilt;
 mod serving;
 mod stages;
 mod usage_plan;

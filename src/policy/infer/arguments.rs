@@ -108,12 +108,15 @@ impl<'a> Node<'a> {
         self.object().is_none()
     }
 
-    /// Whether some member anywhere below has a name that begins so, or could have.
-    pub fn mentions(&self, name: &str) -> bool {
-        match self {
-            Node::Written(value, _) => value.to_string().contains(&format!("\"{name}")),
-            Node::Computed(_) => true,
-        }
+    /// The texts of what stands at a path of names, through the elements of lists; something unknown for each part of the way that
+    /// is not written out, nothing where it is left out.
+    pub fn through(&self, path: &[&str]) -> Vec<Text> {
+        let [name, rest @ ..] = path else { return self.texts() };
+        let below = |element: &Node<'a>| match element.is_open() {
+            true => vec![Text::unknown()],
+            false => element.member(name).map(|member| member.through(rest)).unwrap_or_default(),
+        };
+        self.elements().iter().flat_map(below).collect()
     }
 
     /// A member; `None` where it is surely left out. Step Functions writes SDK members in Pascal case.

@@ -36,6 +36,11 @@ const WRITE: [&str; 12] = [
     "glue:UpdateTable",
 ];
 
+/// What writes a result: on its bucket.
+const BUCKET: [&str; 3] = ["s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketMultipartUploads"];
+/// And on its objects.
+const OBJECTS: [&str; 4] = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:ListMultipartUploadParts", "s3:PutObject"];
+
 /// Infers; what has no row of its own is looked up as that of the SDK.
 pub(super) fn infer<'a>(task: &mut Task<'a>, action: &str, states: &[StateRef<'a>]) {
     match action {
@@ -68,6 +73,10 @@ fn start(task: &mut Task<'_>) {
         task.allow(["athena:GetDataCatalog"], catalogs);
     }
     let databases = if databases.is_empty() { vec![Text::unknown()] } else { databases };
+    // Athena reads the database `default` whichever a query names (user guide, "Configure AWS Glue access to your catalog and database
+    // per AWS Region").
+    let default = task.machine.every("arn:$P:glue:$R:$A:database/default");
+    task.allow(["glue:GetDatabase", "glue:GetDatabases"], [default]);
     let mut tables = vec![task.machine.every("arn:$P:glue:$R:$A:catalog")];
     for database in &databases {
         let name = Some(database.glob());
@@ -80,11 +89,11 @@ fn start(task: &mut Task<'_>) {
     }
     task.allow(["lakeformation:GetDataAccess"], ["*".to_owned()]);
     let output = task.arguments.at(&["ResultConfiguration", "OutputLocation"]);
-    match located(task.machine, output.as_ref()) {
+    match located(output.as_ref()) {
         Some(places) => write_results(task, &places),
         None => task.unknown(
-            "writes a query's result where its workgroup says".to_owned(),
-            ["s3:GetBucketLocation", "s3:GetObject", "s3:ListBucket", "s3:PutObject"],
+            format!("writes a query's result {}", place(output.is_some())),
+            BUCKET.into_iter().chain(OBJECTS),
             ["arn:$P:s3:::${BucketName}", "arn:$P:s3:::${BucketName}/*"],
         ),
     }
@@ -105,8 +114,13 @@ fn only_reads(queries: &[Text]) -> bool {
     !queries.is_empty() && queries.iter().all(reads)
 }
 
+/// Where a result is that no literal says.
+fn place(given: bool) -> &'static str {
+    if given { "to a place that only an execution knows" } else { "where its workgroup says" }
+}
+
 /// Buckets and prefixes, where all are known.
-fn located(_: &Machine<'_>, output: Option<&Node<'_>>) -> Option<Vec<(Text, Text)>> {
+fn located(output: Option<&Node<'_>>) -> Option<Vec<(Text, Text)>> {
     let texts = output.map(Node::texts).filter(|texts| !texts.is_empty())?;
     let place = |text: &Text| {
         let (bucket, prefix) = Machine::s3_uri(text)?;
@@ -118,10 +132,9 @@ fn located(_: &Machine<'_>, output: Option<&Node<'_>>) -> Option<Vec<(Text, Text
 fn write_results(task: &mut Task<'_>, places: &[(Text, Text)]) {
     for (bucket, prefix) in places {
         let bucket_arn = task.machine.bucket(&bucket.glob());
-        task.allow(["s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketMultipartUploads"], [bucket_arn]);
+        task.allow(BUCKET, [bucket_arn]);
         let objects = task.objects(std::slice::from_ref(bucket), &prefixes(vec![prefix.clone()]));
-        let actions = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:ListMultipartUploadParts", "s3:PutObject"];
-        task.allow(actions, objects);
+        task.allow(OBJECTS, objects);
     }
 }
 
@@ -134,7 +147,7 @@ fn results<'a>(task: &mut Task<'a>, states: &[StateRef<'a>]) {
     let mut found = false;
     for state in states.iter().filter(is_query) {
         let output = Node::of(state.value, task.scope).at(&["ResultConfiguration", "OutputLocation"]);
-        let Some(places) = located(task.machine, output.as_ref()) else { continue };
+        let Some(places) = located(output.as_ref()) else { continue };
         for (bucket, prefix) in places {
             found = true;
             let bucket_arn = task.machine.bucket(&bucket.glob());

@@ -6,6 +6,22 @@ use super::arguments::Node;
 use super::task::Task;
 use super::text::Text;
 
+/// Actions that S3 asks for beside the operation's own where the request has a member (each operation's "Permissions" in the API
+/// reference).
+const OBJECTS: [(&str, &str, &str); 11] = [
+    ("PutObject", "Tagging", "s3:PutObjectTagging"),
+    ("PutObject", "ACL", "s3:PutObjectAcl"),
+    ("CopyObject", "Tagging", "s3:PutObjectTagging"),
+    ("CopyObject", "ACL", "s3:PutObjectAcl"),
+    ("CreateMultipartUpload", "Tagging", "s3:PutObjectTagging"),
+    ("CreateMultipartUpload", "ACL", "s3:PutObjectAcl"),
+    ("GetObject", "VersionId", "s3:GetObjectVersion"),
+    ("HeadObject", "VersionId", "s3:GetObjectVersion"),
+    ("DeleteObject", "VersionId", "s3:DeleteObjectVersion"),
+    ("GetObjectTagging", "VersionId", "s3:GetObjectVersionTagging"),
+    ("PutObjectTagging", "VersionId", "s3:PutObjectVersionTagging"),
+];
+
 /// Infers what an operation needs so.
 pub(super) fn infer(task: &mut Task<'_>, prefix: &str, operation: &str) {
     match (prefix, operation) {
@@ -23,7 +39,16 @@ pub(super) fn infer(task: &mut Task<'_>, prefix: &str, operation: &str) {
             | "UpdateStackSet"
             | "ValidateTemplate"
             | "EstimateTemplateCost",
-        ) => task.read_urls(&["TemplateURL"]),
+        ) => {
+            task.read_urls(&["TemplateURL"]);
+            task.stack(operation);
+        }
+        ("cloudformation", "DeleteStack" | "ExecuteChangeSet" | "RollbackStack" | "ContinueUpdateRollback") => {
+            task.stack(operation);
+        }
+        ("s3", _) => task.object_extras(operation),
+        ("lambda", "CreateFunction" | "UpdateFunctionCode") => task.code(operation),
+        ("bedrock", "RetrieveAndGenerate") => task.retrieval(),
         ("redshift-data", "ExecuteStatement" | "BatchExecuteStatement") => task.database_credentials(),
         _ => {}
     }
@@ -81,6 +106,73 @@ impl<'a> Task<'a> {
         self.allow(["s3:PutObject"], objects);
     }
 
+    /// "If no role is available, CloudFormation uses a temporary session that is generated from your user credentials" (API reference,
+    /// RoleARN), which a definition does not say the needs of.
+    fn stack(&mut self, operation: &str) {
+        let changes = ["CreateStack", "UpdateStack", "DeleteStack", "ExecuteChangeSet", "RollbackStack"];
+        let changes = changes.contains(&operation) || operation == "ContinueUpdateRollback";
+        if changes && self.given(&["RoleARN"]).is_none() {
+            self.unknown(
+                "changes a stack, and unless that has a role of its own CloudFormation makes what its template holds with this one"
+                    .to_owned(),
+                ["*"],
+                ["*"],
+            );
+        }
+    }
+
+    /// A function's code in S3, which Lambda reads with its caller's rights (Lambda developer guide, "Deploying Lambda functions as .zip
+    /// file archives").
+    fn code(&mut self, operation: &str) {
+        let holder = if operation == "CreateFunction" { self.given(&["Code"]) } else { Some(self.arguments.clone()) };
+        let Some(holder) = holder.filter(|holder| holder.is_open() || holder.member("S3Bucket").is_some()) else {
+            return;
+        };
+        let objects = self.objects(&self.texts_of(&holder, "S3Bucket"), &self.texts_of(&holder, "S3Key"));
+        self.allow(["s3:GetObject"], objects.clone());
+        if holder.member("S3ObjectVersion").is_some() && !holder.is_open() {
+            self.allow(["s3:GetObjectVersion"], objects);
+        }
+    }
+
+    /// What a member of a request to S3 wants on the object, and on the key that it is to be encrypted with.
+    fn object_extras(&mut self, operation: &str) {
+        const KEY: &str = "arn:$P:kms:$R:$A:key/${KeyId}";
+        let writes = ["PutObject", "CopyObject", "CreateMultipartUpload"].contains(&operation);
+        if writes && self.given(&["SSEKMSKeyId"]).is_some() {
+            // An alias is no resource of these actions.
+            let keys: Vec<Text> = self.texts("SSEKMSKeyId");
+            let keys: Vec<Text> =
+                keys.into_iter().map(|key| if key.glob().contains("alias/") { Text::unknown() } else { key }).collect();
+            let keys = self.machine.named(KEY, &keys);
+            self.allow(["kms:GenerateDataKey"], keys.clone());
+            if operation == "CreateMultipartUpload" {
+                self.allow(["kms:Decrypt"], keys);
+            }
+        }
+        for (_, member, action) in OBJECTS.iter().filter(|(name, ..)| *name == operation) {
+            if self.given(&[member]).is_some() {
+                let arguments = self.arguments.clone();
+                let objects = self.objects(&self.texts_of(&arguments, "Bucket"), &self.texts_of(&arguments, "Key"));
+                self.allow([*action], objects);
+            }
+        }
+    }
+
+    /// A knowledge base is read, and a model called, with the caller's rights (Bedrock user guide, "Set up permissions for a user or
+    /// role to create and manage knowledge bases").
+    fn retrieval(&mut self) {
+        const BASE: &str = "arn:$P:bedrock:$R:$A:knowledge-base/${KnowledgeBaseId}";
+        let through = |path: &[&str]| self.arguments.through(&[&["RetrieveAndGenerateConfiguration"], path].concat());
+        let bases = through(&["KnowledgeBaseConfiguration", "KnowledgeBaseId"]);
+        let models = [["KnowledgeBaseConfiguration", "ModelArn"], ["ExternalSourcesConfiguration", "ModelArn"]];
+        let models: Vec<Text> = models.iter().flat_map(|path| through(path)).collect();
+        let models: Vec<String> = models.iter().flat_map(|model| self.models(model)).collect();
+        let bases = self.machine.named(BASE, &bases);
+        self.allow(["bedrock:Retrieve"], bases);
+        self.allow(["bedrock:InvokeModel"], models);
+    }
+
     /// With a role of its own for the data, a job needs nothing of its caller's.
     fn transcription(&mut self) {
         if self.given(&["JobExecutionSettings", "DataAccessRoleArn"]).is_some()
@@ -97,7 +189,8 @@ impl<'a> Task<'a> {
             }
         }
         if self.given(&["OutputBucketName"]).is_some() {
-            // It writes a file beside the transcript first, to see that it may (from memory).
+            // It first writes `.write_access_check_file.temp` beside the transcript: many public stacks grant that by name, and AWS's
+            // guide does not say it.
             let folder =
                 |key: &Text| key.glob().rsplit_once('/').map(|(folder, _)| format!("{folder}/")).unwrap_or_default();
             let keys = self.given(&["OutputKey"]).map(|key| key.texts()).unwrap_or_default();
@@ -124,8 +217,8 @@ impl<'a> Task<'a> {
         self.allow(["s3:GetObject"], objects);
     }
 
-    /// How the Redshift Data API connects: with credentials that it asks for (its API reference), or with a secret (that its caller
-    /// must be able to read it is from memory).
+    /// How the Redshift Data API connects: with credentials that it asks for, or with a secret that its caller must be able to read
+    /// (Redshift management guide, "Authorizing access to the Amazon Redshift Data API").
     fn database_credentials(&mut self) {
         const SECRET: &str = "arn:$P:secretsmanager:$R:$A:secret:${SecretId}";
         if self.arguments.is_open() {

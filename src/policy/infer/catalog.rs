@@ -47,6 +47,8 @@ pub(super) struct Action {
     pub resource: Option<&'static str>,
     /// Whether it may pass a role.
     pub passes_role: bool,
+    /// `prefix:Name` of what it needs beside it where the request has tags.
+    pub tags: Option<String>,
 }
 
 /// An operation of a service.
@@ -125,8 +127,13 @@ impl Catalog {
             Some((name, resource)) => (name, Some(resource)),
             None => (text, None),
         };
-        let mut action =
-            Action { name: format!("{}:{name}", prefix.name), types: Vec::new(), resource, passes_role: false };
+        let mut action = Action {
+            name: format!("{}:{name}", prefix.name),
+            types: Vec::new(),
+            resource,
+            passes_role: false,
+            tags: None,
+        };
         for field in prefix.actions.get(name).copied().unwrap_or_default().split(' ') {
             let (number, required) = match field.strip_suffix('*') {
                 Some(number) => (number, true),
@@ -134,6 +141,7 @@ impl Catalog {
             };
             match number.parse::<usize>().ok().and_then(|number| prefix.types.get(number)) {
                 Some(found) => action.types.push((found, required)),
+                None if field.starts_with('#') => action.tags = Some(format!("{}:{}", prefix.name, &field[1..])),
                 None => action.passes_role |= field == "!",
             }
         }
@@ -171,6 +179,10 @@ mod tests {
             ("emr", "runJobFlow", "elasticmapreduce:RunJobFlow"),
             ("rds", "describeDBInstances", "rds:DescribeDBInstances"),
             ("keyspaces", "deleteTable", "cassandra:Drop"),
+            ("config", "listAggregateDiscoveredResources", "config:ListAggregateDiscoveredResources"),
+            ("databasemigration", "startReplicationTask", "dms:StartReplicationTask"),
+            // Ended in 2025, and definitions still name it.
+            ("lookoutvision", "describeModel", "lookoutvision:DescribeModel"),
         ] {
             let found: Vec<_> = needs(service, operation).into_iter().map(|(action, _)| action).collect();
             assert_eq!(found, [actions], "{service}:{operation}");

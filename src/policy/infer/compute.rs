@@ -2,7 +2,7 @@
 
 use super::arguments::Node;
 use super::sdk;
-use super::task::Task;
+use super::task::{Task, condition};
 use super::text::Text;
 
 /// Infers; what has no row of its own is looked up as that of the SDK.
@@ -56,7 +56,7 @@ impl Task<'_> {
                 ),
             }
         }
-        if self.is_sync() {
+        if self.is_sync() || self.tags().is_some() {
             let clusters = self.texts("Cluster");
             let of = |text: &Text| {
                 let glob = text.glob();
@@ -69,8 +69,15 @@ impl Task<'_> {
                 true => vec![self.machine.every("arn:$P:ecs:$R:$A:task/${Task}")],
                 false => clusters.iter().map(of).collect(),
             };
-            self.allow(["ecs:StopTask", "ecs:DescribeTasks"], tasks);
-            self.events("StepFunctionsGetEventsForECSTaskRule");
+            if self.tags().is_some() {
+                // ECS developer guide, "Grant permission to tag resources on creation".
+                let made = condition("StringEquals", "ecs:CreateAction", vec!["RunTask".to_owned()]);
+                self.allow_if(["ecs:TagResource"], tasks.clone(), &made);
+            }
+            if self.is_sync() {
+                self.allow(["ecs:StopTask", "ecs:DescribeTasks"], tasks);
+                self.events("StepFunctionsGetEventsForECSTaskRule");
+            }
         }
     }
 

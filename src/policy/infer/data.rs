@@ -6,6 +6,17 @@ use super::task::Task;
 use super::text::Text;
 use crate::policy::glob;
 
+/// What of an account's own `bedrock:InvokeModel` takes beside foundation models (service authorization reference).
+const CALLABLE: [&str; 7] = [
+    "application-inference-profile",
+    "custom-model-deployment",
+    "default-prompt-router",
+    "imported-model",
+    "inference-profile",
+    "prompt-router",
+    "provisioned-model",
+];
+
 /// Infers; what has no row of its own is looked up as that of the SDK.
 pub(super) fn infer(task: &mut Task<'_>, service: &str, action: &str) {
     match (service, action) {
@@ -36,15 +47,21 @@ pub(super) fn infer(task: &mut Task<'_>, service: &str, action: &str) {
 }
 
 impl Task<'_> {
-    fn media_job(&mut self) {
-        let mut resources = self.resources("arn:$P:mediaconvert:$R:$A:queues/${QueueName}", "Queue");
-        if self.arguments.is_open() || self.member("JobTemplate").is_some() {
-            resources
-                .extend(self.resources("arn:$P:mediaconvert:$R:$A:jobTemplates/${JobTemplateName}", "JobTemplate"));
+    /// A transcoding job: its queues, its template, the presets of its outputs.
+    pub fn media_job(&mut self) {
+        let arguments = self.arguments.clone();
+        let mut queues = arguments.through(&["Queue"]);
+        if queues.is_empty() {
+            // "If you don't specify, the job will go to the default queue" (API reference); or a template names one.
+            let templated = self.member("JobTemplate").is_some();
+            queues.push(if templated { Text::unknown() } else { Text::literal("Default") });
         }
-        if self.arguments.mentions("Preset") {
-            resources.push(self.machine.every("arn:$P:mediaconvert:$R:$A:presets/${PresetName}"));
-        }
+        queues.extend(arguments.through(&["HopDestinations", "Queue"]));
+        let templates = arguments.through(&["JobTemplate"]);
+        let presets = arguments.through(&["Settings", "OutputGroups", "Outputs", "Preset"]);
+        let mut resources = self.machine.named("arn:$P:mediaconvert:$R:$A:queues/${QueueName}", &queues);
+        resources.extend(self.machine.named("arn:$P:mediaconvert:$R:$A:jobTemplates/${JobTemplateName}", &templates));
+        resources.extend(self.machine.named("arn:$P:mediaconvert:$R:$A:presets/${PresetName}", &presets));
         self.allow(["mediaconvert:CreateJob"], resources);
         let role = self.member("Role").unwrap_or_else(Node::unknown);
         self.pass_role(Some(&role), &["mediaconvert"]);
@@ -115,11 +132,10 @@ impl Task<'_> {
         }
     }
 
-    fn models(&self, id: &Text) -> Vec<String> {
+    /// The models that an id or ARN means.
+    pub fn models(&self, id: &Text) -> Vec<String> {
         const MODEL: &str = "arn:$P:bedrock:$R::foundation-model/${ModelId}";
         const PROFILE: &str = "arn:$P:bedrock:$R:$A:inference-profile/${ProfileId}";
-        const APPLICATION: &str = "arn:$P:bedrock:$R:$A:application-inference-profile/${ProfileId}";
-        const PROVISIONED: &str = "arn:$P:bedrock:$R:$A:provisioned-model/${ModelId}";
         let glob = id.glob();
         if glob.starts_with("arn:") {
             let kinds = [MODEL, PROFILE, "arn:$P:bedrock:$R:$A:${Other}"];
@@ -137,13 +153,27 @@ impl Task<'_> {
             // Whatever can be called: a profile calls models of other Regions.
             _ if glob == "*" => {
                 let anywhere = super::Machine { region: "*", ..*self.machine };
-                let kinds = [PROFILE, APPLICATION, PROVISIONED].map(|kind| self.machine.every(kind));
-                kinds.into_iter().chain([anywhere.every(MODEL)]).collect()
+                let own = |kind: &&str| self.machine.every(&format!("arn:$P:bedrock:$R:$A:{kind}/${{Id}}"));
+                CALLABLE.iter().map(own).chain([anywhere.every(MODEL)]).collect()
             }
             // A hole in front could be a profile's geography.
             _ if glob.starts_with('*') => vec![fill(MODEL, &glob), fill(PROFILE, &glob)],
             _ => vec![fill(MODEL, &glob)],
         }
+    }
+
+    /// The models that an evaluation job compares and judges with; all of their kinds where it names none.
+    pub fn evaluated_models(&self) -> Vec<String> {
+        let rag = |path: &[&'static str]| [&["InferenceConfig", "RagConfigs", "KnowledgeBaseConfig"], path].concat();
+        let paths = [
+            vec!["EvaluationConfig", "Automated", "EvaluatorModelConfig", "BedrockEvaluatorModels", "ModelIdentifier"],
+            vec!["InferenceConfig", "Models", "BedrockModel", "ModelIdentifier"],
+            rag(&["RetrieveAndGenerateConfig", "KnowledgeBaseConfiguration", "ModelArn"]),
+            rag(&["RetrieveAndGenerateConfig", "ExternalSourcesConfiguration", "ModelArn"]),
+        ];
+        let named: Vec<Text> = paths.iter().flat_map(|path| self.arguments.through(path)).collect();
+        let named = if named.is_empty() { vec![Text::unknown()] } else { named };
+        named.iter().flat_map(|id| self.models(id)).collect()
     }
 
     fn customize_model(&mut self) {

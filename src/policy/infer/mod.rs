@@ -22,7 +22,11 @@ mod map;
 mod merge;
 mod optimized;
 mod pass_role;
+mod placeholder;
+mod rds;
 mod sdk;
+mod ssm;
+mod tags;
 mod task;
 #[cfg(test)]
 mod tests;
@@ -98,11 +102,17 @@ pub struct Unknown {
     pub state: State,
     /// What is not known, to end a sentence that begins with the state.
     pub reason: String,
-    /// The statement to write by hand; its resources are patterns to be narrowed.
+    /// What a statement by hand has to meet: its resources are patterns to be narrowed, and its actions are where they aren't known.
     pub statement: Statement,
 }
 
 impl Unknown {
+    /// The statement to write, its resources to be narrowed; `None` where not even its actions are known.
+    pub fn to_write(&self) -> Option<&Statement> {
+        let known = !self.statement.actions.iter().any(|action| glob::has_wildcard(action));
+        known.then_some(&self.statement)
+    }
+
     /// Whether a written statement takes care of it: it allows the same actions on something of that kind.
     pub fn is_settled_by(&self, written: &[Statement]) -> bool {
         let meets = |resource: &String| {
@@ -122,9 +132,21 @@ impl Unknown {
 impl std::fmt::Display for Unknown {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let State { name, path } = &self.state;
-        write!(f, "state `{name}` ({path}) {}; write by hand a statement with ", self.reason)?;
-        let resources = self.statement.resources.iter().map(|resource| format!("`{resource}`")).collect::<Vec<_>>();
-        write!(f, "{} on what of {} it means", self.statement.actions.join(", "), resources.join(", "))
+        write!(f, "state `{name}` ({path}) {}; write by hand ", self.reason)?;
+        let Statement { actions, resources, conditions, .. } = &self.statement;
+        if self.to_write().is_none() {
+            let service = actions.iter().find_map(|action| action.strip_suffix(":*"));
+            return match service {
+                Some(service) => write!(f, "a statement with the actions of {service} that it needs"),
+                None => f.write_str("the statements for what it calls"),
+            };
+        }
+        let resources = resources.iter().map(|resource| format!("`{resource}`")).collect::<Vec<_>>();
+        write!(f, "a statement with {} on what of {} it means", actions.join(", "), resources.join(", "))?;
+        for (key, values) in conditions.values().flatten() {
+            write!(f, ", with the condition that {key} is {}", values.join(" or "))?;
+        }
+        Ok(())
     }
 }
 

@@ -6,6 +6,8 @@ use super::arguments::Node;
 use super::arn::is_arn;
 use super::callers;
 use super::catalog::{Action, Catalog, Operation, ResourceType};
+use super::rds;
+use super::ssm;
 use super::task::Task;
 use super::text::Text;
 use crate::policy::glob;
@@ -37,8 +39,8 @@ const ALTERNATIVES: [(&str, &str, &str); 6] = [
 ];
 
 /// Resources on which an action is asked for although the reference calls them optional, as public example policies for CloudFormation
-/// StackSets and AWS's for CreateDBInstance have them; not tried on AWS. A cluster may be restored from an instance's snapshot.
-const ALSO: [(&str, &str); 8] = [
+/// StackSets and AWS's for CreateDBInstance and StartAutomationExecution have them; not tried on AWS. A cluster may be restored from an instance's snapshot.
+const ALSO: [(&str, &str); 9] = [
     ("cloudformation:CreateStackInstances", "arn:$P:cloudformation:*:$A:stackset-target/${StackSetName}:*"),
     ("cloudformation:CreateStackInstances", "arn:$P:cloudformation:*::type/resource/*"),
     ("cloudformation:DeleteStackInstances", "arn:$P:cloudformation:*:$A:stackset-target/${StackSetName}:*"),
@@ -47,6 +49,7 @@ const ALSO: [(&str, &str); 8] = [
     ("rds:CreateDBInstance", "arn:$P:rds:$R:$A:og:default*"),
     ("rds:CreateDBInstance", "arn:$P:rds:$R:$A:pg:default*"),
     ("rds:CreateDBInstance", "arn:$P:rds:$R:$A:subgrp:default*"),
+    ("ssm:StartAutomationExecution", "arn:$P:ssm:$R:$A:automation-definition/${DocumentName}:*"),
 ];
 
 /// Infers a task's needs.
@@ -63,6 +66,7 @@ pub(super) fn infer(task: &mut Task<'_>, service: &str, action: &str) {
         ("sfn", "startexecution") => task.start_execution("states:StartExecution"),
         ("sfn", "startsyncexecution") => task.start_execution("states:StartSyncExecution"),
         ("ecs", "runtask") => task.run_task(),
+        ("mediaconvert", "createjob") => task.media_job(),
         ("bedrockruntime", "invokemodel" | "converse" | "startasyncinvoke") => task.invoke_model("bedrock:InvokeModel"),
         ("bedrockruntime", "invokemodelwithresponsestream" | "conversestream") => {
             task.invoke_model("bedrock:InvokeModelWithResponseStream");
@@ -78,7 +82,7 @@ pub(super) fn infer(task: &mut Task<'_>, service: &str, action: &str) {
 fn operation(task: &mut Task<'_>, service: &str, action: &str) {
     let Some(operation) = Catalog::get().operation(service, action) else {
         let prefix = Catalog::get().prefix(service);
-        let what = if prefix.is_some() { "action" } else { "service" };
+        let what = if prefix.is_some() { "operation" } else { "service" };
         let reason = format!("calls `{service}:{action}`, and stepgate knows no IAM action for this {what}");
         let actions = prefix.map_or("*".to_owned(), |prefix| format!("{prefix}:*"));
         return task.unknown(reason, [&*actions], ["*"]);
@@ -93,13 +97,22 @@ fn operation(task: &mut Task<'_>, service: &str, action: &str) {
         let resources = match action.resource {
             Some("CopySource") => copied(task),
             Some(pattern) => filled(task, pattern),
+            None if name == "CreateEvaluationJob" => task.evaluated_models(),
             None => resources(task, name, prefix, action),
         };
-        task.allow([&*action.name], resources);
+        task.allow([&*action.name], resources.clone());
+        let created = if prefix == "rds" { rds::created(task, name, resources) } else { resources };
+        task.tag(name, action, created);
     }
     callers::infer(task, prefix, name);
+    match prefix {
+        "rds" => rds::infer(task, name),
+        "ssm" => ssm::infer(task, name),
+        _ => {}
+    }
     for (action, pattern) in ALSO.iter().filter(|(also, _)| actions.iter().any(|action| action.name == *also)) {
         let resource = filled(task, pattern);
+        let resource = if prefix == "ssm" { resource.into_iter().flat_map(ssm::documents).collect() } else { resource };
         task.allow([*action], resource);
     }
     if name == "RunInstances" {
@@ -337,6 +350,20 @@ fn texts(task: &Task<'_>, operation: &str, prefix: &str, name: &str) -> Option<V
             }
             Some(kinds.iter().filter_map(|kind| deeper("TransactItems", &[kind, "TableName"])).flatten().collect())
         }
+        ("rds", "CopyDBSnapshot" | "CopyDBClusterSnapshot", "DBSnapshotIdentifier" | "DBClusterSnapshotIdentifier") => {
+            let both = [format!("Source{name}"), format!("Target{name}")];
+            Some(both.iter().filter_map(|name| task.member(name)).flat_map(|member| member.texts()).collect())
+        }
+        // They stand in its network interfaces and its launch template too.
+        ("ec2", "RunInstances", "SubnetId" | "SecurityGroupIds" | "LaunchTemplateId") => {
+            let deeper: &[&str] = match name {
+                "SubnetId" => &["NetworkInterfaces", "SubnetId"],
+                "SecurityGroupIds" => &["NetworkInterfaces", "Groups"],
+                _ => &["LaunchTemplate", "LaunchTemplateId"],
+            };
+            let own = task.arguments.through(&[name]);
+            Some(if own.is_empty() { task.arguments.through(deeper) } else { own })
+        }
         ("s3", "DeleteObjects", "Key") => task.arguments.at(&["Delete", "Objects"]).map(|objects| {
             let keys = objects
                 .elements()
@@ -409,6 +436,7 @@ fn access_point(arn: &str) -> String {
 /// A log group's ARN is written with and without `:*`, and the actions differ in which they mean.
 fn with_children(prefix: &str, kind: &ResourceType, arn: String) -> Vec<String> {
     match (prefix, kind.name) {
+        ("ssm", "document") => ssm::documents(arn),
         ("logs", "log-group") if !glob::has_wildcard(&arn) || !arn.ends_with('*') => vec![format!("{arn}:*"), arn],
         _ => vec![arn],
     }

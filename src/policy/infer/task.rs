@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::arguments::{Node, Scope};
 use super::text::Text;
-use super::{Class, Machine, Need, State, Unknown, optimized, sdk};
+use super::{Class, Machine, Need, State, Unknown, optimized, placeholder, sdk};
 use crate::asl::StateRef;
 use crate::policy::glob;
 use crate::policy::statement::{Conditions, Statement};
@@ -55,9 +55,12 @@ impl<'a> Task<'a> {
             ["arn", _, "lambda", ..] => self.function(&[Text::template(resource)], None),
             ["arn", _, "states", _, _, call] => self.integration(call, states),
             _ => self.unknown(
-                format!("has a Resource that is not known, `{}`", resource.chars().take(80).collect::<String>()),
-                ["lambda:InvokeFunction"],
-                ["arn:$P:lambda:$R:$A:function:*"],
+                format!(
+                    "has a Resource that is not known, `{}`, so neither is which integration it calls",
+                    resource.chars().take(80).collect::<String>()
+                ),
+                ["*"],
+                ["*"],
             ),
         }
     }
@@ -123,7 +126,24 @@ impl<'a> Task<'a> {
         resources: impl IntoIterator<Item = String>,
         conditions: &Conditions,
     ) {
-        let resources: Vec<String> = resources.into_iter().collect();
+        let actions: Vec<&str> = actions.into_iter().collect();
+        let mut unfilled: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        let mut filled = Vec::new();
+        for resource in resources {
+            match placeholder::find(&resource, self.machine) {
+                Some((placeholder, pattern)) => unfilled.entry(placeholder).or_default().push(pattern),
+                None => filled.push(resource),
+            }
+        }
+        for (placeholder, patterns) in unfilled {
+            let mut statement = Statement::allow(actions.iter().copied(), patterns);
+            statement.conditions = conditions.clone();
+            self.unknown_statement(
+                format!("names `{placeholder}`, a placeholder that nobody has filled in"),
+                statement,
+            );
+        }
+        let resources = filled;
         for action in actions {
             for resource in &resources {
                 let mut statement = Statement::allow([action], [resource.clone()]);

@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
-use super::{Class, Inferred, Machine, infer};
+use super::{Class, Inferred, Machine, Unknown, infer};
 use crate::policy::statement::Statement;
 
 mod corpus;
@@ -188,6 +188,47 @@ fn an_unknown_part_says_what_to_write_and_is_settled_by_it() {
     assert!(settled("lambda:Invoke*", "arn:aws:lambda:eu-central-1:111122223333:function:orders-*"));
     assert!(!settled("lambda:InvokeFunction", "arn:aws:lambda:us-east-1:111122223333:function:orders"));
     assert!(!settled("lambda:GetFunction", "*"));
+}
+
+#[test]
+fn what_is_not_known_is_one_clear_sentence() {
+    let sentences = |resource: &str, arguments: Value| -> Vec<String> {
+        let inferred = infer(&machine(resource, &arguments, true), &HERE);
+        inferred.unknown.iter().map(Unknown::to_string).collect()
+    };
+    assert_eq!(
+        sentences("arn:aws:states:::elasticmapreduce:createCluster", json!({"ServiceRole": "@s", "JobFlowRole": "@j"})),
+        [
+            "state `Do` (/States/Do) passes a role that only an execution knows; write by hand a statement with iam:PassRole on what of \
+             `arn:aws:iam::111122223333:role/*` it means, with the condition that iam:PassedToService is ec2.amazonaws.com",
+            "state `Do` (/States/Do) passes a role that only an execution knows; write by hand a statement with iam:PassRole on what of \
+             `arn:aws:iam::111122223333:role/*` it means, with the condition that iam:PassedToService is \
+             elasticmapreduce.amazonaws.com",
+        ]
+    );
+    let twice = json!({"RoleArn": "@a", "TrainingJobDefinition": {"RoleArn": "@b"}});
+    assert_eq!(sentences("arn:aws:states:::sagemaker:createHyperParameterTuningJob", twice).len(), 1);
+    assert_eq!(
+        sentences("${Call}", json!({})),
+        [
+            "state `Do` (/States/Do) has a Resource that is not known, `${Call}`, so neither is which integration it calls; write by \
+          hand the statements for what it calls"
+        ]
+    );
+    assert_eq!(
+        sentences("arn:aws:states:::aws-sdk:s3:getObjekt", json!({})),
+        [
+            "state `Do` (/States/Do) calls `s3:getObjekt`, and stepgate knows no IAM action for this operation; write by hand a statement \
+          with the actions of s3 that it needs"
+        ]
+    );
+    assert_eq!(
+        sentences("arn:aws:states:::dynamodb:getItem", json!({"TableName": "<TableName>"})),
+        [
+            "state `Do` (/States/Do) names `<TableName>`, a placeholder that nobody has filled in; write by hand a statement with \
+          dynamodb:GetItem on what of `arn:aws:dynamodb:eu-central-1:111122223333:table/*` it means"
+        ]
+    );
 }
 
 #[test]

@@ -42,6 +42,9 @@ pub struct Record {
     /// Whether the API had models of its own then: their removal is noticed by it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub models: bool,
+    /// Whether it was lost, and made anew by what AWS says: forms of routes are not known, and roles are as wide as they were then.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rebuilt: bool,
     /// What an adopted API had before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<Box<Before>>,
@@ -69,7 +72,7 @@ pub struct ServedRoute {
     pub route: Key,
     /// Its place.
     pub at: At,
-    /// Hash of its method, to tell whether a stage serves this form.
+    /// Hash of its method, to tell whether a stage serves this form; empty where the form is not known.
     pub hash: String,
     /// The StateMachines that it calls.
     pub machines: BTreeSet<Key>,
@@ -249,6 +252,7 @@ mod tests {
             roles: BTreeMap::new(),
             authorizers: false,
             models: false,
+            rebuilt: false,
             before: None,
         }
     }

@@ -70,6 +70,7 @@ fn method_settings(found: MethodSetting) -> MethodSettings {
 }
 
 /// What a stage serves, as OpenAPI with API Gateway's extensions. Of a stage with a canary it is what the stage itself serves.
+/// AWS refuses it for APIs whose payloads are not JSON (doc, "Export a REST API").
 ///
 /// # Errors
 /// What AWS answers, or that it is no JSON.
@@ -79,7 +80,7 @@ pub async fn export(apigateway: &Client, api: &str, stage: &str) -> Result<Value
         .rest_api_id(api)
         .stage_name(stage)
         .export_type("oas30")
-        .parameters("extensions", "apigateway")
+        .parameters("extensions", "integrations,authorizers")
         .accepts("application/json")
         .send()
         .await

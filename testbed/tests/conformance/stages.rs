@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use anyhow::{Context, Result, ensure};
-use aws_sdk_apigateway::types::{CacheClusterStatus, Op};
+use aws_sdk_apigateway::types::{AuthorizerType, CacheClusterStatus, IntegrationType, Op};
 
 use super::apigateway::patch;
 use super::cloud::{Case, Cloud, case};
@@ -26,7 +26,9 @@ pub const CASES: &[Case] = &[
     case!(a_stage_shows_a_client_certificate),
     case!(a_client_certificate_that_is_not_there),
     case!(stages_are_listed_by_deployment, "the filter is ignored"),
-    case!(a_stage_is_exported_as_it_was_deployed, "it shows the API as it is now"),
+    case!(a_stage_is_exported_as_it_was_deployed),
+    case!(an_export_says_whose_a_method_is_and_what_it_calls),
+    case!(an_export_says_what_authorizes_callers),
     case!(a_stage_that_is_not_there),
     case!(a_deployment_that_is_not_there, "InternalError"),
     case!(a_deleted_api_takes_everything),
@@ -228,6 +230,79 @@ async fn a_stage_is_exported_as_it_was_deployed(cloud: Cloud) -> Result<()> {
     let kind = integration["type"].as_str().map(str::to_lowercase);
     ensure!(kind.as_deref() == Some("mock") && integration["requestTemplates"].is_object(), "{found}");
     ensure!(found["paths"]["/"]["post"].is_null(), "it shows what was not deployed: {found}");
+    Ok(())
+}
+
+/// What the stage `dev` serves, with the extensions that are asked for.
+async fn exported(cloud: &Cloud, api: &str, extensions: &str) -> Result<serde_json::Value> {
+    let export = cloud.apigateway.get_export().rest_api_id(api).stage_name("dev").export_type("oas30");
+    let export = export.parameters("extensions", extensions).accepts("application/json").send().await?;
+    Ok(serde_json::from_slice(export.body().context("no body")?.as_ref())?)
+}
+
+const INTEGRATION: &str = "x-amazon-apigateway-integration";
+
+async fn an_export_says_whose_a_method_is_and_what_it_calls(cloud: Cloud) -> Result<()> {
+    let (api, root) = cloud.api().await?;
+    let client = &cloud.apigateway;
+    let put = client.put_method().rest_api_id(&api).resource_id(&root).http_method("ANY").authorization_type("AWS_IAM");
+    put.operation_name("team_route").api_key_required(true).send().await?;
+    let uri = format!("arn:aws:apigateway:{}:states:action/StartExecution", cloud.region);
+    let role = format!("arn:aws:iam::{}:role/stepgate-conformance-invoke", cloud.account);
+    let put = client.put_integration().rest_api_id(&api).resource_id(&root).http_method("ANY").uri(&uri);
+    let put = put.r#type(IntegrationType::Aws).integration_http_method("POST").credentials(&role);
+    let put = put.request_templates("application/json", "$input.body").passthrough_behavior("NEVER");
+    put.send().await?;
+    let deployment = cloud.deploy(&api).await?;
+    stage(&cloud, &api, &deployment).await?;
+
+    let found = exported(&cloud, &api, "integrations,authorizers").await?;
+    let method = &found["paths"]["/"]["x-amazon-apigateway-any-method"];
+    ensure!(method["operationId"] == "team_route", "{found}");
+    let called = &method[INTEGRATION];
+    let spoken = [("type", "aws"), ("httpMethod", "POST"), ("uri", &uri), ("credentials", &role)];
+    ensure!(spoken.iter().all(|(name, value)| called[*name] == **value), "{called}");
+    ensure!(called["requestTemplates"]["application/json"] == "$input.body", "{called}");
+    ensure!(called["passthroughBehavior"] == "never", "{called}");
+    let schemes = &found["components"]["securitySchemes"];
+    let named = method["security"].as_array().context("no security")?;
+    for name in ["sigv4", "api_key"] {
+        ensure!(named.iter().any(|one| one[name].is_array()) && schemes[name]["type"] == "apiKey", "{name}: {found}");
+    }
+    ensure!(schemes["sigv4"]["x-amazon-apigateway-authtype"] == "awsSigv4", "{schemes}");
+    let plain = exported(&cloud, &api, "authorizers").await?;
+    let method = &plain["paths"]["/"]["x-amazon-apigateway-any-method"];
+    ensure!(method["operationId"] == "team_route" && method[INTEGRATION].is_null(), "{plain}");
+    Ok(())
+}
+
+async fn an_export_says_what_authorizes_callers(cloud: Cloud) -> Result<()> {
+    let (api, root) = cloud.api().await?;
+    let client = &cloud.apigateway;
+    let function = format!("arn:aws:lambda:{}:{}:function:authorize", cloud.region, cloud.account);
+    let uri = format!("arn:aws:apigateway:{}:lambda:path/2015-03-31/functions/{function}/invocations", cloud.region);
+    let role = format!("arn:aws:iam::{}:role/stepgate-conformance-authorize", cloud.account);
+    let create = client.create_authorizer().rest_api_id(&api).name("jwt").r#type(AuthorizerType::Token);
+    let create = create.authorizer_uri(&uri).authorizer_credentials(&role);
+    let authorizer = create.identity_source("method.request.header.Authorization").send().await?;
+    cloud.mock(&api, &root, "GET").await?;
+    let patches = [
+        patch(Op::Replace, "/authorizationType", "CUSTOM"),
+        patch(Op::Replace, "/authorizerId", authorizer.id().context("no id")?),
+    ];
+    let update = client.update_method().rest_api_id(&api).resource_id(&root).http_method("GET");
+    update.set_patch_operations(Some(patches.into())).send().await?;
+    let deployment = cloud.deploy(&api).await?;
+    stage(&cloud, &api, &deployment).await?;
+
+    let found = exported(&cloud, &api, "integrations,authorizers").await?;
+    let scheme = &found["components"]["securitySchemes"]["jwt"];
+    ensure!(found["paths"]["/"]["get"]["security"][0]["jwt"].is_array(), "{found}");
+    ensure!(scheme["x-amazon-apigateway-authtype"] == "custom", "{scheme}");
+    let shown = &scheme["x-amazon-apigateway-authorizer"];
+    ensure!(shown["authorizerCredentials"] == role && shown["authorizerUri"] == uri, "{shown}");
+    let kind = shown["type"].as_str();
+    ensure!(kind == Some("token"), "{shown}");
     Ok(())
 }
 

@@ -144,6 +144,7 @@ const S3_UNKNOWN: &str = "? s3:GetObject s3:ListBucket s3:GetBucketLocation -> a
     "glue:BatchGetPartition glue:GetDatabase glue:GetDatabases glue:GetPartition glue:GetPartitions glue:GetTable glue:GetTables -> arn:aws:glue:~:catalog",
     "glue:BatchGetPartition glue:GetDatabase glue:GetDatabases glue:GetPartition glue:GetPartitions glue:GetTable glue:GetTables -> arn:aws:glue:~:database/d",
     "glue:BatchGetPartition glue:GetDatabase glue:GetDatabases glue:GetPartition glue:GetPartitions glue:GetTable glue:GetTables -> arn:aws:glue:~:table/d/*",
+    "glue:GetDatabase glue:GetDatabases -> arn:aws:glue:~:database/default",
     "lakeformation:GetDataAccess -> *",
     "s3:GetBucketLocation s3:ListBucket s3:ListBucketMultipartUploads -> arn:aws:s3:::results",
     "s3:AbortMultipartUpload s3:GetObject s3:ListMultipartUploadParts s3:PutObject -> arn:aws:s3:::results/q/*",
@@ -165,7 +166,7 @@ const S3_UNKNOWN: &str = "? s3:GetObject s3:ListBucket s3:GetBucketLocation -> a
 #[case::model("bedrock:invokeModel", json!({"ModelId": "amazon.titan-text-lite-v1", "GuardrailIdentifier": "g"}), &["bedrock:InvokeModel -> arn:aws:bedrock:eu-central-1::foundation-model/amazon.titan-text-lite-v1", "bedrock:ApplyGuardrail -> arn:aws:bedrock:~:guardrail/g"])]
 #[case::profile("bedrock:invokeModel", json!({"ModelId": "eu.anthropic.claude-v1", "Input": {"S3Uri": "s3://in/a.json"}}), &["bedrock:InvokeModel -> arn:aws:bedrock:~:inference-profile/eu.anthropic.claude-v1", "bedrock:InvokeModel -> arn:aws:bedrock:*::foundation-model/anthropic.claude-v1", "s3:GetObject -> arn:aws:s3:::in/a.json"])]
 #[case::model_arn("bedrock:invokeModel", json!({"ModelId": "arn:aws:bedrock:us-east-1::foundation-model/m"}), &["bedrock:InvokeModel -> arn:aws:bedrock:us-east-1::foundation-model/m"])]
-#[case::any_model("bedrock:invokeModel", json!({"ModelId": "@m"}), &["bedrock:InvokeModel -> arn:aws:bedrock:*::foundation-model/*", "bedrock:InvokeModel -> arn:aws:bedrock:~:application-inference-profile/*", "bedrock:InvokeModel -> arn:aws:bedrock:~:inference-profile/*", "bedrock:InvokeModel -> arn:aws:bedrock:~:provisioned-model/*"])]
+#[case::any_model("bedrock:invokeModel", json!({"ModelId": "@m"}), &["bedrock:InvokeModel -> arn:aws:bedrock:*::foundation-model/*", "bedrock:InvokeModel -> arn:aws:bedrock:~:application-inference-profile/*", "bedrock:InvokeModel -> arn:aws:bedrock:~:custom-model-deployment/*", "bedrock:InvokeModel -> arn:aws:bedrock:~:default-prompt-router/*", "bedrock:InvokeModel -> arn:aws:bedrock:~:imported-model/*", "bedrock:InvokeModel -> arn:aws:bedrock:~:inference-profile/*", "bedrock:InvokeModel -> arn:aws:bedrock:~:prompt-router/*", "bedrock:InvokeModel -> arn:aws:bedrock:~:provisioned-model/*"])]
 fn data(#[case] call: &str, #[case] arguments: Value, #[case] expected: &[&str]) {
     expect(call, &arguments, expected);
 }
@@ -245,7 +246,7 @@ fn distributed_map(#[case] fields: Value, #[case] expected: &[&str]) {
 #[case::schedule("scheduler:createSchedule", json!({"Name": "s", "GroupName": "g", "Target": {"RoleArn": "arn:aws:iam::111122223333:role/r"}}), &["scheduler:CreateSchedule -> arn:aws:scheduler:~:schedule/g/s", "iam:PassRole -> arn:aws:iam::~:role/r if StringEquals iam:PassedToService scheduler.amazonaws.com"])]
 #[case::log_group("cloudwatchlogs:startQuery", json!({"LogGroupName": "/a/b"}), &["logs:StartQuery -> arn:aws:logs:~:log-group:/a/b", "logs:StartQuery -> arn:aws:logs:~:log-group:/a/b:*"])]
 #[case::parameter("ssm:getParameter", json!({"Name": "db"}), &["ssm:GetParameter -> arn:aws:ssm:~:parameter/db"])]
-#[case::rds("rds:createDBSnapshot", json!({"DbInstanceIdentifier": "db", "DbSnapshotIdentifier": "s-@day"}), &["rds:CreateDBSnapshot -> arn:aws:rds:~:db:db", "rds:CreateDBSnapshot -> arn:aws:rds:~:snapshot:s-*"])]
+#[case::rds("rds:createDBSnapshot", json!({"DbInstanceIdentifier": "db", "DbSnapshotIdentifier": "s-@day"}), &["rds:CreateDBSnapshot -> arn:aws:rds:~:db:db", "rds:CreateDBSnapshot -> arn:aws:rds:~:snapshot:s-*", "? rds:AddTagsToResource -> arn:aws:rds:~:snapshot:s-*"])]
 #[case::api_gateway("apigateway:getRestApi", json!({"RestApiId": "abc"}), &["apigateway:GET -> arn:aws:apigateway:eu-central-1::/restapis/abc"])]
 #[case::converse("bedrockruntime:converse", json!({"ModelId": "m.x"}), &["bedrock:InvokeModel -> arn:aws:bedrock:eu-central-1::foundation-model/m.x"])]
 #[case::detect("rekognition:detectLabels", json!({}), &["rekognition:DetectLabels -> *"])]
@@ -265,13 +266,60 @@ fn distributed_map(#[case] fields: Value, #[case] expected: &[&str]) {
 #[case::speech("polly:startSpeechSynthesisTask", json!({"OutputS3BucketName": "b", "OutputS3KeyPrefix": "audio", "Text": "@t"}), &["polly:StartSpeechSynthesisTask -> *", "s3:PutObject -> arn:aws:s3:::b/audio*"])]
 #[case::transcript("transcribe:startTranscriptionJob", json!({"TranscriptionJobName": "@j", "Media": {"MediaFileUri": "s3://b/in.mp4"}, "OutputBucketName": "o", "OutputKey": "texts/a.json"}), &[
     "s3:GetObject -> arn:aws:s3:::b/in.mp4", "s3:PutObject -> arn:aws:s3:::o/texts/*", "transcribe:StartTranscriptionJob -> *"])]
-#[case::template("cloudformation:createStack", json!({"StackName": "s", "TemplateURL": "https://b.s3.eu-central-1.amazonaws.com/t.yaml"}), &["cloudformation:CreateStack -> arn:aws:cloudformation:~:stack/s/*", "s3:GetObject -> arn:aws:s3:::b/t.yaml"])]
+#[case::template("cloudformation:createStack", json!({"StackName": "s", "TemplateURL": "https://b.s3.eu-central-1.amazonaws.com/t.yaml"}), &["cloudformation:CreateStack -> arn:aws:cloudformation:~:stack/s/*", "s3:GetObject -> arn:aws:s3:::b/t.yaml", "? * -> *"])]
 #[case::serverless_database("redshiftdata:executeStatement", json!({"WorkgroupName": "w", "Sql": "@s"}), &["redshift-data:ExecuteStatement redshift-serverless:GetCredentials -> arn:aws:redshift-serverless:~:workgroup/*"])]
 #[case::database_user("redshiftdata:executeStatement", json!({"ClusterIdentifier": "c", "Database": "d", "DbUser": "u", "Sql": "@s"}), &[
     "redshift-data:ExecuteStatement -> arn:aws:redshift:~:cluster:c", "redshift:GetClusterCredentials -> arn:aws:redshift:~:dbname:c/d", "redshift:GetClusterCredentials -> arn:aws:redshift:~:dbuser:c/u"])]
 #[case::translated("translate:translateText", json!({"Text": "@t"}), &["translate:TranslateText -> *"])]
 #[case::one_of_two_types("sfn:listExecutions", json!({"StateMachineArn": "arn:aws:states:eu-central-1:111122223333:stateMachine:m"}), &["states:ListExecutions -> arn:aws:states:~:stateMachine:m"])]
 #[case::schedule("scheduler:createSchedule", json!({"Name": "n", "Target": "@t"}), &["scheduler:CreateSchedule -> arn:aws:scheduler:~:schedule/*/n", "? iam:PassRole -> arn:aws:iam::~:role/*"])]
+#[case::aggregator("config:listAggregateDiscoveredResources", json!({"ConfigurationAggregatorName": "a"}), &["config:ListAggregateDiscoveredResources -> arn:aws:config:~:config-aggregator/*"])]
+#[case::model_of_pictures("lookoutvision:describeModel", json!({"ProjectName": "p", "ModelVersion": "1"}), &["lookoutvision:DescribeModel -> arn:aws:lookoutvision:~:model/p/1"])]
+#[case::replication("databasemigration:startReplicationTask", json!({"ReplicationTaskArn": "@t"}), &["dms:StartReplicationTask -> arn:aws:dms:~:task:*"])]
+#[case::evaluation("bedrock:createEvaluationJob", json!({"JobName": "@j", "RoleArn": "arn:aws:iam::111122223333:role/r",
+    "EvaluationConfig": {"Automated": {"EvaluatorModelConfig": {"BedrockEvaluatorModels": [{"ModelIdentifier": "m.judge"}]}}},
+    "InferenceConfig": {"Models": [{"BedrockModel": {"ModelIdentifier": "m.one"}}, {"BedrockModel": {"ModelIdentifier": "m.two"}}]}}), &[
+    "bedrock:CreateEvaluationJob -> arn:aws:bedrock:eu-central-1::foundation-model/m.judge", "bedrock:CreateEvaluationJob -> arn:aws:bedrock:eu-central-1::foundation-model/m.one",
+    "bedrock:CreateEvaluationJob -> arn:aws:bedrock:eu-central-1::foundation-model/m.two", "iam:PassRole -> arn:aws:iam::~:role/r if StringEquals iam:PassedToService bedrock.amazonaws.com"])]
+#[case::retrieval("bedrockagentruntime:retrieveAndGenerate", json!({"Input": {"Text": "@q"}, "RetrieveAndGenerateConfiguration": {"Type": "KNOWLEDGE_BASE",
+    "KnowledgeBaseConfiguration": {"KnowledgeBaseId": "KB1", "ModelArn": "m.x"}}}), &["bedrock:InvokeModel -> arn:aws:bedrock:eu-central-1::foundation-model/m.x",
+    "bedrock:Retrieve -> arn:aws:bedrock:~:knowledge-base/KB1", "bedrock:RetrieveAndGenerate -> *"])]
+#[case::transcoding("mediaconvert:createJob", json!({"Role": "arn:aws:iam::111122223333:role/r", "Settings": {"OutputGroups": [{"Outputs": [{"Preset": "hd"}, {"Preset": "sd-@x"}]}]}}), &[
+    "iam:PassRole -> arn:aws:iam::~:role/r if StringEquals iam:PassedToService mediaconvert.amazonaws.com", "mediaconvert:CreateJob -> arn:aws:mediaconvert:~:presets/hd",
+    "mediaconvert:CreateJob -> arn:aws:mediaconvert:~:presets/sd-*", "mediaconvert:CreateJob -> arn:aws:mediaconvert:~:queues/Default"])]
+#[case::final_snapshot("rds:deleteDBInstance", json!({"DbInstanceIdentifier": "db", "FinalDBSnapshotIdentifier": "last"}), &[
+    "rds:CreateDBSnapshot rds:DeleteDBInstance -> arn:aws:rds:~:db:db", "rds:CreateDBSnapshot -> arn:aws:rds:~:snapshot:last", "? rds:AddTagsToResource -> arn:aws:rds:~:snapshot:last"])]
+#[case::no_final_snapshot("rds:deleteDBInstance", json!({"DbInstanceIdentifier": "db", "SkipFinalSnapshot": true}), &["rds:DeleteDBInstance -> arn:aws:rds:~:db:db"])]
+#[case::tagged_snapshot("rds:createDBSnapshot", json!({"DbInstanceIdentifier": "db", "DbSnapshotIdentifier": "s", "Tags": [{"Key": "a", "Value": "b"}]}), &[
+    "rds:CreateDBSnapshot -> arn:aws:rds:~:db:db", "rds:AddTagsToResource rds:CreateDBSnapshot -> arn:aws:rds:~:snapshot:s"])]
+#[case::copied_snapshot("rds:copyDBSnapshot", json!({"SourceDBSnapshotIdentifier": "s", "TargetDBSnapshotIdentifier": "t", "CopyTags": true}), &[
+    "rds:CopyDBSnapshot -> arn:aws:rds:~:snapshot:s", "rds:AddTagsToResource rds:CopyDBSnapshot -> arn:aws:rds:~:snapshot:t"])]
+#[case::cluster_groups("rds:modifyDBCluster", json!({"DBClusterIdentifier": "c", "DBClusterParameterGroupName": "cg", "DBInstanceParameterGroupName": "ig"}), &[
+    "rds:ModifyDBCluster -> arn:aws:rds:~:cluster-pg:cg", "rds:ModifyDBCluster -> arn:aws:rds:~:cluster:c", "rds:ModifyDBCluster -> arn:aws:rds:~:pg:ig"])]
+#[case::tagged_volume("ec2:createVolume", json!({"AvailabilityZone": "@z", "TagSpecifications": [{"ResourceType": "volume", "Tags": [{"Key": "a", "Value": "b"}]}]}), &[
+    "ec2:CreateVolume -> arn:aws:ec2:~:volume/*", "ec2:CreateTags -> arn:aws:ec2:~:volume/* if StringEquals ec2:CreateAction CreateVolume"])]
+#[case::tagged_queue("sqs:createQueue", json!({"QueueName": "q", "Tags": {"a": "b"}}), &["sqs:CreateQueue sqs:TagQueue -> arn:aws:sqs:~:q"])]
+#[case::tagged_object("s3:putObject", json!({"Bucket": "b", "Key": "k", "Body": "@x", "Tagging": "a=b"}), &["s3:PutObject s3:PutObjectTagging -> arn:aws:s3:::b/k"])]
+#[case::version("s3:getObject", json!({"Bucket": "b", "Key": "k", "VersionId": "@v"}), &["s3:GetObject s3:GetObjectVersion -> arn:aws:s3:::b/k"])]
+#[case::placeholder("dynamodb:query", json!({"TableName": "<TableName>"}), &["? dynamodb:Query -> arn:aws:dynamodb:~:table/*"])]
+#[case::placeholders_of_place("sns:subscribe", json!({"TopicArn": "arn:aws:sns:{REGION}:{ACCOUNT}:t"}), &["? sns:Subscribe -> arn:aws:sns:~:t"])]
+#[case::encrypted_object("s3:putObject", json!({"Bucket": "b", "Key": "k", "Body": "@x", "SSEKMSKeyId": "arn:aws:kms:eu-central-1:111122223333:key/1"}), &[
+    "kms:GenerateDataKey -> arn:aws:kms:~:key/1", "s3:PutObject -> arn:aws:s3:::b/k"])]
+#[case::command("ssm:sendCommand", json!({"DocumentName": "AWS-RunShellScript", "InstanceIds": ["i-1"]}), &["ssm:SendCommand -> arn:aws:ec2:~:instance/i-1",
+    "ssm:SendCommand -> arn:aws:ssm:eu-central-1::document/AWS-RunShellScript", "ssm:SendCommand -> arn:aws:ssm:~:managed-instance/i-1"])]
+#[case::command_by_tag("ssm:sendCommand", json!({"DocumentName": "own", "Targets": [{"Key": "tag:a", "Values": ["b"]}]}), &["ssm:SendCommand -> arn:aws:ec2:~:instance/*",
+    "ssm:SendCommand -> arn:aws:ssm:~:document/own", "ssm:SendCommand -> arn:aws:ssm:~:managed-instance/*"])]
+#[case::stack_with_own_rights("cloudformation:updateStack", json!({"StackName": "s", "TemplateBody": "@t"}), &["cloudformation:UpdateStack -> arn:aws:cloudformation:~:stack/s/*", "? * -> *"])]
+#[case::stack_with_a_role("cloudformation:deleteStack", json!({"StackName": "s", "RoleARN": "arn:aws:iam::111122223333:role/r"}), &["cloudformation:DeleteStack -> arn:aws:cloudformation:~:stack/s/*",
+    "iam:PassRole -> arn:aws:iam::~:role/r if StringEquals iam:PassedToService cloudformation.amazonaws.com"])]
+#[case::function_code("lambda:updateFunctionCode", json!({"FunctionName": "f", "S3Bucket": "b", "S3Key": "k.zip"}), &["lambda:UpdateFunctionCode -> arn:aws:lambda:~:function:f", "s3:GetObject -> arn:aws:s3:::b/k.zip"])]
+#[case::network_interfaces("ec2:runInstances", json!({"ImageId": "ami-1", "KeyName": "k", "NetworkInterfaces": [{"SubnetId": "subnet-1", "Groups": ["sg-1"]}]}), &[
+    "ec2:RunInstances -> arn:aws:ec2:eu-central-1::image/ami-1", "ec2:RunInstances -> arn:aws:ec2:~:instance/*", "ec2:RunInstances -> arn:aws:ec2:~:key-pair/k", "ec2:RunInstances -> arn:aws:ec2:~:network-interface/*",
+    "ec2:RunInstances -> arn:aws:ec2:~:security-group/sg-1", "ec2:RunInstances -> arn:aws:ec2:~:subnet/subnet-1", "ec2:RunInstances -> arn:aws:ec2:~:volume/*"])]
+#[case::tagged_task("ecs:runTask", json!({"TaskDefinition": "web:3", "Cluster": "c", "Tags": [{"Key": "a", "Value": "b"}],
+    "Overrides": {"TaskRoleArn": "arn:aws:iam::111122223333:role/t", "ExecutionRoleArn": "arn:aws:iam::111122223333:role/t"}}), &[
+    "ecs:RunTask -> arn:aws:ecs:~:task-definition/web:3", "ecs:TagResource -> arn:aws:ecs:~:task/c/* if StringEquals ecs:CreateAction RunTask",
+    "iam:PassRole -> arn:aws:iam::~:role/t if StringEquals iam:PassedToService ecs-tasks.amazonaws.com"])]
 #[case::unknown_service("nosuch:thing", json!({}), &["? * -> *"])]
 #[case::unknown_action("s3:getObjekt", json!({}), &["? s3:* -> *"])]
 fn sdk(#[case] call: &str, #[case] arguments: Value, #[case] expected: &[&str]) {

@@ -9,6 +9,7 @@ mod checks;
 mod client_certificates;
 mod deployments;
 pub(super) mod domains;
+mod export;
 pub(super) mod gateway_responses;
 mod integrations;
 mod methods;
@@ -583,7 +584,7 @@ fn of_api(context: &mut Context<'_>, apis: &mut Apis, request: &Request) -> Answ
         "CreateStage" => stages::create(context, apis, at, body),
         "GetStages" => stages::list(context, apis, at, &path),
         "GetStage" => stages::get(context, apis, at),
-        "GetExport" => stages::export(context, apis, at),
+        "GetExport" => export::get(context, apis, at, &path),
         "UpdateStage" => stages::update(context, apis, at, &patches),
         "DeleteStage" => stages::delete(context, apis, at),
         _ => Err(Refusal::unknown(format!("apigateway:{operation}"))),

@@ -292,26 +292,3 @@ fn update_one(context: &Context<'_>, api: &Api, stage: &mut Stage, patch: &Patch
     }
     Ok(())
 }
-
-/// What it serves as OpenAPI 3.0, with the integrations (`extensions=apigateway`, doc); no more of it than paths and methods.
-pub(super) fn export(context: &Context<'_>, apis: &mut Apis, at: Place<'_>) -> Answer {
-    let api = find(context, apis, at.api)?;
-    let stage = api.stages.get(at.name).ok_or_else(no_stage)?;
-    let deployment = api.deployments.get(&stage.deployment_id).ok_or_else(no_deployment)?;
-    let operation = |method: &super::Method| {
-        let integration = method.integration.as_ref().map(|found| {
-            json!({"type": found.r#type.to_lowercase(), "httpMethod": found.http_method, "uri": found.uri,
-                "credentials": found.credentials, "requestTemplates": found.request_templates,
-                "passthroughBehavior": found.passthrough_behavior.to_lowercase()})
-        });
-        json!({"operationId": method.operation_name, "x-amazon-apigateway-integration": integration})
-    };
-    let verbs = |methods: &BTreeMap<String, super::Method>| -> Value {
-        let name =
-            |verb: &str| if verb == "ANY" { "x-amazon-apigateway-any-method".to_owned() } else { verb.to_lowercase() };
-        methods.iter().map(|(verb, method)| (name(verb), operation(method))).collect::<serde_json::Map<_, _>>().into()
-    };
-    let paths = deployment.snapshot.iter().map(|(path, methods)| (path.clone(), verbs(methods)));
-    let paths: serde_json::Map<_, _> = paths.collect();
-    Ok((200, json!({"openapi": "3.0.1", "info": {"title": api.name}, "paths": paths})))
-}
