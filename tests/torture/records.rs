@@ -11,7 +11,7 @@ use stepgate::resources::deployment::Record;
 use stepgate_testbed::memory::{ACCOUNT, Memory, Service};
 
 use super::kubernetes::condition;
-use super::operator::{Operator, Site};
+use super::operator::{CLUSTER_UID, Operator, Site};
 use super::scene::Scene;
 use super::{Found, Moment, drive, uncrashed};
 
@@ -269,7 +269,7 @@ async fn what_any_example_serves_is_read(#[case] name: &str) {
 fn deployed_by_hand(moment: &Moment, path: &str, change: impl Fn(&mut Value)) -> Moment {
     let (mut moment, mut tree) = (moment.clone(), moment.aws.tree());
     let apis = tree[ACCOUNT]["regions"]["us-east-1"]["apis"].as_object_mut().unwrap();
-    let api = apis.values_mut().find(|api| api["tags"]["stepgate.dev/name"] == "api").unwrap();
+    let api = apis.values_mut().find(|api| api["tags"]["stepgate.dev/cluster-uid"] == CLUSTER_UID).unwrap();
     let deployment = api["stages"]["prod"]["deploymentId"].as_str().unwrap().to_owned();
     change(&mut api["deployments"][deployment]["snapshot"][path]);
     moment.aws.plant(&tree).unwrap();
