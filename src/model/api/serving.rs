@@ -133,13 +133,18 @@ impl Api<'_> {
         }
         let log_ids = self.plan_logs(plan, observed)?;
         let may_log = self.valid.may_log(observed.log_role);
+        let partial = !self.waiting().is_empty();
         let desired_stage = |stage: &ValidStage| {
             // One that serves no route yet has nothing to stay at.
             let empty = |found: &stage::Observed| {
                 let record = records.iter().find(|record| record.deployment_id == found.deployment_id);
                 record.is_some_and(|record| record.routes.is_empty())
             };
-            let stays = observed.stages.get(&stage.name).is_some_and(|found| !empty(found));
+            // One that is deployed by hand does not begin with a part of the routes: it would stay at it.
+            let stays = match observed.stages.get(&stage.name) {
+                Some(found) if !empty(found) => true,
+                _ => partial,
+            };
             desired_stage(stage, &records, &follow, stays, may_log)
         };
         let desired: Vec<stage::Desired> = self.valid.stages.iter().map(desired_stage).collect();
@@ -270,7 +275,7 @@ fn desired_stage(
     stage: &ValidStage,
     records: &[&Record],
     follow: &stage::Serves,
-    exists: bool,
+    stays: bool,
     may_log: bool,
 ) -> stage::Desired {
     let serves = |revision: Option<i64>| match revision {
@@ -280,7 +285,7 @@ fn desired_stage(
             None => stage::Serves::Unchanged,
         },
     };
-    let stays = stage.manual && stage.revision.is_none() && exists;
+    let stays = stage.manual && stage.revision.is_none() && stays;
     let mut settings = stage.settings.clone();
     if !may_log {
         settings.access_log = None;

@@ -1,9 +1,12 @@
 //! From dev to prod: what stages stay at, canaries, and log groups.
 
+use std::time::Duration;
+
 use insta::assert_snapshot;
 
 use super::cloud::Cloud;
 use super::{scene_of, text};
+use crate::identity::Key;
 
 const A: &[(&str, &str, &str)] = &[("demo/orders", "POST /orders", "a")];
 const B: &[(&str, &str, &str)] = &[("demo/orders", "POST /orders", "b")];
@@ -21,6 +24,22 @@ fn a_stage_that_is_deployed_by_hand_stays_until_a_revision_is_named() {
     assert_eq!(cloud.may("invoke-demo"), ["StartExecution stateMachine:demo_b"]);
     // And stays there, once nothing is named any more.
     assert_eq!(cloud.plan(&scene_of(stages, B)), "");
+}
+
+#[test]
+fn a_stage_that_is_deployed_by_hand_begins_when_no_route_waits() {
+    let routes = [A[0], ("shop/refunds", "POST /refunds", "a")];
+    let world = scene_of("[{name: dev}, {name: prod, deploy: Manual}]", &routes);
+    let probe = Cloud::default().look(&world);
+    let (role, _) = probe.attachment.attached[&Key::new("shop", "refunds")].role.clone().unwrap();
+    let mut cloud = Cloud::default();
+    cloud.unsettled.insert(role, Duration::from_secs(10));
+    cloud.settle(&world);
+    assert_eq!(cloud.serves("dev"), ["POST /orders → demo_orders"]);
+    assert!(!cloud.stages.contains_key("prod"), "it would stay at what others still wait for");
+    cloud.unsettled.clear();
+    cloud.settle(&world);
+    assert_eq!(cloud.serves("prod"), ["POST /orders → demo_orders", "POST /refunds → shop_refunds"]);
 }
 
 #[test]
