@@ -175,13 +175,16 @@ fn without_log_role(mut essence: Value) -> Value {
 
 /// Where two values differ.
 fn difference(before: &Value, after: &Value) -> Option<String> {
-    fn walk(path: &str, a: &Value, b: &Value, out: &mut Vec<String>) {
+    // A map without entries is none: what is left of one whose entries were added by somebody and removed again.
+    let none = |value: &Value| value.is_null() || value.as_object().is_some_and(serde_json::Map::is_empty);
+    fn walk(path: &str, a: &Value, b: &Value, out: &mut Vec<String>, none: &dyn Fn(&Value) -> bool) {
         match (a, b) {
+            (a, b) if none(a) && none(b) => {}
             (Value::Object(x), Value::Object(y)) => {
                 let keys: BTreeSet<_> = x.keys().chain(y.keys()).collect();
                 for key in keys {
                     let at = |map: &serde_json::Map<String, Value>| map.get(key).cloned().unwrap_or_default();
-                    walk(&format!("{path}/{key}"), &at(x), &at(y), out);
+                    walk(&format!("{path}/{key}"), &at(x), &at(y), out, none);
                 }
             }
             (Value::Array(x), Value::Array(y)) if x.len() != y.len() => {
@@ -189,7 +192,7 @@ fn difference(before: &Value, after: &Value) -> Option<String> {
             }
             (Value::Array(x), Value::Array(y)) => {
                 for (index, (a, b)) in x.iter().zip(y).enumerate() {
-                    walk(&format!("{path}/{index}"), a, b, out);
+                    walk(&format!("{path}/{index}"), a, b, out, none);
                 }
             }
             (a, b) if a != b => out.push(format!("{path}: {a} becomes {b}")),
@@ -197,7 +200,7 @@ fn difference(before: &Value, after: &Value) -> Option<String> {
         }
     }
     let mut all = Vec::new();
-    walk("", before, after, &mut all);
+    walk("", before, after, &mut all, &none);
     (!all.is_empty()).then(|| all.join("; ").chars().take(600).collect())
 }
 
