@@ -121,6 +121,25 @@ fn every_example_is_a_plain_openapi_document_without_extensions() {
     }
 }
 
+/// Where some bodies are bytes, the document says that answers are text, as the operator does.
+#[test]
+fn an_openapi_document_says_what_is_text() {
+    let manifests = std::fs::read_to_string("examples/root-get/root-get.yaml").unwrap();
+    let binary = manifests.replace("stages: [{name: prod}]", "stages: [{name: prod}]\n  binaryMediaTypes: [image/png]");
+    let (own, _) = binary.split_once("  response:\n").unwrap();
+    let account = std::fs::read_to_string("examples/awsaccount.yaml").unwrap();
+    let namespace = std::fs::read_to_string("examples/root-get/00-namespace.yaml").unwrap();
+    let run = stepgate(&["render", "-o", "openapi", "-"], &[account.as_str(), &namespace, own].join("\n---\n"));
+    assert_eq!(run.code, 0, "{}", run.err);
+    let document: Value = serde_json::from_str(&run.out).unwrap();
+    let answers = &document["paths"]["/"]["get"]["x-amazon-apigateway-integration"]["responses"];
+    let answers: Vec<&Value> = answers.as_object().unwrap().values().collect();
+    assert!(
+        !answers.is_empty() && answers.iter().all(|answer| answer["contentHandling"] == "CONVERT_TO_TEXT"),
+        "{answers:?}"
+    );
+}
+
 #[test]
 fn of_several_apis_one_is_chosen() {
     let both = ["examples/awsaccount.yaml", "examples/potato", "examples/root-get"];

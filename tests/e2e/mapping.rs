@@ -287,11 +287,11 @@ async fn who_accepts_bytes_reads_text() {
     let response = post(&ns, "say", "", &[("Accept", "image/png")], &json!({})).await;
     assert_eq!((response.status, response.body.contains("hello")), (200, true), "{}", response.body);
     let (aws, id) = cloud(&ns, "api").await;
-    let without = aws.rest_api(&id).await.unwrap();
+    let converted = aws.rest_api(&id).await.unwrap();
     ns.patch("restapi/api", json!({"spec": {"binaryMediaTypes": null}})).await;
     ns.eventually("restapi/api", "has no binary media types", async |_| {
         let now = aws.rest_api(&id).await.unwrap();
-        if now.methods == without.methods { Err("the responses are converted still".to_owned()) } else { Ok(()) }
+        if now.methods == converted.methods { Err("the responses are converted still".to_owned()) } else { Ok(()) }
     })
     .await;
     ns.ready(&["restapi/api"]).await;

@@ -176,15 +176,17 @@ fn without_log_role(mut essence: Value) -> Value {
 /// Where two values differ.
 fn difference(before: &Value, after: &Value) -> Option<String> {
     // A map without entries is none: what is left of one whose entries were added by somebody and removed again.
-    let none = |value: &Value| value.is_null() || value.as_object().is_some_and(serde_json::Map::is_empty);
-    fn walk(path: &str, a: &Value, b: &Value, out: &mut Vec<String>, none: &dyn Fn(&Value) -> bool) {
+    fn none(value: &Value) -> bool {
+        value.is_null() || value.as_object().is_some_and(serde_json::Map::is_empty)
+    }
+    fn walk(path: &str, a: &Value, b: &Value, out: &mut Vec<String>) {
         match (a, b) {
             (a, b) if none(a) && none(b) => {}
             (Value::Object(x), Value::Object(y)) => {
                 let keys: BTreeSet<_> = x.keys().chain(y.keys()).collect();
                 for key in keys {
                     let at = |map: &serde_json::Map<String, Value>| map.get(key).cloned().unwrap_or_default();
-                    walk(&format!("{path}/{key}"), &at(x), &at(y), out, none);
+                    walk(&format!("{path}/{key}"), &at(x), &at(y), out);
                 }
             }
             (Value::Array(x), Value::Array(y)) if x.len() != y.len() => {
@@ -192,7 +194,7 @@ fn difference(before: &Value, after: &Value) -> Option<String> {
             }
             (Value::Array(x), Value::Array(y)) => {
                 for (index, (a, b)) in x.iter().zip(y).enumerate() {
-                    walk(&format!("{path}/{index}"), a, b, out, none);
+                    walk(&format!("{path}/{index}"), a, b, out);
                 }
             }
             (a, b) if a != b => out.push(format!("{path}: {a} becomes {b}")),
@@ -200,7 +202,7 @@ fn difference(before: &Value, after: &Value) -> Option<String> {
         }
     }
     let mut all = Vec::new();
-    walk("", before, after, &mut all, &none);
+    walk("", before, after, &mut all);
     (!all.is_empty()).then(|| all.join("; ").chars().take(600).collect())
 }
 

@@ -102,11 +102,12 @@ impl Intercept for Room {
                 RetryAction::RetryIndicated(RetryReason::RetryableError { kind: ErrorKind::ThrottlingError, .. })
             )
         };
-        let code =
-            response.headers().get("x-amzn-errortype").and_then(|code| code.split(':').next()).unwrap_or_default();
-        let text = response.body().bytes().map(String::from_utf8_lossy).unwrap_or_default();
-        if is_count_limit(code, &text) {
-            return Ok(());
+        if response.status().as_u16() == 429 {
+            let code = response.headers().get("x-amzn-errortype").and_then(|code| code.split(':').next());
+            let text = response.body().bytes().map(String::from_utf8_lossy);
+            if is_count_limit(code.unwrap_or_default(), &text.unwrap_or_default()) {
+                return Ok(());
+            }
         }
         if response.status().as_u16() == 429 || components.retry_classifiers().any(|classifier| throttled(&classifier))
         {

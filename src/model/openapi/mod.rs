@@ -124,6 +124,9 @@ fn integration(integration: &Integration, method: &Method) -> Value {
             if !response.headers.is_empty() {
                 mapped["responseParameters"] = json!(response.headers);
             }
+            if let Some(handling) = &response.content_handling {
+                mapped["contentHandling"] = json!(handling);
+            }
             (pattern, mapped)
         })
         .collect();
