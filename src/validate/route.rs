@@ -339,8 +339,10 @@ fn targets(world: &World, valid: &ValidApi, admission: &Admission, route: &APIRo
         if let Some(key) = managed_as(world, &valid.place, &arn) {
             // `targets` are for machines outside the operator's own: with these, their owners decide.
             let reference = crate::api::Reference { name: key.name, namespace: Some(key.namespace) };
-            target_machine(world, "spec.target.arn", &reference, &namespace, &valid.place)
+            let (key, ..) = target_machine(world, "spec.target.arn", &reference, &namespace, &valid.place)
                 .map_err(Refusal::reference)?;
+            // What is served keeps its machine, however it is named.
+            targets.machines.insert(key);
         }
         targets.arns.insert(arn.clone());
         machine.default = Some(arn);

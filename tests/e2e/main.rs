@@ -6,6 +6,7 @@
 mod adoption;
 mod authorization;
 mod brake;
+mod by_arn;
 mod canary;
 mod chart;
 mod cloud;
@@ -25,6 +26,7 @@ mod kinds;
 mod legacy;
 mod lost_records;
 mod mapping;
+mod moves;
 mod namespaces;
 mod outputs;
 mod plan;
