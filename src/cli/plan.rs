@@ -174,6 +174,8 @@ impl Cluster {
         let routes: Vec<_> = world.routes.values().filter(|route| resolve::api_of(route) == key).collect();
         let survey = Survey {
             session: &session,
+            world,
+            api: object,
             valid: &valid,
             candidates: routes
                 .iter()
