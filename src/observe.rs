@@ -148,6 +148,8 @@ pub struct Survey<'a> {
     pub look_for_roles: bool,
     /// Whether its first routes may still be on their way.
     pub young: bool,
+    /// The newest revision that was deployed before a look found nothing to do.
+    pub verified_revision: i64,
     /// Whether methods of routes that do not exist are kept, because the object that made them may yet come: those of an
     /// API that was only just taken over or taken back.
     pub keeps_orphans: bool,
@@ -250,6 +252,7 @@ impl Survey<'_> {
             unreadable: &unreadable,
             unsettled: &all_settled,
             young: self.young,
+            verified_revision: self.verified_revision,
         };
         // Which role a route calls with may depend on what the roles have.
         let shared_out = loop {

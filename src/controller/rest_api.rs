@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use tracing::instrument;
 
 use super::creation::{self, Creation};
+use super::daily::is_check_of_the_day;
 use super::drifts::Drifts;
 use super::lifecycle::{Departure, Kind, Life, Phase};
 use super::passes::Passes;
@@ -130,7 +131,9 @@ impl<'a> Run<'a> {
         let session = session(self.context, &admission.account, &place).await?;
         let mut drifts = Drifts::new(self.object.spec.drift_policy);
         let mut passes = Passes::at_most(MOST_PASSES);
-        let mut look_for_roles = false;
+        let uid = self.object.uid().unwrap_or_default();
+        let config = &self.context.config;
+        let mut look_for_roles = is_check_of_the_day(&uid, config.clock.now(), config.resync_period);
         loop {
             let mut pass = Box::pin(self.survey(&session, &valid, status, look_for_roles)).await?;
             let well = status.applied_hash.as_ref() == Some(&pass.hash)
@@ -175,6 +178,7 @@ impl<'a> Run<'a> {
 
     /// Nothing is left to do, except what waits.
     fn settled(&self, valid: &ValidApi, status: &mut RestAPIStatus, pass: Pass) -> Result<State, Problem> {
+        status.verified_revision = self.records.iter().map(|record| record.revision).max();
         if !self.waiting.is_empty() || pass.authorizers_wait {
             return Err(Problem::waiting(
                 reasons::WAITING_FOR_ROLE,
@@ -268,6 +272,7 @@ impl<'a> Run<'a> {
             api: self.object,
             valid,
             young: self.is_young(&candidates),
+            verified_revision: status.verified_revision.unwrap_or_default(),
             keeps_orphans: self.routes_may_come(status).await?,
             candidates,
             known_routes: self.world.routes.keys().cloned().collect(),

@@ -132,6 +132,10 @@ impl ControlPlane {
         processes.wait_ready(API_SERVER, Duration::from_secs(120), async || answers(&ready).await).await
     }
 
+    pub(crate) fn api_url(&self) -> &str {
+        &self.api_url
+    }
+
     pub(crate) fn kubeconfig(&self) -> &Path {
         &self.kubeconfig
     }

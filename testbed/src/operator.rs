@@ -26,6 +26,8 @@ pub struct OperatorOptions {
     pub args: Vec<String>,
     /// Added to the environment.
     pub env: Vec<(String, String)>,
+    /// Where it finds the API server, a URL of 127.0.0.1; absent: [`Testbed::api_url`].
+    pub api_url: Option<String>,
     /// Its name among several on one testbed; absent: `operator`.
     pub name: Option<String>,
     /// Set for the chart, as `helm install --set`.
@@ -51,7 +53,8 @@ impl<'a> Operator<'a> {
         let name = options.name.unwrap_or_else(|| "operator".into());
         let token = testbed.kubectl(["create", "token", ACCOUNT, "-n", NAMESPACE, "--duration", "24h"]).await?;
         let kubeconfig = testbed.dir().join(format!("{name}.kubeconfig"));
-        std::fs::write(&kubeconfig, testbed.kubeconfig_for(token.trim()))?;
+        let api_url = options.api_url.as_deref().unwrap_or(testbed.api_url());
+        std::fs::write(&kubeconfig, testbed.kubeconfig_for(token.trim()).replace(testbed.api_url(), api_url))?;
         let address = format!("127.0.0.1:{}", testbed.free_port()?);
         let metrics_url = format!("http://{address}");
         let env = [

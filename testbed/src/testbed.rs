@@ -193,6 +193,11 @@ impl Testbed {
         &self.processes
     }
 
+    /// The API server's URL.
+    pub fn api_url(&self) -> &str {
+        self.control_plane.api_url()
+    }
+
     /// The text of a kubeconfig for whoever holds a token, such as one of `kubectl create token`.
     pub fn kubeconfig_for(&self, token: &str) -> String {
         self.control_plane.kubeconfig_for(token)

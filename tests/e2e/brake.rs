@@ -39,8 +39,7 @@ async fn deletions_past_the_hour_s_number_are_held_until_the_admin_lets_them_go(
         assert!(message.starts_with(held) && message.contains("kubectl annotate awsaccount braked"), "{message}");
         assert_eq!(ns.condition(object, "Ready", "False", "DeletionHeld").await, message);
     }
-    let tells = ns.condition("awsaccount/braked", "Ready", "True", "Ready").await;
-    assert!(tells.contains("Deletions are held since"), "{tells}");
+    ns.condition_with("awsaccount/braked", ("Ready", "True", "Ready"), &["Deletions are held since"]).await;
     let methods = aws.rest_api(&api).await.unwrap().methods;
     assert_eq!(methods.keys().collect::<Vec<_>>(), ["POST /three"], "the held route's method");
     assert!(aws.machine(&three).await.is_some());

@@ -83,8 +83,8 @@ async fn a_canary_gets_its_part_and_is_promoted() {
     prod_shows(&ns, first, Some((100.0, first + 1))).await;
     ns.says("say", "second").await;
     ns.delete("statemachine/two").await;
-    let blocked = ns.condition("statemachine/two", "Reconciling", "True", "DeletionBlocked").await;
-    assert!(blocked.contains("stage prod of RestAPI canary/api serves it"), "{blocked}");
+    let why = "stage prod of RestAPI canary/api serves it";
+    ns.condition_with("statemachine/two", ("Reconciling", "True", "DeletionBlocked"), &[why]).await;
     ns.says("say", "second").await;
 
     // Promoted.

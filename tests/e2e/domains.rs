@@ -142,6 +142,7 @@ async fn a_domain_serves_is_changed_in_place_and_repaired() {
     assert_eq!(domain(&aws, &name).await.regional_domain_name(), Some(target.as_str()));
 
     // What somebody else changes is undone.
+    ns.settled(&["apidomain/shop"]).await;
     aws.apigateway.delete_base_path_mapping().domain_name(&name).base_path("orders").send().await.unwrap();
     let patch = replace("/securityPolicy", "TLS_1_0");
     aws.apigateway.update_domain_name().domain_name(&name).patch_operations(patch).send().await.unwrap();
@@ -153,8 +154,12 @@ async fn a_domain_serves_is_changed_in_place_and_repaired() {
     })
     .await;
     says(&ns, &name, "/orders/greet").await;
+    ns.eventually("apidomain/shop", "has the drift in its status", async |found| {
+        let drift = &found.unwrap()["status"]["lastDrift"]["summary"];
+        if drift.is_string() { Ok(()) } else { Err(drift.to_string()) }
+    })
+    .await;
     ns.ready(&["apidomain/shop", "restapi/orders"]).await;
-    assert!(ns.get("apidomain/shop").await["status"]["lastDrift"]["summary"].is_string());
 
     // Or only told.
     ns.patch("apidomain/shop", json!({"spec": {"driftPolicy": "Report"}})).await;

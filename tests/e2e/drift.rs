@@ -41,6 +41,7 @@ impl Scene {
         let manifests = [machine("say", "hello"), role, api, route("say", "/say", "say")].concat();
         ns.apply(&manifests).await;
         ns.ready(&["statemachine/say", "restapi/api", "apiroute/say"]).await;
+        ns.settled(&["statemachine/say", "restapi/api"]).await;
         let aws = Cloud::new(ns.suite.testbed.aws_endpoint());
         let text = |value: &Value| value.as_str().unwrap().to_owned();
         let api = text(&ns.get("restapi/api").await["status"]["restApiId"]);
@@ -236,6 +237,7 @@ async fn a_changed_stage_is_repaired() {
     // Another revision, so that there is an older one.
     scene.ns.apply(&[machine("late", "later"), route("late", "/late", "late")].concat()).await;
     scene.ns.ready(&["statemachine/late", "apiroute/late", "restapi/api"]).await;
+    scene.ns.settled(&["restapi/api"]).await;
     scene.whole = scene.look().await;
     let client = &scene.aws.apigateway;
     let api = &scene.api;
@@ -448,7 +450,10 @@ async fn a_check_that_finds_nothing_reads_little_and_writes_nothing() {
     ns.apply(&account("drift-none", proxy.url())).await;
     let routes: String = (0..10).map(|n| route(&format!("r{n}"), &format!("/r{n}"), "say")).collect();
     ns.apply(&[machine("say", "hello"), rest_api("api"), routes].concat()).await;
-    ns.ready(&["awsaccount/drift-none", "statemachine/say", "restapi/api", "apiroute/r0", "apiroute/r9"]).await;
+    ns.ready(&["awsaccount/drift-none", "statemachine/say", "restapi/api"]).await;
+    for number in 0..10 {
+        ns.ready(&[&format!("apiroute/r{number}")]).await;
+    }
     // From the first check that begins now.
     let checks = async |count: usize| {
         let from = proxy.log().len();

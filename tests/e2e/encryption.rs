@@ -42,6 +42,7 @@ async fn a_machine_has_the_key_that_it_asks_for_and_is_kept_so() {
     );
     assert_eq!(of_key(&invoke_role).await, [allow(json!("kms:Decrypt"))]);
 
+    ns.settled(&["statemachine/charge"]).await;
     ns.aws("states", "UpdateStateMachine", json!({"stateMachineArn": arn, "encryptionConfiguration": own})).await;
     ns.event("statemachine/charge", "DriftRepaired: update encryption of state machine").await;
     assert_eq!(encryption().await, wanted);

@@ -95,6 +95,7 @@ async fn the_page_is_what_the_url_answers_and_a_change_is_one_deployment() {
 #[tokio::test]
 async fn what_somebody_changes_in_aws_is_repaired_and_nothing_is_deployed() {
     let scene = Scene::new("gateway-responses-drift").await;
+    scene.ns.settled(&["restapi/api"]).await;
     let (api, client) = (&scene.api, &scene.aws.apigateway);
     let before = scene.deployments().await;
     let wanted = BTreeSet::from(["DEFAULT_4XX".to_owned(), "MISSING_AUTHENTICATION_TOKEN".to_owned()]);

@@ -68,10 +68,9 @@ async fn deleted_records_are_made_anew_and_what_prod_serves_stays() {
 
     // What only prod serves is not deleted, and answers.
     ns.delete("statemachine/one").await;
-    let waits = ns.condition("statemachine/one", "Reconciling", "True", "DeletionBlocked").await;
     let why =
         format!("stage prod of RestAPI lost-records/api serves it in revision {first} (APIRoute lost-records/one)");
-    assert!(waits.contains(&why), "{waits}");
+    ns.condition_with("statemachine/one", ("Reconciling", "True", "DeletionBlocked"), &[&why]).await;
     let url = format!("{}/one", ns.get("restapi/api").await["status"]["stages"][1]["invokeUrl"].as_str().unwrap());
     let request = stepgate_testbed::Request {
         method: "POST".into(),

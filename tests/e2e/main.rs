@@ -1,6 +1,8 @@
 //! The end-to-end suite: the operator as the chart's ServiceAccount on a real control plane, against an AWS that executes.
 //!
 //! One testbed serves all tests (`support::suite`), which run beside each other, each in namespaces of its own.
+//! `STEPGATE_E2E_LAG=1500` lets the operator hear of everything late and in another order (`lag`), which shows what a test takes
+//! for granted of it.
 #![allow(clippy::unwrap_used)]
 
 mod adoption;
@@ -23,6 +25,7 @@ mod gateway_responses;
 mod graph;
 mod invoke;
 mod kinds;
+mod lag;
 mod legacy;
 mod lost_records;
 mod mapping;

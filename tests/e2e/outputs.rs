@@ -58,12 +58,7 @@ async fn pods_can_read_arns_and_urls() {
 
     // Nothing changed, so nothing is written.
     let version = ns.get("configmap/place-order").await["metadata"]["resourceVersion"].clone();
-    ns.patch(
-        "statemachine/place-order",
-        json!({"metadata": {"annotations": {"stepgate.dev/check-requested-at": "1"}}}),
-    )
-    .await;
-    ns.ready(&["statemachine/place-order"]).await;
+    ns.settled(&["statemachine/place-order"]).await;
     assert_eq!(ns.get("configmap/place-order").await["metadata"]["resourceVersion"], version);
 
     // They go with their objects.

@@ -41,6 +41,7 @@ async fn a_long_policy_stands_in_several_is_repaired_and_goes_with_the_machine()
     assert!(policies.iter().all(|one| one.tags["stepgate.dev/name"] == "long" && one.versions == 1), "{whole:?}");
 
     // Somebody changes one, and takes another off.
+    ns.settled(&["statemachine/long"]).await;
     let anything = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]});
     let write = aws.iam.create_policy_version().policy_arn(&parts[0]).policy_document(anything.to_string());
     write.set_as_default(true).send().await.unwrap();
@@ -228,6 +229,7 @@ async fn logging_goes_where_the_tenant_may_write_and_is_kept_so() {
     let role = aws.role(status["roleArn"].as_str().unwrap()).await.unwrap();
     assert!(role.allows().contains("logs:CreateLogDelivery *"), "{role:?}");
 
+    ns.settled(&["statemachine/logs"]).await;
     let off = aws_sdk_sfn::types::LoggingConfiguration::builder().level(aws_sdk_sfn::types::LogLevel::Off).build();
     aws.sfn.update_state_machine().state_machine_arn(arn).logging_configuration(off).send().await.unwrap();
     ns.event("statemachine/logs", "DriftRepaired: update logging of state machine").await;

@@ -74,6 +74,7 @@ async fn every_setting_is_made_repaired_and_taken_back() {
     as_asked(&prod(&aws, &id).await, &group).unwrap();
 
     // Changed behind the operator's back, all at once.
+    ns.settled(&["restapi/api"]).await;
     let client = &aws.apigateway;
     let mut update = client.update_stage().rest_api_id(&id).stage_name("prod");
     for (path, value) in [
@@ -118,6 +119,12 @@ async fn every_setting_is_made_repaired_and_taken_back() {
         ];
         let wrong: Vec<_> = checks.iter().filter(|(_, holds)| !holds).map(|(what, _)| *what).collect();
         if wrong.is_empty() { Ok(()) } else { Err(format!("{}: {stage:?}", wrong.join(", "))) }
+    })
+    .await;
+    // Its route shows the URL of the first stage, and is told after the RestAPI.
+    ns.eventually("apiroute/greet", "is served by the stage that is left", async |found| {
+        let stages = &found.unwrap()["status"]["stages"];
+        if stages.as_array().is_some_and(|all| all.len() == 1) { Ok(()) } else { Err(stages.to_string()) }
     })
     .await;
     ns.says("greet", "hello").await;

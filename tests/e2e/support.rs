@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use stepgate_testbed::{Operator, OperatorOptions, Options, Request, Response, Testbed};
 use tokio::sync::OnceCell;
 
-use crate::record;
+use crate::{lag, record};
 
 /// How long anything may take on a busy machine; what passes takes a second or two.
 pub const PATIENCE: Duration = Duration::from_secs(90);
@@ -45,9 +45,12 @@ pub async fn start(aws_of: Option<&Suite>, options: OperatorOptions) -> anyhow::
     let mut env: Vec<_> = ["AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"].into_iter().zip(SECRETS).collect();
     env.extend(options.env.iter().map(|(key, value)| (key.as_str(), value.as_str())));
     let env = env.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
-    let operator = Operator::start(testbed, OperatorOptions { binary, env, ..options }).await?;
+    let lagging = |url: &str, part: u32| lag::bound().map(|bound| lag::before(url, bound / part));
+    let api_url = lagging(testbed.api_url(), 1);
+    let operator = Operator::start(testbed, OperatorOptions { binary, env, api_url, ..options }).await?;
     record::watch(testbed);
-    testbed.apply(&account("e2e", testbed.aws_endpoint())).await?;
+    let aws_endpoint = lagging(testbed.aws_endpoint(), 10).unwrap_or_else(|| testbed.aws_endpoint().to_owned());
+    testbed.apply(&account("e2e", &aws_endpoint)).await?;
     testbed.kubectl(["wait", "awsaccount/e2e", "--for=condition=Ready", "--timeout=30s"]).await?;
     Ok(Suite { testbed, operator: Box::leak(Box::new(operator)) })
 }
@@ -303,6 +306,18 @@ impl Namespace {
         }
     }
 
+    /// Waits until these objects of `driftPolicy: Correct`, which are Ready, were looked at by who knew that, and all that was written of
+    /// them so far: annotations, which make no new generation, and the last status. A reconcile with an older one makes what a pause
+    /// would have kept, and tells a repair as a part of the last change.
+    pub async fn settled(&self, objects: &[&str]) {
+        for object in objects {
+            for policy in ["Report", "Correct"] {
+                self.patch(object, json!({"spec": {"driftPolicy": policy}})).await;
+            }
+        }
+        self.ready(objects).await;
+    }
+
     /// Waits until an object is Stalled for this reason, and answers with what its user reads: the same words in Stalled,
     /// in Ready and in what `kubectl describe` prints.
     pub async fn stalled(&self, object: &str, reason: &str) -> String {
@@ -326,6 +341,23 @@ impl Namespace {
             if ready.message == message { Ok(()) } else { Err(format!("Ready is {ready}")) }
         })
         .await;
+    }
+
+    /// Waits until a condition with this status and reason says all of this, and answers with its message: where what it says changes
+    /// with other objects, which are watched apart.
+    pub async fn condition_with(
+        &self,
+        object: &str,
+        (type_, status, reason): (&str, &str, &str),
+        parts: &[&str],
+    ) -> String {
+        self.eventually(object, &format!("has {type_}={status}, {reason} with {parts:?}"), async |found| {
+            let found = condition(found.ok_or("is not there")?, type_).ok_or("has no such condition")?;
+            let holds = (found.status.as_str(), found.reason.as_str()) == (status, reason)
+                && parts.iter().all(|part| found.message.contains(part));
+            if holds { Ok(found.message) } else { Err(found.to_string()) }
+        })
+        .await
     }
 
     /// What `kubectl describe` says of an object.

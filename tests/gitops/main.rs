@@ -15,6 +15,8 @@ mod sync;
 #[path = "../e2e/cloud.rs"]
 #[allow(dead_code)]
 mod cloud;
+#[path = "../e2e/lag.rs"]
+mod lag;
 #[path = "../e2e/record.rs"]
 mod record;
 #[path = "../conditions/rows.rs"]

@@ -100,8 +100,8 @@ async fn accounts_and_tenants_of_domains() {
     second["metadata"]["name"] = "e2e-domain-third".into();
     second["spec"]["accountId"] = "111122223333".into();
     ns.apply(&second.to_string()).await;
-    ns.apply(&domain(&ns, "wrong")).await;
-    ns.patch("apidomain/wrong", json!({"spec": {"accountRef": {"name": "e2e-domain-third"}, "certificateArn": CERTIFICATE.replace("000000000000", "111122223333")}})).await;
+    let wrong = json!({"accountRef": {"name": "e2e-domain-third"}, "certificateArn": CERTIFICATE.replace("000000000000", "111122223333")});
+    ns.apply(&crate::escalation::patched(&domain(&ns, "wrong"), &wrong)).await;
     ns.stalled("apidomain/wrong", "WrongAccount").await;
     ns.delete("apidomain/wrong").await;
     ns.gone("apidomain/wrong").await;

@@ -99,6 +99,7 @@ async fn two_tenants_that_match() {
     let ns = Namespace::labelled("e2e-two-tenants", &[(TENANT, "e2e"), ("also", "yes")]).await;
     let second = account("e2e-second", ns.suite.testbed.aws_endpoint()).replace("tenant: e2e-second", "also: \"yes\"");
     ns.apply(&second).await;
+    ns.ready(&["awsaccount/e2e-second"]).await;
     ns.apply(&machine("work", "done")).await;
     assert_eq!(
         ns.stalled("statemachine/work", "NotAdmitted").await,
