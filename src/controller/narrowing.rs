@@ -48,3 +48,33 @@ pub(super) fn tell(
     };
     Some(wait.clamp(if end.is_some() || !settled.is_zero() { Duration::from_secs(1) } else { SOONEST }, LATEST))
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// ListExecutions is shared by the whole account: an execution that runs for long is looked for seldom.
+    #[test]
+    fn the_longer_ago_the_update_the_seldomer_it_is_looked() {
+        let spec = json!({"type": "STANDARD", "definition": "{}"});
+        let object = StateMachine::new("m", serde_json::from_value(spec).unwrap());
+        let (since, mut status) = (Timestamp::from_second(1_700_000_000).unwrap(), StateMachineStatus::default());
+        let (mut now, mut looks, mut in_an_hour) = (since, 0, 0);
+        while now.duration_since(since).as_hours() < 24 {
+            let wait = tell(&mut status, &object, Some(since), &Older::Run(1), now).unwrap();
+            now = now.checked_add(wait).unwrap();
+            looks += 1;
+            if now.duration_since(since).as_hours() < 1 {
+                in_an_hour = looks;
+            }
+        }
+        assert!(in_an_hour <= 25, "{in_an_hour} looks in the first hour");
+        assert!(looks <= 170, "{looks} looks in a day");
+        let says = status.common.conditions.iter().find(|one| one.type_ == POLICY_NARROWING_PENDING).unwrap();
+        assert_eq!((says.status.as_str(), says.reason.as_str()), ("True", reasons::EXECUTIONS_RUNNING));
+        assert_eq!(tell(&mut status, &object, None, &Older::Run(1), now), None);
+        assert!(status.common.conditions.is_empty(), "it is absent otherwise");
+    }
+}

@@ -42,7 +42,9 @@ impl ResourcePolicy {
         let error = |what: String| ResourcePolicyError(what);
         let value: Value = serde_saphyr::from_str(text).map_err(|cause| {
             let cause = cause.to_string();
-            error(format!("is neither JSON nor YAML: {}", cause.lines().next().unwrap_or_default()))
+            // What follows is advice to programmers.
+            let cause = cause.lines().next().unwrap_or_default();
+            error(format!("is neither JSON nor YAML: {}", cause.split(", set ").next().unwrap_or_default()))
         })?;
         let Some(document) = value.as_object() else {
             return Err(error("is no policy: it must be an object with Version and Statement".into()));
