@@ -7,12 +7,13 @@ use crate::cloud::{ApiView, Cloud, MachineView, RoleView};
 use crate::support::{Namespace, TENANT, machine, rest_api, route, start, suite};
 
 const ALL: [&str; 3] = ["statemachine/say", "restapi/api", "apiroute/say"];
-const CRDS: [&str; 5] = [
+const CRDS: [&str; 6] = [
     "awsaccounts.stepgate.dev",
     "statemachines.stepgate.dev",
     "restapis.stepgate.dev",
     "apiroutes.stepgate.dev",
     "usageplans.stepgate.dev",
+    "apidomains.stepgate.dev",
 ];
 
 /// All that the objects are in AWS.
