@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 use k8s_openapi::jiff::Timestamp;
 
 use crate::api::conditions::{POLICY_NARROWING_PENDING, reasons};
-use crate::api::{APIRoute, ApiAdoption, StateMachineStatus};
+use crate::api::{APIRoute, ApiAdoption, RestAPI, StateMachineStatus};
 use crate::apply::Known;
 use crate::aws::{AwsError, Class, Session};
 use crate::identity::{Key, Owner, Ownership, log_group_prefix, role_path};
@@ -32,7 +32,9 @@ use crate::tenancy::Place;
 use crate::validate::adoption;
 use crate::validate::rest_api::ValidApi;
 use crate::validate::route::{Refusal, ValidRoute, operation_name};
+use crate::validate::served::{Candidates, withdraw};
 use crate::validate::stage::ValidStage;
+use crate::world::World;
 pub use usage_plan::{UsagePlanLook, UsagePlanSeen, usage_plan_for_deletion};
 
 /// A StateMachine's AWS objects as they are, and the plan from there. A check that finds nothing to do costs one
@@ -124,10 +126,14 @@ pub async fn execution_role(
 pub struct Survey<'a> {
     /// The calls to AWS.
     pub session: &'a Session,
+    /// The objects around the RestAPI.
+    pub world: &'a World,
+    /// As its manifest has it.
+    pub api: &'a RestAPI,
     /// The RestAPI.
     pub valid: &'a ValidApi,
     /// Its routes, each valid or not; terminating ones left out.
-    pub candidates: Vec<(Arc<APIRoute>, Result<ValidRoute, Refusal>)>,
+    pub candidates: Candidates,
     /// All its routes by key, terminating ones included.
     pub known_routes: BTreeSet<Key>,
     /// Whether a route that is not among them exists all the same.
@@ -142,6 +148,8 @@ pub struct Survey<'a> {
     pub look_for_roles: bool,
     /// Whether its first routes may still be on their way.
     pub young: bool,
+    /// The newest revision that was deployed before a look found nothing to do.
+    pub verified_revision: i64,
     /// Whether methods of routes that do not exist are kept, because the object that made them may yet come: those of an
     /// API that was only just taken over or taken back.
     pub keeps_orphans: bool,
@@ -201,7 +209,7 @@ impl Survey<'_> {
         records.retain(|record| api_id.as_ref() == Some(&record.rest_api_id));
         observed.unmanaged = Unmanaged::of(self.valid, &records, &self.known_routes, &observed);
         lost_records::rebuild(&self, &mut records, &mut observed).await?;
-        let Self { session, valid, candidates, known_routes, proof, .. } = self;
+        let Self { session, world, api, valid, mut candidates, known_routes, proof, .. } = self;
         observed.unmanaged = Unmanaged::of(valid, &records, &known_routes, &observed);
         // Where neither the manifest nor a method names one, the last record says whether some were left over.
         let newest = records.iter().max_by_key(|record| record.revision);
@@ -211,6 +219,7 @@ impl Survey<'_> {
             authorizers(session, id, &mut observed, expected).await?;
         }
         self::shared(session, valid, &candidates, &records, &mut observed).await?;
+        withdraw(world, api, valid, &observed.tree, &records, &mut candidates);
         let mut attachment = attach(candidates, &observed.tree, valid.max_resources());
         observed.unmanaged.refuse(&mut attachment);
         let (mut unreadable, mut orphans) = without_route(&observed, &known_routes, proof).await?;
@@ -243,6 +252,7 @@ impl Survey<'_> {
             unreadable: &unreadable,
             unsettled: &all_settled,
             young: self.young,
+            verified_revision: self.verified_revision,
         };
         // Which role a route calls with may depend on what the roles have.
         let shared_out = loop {

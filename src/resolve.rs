@@ -68,7 +68,18 @@ pub fn rest_api(context: &Context, api: &Arc<RestAPI>) -> World {
     let mut world = accounts(context);
     let key = Key::of(&**api);
     let routes = context.stores.routes_of(&key);
+    world.records = context.stores.records_of(api);
     add_machines(&mut world, &context.stores, routes.iter().flat_map(|route| validate::route::references(route)));
+    // What is served is still its owner's to withdraw, whatever its route asks for by now.
+    let served: BTreeSet<Key> = world
+        .records
+        .iter()
+        .max_by_key(|record| record.revision)
+        .into_iter()
+        .flat_map(|record| &record.routes)
+        .flat_map(|route| route.machines.iter().cloned())
+        .collect();
+    add_machines(&mut world, &context.stores, served);
     let arns: BTreeSet<&str> = routes.iter().filter_map(|route| route.spec.target.arn.as_deref()).collect();
     if !arns.is_empty() {
         let machines = context.stores.machines.state().into_iter();
@@ -78,7 +89,6 @@ pub fn rest_api(context: &Context, api: &Arc<RestAPI>) -> World {
     let of_routes = routes.iter().filter_map(|route| route.namespace());
     world.namespaces = context.stores.labels(namespaces(&world).chain(of_routes).chain([key.namespace.clone()]));
     world.routes = routes.into_iter().map(|route| (Key::of(&*route), route)).collect();
-    world.records = context.stores.records_of(api);
     let named = domains_of(api);
     let domains = context.stores.domains.state().into_iter().map(|domain| (Key::of(&*domain), domain));
     world.domains = domains.filter(|(of, domain)| named.contains(of) || mapped_apis(domain).contains(&key)).collect();

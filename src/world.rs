@@ -36,6 +36,10 @@ pub struct World {
     pub secrets: BTreeMap<Key, Secret>,
     /// The revisions on record of the RestAPI concerned.
     pub records: Vec<Record>,
+    /// Whether APIRoutes that are being deleted stay in AWS, because their kind itself is being deleted.
+    pub routes_stay: bool,
+    /// The same of RestAPIs.
+    pub apis_stay: bool,
 }
 
 /// What is read of a Secret: only the keys that are referred to. Its values can't be printed.
@@ -69,6 +73,8 @@ impl World {
             plans: BTreeMap::new(),
             secrets: BTreeMap::new(),
             records: Vec::new(),
+            routes_stay: false,
+            apis_stay: false,
         }
     }
 }

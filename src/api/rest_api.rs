@@ -186,6 +186,9 @@ pub struct RestAPIStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 128), extend("x-kubernetes-list-type" = "atomic"))]
     pub revisions: Vec<i64>,
+    /// The newest revision at whose deployment AWS is known to have been as the manifests asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verified_revision: Option<i64>,
     /// How each of `domainMappings` stands.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 20), extend("x-kubernetes-list-type" = "atomic"))]

@@ -174,6 +174,8 @@ impl Cluster {
         let routes: Vec<_> = world.routes.values().filter(|route| resolve::api_of(route) == key).collect();
         let survey = Survey {
             session: &session,
+            world,
+            api: object,
             valid: &valid,
             candidates: routes
                 .iter()
@@ -187,6 +189,7 @@ impl Cluster {
             known_id: live.and_then(|api| api.status.as_ref()?.rest_api_id.clone()),
             look_for_roles: true,
             young: false,
+            verified_revision: live.and_then(|api| api.status.as_ref()?.verified_revision).unwrap_or_default(),
             keeps_orphans: false,
             propagation_wait: Duration::ZERO,
             settles_in: &|_| Duration::ZERO,

@@ -12,7 +12,7 @@ use super::drifts::Drifts;
 use super::lifecycle::{Departure, Kind, Life, Phase};
 use super::passes::Passes;
 use super::publish::{self, State};
-use super::steps::{apply_problem, crd_is_going, recorded, report, session};
+use super::steps::{apply_problem, crd_is_going, recorded, report, retired, session};
 use crate::api::conditions::reasons;
 use crate::api::{APIDomain, APIDomainStatus, AWSAccount, DeletionPolicy, PAUSED, RestAPI, is_paused};
 use crate::apply::{Known, apply};
@@ -37,7 +37,8 @@ const MOST_PASSES: usize = 5;
 #[instrument(skip_all, fields(kind = APIDomain::KIND, namespace = object.namespace(), name = %object.name_any()))]
 pub async fn reconcile(object: Arc<APIDomain>, context: Arc<Context>) -> Result<Action, kube::Error> {
     let life = Life::of(&context, &*object);
-    let world = resolve::api_domain(&context, &object);
+    let mut world = resolve::api_domain(&context, &object);
+    world.apis_stay = retired(&context, world.apis.values()).await?;
     let mut status = life.status();
     match life.phase().await? {
         Phase::Lives => {}
@@ -74,7 +75,7 @@ async fn carry_out(life: &Life<'_, APIDomain>, world: &World, status: &mut APIDo
     let mut drifts = Drifts::new(object.spec.drift_policy);
     let mut passes = Passes::at_most(MOST_PASSES);
     loop {
-        let held = held_by(context, &admission.account);
+        let held = held_by(context, world, &admission.account);
         let found = Box::pin(survey(&session, world, object, &valid, held)).await?;
         show(status, &valid, &place, &found);
         let Surveyed { observed, plan, hash, .. } = &found;
@@ -123,9 +124,10 @@ fn apis_of(observed: &Observed) -> BTreeSet<String> {
     observed.mappings.values().map(|mapping| mapping.rest_api_id.clone()).collect()
 }
 
-/// Whether the brake holds the deletion of a RestAPI of the same account: then what leads to it is kept.
-fn held_by<'a>(context: &'a Context, account: &'a AWSAccount) -> impl Fn(&RestAPI) -> bool + 'a {
-    |api| context.brake.check(account, &api.uid().unwrap_or_default()).is_err()
+/// Whether a RestAPI of the same account stays in AWS although it is being deleted, because its kind is, or the brake holds it: then
+/// what leads to it is kept.
+fn held_by<'a>(context: &'a Context, world: &'a World, account: &'a AWSAccount) -> impl Fn(&RestAPI) -> bool + 'a {
+    |api| world.apis_stay || context.brake.check(account, &api.uid().unwrap_or_default()).is_err()
 }
 
 fn updates(plan: &Plan<Step>) -> bool {
@@ -205,7 +207,7 @@ async fn withdraw(
     let Some((account, place)) = recorded(world, status.binding.as_ref())? else { return Ok(()) };
     let session = session(context, &account, &place).await?;
     let observed = observe(&session, object, &validate::owner(world, &account, object)).await?;
-    let claims = claims(world, &place, held_by(context, &account));
+    let claims = claims(world, &place, held_by(context, world, &account));
     let known = verified(&session, world, &claims, &apis_of(&observed)).await?.into_iter();
     let goes: KnownApis = known.filter(|(_, api)| !api.frozen && going.contains(&api.key)).collect();
     let plan = domain::withdrawal(&object.spec.domain_name, &observed, &goes);

@@ -8,7 +8,7 @@ use kube::{Api, Resource, ResourceExt};
 use tracing::instrument;
 
 use super::publish::{self, State};
-use super::steps::next;
+use super::steps::{crd_is_going, next};
 use super::{Context, Stores, finalizer};
 use crate::api::conditions::{ACCEPTED, PROGRAMMED, STALLED, reasons};
 use crate::api::{ABANDON, APIRoute, PAUSED, RestAPI, StageStatus, is_paused};
@@ -37,10 +37,11 @@ pub async fn reconcile(object: Arc<APIRoute>, context: Arc<Context>) -> Result<A
             let held = held(rest_api, &records, &object)?;
             Some(braked(&context, rest_api, &object).unwrap_or(held))
         });
+        // What is served stays so without it, where its kind is being deleted.
+        let let_go =
+            object.annotations().contains_key(ABANDON) || held.is_some() && crd_is_going::<APIRoute>(&context).await?;
         return match held {
-            Some(problem) if !object.annotations().contains_key(ABANDON) => {
-                finish(&context, &api, &object, State::Deleting(problem), false).await
-            }
+            Some(problem) if !let_go => finish(&context, &api, &object, State::Deleting(problem), false).await,
             _ => {
                 context.backoff.reset(KIND, &Key::of(&*object));
                 context.brake.gone(&object.uid().unwrap_or_default());

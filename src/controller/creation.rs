@@ -34,9 +34,11 @@ const MADE: &str = "made ";
 /// While another's claim is waited out, it is looked so often whether anything came of it.
 const LOOKS: Duration = Duration::from_mins(1);
 
-/// The id of what was made for an object, as its annotation says. It grants nothing: owner tags do.
+/// The id of what was made for an object, as its annotation says, which anybody may have written. It grants nothing: owner tags do.
 pub fn made(object: &impl ResourceExt) -> Option<String> {
-    object.annotations().get(CREATION)?.strip_prefix(MADE).map(str::to_owned)
+    let id = object.annotations().get(CREATION)?.strip_prefix(MADE)?;
+    let is_one = !id.is_empty() && id.chars().all(|c| c.is_ascii_alphanumeric());
+    is_one.then(|| id.to_owned())
 }
 
 /// The claims that this process knows of.

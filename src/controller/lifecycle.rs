@@ -7,6 +7,7 @@ use std::sync::Arc;
 use kube::core::NamespaceResourceScope;
 use kube::core::object::HasStatus;
 use kube::runtime::controller::Action;
+use kube::runtime::reflector::ObjectRef;
 use kube::{Api, CustomResourceExt, Resource, ResourceExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -41,6 +42,9 @@ pub(super) trait Kind:
 {
     /// Its name.
     const KIND: &'static str;
+
+    /// Whether `kubectl delete` is refused (`spec.deletionProtection`).
+    fn is_protected(&self) -> bool;
 }
 
 /// The status of such a kind.
@@ -52,9 +56,14 @@ pub(super) trait Bound: Clone + Default + PartialEq + Serialize {
 }
 
 macro_rules! kinds {
-    ($($kind:ident $status:ident),*) => {$(
+    ($($kind:ident $status:ident $is_protected:expr),*) => {$(
         impl Kind for $kind {
             const KIND: &'static str = stringify!($kind);
+
+            fn is_protected(&self) -> bool {
+                let is_protected: fn(&Self) -> bool = $is_protected;
+                is_protected(self)
+            }
         }
         impl Bound for $status {
             fn common(&mut self) -> &mut CommonStatus {
@@ -66,7 +75,12 @@ macro_rules! kinds {
         }
     )*};
 }
-kinds!(APIDomain APIDomainStatus, RestAPI RestAPIStatus, StateMachine StateMachineStatus, UsagePlan UsagePlanStatus);
+kinds!(
+    APIDomain APIDomainStatus |domain| domain.spec.deletion_protection,
+    RestAPI RestAPIStatus |api| api.spec.deletion_protection,
+    StateMachine StateMachineStatus |machine| machine.spec.deletion_protection,
+    UsagePlan UsagePlanStatus |_| false
+);
 
 /// What a reconcile is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,11 +143,26 @@ impl<'a, K: Kind> Life<'a, K> {
     /// What Kubernetes answers.
     pub async fn finish(&self, mut status: K::Status, state: State) -> Result<Action, kube::Error> {
         let Self { context, object, api } = self;
+        let state = self.outlives_its_namespace().map_or(state, State::Deleting);
         let before = self.status().common().conditions.clone();
         publish::set_state(status.common(), object.meta().generation, &state);
         publish::write(context, api, &object.name_any(), object.status(), &status).await?;
         publish::tell(context, *object, &before, &state).await;
         Ok(next(context, K::KIND, &Key::of(*object), &state))
+    }
+
+    /// That its namespace can't go because of it. No event tells of that: a terminating namespace takes none.
+    fn outlives_its_namespace(&self) -> Option<Problem> {
+        let Self { context, object, .. } = self;
+        let name = object.namespace().unwrap_or_default();
+        let namespace = context.stores.namespaces.get(&ObjectRef::new(&name))?;
+        let stays = object.is_protected() && !resolve::terminating(*object) && resolve::terminating(&*namespace);
+        let message = || {
+            format!(
+                "namespace {name} is being deleted and waits for this object, which spec.deletionProtection keeps; set it to false, and both go"
+            )
+        };
+        stays.then(|| Problem::waiting(reasons::DELETION_BLOCKED, message()))
     }
 
     /// That it may live in a place: its account and Region never change after its first AWS object, and a terminating

@@ -9,6 +9,7 @@ mod burst;
 mod changes;
 mod context;
 mod creation;
+mod daily;
 mod drifts;
 mod finalizer;
 mod generated;

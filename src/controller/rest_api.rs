@@ -11,12 +11,13 @@ use tokio::time::Instant;
 use tracing::instrument;
 
 use super::creation::{self, Creation};
+use super::daily::is_check_of_the_day;
 use super::drifts::Drifts;
 use super::lifecycle::{Departure, Kind, Life, Phase};
 use super::passes::Passes;
 use super::publish::{self, State};
 use super::route_status::{self, Serving};
-use super::steps::{apply_problem, crd_is_going, report, retains, session};
+use super::steps::{apply_problem, back_since, crd_is_going, report, retains, retired, session};
 use super::{Context, finalizer, outputs};
 use crate::api::conditions::reasons;
 use crate::api::{APIRoute, Authorization, CanaryStatus, PAUSED, RestAPI, RestAPIStatus, StageStatus, is_paused};
@@ -58,7 +59,7 @@ const FIRST_MOMENTS: Duration = Duration::from_secs(3);
 #[instrument(skip_all, fields(kind = RestAPI::KIND, namespace = object.namespace(), name = %object.name_any()))]
 pub async fn reconcile(object: Arc<RestAPI>, context: Arc<Context>) -> Result<Action, kube::Error> {
     let life = Life::of(&context, &*object);
-    let world = resolve::rest_api(&context, &object);
+    let mut world = resolve::rest_api(&context, &object);
     let mut status = life.status();
     match life.phase().await? {
         Phase::Lives => {}
@@ -71,6 +72,7 @@ pub async fn reconcile(object: Arc<RestAPI>, context: Arc<Context>) -> Result<Ac
     if let Some(wait) = context.stores.bursts.ends_in(&Key::of(&*object), Instant::now()) {
         return Ok(Action::requeue(wait));
     }
+    world.routes_stay = retired(&context, world.routes.values()).await?;
     let mut run = Run::new(&context, &world, &object);
     let state = match run.carry_out(&life, &mut status).await {
         Ok(state) => state,
@@ -98,7 +100,7 @@ struct Run<'a> {
     records: Vec<Record>,
     attachment: Attachment,
     observed: Observed,
-    /// Routes whose change AWS refused in this reconcile: they keep what they had.
+    /// Routes whose change AWS refused in this reconcile, which keep what they had, and those from which it was taken in this reconcile.
     refused: BTreeMap<Key, Refusal>,
     waiting: BTreeSet<Key>,
 }
@@ -129,7 +131,9 @@ impl<'a> Run<'a> {
         let session = session(self.context, &admission.account, &place).await?;
         let mut drifts = Drifts::new(self.object.spec.drift_policy);
         let mut passes = Passes::at_most(MOST_PASSES);
-        let mut look_for_roles = false;
+        let uid = self.object.uid().unwrap_or_default();
+        let config = &self.context.config;
+        let mut look_for_roles = is_check_of_the_day(&uid, config.clock.now(), config.resync_period);
         loop {
             let mut pass = Box::pin(self.survey(&session, &valid, status, look_for_roles)).await?;
             let well = status.applied_hash.as_ref() == Some(&pass.hash)
@@ -174,6 +178,7 @@ impl<'a> Run<'a> {
 
     /// Nothing is left to do, except what waits.
     fn settled(&self, valid: &ValidApi, status: &mut RestAPIStatus, pass: Pass) -> Result<State, Problem> {
+        status.verified_revision = self.records.iter().map(|record| record.revision).max();
         if !self.waiting.is_empty() || pass.authorizers_wait {
             return Err(Problem::waiting(
                 reasons::WAITING_FOR_ROLE,
@@ -190,7 +195,7 @@ impl<'a> Run<'a> {
             let routes: Vec<_> = pass.orphans.iter().map(|name| name.replacen('_', "/", 1)).collect();
             let minutes = ROUTES_OF_BEFORE.as_secs() / 60;
             let message = format!(
-                "the API in AWS is older than this object and serves routes that do not exist: {}; they are kept for {minutes} minutes, because they may still be applied",
+                "the API in AWS serves routes that do not exist: {}; they are kept for {minutes} minutes, because they may still be applied",
                 several(&routes)
             );
             return Err(Problem::waiting(reasons::PROGRESSING, message));
@@ -263,9 +268,12 @@ impl<'a> Run<'a> {
         let candidates = self.candidates(valid);
         let surveyed = Survey {
             session,
+            world: self.world,
+            api: self.object,
             valid,
             young: self.is_young(&candidates),
-            keeps_orphans: status.applied_hash.is_none() && self.age() < ROUTES_OF_BEFORE,
+            verified_revision: status.verified_revision.unwrap_or_default(),
+            keeps_orphans: self.routes_may_come(status).await?,
             candidates,
             known_routes: self.world.routes.keys().cloned().collect(),
             proof: self.context,
@@ -281,9 +289,25 @@ impl<'a> Run<'a> {
         let Surveyed { plan, hash, settles_in, first_routes_are_coming, authorizers_wait, orphans, .. } = surveyed;
         self.records = surveyed.records;
         self.attachment = surveyed.attachment;
+        let withdrawn = self.attachment.refused.iter().filter(|(_, refusal)| refusal.withdrawn);
+        self.refused.extend(withdrawn.map(|(key, refusal)| (key.clone(), refusal.clone())));
         self.waiting = surveyed.waiting;
         self.observed = surveyed.observed;
         Ok(Pass { plan, hash, settles_in, first_routes_are_coming, authorizers_wait, orphans })
+    }
+
+    /// Whether routes that AWS serves may yet be applied: to a RestAPI, or a kind, that has only just come back.
+    async fn routes_may_come(&self, status: &RestAPIStatus) -> Result<bool, Problem> {
+        if status.applied_hash.is_none() && self.age() < ROUTES_OF_BEFORE {
+            return Ok(true);
+        }
+        let newest = self.records.iter().max_by_key(|record| record.revision);
+        let served = newest.iter().flat_map(|record| &record.routes);
+        if served.into_iter().all(|served| self.world.routes.contains_key(&served.route)) {
+            return Ok(false);
+        }
+        let back = back_since::<APIRoute>(self.context, &**self.object).await?;
+        Ok(back.is_some_and(|since| since < ROUTES_OF_BEFORE))
     }
 
     /// The routes that can take part: those that hold our finalizer. One that is being deleted takes part while it is
@@ -308,6 +332,10 @@ impl<'a> Run<'a> {
     /// What holds a route that is being deleted. One that serves nothing costs nothing.
     fn held(&self, valid: &ValidApi, key: &Key, route: &APIRoute) -> Option<Problem> {
         let serves = self.records.iter().any(|record| record.routes.iter().any(|served| served.route == *key));
+        if serves && self.world.routes_stay {
+            let why = "APIRoutes are being deleted as a kind: what they serve stays";
+            return Some(Problem::waiting(reasons::DELETING, why));
+        }
         let uid = route.uid().unwrap_or_default();
         serves.then(|| self.context.brake.pass(&valid.admission.account, &uid).err()).flatten()
     }
@@ -540,8 +568,8 @@ struct Pass {
 impl Proof for Context {
     fn exists<'a>(&'a self, route: &'a Key) -> futures::future::BoxFuture<'a, Result<bool, Problem>> {
         Box::pin(async move {
-            let exists = resolve::route_exists(&self.client, route).await;
-            exists.map_err(Problem::from)
+            // Of a kind that is not there, nothing is proven absent.
+            Ok(crd_is_going::<APIRoute>(self).await? || resolve::route_exists(&self.client, route).await?)
         })
     }
 

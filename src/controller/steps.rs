@@ -1,9 +1,10 @@
 //! Steps that the controllers of several kinds share.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::core::PartialObjectMeta;
 use kube::runtime::controller::Action;
 use kube::runtime::events::EventType;
 use kube::{Api, CustomResourceExt, Resource, ResourceExt};
@@ -78,10 +79,36 @@ pub(super) async fn retains(
 }
 
 /// Whether the kind itself is being deleted: then everything behaves as Retain.
-pub(super) async fn crd_is_going<K: CustomResourceExt>(context: &Context) -> Result<bool, Problem> {
+pub(super) async fn crd_is_going<K: CustomResourceExt>(context: &Context) -> Result<bool, kube::Error> {
+    Ok(crd::<K>(context).await?.is_none_or(|crd| resolve::terminating(&crd)))
+}
+
+/// The same, asked only where one of these objects is being deleted.
+pub(super) async fn retired<'a, K>(
+    context: &Context,
+    objects: impl IntoIterator<Item = &'a Arc<K>>,
+) -> Result<bool, kube::Error>
+where
+    K: CustomResourceExt + Resource + 'a,
+{
+    Ok(objects.into_iter().any(|object| resolve::terminating(&**object)) && crd_is_going::<K>(context).await?)
+}
+
+/// How long ago a kind was installed, where that was after this object was created: it was deleted, and is back.
+pub(super) async fn back_since<K: CustomResourceExt>(
+    context: &Context,
+    object: &impl ResourceExt,
+) -> Result<Option<Duration>, kube::Error> {
+    let installed = crd::<K>(context).await?.and_then(|crd| crd.creation_timestamp());
+    let installed = installed.filter(|time| object.creation_timestamp().is_some_and(|created| created < *time));
+    Ok(installed.map(|time| SystemTime::from(time.0).elapsed().unwrap_or_default()))
+}
+
+async fn crd<K: CustomResourceExt>(
+    context: &Context,
+) -> Result<Option<PartialObjectMeta<CustomResourceDefinition>>, kube::Error> {
     let api: Api<CustomResourceDefinition> = Api::all(context.client.clone());
-    let crd = api.get_metadata_opt(K::crd_name()).await.map_err(Problem::from)?;
-    Ok(crd.is_none_or(|crd| resolve::terminating(&crd)))
+    api.get_metadata_opt(K::crd_name()).await
 }
 
 /// An event for what changed in AWS.

@@ -15,7 +15,7 @@ use super::drifts::Drifts;
 use super::lifecycle::{Departure, Kind, Life, Phase};
 use super::passes::Passes;
 use super::publish::State;
-use super::steps::{apply_problem, crd_is_going, report, session};
+use super::steps::{apply_problem, crd_is_going, report, retired, session};
 use super::{Context, generated};
 use crate::api::conditions::reasons;
 use crate::api::{ApiKeyStatus, AttachedStage, DeletionPolicy, PAUSED, UsagePlan, UsagePlanStatus, is_paused};
@@ -51,6 +51,7 @@ pub async fn reconcile(object: Arc<UsagePlan>, context: Arc<Context>) -> Result<
         Phase::Over => return Ok(Action::await_change()),
     }
     let mut world = resolve::usage_plan(&context, &object).await?;
+    world.apis_stay = retired(&context, world.apis.values()).await?;
     let mut again = None;
     let state = match carry_out(&life, &mut world, &mut status, &mut again).await {
         Ok(state) => state,

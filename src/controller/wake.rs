@@ -20,6 +20,7 @@ use crate::api::{
 };
 use crate::identity::Key;
 use crate::resolve::{api_of, domains_of, mapped_apis};
+use crate::resources::deployment::Record;
 use crate::validate::{route, state_machine, usage_plan};
 
 /// Where wakes go.
@@ -71,6 +72,11 @@ impl Queues {
 pub struct Seen(HashMap<String, u64>);
 
 impl Seen {
+    /// Whether it was seen before.
+    fn knows(&self, id: &str) -> bool {
+        self.0.contains_key(id)
+    }
+
     /// Whether what matters of an object is new, or, with `None`, whether it was known and is gone.
     fn changed(&mut self, id: String, digest: Option<impl Hash>) -> bool {
         match digest {
@@ -152,6 +158,16 @@ impl Wakes for StateMachine {
         }
         let callers = self.spec.allowed_callers.as_ref().and_then(|callers| serde_json::to_string(callers).ok());
         let arn = self.status.as_ref().and_then(|status| status.state_machine_arn.clone());
+        let grants = id("StateMachine/callers", self);
+        if seen.knows(&grants) & seen.changed(grants, (!gone).then(|| callers.clone())) {
+            // Also to whom that calls it and asks for something else by now.
+            for api in stores.apis.state() {
+                let serves = |record: &Record| record.routes.iter().any(|route| route.machines.contains(&key));
+                if stores.records_of(&api).iter().any(serves) {
+                    queues.api(&Key::of(&*api));
+                }
+            }
+        }
         // Its callers need the key that it has, and the one that it will have.
         let keys = (
             self.spec.encryption.as_ref().map(|encryption| encryption.kms_key_arn.clone()),
@@ -312,8 +328,8 @@ impl Wakes for APIRoute {
 
 impl Wakes for PartialObjectMeta<Namespace> {
     fn wake(&self, gone: bool, seen: &mut Seen, stores: &Stores, queues: &Queues) {
-        let labels = (!gone).then(|| self.labels().clone());
-        if !seen.changed(id("Namespace", self), labels) {
+        let matters = (!gone).then(|| (self.labels().clone(), self.meta().deletion_timestamp.is_some()));
+        if !seen.changed(id("Namespace", self), matters) {
             return;
         }
         let name = self.name_any();

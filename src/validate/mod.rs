@@ -18,6 +18,7 @@ pub mod route;
 pub mod route_request;
 pub mod route_response;
 pub mod schema;
+pub mod served;
 pub mod settings;
 pub mod stage;
 pub mod state_machine;
@@ -47,6 +48,30 @@ pub(crate) fn several(texts: &[String]) -> String {
     }
 }
 
+/// Whether a machine's owner lets a namespace target it.
+fn admits_caller(
+    world: &World,
+    field: &str,
+    key: &Key,
+    machine: &StateMachine,
+    namespace: &str,
+) -> Result<(), Problem> {
+    let callers = machine.spec.allowed_callers.as_ref().map(|callers| callers.namespaces.clone()).unwrap_or_default();
+    if includes(&callers, Some(&key.namespace), namespace, &world.namespaces) {
+        return Ok(());
+    }
+    let who = match callers.from {
+        NamespacesFrom::Same => "only its own namespace",
+        _ => "other namespaces",
+    };
+    Err(Problem::stalled(
+        reasons::NOT_ALLOWED,
+        format!(
+            "{field}: StateMachine {key} admits {who}; its owner must add namespace {namespace} to spec.allowedCallers.namespaces"
+        ),
+    ))
+}
+
 /// A StateMachine that an object of `namespace` may target and that is in AWS, with its ARN.
 ///
 /// # Errors
@@ -62,19 +87,7 @@ fn target_machine<'a>(
     let missing =
         |what: &str| Problem::waiting(reasons::WAITING_FOR_REFERENCE, format!("{field}: StateMachine {key} {what}"));
     let machine = world.machines.get(&key).ok_or_else(|| missing("does not exist"))?;
-    let callers = machine.spec.allowed_callers.as_ref().map(|callers| callers.namespaces.clone()).unwrap_or_default();
-    if !includes(&callers, Some(&key.namespace), namespace, &world.namespaces) {
-        let who = match callers.from {
-            NamespacesFrom::Same => "only its own namespace",
-            _ => "other namespaces",
-        };
-        return Err(Problem::stalled(
-            reasons::NOT_ALLOWED,
-            format!(
-                "{field}: StateMachine {key} admits {who}; its owner must add namespace {namespace} to spec.allowedCallers.namespaces"
-            ),
-        ));
-    }
+    admits_caller(world, field, &key, machine, namespace)?;
     if machine.metadata.deletion_timestamp.is_some() {
         return Err(missing("is being deleted"));
     }

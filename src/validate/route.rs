@@ -110,31 +110,7 @@ pub fn validate(world: &World, api: &RestAPI, valid: &ValidApi, route: &APIRoute
     let admission =
         admit(&world.accounts, &world.namespaces, &key.namespace, Some(&valid.place.account)).map_err(Refusal::own)?;
     admits(world, api, route).map_err(Refusal::own)?;
-    for (whose, admission) in [("namespace", &admission), ("RestAPI", &valid.admission)] {
-        if !admission.exposes(spec.authorization.type_) {
-            return Err(Refusal::own(Problem::stalled(
-                reasons::NOT_ALLOWED,
-                format!(
-                    "spec.authorization.type: tenant {} of the {whose} in AWSAccount {} does not admit {}; choose another, or ask the platform admin to add it to exposure.authorizations",
-                    admission.tenant.name,
-                    admission.account.name_any(),
-                    spec.authorization.type_.as_str(),
-                ),
-            )));
-        }
-    }
-    if spec.target.action.is_on_tasks()
-        && !(admission.exposes_task_callbacks() && valid.admission.exposes_task_callbacks())
-    {
-        return Err(Refusal::own(Problem::stalled(
-            reasons::NOT_ALLOWED,
-            format!(
-                "spec.target.action: {} needs exposure.taskCallbacks in the tenants of the namespace and of the RestAPI, because its role may answer any task of the account whose token a caller holds; ask the platform admin to set it in AWSAccount {}",
-                spec.target.action.as_str(),
-                admission.account.name_any(),
-            ),
-        )));
-    }
+    exposed(valid, &admission, route).map_err(Refusal::own)?;
     let at_root = |mapping: &DomainMapping| mapping.base_path.is_none();
     if ["/ping", "/sping"].contains(&spec.path.as_str()) && api.spec.domain_mappings.iter().any(at_root) {
         return Err(Refusal::own(Problem::invalid(format!(
@@ -223,6 +199,40 @@ pub fn validate(world: &World, api: &RestAPI, valid: &ValidApi, route: &APIRoute
         models: own,
         key,
     })
+}
+
+/// Whether the tenants of the namespace and of the RestAPI admit how the route is called, and what it does.
+///
+/// # Errors
+/// Which does not.
+pub fn exposed(valid: &ValidApi, admission: &Admission, route: &APIRoute) -> Result<(), Problem> {
+    let spec = &route.spec;
+    for (whose, admission) in [("namespace", admission), ("RestAPI", &valid.admission)] {
+        if !admission.exposes(spec.authorization.type_) {
+            return Err(Problem::stalled(
+                reasons::NOT_ALLOWED,
+                format!(
+                    "spec.authorization.type: tenant {} of the {whose} in AWSAccount {} does not admit {}; choose another, or ask the platform admin to add it to exposure.authorizations",
+                    admission.tenant.name,
+                    admission.account.name_any(),
+                    spec.authorization.type_.as_str(),
+                ),
+            ));
+        }
+    }
+    if spec.target.action.is_on_tasks()
+        && !(admission.exposes_task_callbacks() && valid.admission.exposes_task_callbacks())
+    {
+        return Err(Problem::stalled(
+            reasons::NOT_ALLOWED,
+            format!(
+                "spec.target.action: {} needs exposure.taskCallbacks in the tenants of the namespace and of the RestAPI, because its role may answer any task of the account whose token a caller holds; ask the platform admin to set it in AWSAccount {}",
+                spec.target.action.as_str(),
+                admission.account.name_any(),
+            ),
+        ));
+    }
+    Ok(())
 }
 
 /// Bytes reach no mapping but as Base64, even with `CONVERT_TO_TEXT` (API Gateway's guide, "Content type conversions"); so what is made of a

@@ -196,7 +196,8 @@ pub fn validate(world: &World, plan: &UsagePlan) -> Result<ValidPlan, Problem> {
         match stage(world, &valid.place, &key.namespace, index, wanted) {
             Ok(found) => valid.stages.push(found),
             Err(problem) => {
-                let going = world.apis.get(&api).is_some_and(|api| crate::resolve::terminating(&**api));
+                let going =
+                    !world.apis_stay && world.apis.get(&api).is_some_and(|api| crate::resolve::terminating(&**api));
                 if problem.kind == Kind::Waiting && !going {
                     valid.awaited.insert((api, wanted.stage.clone()));
                 }

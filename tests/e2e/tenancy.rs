@@ -46,13 +46,13 @@ async fn post(ns: &Namespace, path: &str) -> (u16, String) {
     (response.status, response.body)
 }
 
-async fn answers(ns: &Namespace, path: &str, says: &str) {
+pub async fn answers(ns: &Namespace, path: &str, says: &str) {
     let (status, body) = post(ns, path).await;
     assert!(status == 200 && body.contains(says), "{path}: {status} {body}");
 }
 
 /// Waits until a path is no longer served.
-async fn is_withdrawn(ns: &Namespace, path: &str) {
+pub async fn is_withdrawn(ns: &Namespace, path: &str) {
     eventually(&format!("{path} is gone"), PATIENCE, async || match post(ns, path).await {
         (403 | 404, _) => Ok(()),
         other => Err(format!("{other:?}")),
@@ -61,19 +61,19 @@ async fn is_withdrawn(ns: &Namespace, path: &str) {
 }
 
 /// A RestAPI `api` with these `allowedRoutes`.
-fn granting(grants: &Value) -> String {
+pub fn granting(grants: &Value) -> String {
     rest_api("api").replace("{stages", &format!("{{allowedRoutes: {grants}, stages"))
 }
 
 /// A grant for one namespace.
-fn grant(namespace: &str, fields: Value) -> Value {
+pub fn grant(namespace: &str, fields: Value) -> Value {
     let mut grant = json!({"namespaces": {"from": "Selector", "selector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}}}});
     grant.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
     grant
 }
 
 /// A route of another namespace's RestAPI.
-fn route_of(api_namespace: &str, name: &str, path: &str, machine: &str) -> String {
+pub fn route_of(api_namespace: &str, name: &str, path: &str, machine: &str) -> String {
     route(name, path, machine)
         .replace("apiRef: {name: api}", &format!("apiRef: {{name: api, namespace: {api_namespace}}}"))
 }

@@ -139,7 +139,11 @@ async fn a_crash_at_any_effect_of_an_adoption_loses_nothing() {
     {
         for (index, moment) in run.before.iter().enumerate() {
             let at = |kind: &str| format!("{name}, effect {} of {}, {kind}", index + 1, run.before.len());
-            found.recovers(&at("dead before it"), moment, scene, &run.end, None).await;
+            match name {
+                // What was deployed before it was let go is deployed again where methods had to be put back, else taken up.
+                "again" => found.turns(&at("dead before it"), moment, scene, &run.end).await,
+                _ => found.recovers(&at("dead before it"), moment, scene, &run.end, None).await,
+            }
             found.recovers(&at("its answer lost"), from, scene, &run.end, Some((index + 1, Wrong::Lost))).await;
             if name == "adopt" {
                 // However far it came, what was there stays there, and is nobody's.

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use serde_json::json;
 use stepgate_testbed::memory::{ACCOUNT, Service};
 use tokio::sync::Notify;
 
 use super::creation::Slow;
-use super::operator::{CLUSTER_UID, Operator, Site};
+use super::operator::{CLUSTER_UID, Operator, RESYNC, Site};
 use super::scene::Scene;
 use super::tape::Wrong;
 use super::{Moment, drive};
@@ -21,8 +22,15 @@ enum Then {
     GoesOn,
     /// Kubernetes does not take its record.
     CannotRecord,
-    /// It dies, and nobody hears of its deployment until somebody changes something.
-    Dies,
+    /// It dies, and nobody hears of its deployment until somebody changes something, or a day has passed.
+    Dies(Found),
+}
+
+/// When a deployment is found whose maker is dead.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Found {
+    OnChange,
+    OnTheDay,
 }
 
 /// Our deployments, with those that stages serve.
@@ -44,7 +52,8 @@ fn made(site: &Site) -> u64 {
 #[rstest::rstest]
 #[case::goes_on(Then::GoesOn)]
 #[case::cannot_record(Then::CannotRecord)]
-#[case::dies(Then::Dies)]
+#[case::dies_and_something_changes(Then::Dies(Found::OnChange))]
+#[case::dies_and_a_day_passes(Then::Dies(Found::OnTheDay))]
 #[tokio::test(start_paused = true)]
 async fn a_second_deployment_of_a_revision_does_not_stay(#[case] then: Then) {
     let scene = Scene::example("root-get");
@@ -82,14 +91,14 @@ async fn a_second_deployment_of_a_revision_does_not_stay(#[case] then: Then) {
             Then::CannotRecord if step.what.starts_with("POST controllerrevisions") && std::mem::take(&mut again) => {
                 Some(Wrong::Broken)
             }
-            Then::Dies if step.what == "CreateDeployment" => Some(Wrong::DeadAfter),
+            Then::Dies(_) if step.what == "CreateDeployment" => Some(Wrong::DeadAfter),
             _ => None,
         });
     };
     let races = futures::future::join(Box::pin(begins), Box::pin(follows));
     tokio::select! {
-        _ = races => assert_ne!(then, Then::Dies),
-        () = site.tape.died() => assert_eq!(then, Then::Dies),
+        _ = races => assert!(!matches!(then, Then::Dies(_))),
+        () = site.tape.died() => assert!(matches!(then, Then::Dies(_))),
     }
     assert_eq!(made(&site), count + 2, "there was no race");
     site.tape.revive(&site.aws);
@@ -97,12 +106,22 @@ async fn a_second_deployment_of_a_revision_does_not_stay(#[case] then: Then) {
 
     let mut last = Operator::start(&site, false);
     last.settle().await.unwrap();
-    if then == Then::Dies {
+    if let Then::Dies(found) = then {
         assert_eq!(deployments(&site).0.len(), 3, "{:?}", deployments(&site));
-        // Whatever is changed next, here and back.
-        for scene in [&scene, &changed] {
-            scene.apply(&site.server);
-            last.settle().await.unwrap();
+        match found {
+            // Whatever it is, here and back.
+            Found::OnChange => {
+                for scene in [&scene, &changed] {
+                    scene.apply(&site.server);
+                    last.settle().await.unwrap();
+                }
+            }
+            Found::OnTheDay => {
+                for _ in 0..minutes(24 * 60).as_secs() / RESYNC.as_secs() {
+                    tokio::time::sleep(RESYNC).await;
+                    last.round(true).await;
+                }
+            }
         }
     }
     let moment = Moment::of(&site);
@@ -116,6 +135,63 @@ async fn a_second_deployment_of_a_revision_does_not_stay(#[case] then: Then) {
     let effects = site.tape.effects();
     Operator::start(&site, false).round(true).await;
     assert_eq!(site.tape.effects(), effects, "a second plan is not empty");
+}
+
+/// Between the operator's writes and its snapshot somebody else writes, such as another operator that knows the manifests of
+/// before: what is served in the end is what is asked for.
+#[rstest::rstest]
+#[case::goes_on(None)]
+#[case::dies_without_a_record(Some("CreateDeployment"))]
+#[case::dies_with_a_record(Some("UpdateStage"))]
+#[tokio::test(start_paused = true)]
+async fn a_snapshot_of_what_somebody_changed_meanwhile_is_not_served(#[case] dies_at: Option<&'static str>) {
+    let scene = Scene::example("root-get");
+    let changed = scene.changed();
+    let (start, _) = Moment::first(&scene);
+    let before = drive(&start, &scene, None).await.unwrap().end;
+    let expected = drive(&before, &changed, None).await.unwrap().end;
+
+    let site = Site::new(before.aws, before.objects);
+    changed.apply(&site.server);
+    let leaves: Arc<Notify> = Arc::default();
+    let slow = Slow {
+        leaves: Arc::clone(&leaves),
+        aws: site.aws.clone(),
+        creates: &["/deployments"],
+        pause: Duration::from_secs(2),
+        expires: Duration::from_secs(300),
+    };
+    let mut operator = Operator::with(&site, SharedHttpClient::new(slow), site.server.client(&site.tape, None));
+    site.tape.hook(move |step| match dies_at {
+        Some("CreateDeployment") if step.what == "CreateDeployment" => Some(Wrong::DeadAfter),
+        Some(what) if step.what == what => Some(Wrong::DeadBefore),
+        _ => None,
+    });
+    let somebody = async {
+        leaves.notified().await;
+        site.aws.with(|memory| {
+            let mut tree = memory.tree();
+            let apis = tree[ACCOUNT]["regions"]["us-east-1"]["apis"].as_object_mut().unwrap().values_mut();
+            for api in apis.filter(|api| api["tags"]["stepgate.dev/cluster-uid"] == CLUSTER_UID) {
+                let resources = api["resources"].as_object_mut().unwrap().values_mut();
+                let methods = resources.filter_map(|resource| resource.get_mut("resourceMethods")?.as_object_mut());
+                for method in methods.flat_map(|methods| methods.values_mut()) {
+                    method["methodIntegration"]["timeoutInMillis"] = json!(51);
+                }
+            }
+            memory.plant(&tree).unwrap();
+        });
+        std::future::pending().await
+    };
+    tokio::select! {
+        settled = operator.settle() => settled.unwrap(),
+        () = site.tape.died() => {}
+        () = somebody => {}
+    }
+    site.tape.revive(&site.aws);
+    site.tape.calm();
+    Operator::start(&site, false).settle().await.unwrap();
+    assert_eq!(expected.difference_now(&Moment::of(&site)), None);
 }
 
 /// The first deployment has no older record beside it.

@@ -24,6 +24,9 @@ use super::tape::{Gate, Gated, Tape};
 /// The cluster that the operator runs in.
 pub const CLUSTER_UID: &str = "uid";
 
+/// How often an object is looked at although nothing changed.
+pub const RESYNC: Duration = Duration::from_secs(600);
+
 /// How often everything is looked at before it is given up: longer than a claim is waited out.
 const MOST_ROUNDS: usize = 100;
 
@@ -68,7 +71,7 @@ impl Operator {
         let context = Context::new(
             client,
             Cluster { name: "test".into(), uid: CLUSTER_UID.into() },
-            Config { resync_period: Duration::from_secs(600), propagation_wait: Duration::ZERO, clock: clock(site) },
+            Config { resync_period: RESYNC, propagation_wait: Duration::ZERO, clock: clock(site) },
             Arc::new(sessions),
             stores,
             Arc::new(Metrics::default()),

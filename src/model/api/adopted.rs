@@ -173,5 +173,10 @@ impl Api<'_> {
 
 /// The plan without the steps that would remove what is kept.
 pub(super) fn without_removals(plan: Plan<Step>, unmanaged: &Unmanaged) -> Plan<Step> {
-    if unmanaged.keeps { plan.without(|step| unmanaged.keeps(step)) } else { plan }
+    plan.without(|step| is_left_out(step, unmanaged))
+}
+
+/// Whether a step would remove what is kept.
+pub(super) fn is_left_out(step: &Step, unmanaged: &Unmanaged) -> bool {
+    unmanaged.keeps && unmanaged.keeps(step)
 }

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Api, Observed, authorizers};
+use super::{Api, Observed, adopted, authorizers};
 use crate::identity::{Key, content_hash};
 use crate::plan::{Plan, StepId};
 use crate::problem::Problem;
@@ -77,8 +77,11 @@ impl Api<'_> {
         // The number that gets a record now.
         let mut recorded = None;
         let mut kept_anew = None;
+        // Another operator, or somebody, may have changed the API just before the snapshot was taken.
+        let changes = tree_ids.iter().any(|id| !adopted::is_left_out(&plan.steps()[*id].step, &observed.unmanaged));
+        let torn = |revision: i64| changes && revision > self.verified_revision;
         let follow = match newest {
-            Some(record) if record.hash == hash => {
+            Some(record) if record.hash == hash && !torn(record.revision) => {
                 let id = &record.deployment_id;
                 let anew = self.record(record.revision, &hash, tree, observed, Some(id.clone()));
                 if anew.routes != record.routes || anew.authorizers != record.authorizers {
@@ -95,7 +98,7 @@ impl Api<'_> {
                 // Of two that two operators made at once, the same for both of them.
                 let lost = found
                     .clone()
-                    .filter(|(_, found)| found.revision > newest && found.hash == hash)
+                    .filter(|(_, found)| found.revision > newest && found.hash == hash && !torn(found.revision))
                     .max_by_key(|(id, found)| (found.revision, served(id), Reverse(*id)));
                 let highest = found.map(|(_, found)| found.revision).max();
                 let revision = match lost {

@@ -54,6 +54,7 @@ pub struct Cloud {
     pub unreadable: BTreeSet<String>,
     pub refused: BTreeMap<Key, Refusal>,
     pub young: bool,
+    pub verified_revision: i64,
 }
 
 /// What a look found.
@@ -108,6 +109,7 @@ impl Cloud {
             unreadable: &self.unreadable,
             unsettled: &self.unsettled,
             young: self.young,
+            verified_revision: self.verified_revision,
         };
         let attachment = model.shared_out(&self.observed(self.roles.keys().cloned()));
         model.attachment = &attachment;
@@ -142,6 +144,7 @@ impl Cloud {
             assert!(texts.len() < 6, "it does not settle: {texts:#?}");
             texts.push(self.pass(world));
         }
+        self.verified_revision = self.records.iter().map(|record| record.revision).max().unwrap_or_default();
         texts
     }
 

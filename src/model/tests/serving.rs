@@ -188,6 +188,34 @@ fn a_deployment_whose_record_was_lost_is_found_again() {
 }
 
 #[test]
+fn a_snapshot_of_what_was_changed_meanwhile_is_taken_again() {
+    let world = scene(&[ORDERS]);
+    let mut cloud = Cloud::default();
+    let slower = |cloud: &mut Cloud| {
+        let integrations = cloud.tree.methods.values_mut().filter_map(|method| method.integration.as_mut());
+        integrations.for_each(|integration| integration.timeout_millis = 50);
+    };
+    cloud.pass(&world);
+    slower(&mut cloud);
+    let again = ["update integration of method POST /orders/{id}", "deploy revision 2, content #", "record revision 2"];
+    assert_eq!(lines(&cloud.pass(&world)), [&again[..], &["move stage prod"]].concat());
+    cloud.settle(&world);
+    // What somebody changes later was not in it.
+    slower(&mut cloud);
+    assert_eq!(lines(&cloud.pass(&world)), again[..1]);
+    // Nor is one taken up that is on no record.
+    let changed = scene(&[("demo/orders", "POST /orders/{id}", "b")]);
+    let look = cloud.look(&changed);
+    let deployed = look.plan.steps().iter().position(|planned| matches!(planned.step, Step::Deployment(_))).unwrap();
+    cloud.apply(&look, deployed + 1);
+    slower(&mut cloud);
+    assert_eq!(lines(&cloud.pass(&changed))[1], "deploy revision 4, content #");
+    cloud.settle(&changed);
+    let numbers: Vec<_> = cloud.deployments.values().map(|found| found.revision).collect();
+    assert!(!numbers.contains(&3), "{numbers:?}");
+}
+
+#[test]
 fn the_record_of_a_deployment_that_is_gone_is_forgotten_and_its_number_not_used_again() {
     let world = scene(&[ORDERS]);
     let mut cloud = Cloud::default();

@@ -3,6 +3,7 @@
 //!
 //! What is inferred from a definition is tried in `wrong/permissions.rs`.
 
+mod annotations;
 mod attacks;
 mod denial;
 mod domains;
@@ -11,6 +12,7 @@ mod guards;
 mod limits;
 mod rights;
 mod secrets;
+mod withdrawn;
 
 use std::collections::BTreeSet;
 

@@ -182,3 +182,62 @@ async fn it_gives_way_to_others_in_the_account_and_comes_back() {
     assert!(beside > 4.0 && refused_beside < 1.0, "{beside} {refused_beside}");
     assert!(alone > 9.5 && refused_alone < 0.1, "{alone} {refused_alone}");
 }
+
+/// A large installation at work, always at the full size: the period's checks of everything, and in each account a team that makes large
+/// APIs and one that changes one line after the other.
+#[tokio::test(start_paused = true)]
+async fn in_a_large_installation_at_work_nobody_starves() {
+    const ACCOUNTS: usize = 5;
+    let (log, started, clock) = (Log::default(), Instant::now(), std::time::Instant::now());
+    let budget = log.budget();
+    let account = |index: usize| format!("account-{}", index % ACCOUNTS);
+    let look = ["GetRestApi", "GetResources", "GetStages"].map(|operation| (Family::ApiGateway, operation));
+    let machines = (0..50_000).map(|index| (index, vec![(Family::StepFunctions, "DescribeStateMachine")]));
+    let apis = (0..1_000).map(|index| (index, look.to_vec()));
+    let checks = machines.chain(apis).map(|(index, calls)| {
+        let (budget, account) = (Arc::clone(&budget), account(index));
+        let caller = Caller::new(Priority::Resync, &format!("team-{}", index % 100));
+        tokio::spawn(async move { carry_out(&budget, &account, &caller, calls).await })
+    });
+    let checks = tokio::spawn(join_all(checks.collect::<Vec<_>>()));
+    let large: Vec<_> = (0..8 * ACCOUNTS)
+        .map(|index| {
+            let (budget, account) = (Arc::clone(&budget), account(index));
+            tokio::spawn(async move { carry_out(&budget, &account, &user("large"), new_api(300)).await })
+        })
+        .collect();
+    let large = Arc::new(large);
+    let small = (0..ACCOUNTS).map(|index| {
+        let (budget, account, large) = (Arc::clone(&budget), account(index), Arc::clone(&large));
+        tokio::spawn(async move {
+            let mut longest = Duration::ZERO;
+            while !large.iter().all(|api| api.is_finished()) {
+                tokio::time::sleep(Duration::from_millis(7_300)).await;
+                longest = longest.max(carry_out(&budget, &account, &user("small"), one_line()).await);
+            }
+            longest
+        })
+    });
+    let small = tokio::spawn(join_all(small.collect::<Vec<_>>()));
+    let checked: Vec<_> = checks.await.unwrap();
+    let users_at_work = !large.iter().all(|api| api.is_finished());
+    let checks_took = started.elapsed();
+    let longest = small.await.unwrap().into_iter().map(Result::unwrap).max().unwrap();
+    let (took, least) = (started.elapsed(), log.least_time());
+    let ratio = took.as_secs_f64() / least.as_secs_f64();
+    let ((calls, _), (user_calls, _)) = (log.figures(Priority::Resync), log.figures(Priority::User));
+    println!(
+        "{} checks ({calls} calls) of 1,000 APIs and 50,000 machines in {ACCOUNTS} accounts took {:.0} s beside {user_calls} calls of users; one line at most {:.1} s; all in {:.0} s, at least {:.0} s (x{ratio:.3}); simulated in {:.1} s",
+        checked.len(),
+        checks_took.as_secs_f64(),
+        longest.as_secs_f64(),
+        took.as_secs_f64(),
+        least.as_secs_f64(),
+        clock.elapsed().as_secs_f64(),
+    );
+    log.assert_no_quota_exceeded();
+    assert_eq!(calls, 53_000);
+    assert!(users_at_work, "checks had to wait until users had nothing more to do");
+    assert!(longest < Duration::from_secs(12), "{longest:?}");
+    assert!(ratio < 1.1, "{ratio}");
+}
