@@ -14,6 +14,7 @@ use super::brake::Brake;
 use super::changes::Changes;
 use super::creation::Creations;
 use super::stores::Stores;
+use super::written::Written;
 use crate::aws::Sessions;
 use crate::identity::Cluster;
 use crate::runtime::Metrics;
@@ -79,6 +80,8 @@ pub struct Context {
     pub creations: Arc<Creations>,
     /// What users wait for.
     pub changes: Changes,
+    /// What was written and not seen yet.
+    pub written: Written,
     /// The process's metrics.
     pub metrics: Arc<Metrics>,
     /// When roles were last widened by this process.
@@ -106,6 +109,7 @@ impl Context {
             brake: Brake::default(),
             creations: Arc::default(),
             changes: Changes::default(),
+            written: Written::default(),
             metrics,
             widened: Mutex::default(),
         }

@@ -29,6 +29,7 @@ mod steps;
 mod stores;
 pub mod usage_plan;
 mod wake;
+mod written;
 
 pub use context::{Clock, Config, Context};
 pub use run::run;

@@ -151,7 +151,13 @@ pub fn ours() -> PatchParams {
 ///
 /// # Errors
 /// What Kubernetes answers; that the object is gone is no error.
-pub async fn write<K, S>(api: &Api<K>, name: &str, old: Option<&S>, new: &S) -> Result<(), kube::Error>
+pub async fn write<K, S>(
+    context: &Context,
+    api: &Api<K>,
+    name: &str,
+    old: Option<&S>,
+    new: &S,
+) -> Result<(), kube::Error>
 where
     K: Resource + Clone + DeserializeOwned + std::fmt::Debug,
     S: Serialize + PartialEq,
@@ -163,7 +169,7 @@ where
         .map_err(kube::Error::SerdeError)?;
     match api.patch_status(name, &ours(), &Patch::Json::<()>(patch)).await {
         Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
-        answer => answer.map(drop),
+        answer => answer.map(|object| context.written.note(object.meta())),
     }
 }
 

@@ -20,7 +20,9 @@ use super::changes;
 use super::quota::{self, Waits};
 use super::slots::{self, Slots};
 use super::wake::{Queues, Seen, Wakes};
-use super::{Config, Context, Stores, api_domain, api_route, aws_account, rest_api, state_machine, usage_plan};
+use super::{
+    Config, Context, Stores, api_domain, api_route, aws_account, rest_api, state_machine, usage_plan, written,
+};
 use crate::aws::Sessions;
 use crate::aws::budget::{Caller, Priority};
 use crate::identity::{Cluster, Key};
@@ -193,6 +195,9 @@ async fn control<K, F>(
             move |object: Arc<K>, context: Arc<Context>| {
                 let (slots, stopping) = (Arc::clone(&slots), stopping.clone());
                 async move {
+                    if context.written.is_newer(object.meta()) {
+                        return Ok(Action::requeue(written::SOON));
+                    }
                     let key = key(&*object);
                     let settled = changes::settled(Waits::status(&*object), object.meta().generation);
                     let going = object.meta().deletion_timestamp.is_some();

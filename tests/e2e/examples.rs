@@ -71,7 +71,8 @@ fn copy(from: &Path, to: &PathBuf, change: &dyn Fn(&str) -> String) {
 
 /// Over two checks of every object nothing is written, to AWS or to Kubernetes, and little is read.
 async fn nothing_is_done_at_rest(testbed: &Testbed, operator: &Operator<'_>) {
-    let (objects, start) = (versions(testbed).await, at_rest(operator).await);
+    let start = at_rest(operator).await;
+    let objects = versions(testbed).await;
     let count = |kind: &str| objects.keys().filter(|key| key.starts_with(&format!("{kind}/"))).count() as u64;
     let kinds = ["StateMachine", "RestAPI"];
     eventually("every object is checked twice", PATIENCE, async || {

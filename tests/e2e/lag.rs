@@ -1,6 +1,6 @@
 //! Shows what a test takes for granted: with `STEPGATE_E2E_LAG=MILLIS` each connection of the operator's to the API server answers
-//! up to so much later, and each to AWS up to a tenth of it. So Secrets, plans and routes are seen in another order than written,
-//! and a reconcile is under way for longer; what one connection says stays in order.
+//! up to so much later, and each to AWS up to a twentieth of it. So Secrets, plans and routes are seen in another order than written,
+//! and a reconcile is under way for longer; what one connection says stays in order. With 1500 a test that has to write forty statuses outlasts its patience.
 
 use std::net::TcpListener;
 use std::time::Duration;

@@ -49,7 +49,7 @@ pub async fn start(aws_of: Option<&Suite>, options: OperatorOptions) -> anyhow::
     let api_url = lagging(testbed.api_url(), 1);
     let operator = Operator::start(testbed, OperatorOptions { binary, env, api_url, ..options }).await?;
     record::watch(testbed);
-    let aws_endpoint = lagging(testbed.aws_endpoint(), 10).unwrap_or_else(|| testbed.aws_endpoint().to_owned());
+    let aws_endpoint = lagging(testbed.aws_endpoint(), 20).unwrap_or_else(|| testbed.aws_endpoint().to_owned());
     testbed.apply(&account("e2e", &aws_endpoint)).await?;
     testbed.kubectl(["wait", "awsaccount/e2e", "--for=condition=Ready", "--timeout=30s"]).await?;
     Ok(Suite { testbed, operator: Box::leak(Box::new(operator)) })

@@ -9,14 +9,14 @@ use tokio::sync::OnceCell;
 
 use crate::support::{Namespace, Suite, TENANT, assert_for_people, machine, rest_api, route, start, suite};
 
-/// Waking takes moments; a busy machine may need a few more.
-const SECONDS: Duration = Duration::from_secs(20);
+/// Waking takes moments, and a new role its time; a busy machine may need more, but no hour.
+const SECONDS: Duration = Duration::from_secs(60);
 
 /// An operator that compares with AWS once an hour, on a control plane of its own.
 async fn patient() -> &'static Suite {
     static PATIENT: OnceCell<Result<Suite, String>> = OnceCell::const_new();
     let start = async || {
-        let args = ["--resync-period=1h", "--propagation-wait=2s"].map(str::to_owned).to_vec();
+        let args = ["--resync-period=1h", "--propagation-wait=6s"].map(str::to_owned).to_vec();
         start(Some(suite().await), OperatorOptions { args, ..OperatorOptions::default() })
             .await
             .map_err(|error| format!("{error:#}"))
