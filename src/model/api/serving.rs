@@ -9,7 +9,7 @@ use crate::plan::{Plan, StepId};
 use crate::problem::Problem;
 use crate::resources::deployment::{self, BesideMethods, Found, Record, RecordStep, ServedRoute};
 use crate::resources::route::{self, At};
-use crate::resources::{Step, account, log_group, stage};
+use crate::resources::{Step, account, authorizer, log_group, stage};
 use crate::validate::rest_api::ValidApi;
 use crate::validate::route::operation_name;
 use crate::validate::stage::ValidStage;
@@ -78,11 +78,10 @@ impl Api<'_> {
         let mut recorded = None;
         let mut kept_anew = None;
         // Another operator, or somebody, may have changed methods just before the snapshot was taken. The API's own attributes are
-        // left aside: they have tags among them, and some are put right in two looks.
-        let steps = tree_ids.iter().map(|id| &plan.steps()[*id].step);
-        let changes = steps
-            .filter(|step| !matches!(step, Step::RestApi(_)))
-            .any(|step| !adopted::is_left_out(step, &observed.unmanaged));
+        // left aside: they have tags among them, and some are put right in two looks. So are authorizers that no method names.
+        let apart = |step: &Step| matches!(step, Step::RestApi(_) | Step::Authorizer(authorizer::Step::Delete { .. }));
+        let mut steps = tree_ids.iter().map(|id| &plan.steps()[*id].step);
+        let changes = steps.any(|step| !apart(step) && !adopted::is_left_out(step, &observed.unmanaged));
         let torn = |revision: i64| changes && revision > self.verified_revision;
         let follow = match newest {
             Some(record) if record.hash == hash && !torn(record.revision) => {
