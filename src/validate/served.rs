@@ -11,7 +11,7 @@ use super::admits_caller;
 use super::rest_api::{ValidApi, admits};
 use super::route::{Refusal, ValidRoute, exposed, operation_name, validate};
 use crate::api::{APIRoute, Action, RestAPI, is_paused};
-use crate::identity::{Key, role_name};
+use crate::identity::Key;
 use crate::problem::Problem;
 use crate::resources::deployment::Record;
 use crate::resources::route::{At, Method, Observed};
@@ -22,8 +22,8 @@ use crate::world::World;
 pub type Candidates = Vec<(Arc<APIRoute>, Result<ValidRoute, Refusal>)>;
 
 /// Makes withdrawals of the refusals whose routes serve what is no longer granted: by `allowedRoutes` or `exposure`, as the method is in
-/// AWS, or by `allowedCallers` of the machines that the newest record names. Whether templates were its own is only known of a method
-/// that calls with a role of its own; `targets` are not looked at.
+/// AWS, or by `allowedCallers` of the machines that the newest record names. Templates are looked at as long as the route writes what the
+/// method has; `targets` are not.
 pub fn withdraw(
     world: &World,
     api: &RestAPI,
@@ -51,7 +51,7 @@ pub fn withdraw(
             let served = newest.iter().flat_map(|record| &record.routes);
             let machines: BTreeSet<&Key> =
                 served.filter(|served| served.route == key && served.at == *at).flat_map(|it| &it.machines).collect();
-            if let Err(problem) = granted(world, api, valid, &former(valid, route, at, method), &machines) {
+            if let Err(problem) = granted(world, api, valid, &former(route, at, method), &machines) {
                 let message = format!("what it served as {at} was withdrawn: {}", problem.message);
                 *refusal = Refusal { problem: Problem { message, ..problem }, refs: false, withdrawn: true };
             }
@@ -60,7 +60,7 @@ pub fn withdraw(
 }
 
 /// The route as its grantors judge it, in the form that serves.
-fn former(valid: &ValidApi, route: &APIRoute, at: &At, method: &Method) -> APIRoute {
+fn former(route: &APIRoute, at: &At, method: &Method) -> APIRoute {
     let mut former = route.clone();
     let spec = &mut former.spec;
     spec.path.clone_from(&at.path);
@@ -71,13 +71,40 @@ fn former(valid: &ValidApi, route: &APIRoute, at: &At, method: &Method) -> APIRo
         Some((_, action)) => read(&mut spec.target.action, action),
         None => spec.target.action = Action::Mock,
     }
-    let own = format!("/{}", role_name(&valid.owner, &valid.place.region, "route", &Key::of(route)));
-    let credentials = integration.and_then(|integration| integration.credentials.as_ref());
-    if !credentials.is_some_and(|role| role.ends_with(&own)) {
+    if !serves_templates(route, method) {
         spec.request = None;
         spec.response = None;
     }
     former
+}
+
+/// Whether a method has all templates that its route writes now. Where it has others, nobody knows whether they were written too.
+fn serves_templates(route: &APIRoute, method: &Method) -> bool {
+    let spec = &route.spec;
+    let request = spec.request.iter().filter_map(|request| request.templates.as_ref());
+    let responses = spec.response.iter().flat_map(|response| response.responses.iter().flatten());
+    let responses = responses.filter_map(|response| response.integration.as_ref()).map(|it| &it.templates);
+    let served = method.integration.iter().map(|integration| &integration.templates);
+    let served = served.chain(method.integration_responses.values().map(|response| &response.templates));
+    let served: Vec<&String> = served.flat_map(|templates| templates.values()).collect();
+    let mut written = request.chain(responses).flat_map(|templates| templates.values());
+    written.all(|template| served.iter().any(|served| is_filled_in(template, served)))
+}
+
+/// Whether a text is this template with its `${…}` filled in.
+fn is_filled_in(template: &str, text: &str) -> bool {
+    let mut parts = template.split("${");
+    let Some(mut rest) = text.strip_prefix(parts.next().unwrap_or_default()) else { return false };
+    let mut ends = rest.is_empty();
+    for part in parts {
+        let literal = part.split_once('}').map_or("", |(_, literal)| literal);
+        ends = literal.is_empty();
+        match rest.find(literal) {
+            Some(at) => rest = &rest[at + literal.len()..],
+            None => return false,
+        }
+    }
+    ends || rest.is_empty()
 }
 
 /// Takes AWS's word for a value, where it is one of ours.
@@ -107,4 +134,20 @@ fn granted(
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_filled_in;
+
+    #[rstest::rstest]
+    #[case("{}", "{}", true)]
+    #[case("{}", "{} ", false)]
+    #[case("{\"a\": \"${StateMachineArn}\"}", "{\"a\": \"arn:aws:states\"}", true)]
+    #[case("{\"a\": \"${StateMachineArn}\"}", "{\"b\": \"arn:aws:states\"}", false)]
+    #[case("${AWS::Region}", "eu-central-1", true)]
+    #[case("{\"a\": \"${AWS::Region}\", \"b\": 1}", "{\"a\": \"eu-central-1\", \"b\": 2}", false)]
+    fn a_template_is_known_again(#[case] template: &str, #[case] text: &str, #[case] is: bool) {
+        assert_eq!(is_filled_in(template, text), is);
+    }
 }
