@@ -49,6 +49,39 @@ fn made(site: &Site) -> u64 {
     site.aws.with(|memory| memory.counts().get(&operation).map_or(0, |count| count.done))
 }
 
+/// An example that is made, and of which something else is wanted now.
+struct Late {
+    scene: Scene,
+    changed: Scene,
+    /// As it ends where nothing goes wrong.
+    expected: Moment,
+    site: Site,
+    /// Hears when a CreateDeployment of the operator's leaves.
+    leaves: Arc<Notify>,
+    operator: Operator,
+}
+
+/// The operator's deployments arrive so much later.
+async fn late(pause: Duration) -> Late {
+    let scene = Scene::example("root-get");
+    let changed = scene.changed();
+    let (start, _) = Moment::first(&scene);
+    let before = drive(&start, &scene, None).await.unwrap().end;
+    let expected = drive(&before, &changed, None).await.unwrap().end;
+    let site = Site::new(before.aws, before.objects);
+    changed.apply(&site.server);
+    let leaves: Arc<Notify> = Arc::default();
+    let slow = Slow {
+        leaves: Arc::clone(&leaves),
+        aws: site.aws.clone(),
+        creates: &["/deployments"],
+        pause,
+        expires: Duration::from_secs(300),
+    };
+    let operator = Operator::with(&site, SharedHttpClient::new(slow), site.server.client(&site.tape, None));
+    Late { scene, changed, expected, site, leaves, operator }
+}
+
 #[rstest::rstest]
 #[case::goes_on(Then::GoesOn)]
 #[case::cannot_record(Then::CannotRecord)]
@@ -56,25 +89,10 @@ fn made(site: &Site) -> u64 {
 #[case::dies_and_a_day_passes(Then::Dies(Found::OnTheDay))]
 #[tokio::test(start_paused = true)]
 async fn a_second_deployment_of_a_revision_does_not_stay(#[case] then: Then) {
-    let scene = Scene::example("root-get");
-    let changed = scene.changed();
-    let (start, _) = Moment::first(&scene);
-    let before = drive(&start, &scene, None).await.unwrap().end;
-    let expected = drive(&before, &changed, None).await.unwrap().end;
-
-    let site = Site::new(before.aws, before.objects);
-    changed.apply(&site.server);
-    let (count, minutes) = (made(&site), |count: u64| Duration::from_secs(60 * count));
+    let minutes = |count: u64| Duration::from_secs(60 * count);
     // It has decided to deploy, and its call arrives when another process has done all of it.
-    let leaves: Arc<Notify> = Arc::default();
-    let slow = Slow {
-        leaves: Arc::clone(&leaves),
-        aws: site.aws.clone(),
-        creates: &["/deployments"],
-        pause: minutes(4),
-        expires: minutes(5),
-    };
-    let mut paused = Operator::with(&site, SharedHttpClient::new(slow), site.server.client(&site.tape, None));
+    let Late { scene, changed, expected, site, leaves, operator: mut paused } = late(minutes(4)).await;
+    let count = made(&site);
     let mut other = Operator::start(&site, false);
     let begins = async {
         for _ in 0..4 {
@@ -118,6 +136,7 @@ async fn a_second_deployment_of_a_revision_does_not_stay(#[case] then: Then) {
                 }
             }
             Found::OnTheDay => {
+                // On the virtual clock.
                 for _ in 0..minutes(24 * 60).as_secs() / RESYNC.as_secs() {
                     tokio::time::sleep(RESYNC).await;
                     last.round(true).await;
@@ -146,23 +165,7 @@ async fn a_second_deployment_of_a_revision_does_not_stay(#[case] then: Then) {
 #[case::dies_with_a_record(Some("UpdateStage"))]
 #[tokio::test(start_paused = true)]
 async fn a_snapshot_of_what_somebody_changed_meanwhile_is_not_served(#[case] dies_at: Option<&'static str>) {
-    let scene = Scene::example("root-get");
-    let changed = scene.changed();
-    let (start, _) = Moment::first(&scene);
-    let before = drive(&start, &scene, None).await.unwrap().end;
-    let expected = drive(&before, &changed, None).await.unwrap().end;
-
-    let site = Site::new(before.aws, before.objects);
-    changed.apply(&site.server);
-    let leaves: Arc<Notify> = Arc::default();
-    let slow = Slow {
-        leaves: Arc::clone(&leaves),
-        aws: site.aws.clone(),
-        creates: &["/deployments"],
-        pause: Duration::from_secs(2),
-        expires: Duration::from_secs(300),
-    };
-    let mut operator = Operator::with(&site, SharedHttpClient::new(slow), site.server.client(&site.tape, None));
+    let Late { expected, site, leaves, mut operator, .. } = late(Duration::from_secs(2)).await;
     site.tape.hook(move |step| match dies_at {
         Some("CreateDeployment") if step.what == "CreateDeployment" => Some(Wrong::DeadAfter),
         Some(what) if step.what == what => Some(Wrong::DeadBefore),
