@@ -193,6 +193,12 @@ pub fn role_path(owner: &Owner, region: &str) -> String {
     format!("/stepgate/{}/", hash(&[&cluster.name, region, kind, &key.namespace, &key.name], 16))
 }
 
+/// The path of the policies that stand beside the inline one of an adopted role: another for each role that an object ever adopts.
+pub fn adopted_role_path(owner: &Owner, region: &str, arn: &str) -> String {
+    let Owner { cluster, kind, key, .. } = owner;
+    format!("/stepgate/{}/", hash(&[&cluster.name, region, kind, &key.namespace, &key.name, arn], 16))
+}
+
 /// The name of a managed role: 64 characters at most, unique in the account without regard to case, because IAM names
 /// are global in the account and ignore it. `of` is whom the role serves.
 pub fn role_name(owner: &Owner, region: &str, purpose: &str, of: &Key) -> String {

@@ -19,7 +19,7 @@ use crate::aws::{AwsError, Class, Session};
 use crate::identity::{Key, Owner, Ownership, log_group_prefix, role_path};
 use crate::model::api::{self as api_model, adopted::Unmanaged};
 use crate::model::attach::{Attachment, attach};
-use crate::model::execution_role::{self, ManagedRole, Mark};
+use crate::model::execution_role::{self, ManagedRole};
 use crate::model::machine::{self, Machine, Older};
 use crate::plan::{Plan, Planned};
 use crate::problem::Problem;
@@ -54,14 +54,32 @@ pub async fn state_machine(
         machine: state_machine::remote::observe(&session.sfn, &wanted.machine.arn).await?,
         ..machine::Observed::default()
     };
+    let mut wanted = wanted;
+    if let Some(adopted) = &wanted.managed.adopted {
+        // Of one that is not admitted nothing is asked.
+        if let (Some(refusal), false) = (wanted.refusal(), status.adopted_roles.contains(adopted)) {
+            return Err(refusal.clone());
+        }
+        observed.role = wanted_role(session, wanted, place).await?;
+        if let (None, Some(otherwise)) = (&observed.role.role, &wanted.otherwise) {
+            wanted = otherwise;
+        }
+    }
     let had_other_role = status.role_arn.as_ref().is_some_and(|arn| *arn != wanted.machine.role_arn)
         || status.common.conditions.iter().any(|condition| condition.type_ == POLICY_NARROWING_PENDING);
-    if wanted.role.is_some() || had_other_role {
-        let parts = wanted.role.as_ref().map(|role| role.part_arns(place)).unwrap_or_default();
-        observed.role = execution_role(session, &wanted.managed, place, parts, false).await?;
-        if let (Some(Mark::Since(since)), Some(_)) = (wanted.managed.mark(&observed.role), &observed.machine) {
-            observed.older = older(session, wanted, since, now).await?;
+    if wanted.managed.adopted.is_none() && (wanted.role.is_some() || had_other_role) {
+        observed.role = wanted_role(session, wanted, place).await?;
+    }
+    for managed in wanted.former(&place.region, &status.adopted_roles) {
+        if managed.adopted.is_some() || had_other_role {
+            let found = execution_role(session, &managed, place, BTreeSet::new(), false).await?;
+            if managed.is_ours(&found) {
+                observed.former.push((managed, found));
+            }
         }
+    }
+    if let (Some(since), Some(_)) = (observed.since(&wanted.managed), &observed.machine) {
+        observed.older = older(session, wanted, since, now).await?;
     }
     let planned = wanted.plan(&observed, place, now)?;
     let first_look = status.state_machine_arn.is_none();
@@ -89,6 +107,12 @@ async fn older(session: &Session, wanted: &Machine, since: Timestamp, now: Times
     })
 }
 
+/// The managed execution role of a machine, with the policies that it should have.
+async fn wanted_role(session: &Session, wanted: &Machine, place: &Place) -> Result<execution_role::Observed, AwsError> {
+    let parts = wanted.role.as_ref().map(|role| role.part_arns(place)).unwrap_or_default();
+    execution_role(session, &wanted.managed, place, parts, false).await
+}
+
 /// A managed execution role with the policies beside its inline one: these, those attached, and where its tags speak of some, or `all`
 /// are asked for, whatever lies under its path.
 ///
@@ -101,8 +125,14 @@ pub async fn execution_role(
     mut parts: BTreeSet<String>,
     all: bool,
 ) -> Result<execution_role::Observed, AwsError> {
-    let ManagedRole { name, path, share, .. } = managed;
-    let role = role::remote::observe(&session.iam, name, share.as_deref()).await?;
+    let ManagedRole { name, path, share, adopted, .. } = managed;
+    let mut role = role::remote::observe(&session.iam, name, share.as_deref()).await?;
+    if let (Some(arn), Some(found)) = (adopted, &role)
+        && *arn != found.arn
+    {
+        // IAM finds roles by name, whatever their path: it is another.
+        role = None;
+    }
     if share.is_some() {
         return Ok(execution_role::Observed { role, ..execution_role::Observed::default() });
     }

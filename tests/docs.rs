@@ -77,6 +77,7 @@ const ROLE: &str =
 /// AWS does not know the path of a role that does not exist.
 const MISSING_ROLE: &str = "arn:aws:iam::111122223333:role/stepgate-exec-shop_orders-0123456789abcdef";
 const OWN_ROLE: &str = "arn:aws:iam::111122223333:role/service-role/StepFunctions-MyStepFunctionRole";
+const ADOPTED_ROLE: &str = "arn:aws:iam::111122223333:role/orders-legacy";
 const POLICY: &str =
     "arn:aws:iam::111122223333:policy/stepgate/0123456789abcdef/stepgate-exec-shop_orders-0123456789abcdef-1";
 const API: &str = "arn:aws:apigateway:eu-central-1::/restapis/a1b2c3";
@@ -117,9 +118,9 @@ enum Need {
     /// Of something that carries our tag.
     Own(&'static str, &'static str),
     /// A managed policy onto a role of ours.
-    Attach,
+    Attach(&'static str),
     /// A policy of ours onto a role of ours.
-    AttachOwn,
+    AttachOwn(&'static str),
     /// A role given to a service.
     Pass(&'static str, &'static str),
     /// Of the tags of an API: whether the API is ours is asked of the API itself.
@@ -148,6 +149,7 @@ const OPERATIONS: &[(&str, &[Need])] = &[
             New("states:TagResource", MACHINE),
             Pass(ROLE, "states.amazonaws.com"),
             Pass(OWN_ROLE, "states.amazonaws.com"),
+            Pass(ADOPTED_ROLE, "states.amazonaws.com"),
         ],
     ),
     (
@@ -158,6 +160,7 @@ const OPERATIONS: &[(&str, &[Need])] = &[
             ByStates("kms:GenerateDataKey"),
             Pass(ROLE, "states.amazonaws.com"),
             Pass(OWN_ROLE, "states.amazonaws.com"),
+            Pass(ADOPTED_ROLE, "states.amazonaws.com"),
         ],
     ),
     ("delete_state_machine", &[Own("states:DeleteStateMachine", MACHINE)]),
@@ -207,18 +210,24 @@ const OPERATIONS: &[(&str, &[Need])] = &[
     ("delete_log_group", &[Own("logs:DeleteLogGroup", LOG_GROUP)]),
     // IAM
     ("list_roles", &[Read("iam:ListRoles", "*")]),
-    ("get_role", &[Read("iam:GetRole", ROLE), Read("iam:GetRole", MISSING_ROLE)]),
-    ("list_role_policies", &[Read("iam:ListRolePolicies", ROLE)]),
-    ("get_role_policy", &[Read("iam:GetRolePolicy", ROLE)]),
-    ("list_attached_role_policies", &[Read("iam:ListAttachedRolePolicies", ROLE)]),
+    ("get_role", &[Read("iam:GetRole", ROLE), Read("iam:GetRole", ADOPTED_ROLE), Read("iam:GetRole", MISSING_ROLE)]),
+    ("list_role_policies", &[Read("iam:ListRolePolicies", ROLE), Read("iam:ListRolePolicies", ADOPTED_ROLE)]),
+    ("get_role_policy", &[Read("iam:GetRolePolicy", ROLE), Read("iam:GetRolePolicy", ADOPTED_ROLE)]),
+    (
+        "list_attached_role_policies",
+        &[Read("iam:ListAttachedRolePolicies", ROLE), Read("iam:ListAttachedRolePolicies", ADOPTED_ROLE)],
+    ),
     ("list_role_tags", &[Read("iam:ListRoleTags", ROLE)]),
     ("get_account_summary", &[Read("iam:GetAccountSummary", "*")]),
     ("create_role", &[New("iam:CreateRole", ROLE), New("iam:TagRole", ROLE)]),
-    ("delete_role", &[Own("iam:DeleteRole", ROLE)]),
-    ("update_assume_role_policy", &[Own("iam:UpdateAssumeRolePolicy", ROLE)]),
-    ("put_role_policy", &[Own("iam:PutRolePolicy", ROLE)]),
-    ("delete_role_policy", &[Own("iam:DeleteRolePolicy", ROLE)]),
-    ("attach_role_policy", &[Attach, AttachOwn]),
+    ("delete_role", &[Own("iam:DeleteRole", ROLE), Own("iam:DeleteRole", ADOPTED_ROLE)]),
+    (
+        "update_assume_role_policy",
+        &[Own("iam:UpdateAssumeRolePolicy", ROLE), Own("iam:UpdateAssumeRolePolicy", ADOPTED_ROLE)],
+    ),
+    ("put_role_policy", &[Own("iam:PutRolePolicy", ROLE), Own("iam:PutRolePolicy", ADOPTED_ROLE)]),
+    ("delete_role_policy", &[Own("iam:DeleteRolePolicy", ROLE), Own("iam:DeleteRolePolicy", ADOPTED_ROLE)]),
+    ("attach_role_policy", &[Attach(ROLE), AttachOwn(ROLE), Attach(ADOPTED_ROLE), AttachOwn(ADOPTED_ROLE)]),
     ("list_policies", &[Read("iam:ListPolicies", "*")]),
     ("get_policy", &[Read("iam:GetPolicy", POLICY)]),
     ("list_policy_versions", &[Read("iam:ListPolicyVersions", POLICY)]),
@@ -229,9 +238,17 @@ const OPERATIONS: &[(&str, &[Need])] = &[
     ("delete_policy", &[Own("iam:DeletePolicy", POLICY)]),
     ("tag_policy", &[Own("iam:TagPolicy", POLICY), New("iam:TagPolicy", POLICY)]),
     ("untag_policy", &[Own("iam:UntagPolicy", POLICY)]),
-    ("detach_role_policy", &[Own("iam:DetachRolePolicy", ROLE)]),
-    ("tag_role", &[Own("iam:TagRole", ROLE), New("iam:TagRole", ROLE)]),
-    ("untag_role", &[Own("iam:UntagRole", ROLE)]),
+    ("detach_role_policy", &[Own("iam:DetachRolePolicy", ROLE), Own("iam:DetachRolePolicy", ADOPTED_ROLE)]),
+    (
+        "tag_role",
+        &[
+            Own("iam:TagRole", ROLE),
+            New("iam:TagRole", ROLE),
+            Own("iam:TagRole", ADOPTED_ROLE),
+            New("iam:TagRole", ADOPTED_ROLE),
+        ],
+    ),
+    ("untag_role", &[Own("iam:UntagRole", ROLE), Own("iam:UntagRole", ADOPTED_ROLE)]),
     // API Gateway
     ("get_rest_apis", &[Read("apigateway:GET", APIS)]),
     ("get_rest_api", &[Read("apigateway:GET", API)]),
@@ -437,7 +454,7 @@ impl Need {
             Read(action, resource) | New(action, resource) | Own(action, resource) | Released(action, resource) => {
                 (action, resource)
             }
-            Attach | AttachOwn => ("iam:AttachRolePolicy", ROLE),
+            Attach(role) | AttachOwn(role) => ("iam:AttachRolePolicy", role),
             Pass(role, _) => ("iam:PassRole", role),
             ApiTags(action) => (action, API_TAGS),
             ByStates(action) => (action, KMS_KEY),
@@ -453,11 +470,11 @@ impl Need {
                 ("aws:TagKeys", vec!["stepgate.dev/cluster", "stepgate.dev/name"]),
             ]),
             Own(..) => Context::from([(CLUSTER, vec!["default"])]),
-            Attach => Context::from([
+            Attach(_) => Context::from([
                 (CLUSTER, vec!["default"]),
                 ("iam:PolicyARN", vec!["arn:aws:iam::aws:policy/AWSStepFunctionsFullAccess"]),
             ]),
-            AttachOwn => Context::from([(CLUSTER, vec!["default"]), ("iam:PolicyARN", vec![POLICY])]),
+            AttachOwn(_) => Context::from([(CLUSTER, vec!["default"]), ("iam:PolicyARN", vec![POLICY])]),
             Pass(_, service) => Context::from([("iam:PassedToService", vec![service])]),
             ApiTags(_) => Context::from([("aws:TagKeys", vec!["stepgate.dev/cluster", "stepgate.dev/name"])]),
             ByStates(_) => Context::from([(VIA_SERVICE, vec!["states.eu-central-1.amazonaws.com"])]),
@@ -475,7 +492,7 @@ impl Need {
                 Context::from([(CLUSTER, vec!["other"])]),
                 Context::from([(CLUSTER, vec!["other"]), (REQUESTED_CLUSTER, vec!["default"])]),
             ],
-            Attach => vec![
+            Attach(_) => vec![
                 Context::from([
                     (CLUSTER, vec!["default"]),
                     ("iam:PolicyARN", vec!["arn:aws:iam::aws:policy/AdministratorAccess"]),
@@ -485,7 +502,7 @@ impl Need {
                     ("iam:PolicyARN", vec!["arn:aws:iam::aws:policy/AWSStepFunctionsFullAccess"]),
                 ]),
             ],
-            AttachOwn => vec![Context::from([(CLUSTER, vec!["other"]), ("iam:PolicyARN", vec![POLICY])])],
+            AttachOwn(_) => vec![Context::from([(CLUSTER, vec!["other"]), ("iam:PolicyARN", vec![POLICY])])],
             Pass(..) => vec![Context::from([("iam:PassedToService", vec!["lambda.amazonaws.com"])]), Context::new()],
             ApiTags(_) => vec![Context::from([("aws:TagKeys", vec!["stepgate.dev/cluster", "owner"])])],
             ByStates(_) => vec![Context::new(), Context::from([(VIA_SERVICE, vec!["s3.eu-central-1.amazonaws.com"])])],
@@ -538,7 +555,12 @@ fn applies(statement: &Value, action: &str, resource: &str, context: &Context) -
 }
 
 /// Each is a managed policy of its own, because one holds no more.
-const POLICIES: [&str; 3] = ["docs/aws-policy.json", "docs/aws-policy-domains.json", "docs/aws-policy-keys.json"];
+const POLICIES: [&str; 4] = [
+    "docs/aws-policy.json",
+    "docs/aws-policy-domains.json",
+    "docs/aws-policy-keys.json",
+    "docs/aws-policy-adopted-roles.json",
+];
 
 fn policy() -> Vec<Value> {
     let statements = |file: &&str| {

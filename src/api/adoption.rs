@@ -20,6 +20,21 @@ pub struct MachineAdoption {
     pub policy: AdoptionPolicy,
 }
 
+/// Takes an IAM role that exists for the managed execution role, in place.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RoleAdoption {
+    /// What is done where there is none. AdoptOrCreate: the machine has the role that is made for it, under a name of stepgate's.
+    pub policy: AdoptionPolicy,
+    /// Its ARN, which it keeps; the built-ins `${AWS::AccountId}` and `${AWS::Partition}` may stand in it.
+    #[schemars(length(max = 700))]
+    #[x_kube(validation = Rule::new(r##"self.matches(r"^arn:(aws[a-z-]*|\$\{AWS::Partition\}):iam::([0-9]{12}|\$\{AWS::AccountId\}):role/([0-9A-Za-z_+=,.@/-]+/)?[0-9A-Za-z_+=,.@-]{1,64}$")"##).message("write the ARN of one role: arn:aws:iam::ACCOUNT:role/NAME (the built-ins ${AWS::Partition} and ${AWS::AccountId} may stand in it)"))]
+    pub arn: String,
+    /// What becomes of what the role has and no manifest asks for: inline policies, attached managed policies, and who else may assume it.
+    #[serde(default)]
+    pub unmanaged: Unmanaged,
+}
+
 /// Takes a REST API that exists for its own.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, KubeSchema)]
 #[serde(rename_all = "camelCase")]
@@ -43,7 +58,7 @@ pub struct ApiAdoption {
     pub unmanaged: Unmanaged,
 }
 
-/// What becomes of what an adopted API has and no manifest asks for.
+/// What becomes of what an adopted object has and no manifest asks for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum Unmanaged {
     /// It stays as it is.

@@ -152,7 +152,8 @@ pub struct Tenant {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 100), inner(length(min = 1, max = 80)), extend("x-kubernetes-list-type" = "set"))]
     pub name_patterns: Vec<String>,
-    /// State machines and REST APIs that are nobody's yet and that objects may adopt; ARNs with wildcards and `${namespace}`.
+    /// State machines, their execution roles and REST APIs that are nobody's yet and that objects may adopt; ARNs with wildcards and
+    /// `${namespace}`. A role only where `iam` and `role/` are written out: executions may then do all that the role could.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 100), inner(length(min = 1, max = 2048)), extend("x-kubernetes-list-type" = "set"))]
     pub adoptable_arns: Vec<String>,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Binding, CommonStatus, ConfigMapKeyRef, DeletionPolicy, Drift, DriftPolicy, Encryption, LocalReference, Logging,
-    MachineAdoption, Namespaces, Outputs, PolicyStatement, Reference,
+    MachineAdoption, Namespaces, Outputs, PolicyStatement, Reference, RoleAdoption,
 };
 
 /// One AWS Step Functions state machine and its execution role.
@@ -156,12 +156,17 @@ pub struct Substitution {
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("!has(self.arn) || (!has(self.inferred) && !has(self.statements) && !has(self.managedPolicyArns))").message("`arn` names an existing role: `inferred`, `statements` and `managedPolicyArns` belong to a managed one, so leave one or the other out"))]
 #[x_kube(validation = Rule::new("self.scope == 'Machine' || (!has(self.arn) && !has(self.managedPolicyArns))").message("with `scope: Namespace` the role is shared and managed: leave out `arn` and `managedPolicyArns`, or the scope"))]
+#[x_kube(validation = Rule::new("!has(self.adoption) || !has(self.arn)").message("`arn` names a role that stays as it is, `adoption` one that becomes managed: leave one of them out"))]
+#[x_kube(validation = Rule::new("!has(self.adoption) || self.scope == 'Machine'").message("an adopted role is one machine's: leave out `adoption`, or `scope: Namespace`"))]
 pub struct ExecutionRole {
     /// An existing role that the tenant's `executionRoleArns` admit; the built-ins `${AWS::AccountId}`, `${AWS::Region}`, `${AWS::Partition}` may stand in it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 2048))]
     #[x_kube(validation = Rule::new(r##"self.matches(r"^arn:(aws[a-z-]*|\$\{AWS::Partition\}):iam::([0-9]{12}|\$\{AWS::AccountId\}):role/.+$")"##).message("write the ARN of a role: arn:aws:iam::ACCOUNT:role/NAME (the built-ins ${AWS::Partition} and ${AWS::AccountId} may stand in it)"))]
     pub arn: Option<String>,
+    /// Takes a role that exists for the managed one; the tenant's `adoptableArns` must admit it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adoption: Option<RoleAdoption>,
     /// Whom the managed role serves. It can't be changed.
     #[serde(default)]
     pub scope: RoleScope,
@@ -219,6 +224,10 @@ pub struct StateMachineStatus {
     /// The role that executions run with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role_arn: Option<String>,
+    /// The roles that it adopted: that of now, and former ones, which are let go when no execution has them any more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8), inner(length(max = 700)))]
+    pub adopted_roles: Vec<String>,
     /// The customer managed key that it is encrypted with, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kms_key_arn: Option<String>,

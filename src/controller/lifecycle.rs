@@ -197,6 +197,14 @@ impl<'a, K: Kind> Life<'a, K> {
             return Ok(());
         }
         *status.binding() = Some(place.binding());
+        self.record(status).await
+    }
+
+    /// Writes its status down before an effect that it must know of whatever happens in between.
+    ///
+    /// # Errors
+    /// What Kubernetes answers.
+    pub async fn record(&self, status: &K::Status) -> Result<(), Problem> {
         let written =
             publish::write(self.context, &self.api, &self.object.name_any(), self.object.status(), status).await;
         written.map_err(Problem::from)

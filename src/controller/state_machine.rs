@@ -17,7 +17,7 @@ use super::publish::{self, State};
 use super::steps::{apply_problem, crd_is_going, report, retains, session};
 use super::{Context, narrowing, outputs, served};
 use crate::api::conditions::{POLICY_COMPLETE, reasons};
-use crate::api::{MachineType, PAUSED, StateMachine, StateMachineStatus, is_paused};
+use crate::api::{DeletionPolicy, MachineType, PAUSED, StateMachine, StateMachineStatus, is_paused};
 use crate::apply::{Known, apply};
 use crate::aws::Session;
 use crate::identity::{Key, Ownership};
@@ -33,6 +33,9 @@ use crate::world::World;
 
 /// An update widens the role, notes when it was made, and narrows the role where nothing runs.
 const MOST_PASSES: usize = 6;
+
+/// So many roles the status remembers as adopted.
+const MOST_ADOPTED: usize = 8;
 
 /// How often a deletion looks whether executions still run: ListExecutions is shared by the whole account.
 const EXECUTIONS: Duration = Duration::from_secs(15);
@@ -98,7 +101,11 @@ async fn carry_out(
             *again = narrowing::tell(status, object, planned.keeps_since, &observed.older, now)
                 .map(|wait| wait.min(context.config.resync_period));
             status.state_machine_arn = Some(wanted.machine.arn.clone());
-            status.role_arn = Some(wanted.machine.role_arn.clone());
+            status.adopted_roles.retain(|arn| {
+                let is_former = observed.former.iter().any(|(role, _)| role.adopted.as_ref() == Some(arn));
+                is_former || (planned.adopts && *arn == planned.role_arn)
+            });
+            status.role_arn = Some(planned.role_arn.clone());
             status.kms_key_arn = valid.encryption.as_ref().map(|encryption| encryption.kms_key_arn.clone());
             status.revision_id = observed.machine.and_then(|machine| machine.revision_id);
             status.binding = Some(place.binding());
@@ -116,6 +123,13 @@ async fn carry_out(
             && let Some(state) = drifts.meet(plan, &mut status.last_drift)
         {
             return Ok(state);
+        }
+        if planned.adopts && !status.adopted_roles.contains(&planned.role_arn) {
+            has_room(&status.adopted_roles)?;
+            status.adopted_roles.push(planned.role_arn.clone());
+            if status.binding.is_some() {
+                life.record(status).await?;
+            }
         }
         life.bind(status, &place).await?;
         let outcome = apply(plan, &session, None, Known::default()).await;
@@ -148,6 +162,18 @@ fn tell_permissions(status: &mut StateMachineStatus, generation: Option<i64>, ro
     publish::set(&mut status.common.conditions, POLICY_COMPLETE, complete, reason, &message, generation);
 }
 
+/// Whether the status can remember one adopted role more.
+fn has_room(adopted: &[String]) -> Result<(), Problem> {
+    if adopted.len() < MOST_ADOPTED {
+        return Ok(());
+    }
+    let message = format!(
+        "spec.executionRole.adoption: executions may still run with {} roles that this machine adopted before; another is adopted when they have ended",
+        adopted.len()
+    );
+    Err(Problem::waiting(reasons::WAITING_FOR_ROLE, message))
+}
+
 /// Removes everything from AWS; `Ok` when nothing is left.
 async fn delete(life: &Life<'_, StateMachine>, world: &World) -> Result<(), Problem> {
     let Life { context, object, .. } = *life;
@@ -156,6 +182,9 @@ async fn delete(life: &Life<'_, StateMachine>, world: &World) -> Result<(), Prob
     let arn = state_machine::arn(place.partition, &place.region, &place.account_id, &validate::aws_name(object));
     let scope = object.spec.execution_role.as_ref().map(|role| role.scope).unwrap_or_default();
     let managed = ManagedRole::of(&owner, &place.region, scope);
+    let adopted_roles = life.status().adopted_roles;
+    let former = || adopted_roles.iter().map(|arn| ManagedRole::adopted(&owner, &place.region, arn));
+    let takes_adopted = object.spec.deletion_policy == Some(DeletionPolicy::Delete);
     let adopted = async || state_machine::remote::tags(&session.sfn, &arn).await.map(|tags| is_adopted(&tags));
     let retain = retains(object.spec.deletion_policy, adopted).await? || crd_is_going::<StateMachine>(context).await?;
     if !retain {
@@ -170,7 +199,13 @@ async fn delete(life: &Life<'_, StateMachine>, world: &World) -> Result<(), Prob
     loop {
         let machine = state_machine::remote::observe(&session.sfn, &arn).await?;
         let going = machine.as_ref().is_some_and(|machine| machine.deleting);
+        let mut roles = Vec::new();
+        for role in former() {
+            let found = observe::execution_role(&session, &role, &place, BTreeSet::new(), true).await?;
+            roles.push((role, found));
+        }
         let observed = Observed {
+            former: roles,
             tags: match machine {
                 Some(_) if !going => Some(state_machine::remote::tags(&session.sfn, &arn).await?),
                 _ => None,
@@ -182,7 +217,7 @@ async fn delete(life: &Life<'_, StateMachine>, world: &World) -> Result<(), Prob
         let plan = if retain {
             machine::release(&arn, &owner, &managed, &observed)
         } else {
-            machine::removal(&arn, &owner, &managed, &observed)
+            machine::removal(&arn, &owner, &managed, &observed, takes_adopted)
         };
         if plan.is_empty() {
             let deleting = || Problem::waiting(reasons::DELETING, "AWS is deleting the state machine");

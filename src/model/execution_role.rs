@@ -10,13 +10,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::jiff::Timestamp;
 
-use crate::api::RoleScope;
-use crate::identity::{Key, Owner, Ownership, Tags, machine_name, role_name, role_path};
+use crate::api::{RoleScope, Unmanaged};
+use crate::identity::{ADOPTED, Key, Owner, Ownership, Tags, adopted_role_path, machine_name, role_name, role_path};
 use crate::policy::ceiling::{self, Grant, Namespace};
 use crate::policy::layout::{self, Layout, MOST_ATTACHED, Slot};
-use crate::policy::statement::{Document, Effect, Statement};
+use crate::policy::statement::{Document, Effect, INLINE_LIMIT, Statement};
 use crate::policy::{encryption, roles};
 use crate::problem::Problem;
+use crate::resources::role::adopted;
 use crate::resources::{Step, managed_policy, role};
 use crate::tenancy::Place;
 
@@ -32,12 +33,16 @@ const NOW: &str = "now";
 pub struct ManagedRole {
     /// Its name.
     pub name: String,
-    /// Its path.
+    /// The path of its policies, and its own where it is made here.
     pub path: String,
+    /// How the names of its policies begin: its own name, where it is made here.
+    pub stem: String,
     /// Whose it is: the machine's, or the namespace's.
     pub owner: Owner,
     /// The name of the machine's policy in it, where it is shared.
     pub share: Option<String>,
+    /// Its ARN, where it was there before and is adopted.
+    pub adopted: Option<String>,
 }
 
 impl ManagedRole {
@@ -53,7 +58,21 @@ impl ManagedRole {
             }
         };
         let (name, path) = (role_name(&owner, region, "exec", &of), role_path(&owner, region));
-        Self { name, path, owner, share }
+        Self { stem: name.clone(), name, path, owner, share, adopted: None }
+    }
+
+    /// The role of this ARN, which a machine adopts or has adopted.
+    pub fn adopted(machine: &Owner, region: &str, arn: &str) -> Self {
+        let name = arn.rsplit('/').next().unwrap_or(arn);
+        Self {
+            name: name.to_owned(),
+            path: adopted_role_path(machine, region, arn),
+            // Theirs may have the names that would follow from the role's own.
+            stem: role_name(machine, region, &format!("adopted-{name}"), &machine.key),
+            owner: machine.clone(),
+            share: None,
+            adopted: Some(arn.to_owned()),
+        }
     }
 
     /// Under which tag the role remembers how far an update of the machine is.
@@ -105,6 +124,25 @@ impl ManagedRole {
         steps
     }
 
+    /// What parts the machine from it, once it has another or is gone: one that was made here is removed, an adopted one is as it was,
+    /// but for what others changed.
+    pub fn parting(&self, observed: &Observed) -> Vec<Step> {
+        let Self { name, owner, adopted, .. } = self;
+        if adopted.is_none() {
+            return self.removal(observed);
+        }
+        let left = adopted::leave(name, owner, observed.role.as_ref());
+        let mut steps = if left.is_empty() { Vec::new() } else { take_off(name, owner, observed, |_| false) };
+        steps.extend(left.into_iter().map(Step::Role));
+        steps
+    }
+
+    /// Whether it is its owner's.
+    pub fn is_ours(&self, observed: &Observed) -> bool {
+        let role = observed.role.as_ref();
+        role.is_some_and(|role| !matches!(self.owner.reads(&role.tags), Ownership::Foreign(_)))
+    }
+
     /// What lets it go with its policies under `deletionPolicy: Retain`. A shared one stays the namespace's: a share that is left in it
     /// keeps it.
     pub fn release(&self, observed: &Observed) -> Vec<Step> {
@@ -123,6 +161,10 @@ impl ManagedRole {
 pub struct Desired {
     /// The role; its inline policy is that of the layout.
     pub role: role::Desired,
+    /// The path of its policies.
+    pub path: String,
+    /// How their names begin.
+    pub stem: String,
     /// What it may do.
     pub layout: Layout,
     /// What of that which it no longer needs may be kept for running executions.
@@ -227,11 +269,11 @@ impl Desired {
 
     fn part(&self, slot: Slot, policy: &Document, place: &Place) -> Option<managed_policy::Desired> {
         let Slot::Part(number) = slot else { return None };
-        let role::Desired { name, path, owner, .. } = &self.role;
+        let Self { role: role::Desired { name, owner, .. }, path, stem, .. } = self;
         Some(managed_policy::Desired {
-            name: format!("{name}-{number}"),
+            name: format!("{stem}-{number}"),
             path: path.clone(),
-            arn: format!("{}{number}", prefix(name, path, place)),
+            arn: format!("{}{number}", prefix(stem, path, place)),
             owner: owner.clone(),
             description: format!("Part {number} of the permissions of role {name} (stepgate)"),
             policy: policy.clone(),
@@ -243,14 +285,18 @@ impl Desired {
     /// # Errors
     /// A role or policy of our name is another's; or no role holds what it has and what it needs.
     pub fn change(&self, observed: &Observed, place: &Place, withheld: bool) -> Result<Change, Problem> {
-        let prefix = prefix(&self.role.name, &self.role.path, place);
+        let prefix = prefix(&self.stem, &self.path, place);
         let now = observed.layout(self.role.policy_name(), &prefix);
-        let others = observed.role.iter().flat_map(|role| &role.managed_policies);
-        let others = others.filter(|arn| number(&prefix, arn).is_none()).cloned();
         let mut managed = self.role.managed_policies.clone();
         if withheld {
+            let others: Vec<&String> = match (&observed.role, &self.role.adopted) {
+                (None, _) => Vec::new(),
+                (Some(role), None) => role.managed_policies.iter().collect(),
+                (Some(role), Some(_)) => adopted::attached_by_us(role).collect(),
+            };
+            let others = others.into_iter().filter(|arn| number(&prefix, arn).is_none());
             let Keeps { managed_policies, namespace, .. } = &self.keeps;
-            managed.extend(others.filter(|arn| ceiling::arn_allowed(managed_policies, arn, namespace)));
+            managed.extend(others.filter(|arn| ceiling::arn_allowed(managed_policies, arn, namespace)).cloned());
         }
         let target = self.next(&now, withheld, MOST_ATTACHED.saturating_sub(managed.len()), observed.role.is_some())?;
 
@@ -265,7 +311,9 @@ impl Desired {
             ..self.role.clone()
         };
         let name = || self.role.name.clone();
-        change.steps.extend(role::diff(&role, observed.role.as_ref())?.into_iter().map(Step::Role));
+        let (of_role, kept) = self.with_others(role, observed.role.as_ref(), withheld)?;
+        change.rest |= kept;
+        change.steps.extend(of_role.into_iter().map(Step::Role));
         let noted = observed.role.as_ref().is_some_and(Observed::has_policies);
         if !parts.is_empty() && !noted {
             let tags = Tags::from([(POLICIES.to_owned(), "true".to_owned())]);
@@ -286,6 +334,49 @@ impl Desired {
         }
         change.steps.extend(leaving);
         Ok(change)
+    }
+
+    /// Whether an adoption begins that takes from the role what others wrote.
+    pub fn begins_to_strip(&self, observed: &Observed) -> bool {
+        let found = observed.role.as_ref().zip(self.role.adopted.as_ref());
+        found.is_some_and(|(role, adopted)| !adopted.keeps() && adopted.adoption.takes(&role.tags))
+    }
+
+    /// The steps of the role itself; `withheld`: what others wrote into an adopted one stays for now, and whether it does is said.
+    fn with_others(
+        &self,
+        mut role: role::Desired,
+        observed: Option<&role::Observed>,
+        withheld: bool,
+    ) -> Result<(Vec<role::Step>, bool), Problem> {
+        let whole = role::diff(&role, observed)?;
+        let Some(adopted) = &mut role.adopted else { return Ok((whole, false)) };
+        let strips = !adopted.keeps();
+        if strips && !withheld {
+            return Ok((whole, false));
+        }
+        adopted.unmanaged = Unmanaged::Keep;
+        let others = observed.map(adopted::kept_inline).unwrap_or_default();
+        if others > 0 && others + role.policy.len() > INLINE_LIMIT {
+            let mend = if strips { "" } else { ", or set unmanaged: Remove" };
+            return Err(Problem::invalid(format!(
+                "spec.executionRole.adoption: the inline policies that role {} has take {others} of the {INLINE_LIMIT} characters that a role's may have, and this machine's needs {}; move some of them to a managed policy{mend}",
+                role.name,
+                role.policy.len()
+            )));
+        }
+        let mut steps = role::diff(&role, observed)?;
+        let kept = steps != whole;
+        for step in &mut steps {
+            // In one call with the tags that make it ours: who goes on after a crash knows what is withheld, and why.
+            if let role::Step::Claim { claim, .. } = step
+                && kept
+                && claim.tags.contains_key(ADOPTED)
+            {
+                claim.tags.insert(UPDATED.to_owned(), NOW.to_owned());
+            }
+        }
+        Ok((steps, kept))
     }
 
     /// The layout to write now.

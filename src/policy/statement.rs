@@ -149,6 +149,11 @@ impl Document {
         self.to_string().chars().count()
     }
 
+    /// The size of a document that others wrote, as IAM counts it; of what is none, nothing.
+    pub fn size(text: &str) -> usize {
+        read(text).map_or(0, |value| value.to_string().chars().count())
+    }
+
     /// The policy document: a single action, resource or condition value as a string, several as a sorted list.
     pub fn to_value(&self) -> Value {
         let statements: Vec<Value> = self.statements.iter().map(Statement::to_value).collect();
@@ -236,7 +241,8 @@ fn strings(value: &Value) -> Option<Vec<String>> {
     }
 }
 
-fn read(text: &str) -> Result<Value, String> {
+/// A document as it was sent, or percent-encoded as IAM returns it.
+pub(super) fn read(text: &str) -> Result<Value, String> {
     let text = text.trim();
     let decoded = if text.starts_with(['{', '"', '[']) { text.to_owned() } else { percent_decoded(text)? };
     serde_json::from_str(&decoded).map_err(|e| e.to_string())

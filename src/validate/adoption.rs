@@ -1,14 +1,71 @@
 //! Whether what exists in AWS may become an object's own.
 
-use super::admitted_arn;
 use super::rest_api::ValidApi;
+use super::{admitted_arn, is_not_managed};
 use crate::api::conditions::reasons;
-use crate::api::{AdoptionPolicy, ApiAdoption, MachineAdoption};
+use crate::api::{AdoptionPolicy, ApiAdoption, MachineAdoption, RoleAdoption, Unmanaged};
 use crate::problem::Problem;
 use crate::resources::{Adoption, rest_api};
 use crate::tenancy::{Admission, Place};
 
 const LIST: &str = "adoptableArns";
+
+/// The adoption of a role, as far as manifests can tell.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ValidRoleAdoption {
+    /// The role's ARN.
+    pub arn: String,
+    /// Its path in IAM.
+    pub path: String,
+    /// What becomes of what it has and no manifest asks for.
+    pub unmanaged: Unmanaged,
+    /// Whether the machine has a role that is made where there is none.
+    pub or_made: bool,
+    /// Whether it may become ours. One that is not there is never made, under a name that others chose.
+    pub adoption: Adoption,
+}
+
+/// Of an execution role.
+///
+/// # Errors
+/// No list could admit it.
+pub fn of_role(admission: &Admission, place: &Place, asked: &RoleAdoption) -> Result<ValidRoleAdoption, Problem> {
+    let field = "spec.executionRole.adoption.arn";
+    let arn = place.fill(&asked.arn);
+    is_not_managed(field, &arn)?;
+    let Place { partition, account_id, .. } = place;
+    let Some(rest) = arn.strip_prefix(&format!("arn:{partition}:iam::{account_id}:role/")) else {
+        return Err(Problem::invalid(format!(
+            "{field}: `{arn}` is not a role of account {account_id} (partition {partition}), in which this machine lives; only such a role can become its own, and executionRole.arn names any other"
+        )));
+    };
+    if rest.starts_with("aws-service-role/") {
+        return Err(Problem::invalid(format!(
+            "{field}: `{arn}` is a role that AWS itself manages for one of its services; name a role of your own"
+        )));
+    }
+    let path = rest.rsplit_once('/').map_or("/".to_owned(), |(path, _)| format!("/{path}/"));
+    let missing = Problem::waiting(
+        reasons::WAITING_FOR_REFERENCE,
+        format!(
+            "{field}: there is no role `{arn}` that could be adopted; it is adopted when there is one, or set spec.executionRole.adoption.policy: AdoptOrCreate"
+        ),
+    );
+    let literal = admission.tenant.adoptable_arns.iter().filter(|pattern| names_roles(pattern)).cloned();
+    let adoption = match admitted_arn(admission, place, field, LIST, &literal.collect::<Vec<_>>(), &arn) {
+        Err(problem) => Adoption::Refused(problem),
+        Ok(_) => Adoption::Admitted { missing: Some(missing) },
+    };
+    let or_made = asked.policy == AdoptionPolicy::AdoptOrCreate && matches!(adoption, Adoption::Admitted { .. });
+    Ok(ValidRoleAdoption { arn, path, unmanaged: asked.unmanaged, or_made, adoption })
+}
+
+/// Whether a pattern says that it means roles. Whoever adopts one may let executions do all that it could, so no wildcard admits
+/// roles along with machines and APIs.
+fn names_roles(pattern: &str) -> bool {
+    let parts: Vec<&str> = pattern.splitn(6, ':').collect();
+    matches!(parts[..], ["arn", _, "iam", _, _, resource] if resource.starts_with("role/"))
+}
 
 /// Of the state machine with this ARN.
 pub fn of_machine(

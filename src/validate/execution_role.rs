@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use kube::ResourceExt;
 use serde_json::Value;
 
+use super::adoption::{self, ValidRoleAdoption};
 use super::{admitted_arn, encryption, logging, owner_tags, several};
 use crate::api::conditions::reasons;
 use crate::api::{ExecutionRole, PolicyStatement, RoleScope, StateMachine};
@@ -25,8 +26,10 @@ use crate::world::World;
 pub enum ValidRole {
     /// The user's own.
     Existing(String),
-    /// Made here, with these permissions.
+    /// Made here, or adopted, with these permissions.
     Managed {
+        /// The role that is adopted.
+        adoption: Option<Box<ValidRoleAdoption>>,
         /// Whom it serves.
         scope: RoleScope,
         /// What the definition needs and the user wrote, within the ceiling, and the plumbing.
@@ -125,6 +128,8 @@ impl Subject<'_> {
             let arn = admitted_arn(admission, place, "spec.executionRole.arn", "executionRoleArns", list, arn)?;
             return Ok(ValidRole::Existing(arn));
         }
+        let adoption =
+            role.adoption.as_ref().map(|asked| adoption::of_role(admission, place, asked).map(Box::new)).transpose()?;
         let written = written(place, Some(&role));
         let ceiling = self.ceiling();
         ceiling::check(&written, &ceiling, &admission.namespace).map_err(|excesses| {
@@ -191,7 +196,7 @@ impl Subject<'_> {
             namespace: admission.namespace.clone(),
             ceiling,
         };
-        Ok(ValidRole::Managed { scope: role.scope, policy, keeps, managed_policies, inference })
+        Ok(ValidRole::Managed { adoption, scope: role.scope, policy, keeps, managed_policies, inference })
     }
 
     fn ceiling(&self) -> Vec<Grant> {

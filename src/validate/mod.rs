@@ -120,6 +120,32 @@ fn target_machine<'a>(
     Ok((key, machine, arn))
 }
 
+/// Whether an ARN is none that stepgate made: a list such as `role/*` would else hand out what other namespaces' roles may do.
+///
+/// # Errors
+/// It is.
+fn is_not_managed(field: &str, arn: &str) -> Result<(), Problem> {
+    let ours =
+        |kind: &str| arn.split_once(kind).is_some_and(|(_, path)| path.to_ascii_lowercase().starts_with("stepgate/"));
+    if ours(":policy/") {
+        return Err(Problem::stalled(
+            reasons::OVER_CEILING,
+            format!(
+                "{field}: `{arn}` is a policy that stepgate manages for one role; name a policy of your own, or leave it out"
+            ),
+        ));
+    }
+    if ours(":role/") {
+        return Err(Problem::stalled(
+            reasons::OVER_CEILING,
+            format!(
+                "{field}: `{arn}` is a role that stepgate manages for one object; name a role of your own, or leave the field out"
+            ),
+        ));
+    }
+    Ok(())
+}
+
 /// Whether the tenant's list admits an ARN; the built-ins are filled in on both sides.
 ///
 /// # Errors
@@ -134,25 +160,7 @@ fn admitted_arn(
 ) -> Result<String, Problem> {
     let arn = place.fill(arn);
     let patterns: Vec<String> = list.iter().map(|pattern| place.fill(pattern)).collect();
-    let ours =
-        |kind: &str| arn.split_once(kind).is_some_and(|(_, path)| path.to_ascii_lowercase().starts_with("stepgate/"));
-    if ours(":policy/") {
-        return Err(Problem::stalled(
-            reasons::OVER_CEILING,
-            format!(
-                "{field}: `{arn}` is a policy that stepgate manages for one role; name a policy of your own, or leave it out"
-            ),
-        ));
-    }
-    if ours(":role/") {
-        // A list such as `role/*` would else hand out what other namespaces' roles may do.
-        return Err(Problem::stalled(
-            reasons::OVER_CEILING,
-            format!(
-                "{field}: `{arn}` is a role that stepgate manages for one object; name a role of your own, or leave the field out"
-            ),
-        ));
-    }
+    is_not_managed(field, &arn)?;
     if crate::policy::ceiling::arn_allowed(&patterns, &arn, &admission.namespace) {
         Ok(arn)
     } else {

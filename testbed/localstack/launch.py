@@ -36,6 +36,8 @@ from localstack.utils.strings import long_uid
 from moto.apigateway.exceptions import ApiKeyNotFoundException
 from moto.apigateway.models import APIGatewayBackend, Stage, UsagePlan, apigateway_backends
 from moto.core.exceptions import JsonRESTError as RefusedByMoto
+from moto.iam.exceptions import LimitExceededException
+from moto.iam.models import IAMBackend
 from rolo.gateway import Gateway
 
 # Listen on 127.0.0.1 only. LocalStack binds 0.0.0.0 whatever GATEWAY_LISTEN says; a test must not open a port to the network.
@@ -102,6 +104,18 @@ def update_state_machine(fn, self, context, state_machine_arn, **kwargs):
             machine.revision_id = long_uid()
             output["revisionId"] = machine.revision_id
     return output
+
+
+# --- IAM ------------------------------------------------------------------------------------------------------------------
+
+
+@patch(IAMBackend.create_role)
+def create_role(fn, self, role_name, *args, **kwargs):
+    """Not more roles than GetAccountSummary says that the account may have (AWS.md §1; the words as users report them)."""
+    summary = self.get_account_summary().summary_map
+    if summary["Roles"] >= summary["RolesQuota"] and not any(role.name == role_name for role in self.get_roles()):
+        raise LimitExceededException(f"Cannot exceed quota for RolesPerAccount: {summary['RolesQuota']}")
+    return fn(self, role_name, *args, **kwargs)
 
 
 # --- API Gateway ----------------------------------------------------------------------------------------------------------

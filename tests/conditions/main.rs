@@ -22,11 +22,6 @@ const EXCEPTIONS: &[(&str, &str)] = &[
         "Step Functions takes a burst of 100 CreateStateMachine: as many machines would have to be made first",
     ),
     (
-        "StateMachine/Reconciling-True-RoleQuota.yaml",
-        "the emulator has no quota of roles; tests/torture/roles.rs shows it on the AWS in memory",
-    ),
-    ("RestAPI/Reconciling-True-RoleQuota.yaml", "as that of StateMachine"),
-    (
         "RestAPI/Stalled-True-LogRoleMissing.yaml",
         "LocalStack's API Gateway has a role to write logs with from the start, and the suite's accounts share it",
     ),

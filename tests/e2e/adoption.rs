@@ -5,6 +5,7 @@ use stepgate_testbed::Request;
 
 use crate::cloud::Cloud;
 use crate::legacy;
+use crate::plan::plan;
 use crate::support::{Namespace, TENANT, condition, machine, page, rest_api};
 
 const TRUST: &str = r#"{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
@@ -44,7 +45,10 @@ fn paused(manifest: &str) -> String {
 async fn what_others_made_is_adopted_in_place_and_stays_when_its_object_goes() {
     let ns = Namespace::labelled("adoption", &[("team", "orders")]).await;
     let aws = Cloud::new(ns.suite.testbed.aws_endpoint());
-    let role = role(&aws, "orders-legacy").await;
+    let role = role(&aws, legacy::ROLE).await;
+    legacy::furnish(&aws.iam, legacy::ROLE).await;
+    let its = async || aws.role(&role).await.unwrap();
+    let theirs = its().await;
     let legacy::Legacy { api, machine } = legacy::make(&aws.apigateway, &aws.sfn, &role).await;
     let (before, v1) = (aws.rest_api(&api).await.unwrap(), aws.deployments(&api).await);
     let (account, manifests) = manifests(ns.suite.testbed.aws_endpoint());
@@ -53,9 +57,20 @@ async fn what_others_made_is_adopted_in_place_and_stays_when_its_object_goes() {
     // First a look.
     ns.apply(&paused(&manifests)).await;
     let says = ns.condition("statemachine/place-order", "Ready", "False", "Paused").await;
-    let would = "adopt state machine orders-place; update definition of state machine orders-place";
+    let would = "without it: adopt role orders-legacy; set the trust policy of role orders-legacy; ";
     assert!(says.contains(would), "{says}");
+    let planned = plan(&ns, &manifests, &[]).out;
+    let would: Vec<&str> = planned.lines().map(str::trim).filter(|line| line.contains("orders-")).collect();
+    let of_machine = [
+        "adopt role orders-legacy",
+        "set the trust policy of role orders-legacy",
+        "write the policy of role orders-legacy",
+        "adopt state machine orders-place",
+        "update definition of state machine orders-place",
+    ];
+    assert_eq!(would, of_machine, "{planned}");
     assert_eq!(aws.machine(&machine).await.unwrap().tags, Default::default());
+    assert_eq!(its().await, theirs);
     ns.patch("statemachine/place-order", json!({"metadata": {"annotations": {"stepgate.dev/paused": null}}})).await;
     ns.ready(&["statemachine/place-order"]).await;
     let says = ns.condition("restapi/api", "Ready", "False", "Paused").await;
@@ -90,7 +105,28 @@ async fn what_others_made_is_adopted_in_place_and_stays_when_its_object_goes() {
     for what in ["authorizer", "validator", "model"] {
         assert_eq!(found(what).await, Some(1), "{what}");
     }
+    let shown = ns.get("statemachine/place-order").await["status"].clone();
+    assert_eq!((&shown["roleArn"], &shown["adoptedRoles"]), (&json!(role), &json!([role])));
+    let adopted = its().await;
+    assert_eq!(adopted.tags["stepgate.dev/adopted"], "true");
+    assert_eq!(
+        (&adopted.tags["team"], &adopted.policies["by-hand"]),
+        (&theirs.tags["team"], &theirs.policies["by-hand"])
+    );
+    assert_eq!(adopted.managed_policies, theirs.managed_policies);
+    assert!(adopted.allows().contains("sqs:SendMessage arn:aws:sqs:*:*:orders-placed"), "{adopted:?}");
+    let trusts = adopted.trust["Statement"].as_array().unwrap();
+    assert_eq!((trusts.len(), &trusts[0]), (2, &theirs.trust["Statement"][0]));
     ns.says("place-order", "placed").await;
+
+    // What is ours is kept so, what is theirs is theirs to change.
+    ns.settled(&["statemachine/place-order"]).await;
+    let detach = aws.iam.detach_role_policy().role_name(legacy::ROLE).policy_arn(legacy::ATTACHED);
+    detach.send().await.unwrap();
+    aws.iam.delete_role_policy().role_name(legacy::ROLE).policy_name("stepgate").send().await.unwrap();
+    ns.event("statemachine/place-order", "DriftRepaired: write the policy of role orders-legacy").await;
+    let repaired = its().await;
+    assert_eq!((&repaired.policies, repaired.managed_policies.len()), (&adopted.policies, 0));
     for (stage, method, path, says) in [
         ("prod", "GET", "/legacy", "legacy"),
         ("prod", "GET", "/orders/1", "legacy"),
@@ -110,10 +146,12 @@ async fn what_others_made_is_adopted_in_place_and_stays_when_its_object_goes() {
     assert_eq!((&left.stages["v1"], left.methods.len()), (&before.stages["v1"], after.methods.len()));
     assert!(!left.tags.contains_key("stepgate.dev/name"), "{:?}", left.tags);
     assert!(aws.machine(&machine).await.is_some());
+    let left = its().await;
+    assert!(!left.tags.contains_key("stepgate.dev/name") && left.policies == adopted.policies, "{left:?}");
     assert!(get(&ns, &api, "v1", "POST", "/orders").await.contains("legacy"));
 
     // Taken back, and deleted because the manifests say so.
-    let delete = manifests.replace("  adoption:", "  deletionPolicy: Delete\n  adoption:");
+    let delete = manifests.replace("\n  adoption:", "\n  deletionPolicy: Delete\n  adoption:");
     ns.apply(&delete).await;
     ns.ready(&["statemachine/place-order", "restapi/api", "apiroute/place-order"]).await;
     assert_eq!(ns.get("restapi/api").await["status"]["restApiId"], api);
@@ -124,8 +162,7 @@ async fn what_others_made_is_adopted_in_place_and_stays_when_its_object_goes() {
     for object in ["apiroute/place-order", "restapi/api", "statemachine/place-order"] {
         ns.gone(object).await;
     }
-    assert_eq!((aws.rest_api(&api).await, aws.machine(&machine).await), (None, None));
-    aws.delete_role(&role).await;
+    assert_eq!((aws.rest_api(&api).await, aws.machine(&machine).await, aws.role(&role).await), (None, None, None));
     ns.delete("awsaccount/adoption").await;
     ns.gone("awsaccount/adoption").await;
 }

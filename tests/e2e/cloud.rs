@@ -82,7 +82,16 @@ impl RoleView {
 impl Cloud {
     /// For the emulator at this URL.
     pub fn new(endpoint: &str) -> Cloud {
-        let credentials = Credentials::new("test", "test", None, None, "e2e");
+        Cloud::of_key(endpoint, "test")
+    }
+
+    /// For another of its accounts: LocalStack takes an access key of twelve digits for the account's id.
+    pub fn in_account(endpoint: &str, account: &str) -> Cloud {
+        Cloud::of_key(endpoint, account)
+    }
+
+    fn of_key(endpoint: &str, key: &str) -> Cloud {
+        let credentials = Credentials::new(key, "test", None, None, "e2e");
         let config = SdkConfig::builder()
             .behavior_version(aws_config::BehaviorVersion::latest())
             .region(Region::new("us-east-1"))

@@ -1,4 +1,4 @@
-//! A machine and an API that somebody made with other tools; `tests/torture/adoption.rs` has them too.
+//! A machine, its role and an API that somebody made with other tools; `tests/torture/adoption.rs` has them too.
 #![allow(dead_code)] // Each of the two suites needs another part.
 
 use aws_sdk_apigateway::types::{
@@ -8,6 +8,9 @@ use aws_sdk_sfn::types::StateMachineType;
 
 pub const API: &str = "orders-legacy";
 pub const MACHINE: &str = "orders-place";
+pub const ROLE: &str = "orders-legacy";
+/// What is attached to the role.
+pub const ATTACHED: &str = "arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess";
 /// Its methods that no manifest asks for.
 pub const KEPT: [&str; 2] = ["GET /legacy", "GET /orders/{id}"];
 
@@ -20,6 +23,16 @@ pub struct Legacy {
 /// Makes them. The API serves `legacy` at three places in the stages `v1` and `prod`; the machine says `legacy`.
 pub async fn make(apigateway: &aws_sdk_apigateway::Client, sfn: &aws_sdk_sfn::Client, role: &str) -> Legacy {
     Legacy { api: api(apigateway, API).await, machine: machine(sfn, MACHINE, role).await }
+}
+
+/// Gives a role that exists what people give theirs.
+pub async fn furnish(iam: &aws_sdk_iam::Client, name: &str) {
+    let policy =
+        r#"{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sqs:PurgeQueue", "Resource": "*"}]}"#;
+    iam.put_role_policy().role_name(name).policy_name("by-hand").policy_document(policy).send().await.unwrap();
+    iam.attach_role_policy().role_name(name).policy_arn(ATTACHED).send().await.unwrap();
+    let team = aws_sdk_iam::types::Tag::builder().key("team").value("orders").build().unwrap();
+    iam.tag_role().role_name(name).tags(team).send().await.unwrap();
 }
 
 /// An EXPRESS machine of this name; answers with its ARN.

@@ -37,6 +37,7 @@ mod process;
 mod proxy;
 mod quotas;
 mod record;
+mod role_quota;
 mod roles;
 #[path = "../conditions/rows.rs"]
 mod rows;

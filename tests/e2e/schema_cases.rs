@@ -184,6 +184,12 @@ fn machines() -> Vec<(&'static str, Value, &'static str)> {
                  out where it is";
     let callers = |namespaces: Value| json!({"allowedCallers": {"namespaces": namespaces}});
     let statement = |statement: Value| json!({"executionRole": {"statements": [statement]}});
+    let adopts = |role: Value| json!({"executionRole": role});
+    let adoption = json!({"policy": "Adopt", "arn": "arn:${AWS::Partition}:iam::${AWS::AccountId}:role/team/r"});
+    let role_arn = "spec.executionRole.adoption.arn: Invalid value: \"orders\": write the ARN of one role: \
+                    arn:aws:iam::ACCOUNT:role/NAME (the built-ins ${AWS::Partition} and ${AWS::AccountId} may stand in it)";
+    let all_roles = "spec.executionRole.adoption.arn: Invalid value: \"arn:aws:iam::111122223333:role/*\": write the ARN of one role: \
+                     arn:aws:iam::ACCOUNT:role/NAME (the built-ins ${AWS::Partition} and ${AWS::AccountId} may stand in it)";
     vec![
         (json!({"definitionFrom": {"configMapKeyRef": {"name": "a", "key": "b"}}}), definition),
         (json!({"definition": null}), definition),
@@ -205,6 +211,18 @@ fn machines() -> Vec<(&'static str, Value, &'static str)> {
             json!({"executionRole": {"scope": "Namespace", "managedPolicyArns": ["arn:aws:iam::aws:policy/p"]}}),
             "spec.executionRole: Invalid value: with `scope: Namespace` the role is shared and managed: leave out `arn` and \
              `managedPolicyArns`, or the scope",
+        ),
+        (adopts(json!({"adoption": {"policy": "Adopt", "arn": "orders"}})), role_arn),
+        (adopts(json!({"adoption": {"policy": "Adopt", "arn": "arn:aws:iam::111122223333:role/*"}})), all_roles),
+        (adopts(json!({"adoption": {"policy": "Adopt"}})), "spec.executionRole.adoption.arn: Required value"),
+        (
+            adopts(json!({"adoption": adoption, "arn": "arn:aws:iam::111122223333:role/r"})),
+            "spec.executionRole: Invalid value: `arn` names a role that stays as it is, `adoption` one that becomes managed: \
+             leave one of them out",
+        ),
+        (
+            adopts(json!({"adoption": adoption, "scope": "Namespace"})),
+            "spec.executionRole: Invalid value: an adopted role is one machine's: leave out `adoption`, or `scope: Namespace`",
         ),
         (
             statement(json!({"actions": ["s3:GetObject"], "resources": []})),
@@ -521,6 +539,7 @@ pub fn updates() -> Vec<(&'static str, Value, Value, Option<&'static str>)> {
         "spec.accountId: Invalid value: \"444455556666\": accountId is immutable: create another AWSAccount instead";
     let none = || json!({});
     let plan = "spec: Invalid value: region is immutable: a usage plan cannot move; create another UsagePlan";
+    let adopted = json!({"policy": "AdoptOrCreate", "arn": "arn:aws:iam::111122223333:role/r", "unmanaged": "Remove"});
     let mut updates = vec![
         ("UsagePlan", json!({"region": "eu-west-1"}), json!({"region": "eu-central-1"}), Some(plan)),
         ("StateMachine", none(), json!({"type": "STANDARD"}), Some(type_)),
@@ -531,6 +550,8 @@ pub fn updates() -> Vec<(&'static str, Value, Value, Option<&'static str>)> {
         ("StateMachine", none(), json!({"executionRole": {"scope": "Namespace"}}), Some(scope)),
         ("StateMachine", json!({"executionRole": {"scope": "Namespace"}}), none(), Some(scope)),
         ("StateMachine", none(), json!({"executionRole": {"scope": "Machine"}}), None),
+        ("StateMachine", none(), json!({"executionRole": {"adoption": adopted}}), None),
+        ("StateMachine", json!({"executionRole": {"adoption": adopted}}), none(), None),
         ("RestAPI", json!({"region": "us-east-1"}), json!({"region": "eu-west-1"}), Some(region)),
         ("RestAPI", json!({"region": "us-east-1"}), none(), Some(region)),
         ("RestAPI", none(), json!({"region": "us-east-1"}), Some(region)),

@@ -68,8 +68,17 @@ pub async fn others_were_here(scene: &Scene) -> Moment {
     let (first, _) = Moment::first(scene);
     let site = Site::new(first.aws, first.objects);
     let session = session(&site, scene).await;
-    legacy::make(&session.apigateway, &session.sfn, &format!("arn:aws:iam::{ACCOUNT}:role/orders-legacy")).await;
+    legacy::make(&session.apigateway, &session.sfn, &format!("arn:aws:iam::{ACCOUNT}:role/{}", legacy::ROLE)).await;
+    legacy::furnish(&session.iam, legacy::ROLE).await;
     Moment::of(&site)
+}
+
+/// The role, and what of it no manifest asks for (`adopted_roles.rs` has the rest).
+fn role(moment: &Moment) -> (Value, Value) {
+    let role = moment.aws.tree()[ACCOUNT]["iam"]["roles"][legacy::ROLE].clone();
+    let kept =
+        json!({"policy": role["policies"]["by-hand"], "attached": role["attached"], "team": role["tags"]["team"]});
+    (role, kept)
 }
 
 fn api(moment: &Moment) -> Value {
@@ -119,6 +128,9 @@ async fn a_crash_at_any_effect_of_an_adoption_loses_nothing() {
     let after = api(&made.end);
     same(&kept(&before), &kept(&after), "more was changed than what the manifests ask");
     assert_eq!(after["tags"]["stepgate.dev/adopted"], "true");
+    same(&role(&start).1, &role(&made.end).1, "what others wrote in the role");
+    assert_eq!(role(&made.end).0["tags"]["stepgate.dev/adopted"], "true");
+    assert!(role(&made.end).0["policies"]["stepgate"].is_string());
     assert_ne!(after["stages"]["prod"]["deploymentId"], before["stages"]["prod"]["deploymentId"]);
     assert_eq!((&after["description"], &machine(&made.end)["stateMachineArn"]), (&json!("Orders"), &arn));
     for (resource, name) in [("statemachines", "place-order"), ("restapis", "api"), ("apiroutes", "place-order")] {
@@ -149,7 +161,8 @@ async fn a_crash_at_any_effect_of_an_adoption_loses_nothing() {
                 // However far it came, what was there stays there, and is nobody's.
                 let end = drive(moment, &gone, None).await.unwrap();
                 same(&kept(&before), &kept(&api(&end)), &at("and deleted then"));
-                for tags in [&api(&end)["tags"], &machine(&end)["tags"]] {
+                same(&role(&start).1, &role(&end).1, &at("and deleted then"));
+                for tags in [&api(&end)["tags"], &machine(&end)["tags"], &role(&end).0["tags"]] {
                     assert!(!tags.to_string().contains("stepgate.dev/name"), "{}: {tags}", at("and deleted then"));
                 }
             }
@@ -177,7 +190,10 @@ async fn deletion_takes_it_where_the_manifest_says_so() {
     let scene = with(&page(), "RestAPI", json!({"deletionPolicy": "Delete"}));
     let scene = with(&scene, "StateMachine", json!({"deletionPolicy": "Delete"}));
     let start = others_were_here(&scene).await;
-    let nothing = Moment::first(&scene).0;
+    let mut nothing = Moment::first(&scene).0;
+    let mut tree = nothing.aws.tree();
+    tree[ACCOUNT]["iam"]["roles"].as_object_mut().unwrap().shift_remove(legacy::ROLE);
+    nothing.aws.plant(&tree).unwrap();
     let made = drive(&start, &scene, None).await.unwrap();
     let end = drive(&made, &scene.gone(), None).await.unwrap();
     assert_eq!(difference(&nothing.aws.essence(), &end.aws.essence()), None);
@@ -280,11 +296,18 @@ async fn nothing_is_adopted_that_is_not_admitted_or_is_somebody_s() {
     let machine_arn = format!("arn:aws:states:us-east-1:{ACCOUNT}:stateMachine:orders-place");
     let refused = [
         (
-            &not_admitted,
+            &only("arn:aws:iam::*:role/orders-*".into()),
             "statemachines",
             "place-order",
             "OverCeiling",
             format!("spec.adoption: `{machine_arn}` {none}"),
+        ),
+        (
+            &only("arn:aws:states:*:*:stateMachine:orders-*".into()),
+            "statemachines",
+            "place-order",
+            "OverCeiling",
+            format!("spec.executionRole.adoption.arn: `arn:aws:iam::{ACCOUNT}:role/orders-legacy` {none}"),
         ),
         (&not_admitted, "restapis", "api", "OverCeiling", none.to_owned()),
         (&by_id(&not_admitted, &id), "restapis", "api", "OverCeiling", format!("`{}` {none}", arn(&id))),
@@ -312,6 +335,7 @@ async fn nothing_is_adopted_that_is_not_admitted_or_is_somebody_s() {
         same(&api(&start), &api(&Moment::of(&site)), &message);
         if reason == "OverCeiling" {
             assert_eq!(machine(&Moment::of(&site))["tags"], machine(&start)["tags"]);
+            same(&role(&start).0, &role(&Moment::of(&site)).0, &message);
         }
     }
 

@@ -8,7 +8,7 @@
 //! - `pages.rs`, `roles.rs`: the same for what no example has; `generated.rs`: the same for random manifests (`specs.rs`).
 //! - `records.rs`: records that were lost are made anew, and what can't be known is kept.
 //! - `races.rs`: two operators at once, with caches that lag.
-//! - `adoption.rs`: what exists is adopted.
+//! - `adoption.rs`, `adopted_roles.rs`: what exists is adopted.
 //! - `creation.rs`: a process that is paused while it creates an API, and others that go on.
 //! - `deployments.rs`: the same of a deployment, which is found and deleted.
 //! - `drift.rs`: every property of every object, changed behind the operator's back.
@@ -18,6 +18,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod adopted_roles;
 mod adoption;
 mod around;
 mod creation;

@@ -131,6 +131,7 @@ impl Api<'_> {
                     policy: needs.policy(),
                     share: None,
                     managed_policies: needs.managed_policies,
+                    adopted: None,
                 }
             })
             .collect()

@@ -274,6 +274,7 @@ impl Cloud {
     fn role(&mut self, step: &role::Step) {
         if let role::Step::Create { name, trust, tags, .. } = step {
             let role = role::Observed {
+                arn: String::new(),
                 created: SystemTime::UNIX_EPOCH,
                 tags: tags.clone(),
                 trust: trust.to_string(),

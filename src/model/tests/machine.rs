@@ -28,6 +28,7 @@ fn valid(patch: &str) -> ValidMachine {
 fn made(wanted: &Machine) -> Observed {
     let Machine { role, machine, .. } = wanted;
     let role = role.as_ref().map(|execution_role::Desired { role, .. }| role::Observed {
+        arn: role.arn("aws", "111122223333"),
         created: SystemTime::UNIX_EPOCH,
         tags: role.owner.tags(),
         trust: role.trust.to_string(),
@@ -39,6 +40,7 @@ fn made(wanted: &Machine) -> Observed {
     });
     Observed {
         role: execution_role::Observed { role, ..execution_role::Observed::default() },
+        former: Vec::new(),
         machine: Some(state_machine::Observed {
             type_: state_machine::type_name(machine.type_).into(),
             definition: machine.definition.clone(),
@@ -225,7 +227,7 @@ fn the_machine_goes_before_its_role() {
     let valid = valid(STATEMENT);
     let observed = made(&build(&valid));
     let arn = build(&valid).machine.arn;
-    let gone = removal(&arn, &valid.owner, &build(&valid).managed, &observed);
+    let gone = removal(&arn, &valid.owner, &build(&valid).managed, &observed, false);
     assert_snapshot!(text(&gone.to_string()), @"
     delete state machine demo_hello
     delete role stepgate-exec-demo_hello-#
@@ -235,7 +237,7 @@ fn the_machine_goes_before_its_role() {
     release state machine demo_hello
     release role stepgate-exec-demo_hello-#
     ");
-    assert!(removal(&arn, &valid.owner, &build(&valid).managed, &Observed::default()).is_empty());
+    assert!(removal(&arn, &valid.owner, &build(&valid).managed, &Observed::default(), false).is_empty());
 }
 
 #[test]
@@ -250,7 +252,7 @@ fn what_is_another_s_is_left_alone_and_the_rest_goes() {
         "state machine `demo_hello` exists in AWS and is not ours: it has no owner tag of stepgate. stepgate leaves it alone; delete or rename it, or give this object another name"
     );
     assert_eq!(problem.reason, "OwnershipConflict");
-    let gone = removal(&wanted.machine.arn, &valid.owner, &wanted.managed, &observed);
+    let gone = removal(&wanted.machine.arn, &valid.owner, &wanted.managed, &observed, false);
     assert_eq!(text(&gone.to_string()), "delete role stepgate-exec-demo_hello-#");
 }
 
@@ -297,8 +299,9 @@ fn machines_that_share_a_role_write_each_its_own_policy() {
 fn a_shared_role_goes_with_the_last_machine() {
     let valid = valid(SHARED);
     let wanted = build(&valid);
-    let gone =
-        |observed: &Observed| text(&removal(&wanted.machine.arn, &valid.owner, &wanted.managed, observed).to_string());
+    let gone = |observed: &Observed| {
+        text(&removal(&wanted.machine.arn, &valid.owner, &wanted.managed, observed, false).to_string())
+    };
     let mut observed = made(&wanted);
     assert_snapshot!(gone(&observed), @"
     delete state machine demo_hello

@@ -62,6 +62,7 @@ fn starts(valid: &ValidApi, machines: &[&str]) -> Option<role::Observed> {
     let uses = machines.iter().map(|name| Use { action: InvokeAction::StartExecution, on: on(name) }).collect();
     let policy = RoleNeeds { uses, ..RoleNeeds::default() }.policy().to_string();
     Some(role::Observed {
+        arn: String::new(),
         created: SystemTime::UNIX_EPOCH,
         tags: Tags::new(),
         trust: String::new(),

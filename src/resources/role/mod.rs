@@ -10,7 +10,9 @@
 //!
 //! Inline policies and attached policies that we did not write are removed: a managed role may do what its manifest
 //! says and nothing else. Several objects can share a role: each then has an inline policy there, its share, which it alone writes.
+//! One that was adopted keeps what others wrote, unless its manifest says otherwise (`adopted.rs`).
 
+pub mod adopted;
 pub mod remote;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,9 +21,12 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Claim, Conflict, claim, foreign};
+use super::{Adoption, Claim, foreign};
 use crate::identity::{Owner, Tags};
 use crate::policy::statement::Document;
+use crate::policy::trust;
+use crate::problem::Problem;
+use adopted::Adopted;
 
 /// The name of the one inline policy.
 pub const POLICY_NAME: &str = "stepgate";
@@ -48,11 +53,15 @@ pub struct Desired {
     pub share: Option<String>,
     /// ARNs of attached managed policies.
     pub managed_policies: BTreeSet<String>,
+    /// What holds of it where it is not made but adopted.
+    pub adopted: Option<Adopted>,
 }
 
 /// A role as AWS has it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Observed {
+    /// Its ARN.
+    pub arn: String,
     /// When it was made.
     pub created: SystemTime,
     /// Its tags.
@@ -99,7 +108,7 @@ impl std::fmt::Display for Step {
                 write!(f, "note {} on role {name}", tags.keys().cloned().collect::<Vec<_>>().join(", "))
             }
             Self::Forget { name, keys } => write!(f, "take the note {} off role {name}", keys.join(", ")),
-            Self::Claim { name, .. } => write!(f, "take back role {name}"),
+            Self::Claim { name, claim } => write!(f, "{} role {name}", claim.verb()),
             Self::Release { name, .. } => write!(f, "release role {name}"),
             Self::Delete { name, .. } => write!(f, "delete role {name}"),
         }
@@ -150,11 +159,15 @@ impl Desired {
 /// What makes the observed role the desired one.
 ///
 /// # Errors
-/// [`Conflict`] where a role of that name is another's.
-pub fn diff(desired: &Desired, observed: Option<&Observed>) -> Result<Vec<Step>, Conflict> {
+/// A role of that name is another's; or there is none that could be adopted, or none may be.
+pub fn diff(desired: &Desired, observed: Option<&Observed>) -> Result<Vec<Step>, Problem> {
     let name = || desired.name.clone();
     let mut steps = Vec::new();
+    let made = Adoption::No;
+    let adoption = desired.adopted.as_ref().map_or(&made, |adopted| &adopted.adoption);
+    let keeps = desired.adopted.as_ref().is_some_and(Adopted::keeps);
     let nothing = Observed {
+        arn: String::new(),
         created: SystemTime::UNIX_EPOCH,
         tags: Tags::new(),
         trust: desired.trust.to_string(),
@@ -163,11 +176,12 @@ pub fn diff(desired: &Desired, observed: Option<&Observed>) -> Result<Vec<Step>,
     };
     let observed = match observed {
         Some(observed) => {
-            let claim = claim(&desired.owner, &observed.tags, || format!("role `{}`", desired.name))?;
+            let claim = adoption.claim(&desired.owner, &observed.tags, || format!("role `{}`", desired.name))?;
             steps.extend(claim.map(|claim| Step::Claim { name: name(), claim }));
             observed
         }
         None => {
+            adoption.creates()?;
             steps.push(Step::Create {
                 name: name(),
                 path: desired.path.clone(),
@@ -178,12 +192,14 @@ pub fn diff(desired: &Desired, observed: Option<&Observed>) -> Result<Vec<Step>,
             &nothing
         }
     };
-    if !Document::equal(&desired.trust.to_string(), &observed.trust) {
-        steps.push(Step::SetTrust { name: name(), trust: desired.trust.clone() });
+    let trust = if keeps { trust::beside(&desired.trust, &observed.trust) } else { desired.trust.clone() };
+    if !Document::equal(&trust.to_string(), &observed.trust) {
+        steps.push(Step::SetTrust { name: name(), trust });
     }
     // What others wrote goes first: it takes room that ours may need.
     let own = desired.policy_name();
-    for policy_name in observed.policies.keys().filter(|found| *found != own && !desired.is_of_others(found)) {
+    let leaves = |found: &str| found == own || keeps || desired.is_of_others(found);
+    for policy_name in observed.policies.keys().filter(|found| !leaves(found)) {
         steps.push(Step::DeletePolicy { name: name(), policy_name: policy_name.clone() });
     }
     let policy = (!desired.policy.is_empty()).then(|| desired.policy.to_value());
@@ -196,6 +212,10 @@ pub fn diff(desired: &Desired, observed: Option<&Observed>) -> Result<Vec<Step>,
     }
     if policy.is_none() && observed.policies.contains_key(own) {
         steps.push(Step::DeletePolicy { name: name(), policy_name: own.to_owned() });
+    }
+    if desired.adopted.is_some() {
+        steps.extend(adopted::attachments(desired, observed, keeps));
+        return Ok(steps);
     }
     for arn in desired.managed_policies.difference(&observed.managed_policies) {
         steps.push(Step::Attach { name: name(), arn: arn.clone() });
@@ -262,12 +282,14 @@ mod tests {
             policy: Document::new([Statement::allow(["sqs:SendMessage"], ["arn:aws:sqs:eu-central-1:111122223333:q"])]),
             share: None,
             managed_policies: BTreeSet::from(["arn:aws:iam::aws:policy/A".to_owned()]),
+            adopted: None,
             owner,
         }
     }
 
     fn as_desired(desired: &Desired) -> Observed {
         Observed {
+            arn: desired.arn("aws", "111122223333"),
             created: SystemTime::UNIX_EPOCH,
             tags: desired.owner.tags(),
             trust: desired.trust.to_string(),

@@ -58,6 +58,7 @@ pub async fn observe(iam: &Client, name: &str, share: Option<&str>) -> Result<Op
         .filter_map(|policy| policy.policy_arn)
         .collect::<BTreeSet<_>>();
     Ok(Some(Observed {
+        arn: role.arn,
         created: SystemTime::try_from(role.create_date).unwrap_or(SystemTime::UNIX_EPOCH),
         tags: role.tags.unwrap_or_default().into_iter().map(|tag| (tag.key, tag.value)).collect(),
         trust: role.assume_role_policy_document.unwrap_or_default(),
@@ -159,6 +160,9 @@ async fn detach(iam: &Client, name: &str, arn: &str) -> Result<(), AwsError> {
 }
 
 async fn tag(iam: &Client, name: &str, tags: &Tags) -> Result<(), AwsError> {
+    if tags.is_empty() {
+        return Ok(());
+    }
     iam.tag_role()
         .role_name(name)
         .set_tags(Some(sdk_tags(tags)))

@@ -27,6 +27,10 @@ fn api_arn(id: &str) -> String {
     format!("arn:aws:apigateway:us-east-1::/restapis/{id}")
 }
 
+fn adopts_role(arn: &str) -> Value {
+    json!({"executionRole": {"adoption": {"policy": "AdoptOrCreate", "arn": arn}}})
+}
+
 /// Those of a team with a narrow tenant.
 fn of_a_narrow_tenant(scene: &Scene) -> Vec<Attack> {
     let esc = scene.name();
@@ -262,6 +266,20 @@ fn of_a_narrow_tenant(scene: &Scene) -> Vec<Attack> {
             "OverCeiling",
             foreign("adoption", &arn(&format!("{esc}-hostile-adopt")), "adoptableArns"),
         ),
+        attack(
+            machine_with("adopt-role", &adopts_role(&format!("arn:aws:iam::000000000000:role/{esc}-foreign"))),
+            "OverCeiling",
+            foreign(
+                "executionRole.adoption.arn",
+                &format!("arn:aws:iam::000000000000:role/{esc}-foreign"),
+                "adoptableArns",
+            ),
+        ),
+        attack(
+            machine_with("adopt-another-s", &adopts_role(&scene.roles[4])),
+            "OverCeiling",
+            foreign("executionRole.adoption.arn", &scene.roles[4], "adoptableArns"),
+        ),
         api(
             "adopt-by-id",
             json!({"adoption": {"policy": "Adopt", "restApiId": scene.apis[2]}}),
@@ -309,7 +327,7 @@ fn of_a_wide_tenant(scene: &Scene) -> Vec<Attack> {
         |name: &str| format!("spec.name: `{name}` is a name that stepgate generates for namespace {victim}");
     let foreign =
         |name: &str| format!("state machine `{name}` exists in AWS and is not ours: it has no owner tag of stepgate");
-    let [invoke, .., exec, _] = &scene.roles[..] else { panic!("the scene has roles") };
+    let [invoke, .., exec, held, marked_role, _] = &scene.roles[..] else { panic!("the scene has roles") };
     let mut attacks: Vec<Attack> = INDIRECT
         .iter()
         .map(|action| {
@@ -344,6 +362,26 @@ fn of_a_wide_tenant(scene: &Scene) -> Vec<Attack> {
         named("marked", marked.clone(), "OwnershipConflict", foreign(&marked)),
         // Whatever may be adopted: what is somebody's, or was, may not.
         adopts("adopt-freed", &kept, "OverCeiling", generated(&kept)),
+        attack(
+            machine_with("adopt-managed", &adopts_role(exec)),
+            "OverCeiling",
+            managed("spec.executionRole.adoption.arn", exec),
+        ),
+        attack(
+            machine_with("adopt-held", &adopts_role(held)),
+            "OwnershipConflict",
+            format!("role `{esc}-held` exists in AWS and is not ours: its owner tags name StateMachine {victim}/holds"),
+        ),
+        attack(
+            machine_with("adopt-forged", &adopts_role(marked_role)),
+            "OwnershipConflict",
+            format!("role `{marked}` exists in AWS and is not ours: it has no owner tag of stepgate"),
+        ),
+        attack(
+            machine_with("adopt-abroad", &adopts_role("arn:aws:iam::444455556666:role/Admin")),
+            "InvalidSpec",
+            "spec.executionRole.adoption.arn: `arn:aws:iam::444455556666:role/Admin` is not a role of account 000000000000",
+        ),
         adopts("adopt-marked", &marked, "OwnershipConflict", foreign(&marked)),
         attack(
             patched(&rest_api("adopt"), &json!({"adoption": {"policy": "Adopt", "restApiId": scene.apis[0]}})),

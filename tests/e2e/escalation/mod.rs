@@ -86,7 +86,7 @@ impl Scene {
         let any_machine =
             json!({"arns": ["arn:aws:states:*:*:stateMachine:*"], "actions": ["StartExecution", "StartSyncExecution"]});
         let tenants = [
-            (&*of("team"), json!({"exposure": open})),
+            (&*of("team"), json!({"exposure": open, "adoptableArns": [format!("arn:aws:iam::*:role/{}", of("held"))]})),
             (
                 &*of("hostile"),
                 json!({
@@ -110,7 +110,7 @@ impl Scene {
                     "ceiling": [{"actions": ["*"], "resources": ["*"]}],
                     "executionRoleArns": any_role, "invokeRoleArns": any_role,
                     "namePatterns": ["*"],
-                    "adoptableArns": ["arn:aws:states:*:*:stateMachine:*", "arn:aws:apigateway:*::/restapis/*"],
+                    "adoptableArns": ["arn:aws:states:*:*:stateMachine:*", "arn:aws:apigateway:*::/restapis/*", "arn:aws:iam::*:role/*"],
                     "targets": [any_machine],
                 }),
             ),
@@ -122,6 +122,17 @@ impl Scene {
         let hostile = in_tenant("hostile", "hostile").await;
         let star = in_tenant("star", "star").await;
         platform.apply(&account(name, &tenants).await.to_string()).await;
+
+        // The victim adopts a role.
+        let aws = Cloud::new(victim.suite.testbed.aws_endpoint());
+        let trust = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow",
+            "Principal": {"Service": "states.amazonaws.com"}, "Action": "sts:AssumeRole"}]});
+        let role = async |part: &str| {
+            let role = aws.iam.create_role().role_name(of(part)).assume_role_policy_document(trust.to_string());
+            role.send().await.unwrap().role.unwrap().arn
+        };
+        let held = role("held").await;
+        let holds = json!({"executionRole": {"adoption": {"policy": "Adopt", "arn": held}}});
 
         let grant = |namespace: &str, prefixes: [&str; 2]| {
             let only =
@@ -143,6 +154,7 @@ impl Scene {
                     machine("pay", "paid"),
                     standard,
                     machine("kept", "kept") + "  deletionPolicy: Retain\n",
+                    machine_with("holds", &holds),
                     rest_api("private"),
                     route("own", "/own", "pay").replace("{name: api}", "{name: private}"),
                     route("pay", "/orders/{id}", "pay").replace("apiRef: {name: api}", &shared),
@@ -152,12 +164,12 @@ impl Scene {
             )
             .await;
         victim.ready(&["statemachine/pay", "statemachine/order", "statemachine/kept"]).await;
+        victim.ready(&["statemachine/holds"]).await;
         victim.ready(&["apiroute/own", "apiroute/pay", "apiroute/tenant", "restapi/private"]).await;
         platform.ready(&["restapi/api"]).await;
         victim.delete("statemachine/kept").await;
         victim.gone("statemachine/kept").await;
 
-        let aws = Cloud::new(victim.suite.testbed.aws_endpoint());
         let id = async |ns: &Namespace, api: &str| {
             ns.get(&format!("restapi/{api}")).await["status"]["restApiId"].as_str().unwrap().to_owned()
         };
@@ -169,11 +181,12 @@ impl Scene {
         for arn in &machines[..2] {
             roles.push(aws.machine(arn).await.unwrap().role_arn);
         }
+        roles.push(held);
         // Nobody's in this cluster: one without tags, one that claims to have been released.
-        let trust = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow",
-            "Principal": {"Service": "states.amazonaws.com"}, "Action": "sts:AssumeRole"}]});
-        let foreign = aws.iam.create_role().role_name(of("foreign")).assume_role_policy_document(trust.to_string());
-        let foreign_role = foreign.send().await.unwrap().role.unwrap().arn;
+        let marked_role = role("marked").await;
+        let tag = aws_sdk_iam::types::Tag::builder().key("stepgate.dev/released-from").value("0".repeat(32));
+        aws.iam.tag_role().role_name(of("marked")).tags(tag.build().unwrap()).send().await.unwrap();
+        let foreign_role = role("foreign").await;
         let endpoint = EndpointConfiguration::builder().types(EndpointType::Regional).build();
         let api = aws.apigateway.create_rest_api().name(of("foreign")).endpoint_configuration(endpoint).send();
         apis.push(api.await.unwrap().id.unwrap());
@@ -186,7 +199,7 @@ impl Scene {
             victim.aws("states", "CreateStateMachine", input).await;
             machines.push(arn(&of(machine)));
         }
-        roles.push(foreign_role);
+        roles.extend([marked_role, foreign_role]);
         let start = json!({"stateMachineArn": machines[1], "name": "monday", "input": "{}"});
         victim.aws("states", "StartExecution", start).await;
 
@@ -248,7 +261,9 @@ impl Scene {
             self.victim.aws("states", "DeleteStateMachine", json!({"stateMachineArn": machine})).await;
         }
         self.aws.apigateway.delete_rest_api().rest_api_id(&self.apis[2]).send().await.unwrap();
-        self.aws.delete_role(self.roles.last().unwrap()).await;
+        for role in self.roles.iter().rev().take(2) {
+            self.aws.delete_role(role).await;
+        }
     }
 }
 
