@@ -126,7 +126,7 @@ fn of_machine(moment: &Moment, name: &str) -> Value {
 }
 
 fn object(moment: &Moment, name: &str) -> Value {
-    moment.objects.by_id(&("statemachines".to_owned(), "team".to_owned(), name.to_owned())).unwrap().clone()
+    Value::clone(moment.objects.by_id(&("statemachines".to_owned(), "team".to_owned(), name.to_owned())).unwrap())
 }
 
 fn later(mut moment: Moment, minutes: u64) -> Moment {
