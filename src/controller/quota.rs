@@ -114,7 +114,8 @@ fn concerns_users<K: Waits>(object: &K, caller: &Caller, waiting: &Waiting) -> b
     !looks || (caller.priority() == Priority::User && !well)
 }
 
-/// Tells a problem in an object's status while, or because, no reconcile does. Only the conditions are written: what else the status holds may have been written by the reconcile meanwhile.
+/// Tells a problem in an object's status while, or because, no reconcile does. Only the conditions are written: what else the status
+/// holds may have been written by the reconcile meanwhile.
 pub async fn tell<K: Waits>(context: &Context, object: &K, status: &mut CommonStatus, problem: Problem) {
     let state = match resolve::terminating(object) {
         true => State::Deleting(problem),
