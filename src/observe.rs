@@ -178,6 +178,8 @@ pub struct Survey<'a> {
     pub look_for_roles: bool,
     /// Whether its first routes may still be on their way.
     pub young: bool,
+    /// Whether routes can't take part yet that a stage which is deployed by hand should begin with.
+    pub incomplete: bool,
     /// The newest revision that was deployed before a look found nothing to do.
     pub verified_revision: i64,
     /// Whether methods of routes that do not exist are kept, because the object that made them may yet come: those of an
@@ -282,6 +284,7 @@ impl Survey<'_> {
             unreadable: &unreadable,
             unsettled: &all_settled,
             young: self.young,
+            incomplete: self.incomplete,
             verified_revision: self.verified_revision,
         };
         // Which role a route calls with may depend on what the roles have.

@@ -189,6 +189,7 @@ impl Cluster {
             known_id: live.and_then(|api| api.status.as_ref()?.rest_api_id.clone()),
             look_for_roles: true,
             young: false,
+            incomplete: false,
             verified_revision: live.and_then(|api| api.status.as_ref()?.verified_revision).unwrap_or_default(),
             keeps_orphans: false,
             propagation_wait: Duration::ZERO,

@@ -177,7 +177,16 @@ fn model_of<'a>(
     unreadable: &'a BTreeSet<String>,
     unsettled: &'a BTreeMap<String, Duration>,
 ) -> Api<'a> {
-    Api { valid, attachment, records: &[], unreadable, unsettled, young: false, verified_revision: 0 }
+    Api {
+        valid,
+        attachment,
+        records: &[],
+        unreadable,
+        unsettled,
+        young: false,
+        incomplete: false,
+        verified_revision: 0,
+    }
 }
 
 fn render_machine(world: &World, object: &crate::api::StateMachine) -> Result<Vec<Value>, Problem> {

@@ -16,6 +16,7 @@ mod generated;
 mod lifecycle;
 mod narrowing;
 mod outputs;
+mod panics;
 mod passes;
 pub mod publish;
 mod quota;

@@ -95,7 +95,8 @@ pub async fn telling<K: Waits, T>(
             {
                 continue;
             }
-            tell(context, object, &mut status, &waiting.to_string()).await;
+            let problem = Problem::waiting(reasons::WAITING_FOR_QUOTA, waiting.to_string());
+            tell(context, object, &mut status, problem).await;
             TOLD.with(|told| told.set(true));
             told = Some((Instant::now(), waiting));
         }
@@ -113,9 +114,8 @@ fn concerns_users<K: Waits>(object: &K, caller: &Caller, waiting: &Waiting) -> b
     !looks || (caller.priority() == Priority::User && !well)
 }
 
-/// Only the conditions are written: what else the status holds may have been written by the reconcile meanwhile.
-async fn tell<K: Waits>(context: &Context, object: &K, status: &mut CommonStatus, message: &str) {
-    let problem = Problem::waiting(reasons::WAITING_FOR_QUOTA, message);
+/// Tells a problem in an object's status while, or because, no reconcile does. Only the conditions are written: what else the status holds may have been written by the reconcile meanwhile.
+pub async fn tell<K: Waits>(context: &Context, object: &K, status: &mut CommonStatus, problem: Problem) {
     let state = match resolve::terminating(object) {
         true => State::Deleting(problem),
         false => State::Not { problem, serving: object.serving() },
@@ -128,6 +128,6 @@ async fn tell<K: Waits>(context: &Context, object: &K, status: &mut CommonStatus
     };
     let patch = Patch::Merge(json!({"status": status}));
     if let Err(error) = api.patch_status(&object.name_any(), &publish::ours(), &patch).await {
-        tracing::debug!(%error, "not told of a wait");
+        tracing::debug!(%error, "not told");
     }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use kube::ResourceExt;
 use kube::runtime::controller::Action;
@@ -20,7 +20,9 @@ use super::route_status::{self, Serving};
 use super::steps::{apply_problem, back_since, crd_is_going, report, retains, retired, session};
 use super::{Context, finalizer, outputs};
 use crate::api::conditions::reasons;
-use crate::api::{APIRoute, Authorization, CanaryStatus, PAUSED, RestAPI, RestAPIStatus, StageStatus, is_paused};
+use crate::api::{
+    APIRoute, Authorization, CanaryStatus, Deploy, PAUSED, RestAPI, RestAPIStatus, StageStatus, is_paused,
+};
 use crate::apply::{ApplyError, Known, Outcome, apply};
 use crate::aws::{AwsError, Class, Session};
 use crate::identity::{Key, role_path};
@@ -45,6 +47,9 @@ const MOST_PASSES: usize = 6;
 
 /// How long a new API waits for what its first routes refer to, so that objects applied together are one deployment.
 const FIRST_ROUTES: Duration = Duration::from_secs(20);
+
+/// How long the stages of a new API that are deployed by hand wait for such routes: they would stay at what they begin with.
+const ALL_FIRST_ROUTES: Duration = Duration::from_secs(300);
 
 /// How long an API that was taken over, or taken back, keeps methods whose routes have not come yet.
 const ROUTES_OF_BEFORE: Duration = Duration::from_secs(300);
@@ -103,6 +108,8 @@ struct Run<'a> {
     /// Routes whose change AWS refused in this reconcile, which keep what they had, and those from which it was taken in this reconcile.
     refused: BTreeMap<Key, Refusal>,
     waiting: BTreeSet<Key>,
+    /// Whether routes of a new API can't take part yet.
+    incomplete: bool,
 }
 
 impl<'a> Run<'a> {
@@ -117,6 +124,7 @@ impl<'a> Run<'a> {
             observed: Observed::default(),
             refused: BTreeMap::new(),
             waiting: BTreeSet::new(),
+            incomplete: false,
         }
     }
 
@@ -200,6 +208,9 @@ impl<'a> Run<'a> {
             );
             return Err(Problem::waiting(reasons::PROGRESSING, message));
         }
+        if let Some(problem) = self.unbegun() {
+            return Err(problem);
+        }
         status.applied_hash = Some(pass.hash);
         let unread =
             |text: String| self.observed.unread.values().fold(text, |text, one| publish::sentences(&text, one));
@@ -242,6 +253,22 @@ impl<'a> Run<'a> {
         Ok(State::Ready(unread(behind)))
     }
 
+    /// A stage that is deployed by hand and begins when all of the first routes can be served.
+    fn unbegun(&self) -> Option<Problem> {
+        let missing = |stage: &&crate::api::Stage| {
+            stage.deploy == Deploy::Manual
+                && stage.revision.is_none()
+                && !self.observed.stages.contains_key(&stage.name)
+        };
+        let stage = self.object.spec.stages.iter().find(missing).filter(|_| self.incomplete)?;
+        let minutes = ALL_FIRST_ROUTES.as_secs() / 60;
+        let message = format!(
+            "spec.stages[{}] is deployed by hand, and some routes of this new RestAPI can't be served yet (see `kubectl get apiroutes`): the stage begins with all of them, or after {minutes} minutes with those that can",
+            stage.name
+        );
+        Some(Problem::waiting(reasons::PROGRESSING, message))
+    }
+
     /// Which stages stay at an older revision because they are deployed by hand.
     fn behind(&self, valid: &ValidApi) -> Vec<String> {
         let Some(newest) = self.records.iter().map(|record| record.revision).max() else { return Vec::new() };
@@ -266,12 +293,15 @@ impl<'a> Run<'a> {
         let known_id = self.observed.api.as_ref().map(|api| api.id.clone());
         let known_id = known_id.or_else(|| status.rest_api_id.clone()).or_else(|| creation::made(&**self.object));
         let candidates = self.candidates(valid);
+        let come = self.routes_come(&candidates);
+        self.incomplete = come && self.age() < ALL_FIRST_ROUTES;
         let surveyed = Survey {
             session,
             world: self.world,
             api: self.object,
             valid,
-            young: self.is_young(&candidates),
+            young: self.is_young(come),
+            incomplete: self.incomplete,
             verified_revision: status.verified_revision.unwrap_or_default(),
             keeps_orphans: self.routes_may_come(status).await?,
             candidates,
@@ -340,20 +370,25 @@ impl<'a> Run<'a> {
         serves.then(|| self.context.brake.pass(&valid.admission.account, &uid).err()).flatten()
     }
 
-    /// Whether its first routes may still be on their way.
-    fn is_young(&self, candidates: &[(Arc<APIRoute>, Result<ValidRoute, Refusal>)]) -> bool {
-        let waits = |candidate: &Result<ValidRoute, Refusal>| {
-            candidate.as_ref().is_err_and(|refusal| refusal.problem.kind == problem::Kind::Waiting)
-        };
-        let come = self.world.routes.values().any(|route| !finalizer::has(&**route))
-            || candidates.iter().any(|(_, candidate)| waits(candidate));
+    /// Whether its first routes may still be on their way, where there are some that `come`.
+    fn is_young(&self, come: bool) -> bool {
         let patience = if come { FIRST_ROUTES } else { FIRST_MOMENTS };
         (come || self.world.routes.is_empty()) && self.age() < patience
     }
 
+    /// Whether there are routes that can't take part yet.
+    fn routes_come(&self, candidates: &[(Arc<APIRoute>, Result<ValidRoute, Refusal>)]) -> bool {
+        let waits = |candidate: &Result<ValidRoute, Refusal>| {
+            candidate.as_ref().is_err_and(|refusal| refusal.problem.kind == problem::Kind::Waiting)
+        };
+        self.world.routes.values().any(|route| !finalizer::has(&**route))
+            || candidates.iter().any(|(_, candidate)| waits(candidate))
+    }
+
     fn age(&self) -> Duration {
-        let created = self.object.creation_timestamp().map(|time| SystemTime::from(time.0));
-        created.and_then(|created| created.elapsed().ok()).unwrap_or_default()
+        let now = self.context.config.clock.now();
+        let age = self.object.creation_timestamp().map(|created| now.duration_since(created.0));
+        age.and_then(|age| Duration::try_from(age).ok()).unwrap_or_default()
     }
 
     async fn run_plan(
@@ -546,6 +581,7 @@ impl<'a> Run<'a> {
     /// Whether a problem is about the settings of a stage, or about a custom domain, so that routes are served all the same.
     fn is_about_stages(&self, problem: &Problem) -> bool {
         [reasons::REVISION_NOT_FOUND, reasons::LOG_ROLE_MISSING].contains(&problem.reason)
+            || self.unbegun().as_ref() == Some(problem)
             || domain_mappings::standing(self.world, self.object).1.as_ref() == Some(problem)
     }
 }

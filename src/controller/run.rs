@@ -21,7 +21,7 @@ use super::quota::{self, Waits};
 use super::slots::{self, Slots};
 use super::wake::{Queues, Seen, Wakes};
 use super::{
-    Config, Context, Stores, api_domain, api_route, aws_account, rest_api, state_machine, usage_plan, written,
+    Config, Context, Stores, api_domain, api_route, aws_account, panics, rest_api, state_machine, usage_plan, written,
 };
 use crate::aws::Sessions;
 use crate::aws::budget::{Caller, Priority};
@@ -213,7 +213,8 @@ async fn control<K, F>(
                     };
                     let started = Instant::now();
                     let caller = Caller::new(priority, &key.namespace);
-                    let work = Box::pin(reconcile(Arc::clone(&object), Arc::clone(&context)));
+                    let work = reconcile(Arc::clone(&object), Arc::clone(&context));
+                    let work = Box::pin(panics::caught(&context, &*object, work));
                     let result = tokio::select! {
                         biased;
                         result = quota::telling(&context, &*object, &caller, work) => result,

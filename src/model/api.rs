@@ -81,6 +81,8 @@ pub struct Api<'a> {
     pub unsettled: &'a BTreeMap<String, Duration>,
     /// Whether the RestAPI is so new that its first routes may still be on their way.
     pub young: bool,
+    /// Whether routes can't take part yet that a stage which is deployed by hand should begin with.
+    pub incomplete: bool,
     /// The newest revision that was deployed before a look found nothing to do: its snapshot is known to be whole.
     pub verified_revision: i64,
 }

@@ -3,6 +3,7 @@
 mod http;
 mod leader;
 mod metrics;
+mod panics;
 mod shutdown;
 mod telemetry;
 
@@ -46,6 +47,7 @@ pub struct Options {
 /// What keeps it from running at all.
 pub async fn run(options: Options) -> anyhow::Result<()> {
     telemetry::init();
+    panics::tell();
     let stop = shutdown::token()?;
     let client = Client::try_default().await.context("there is no way to the Kubernetes API server")?;
     let metrics = Arc::new(Metrics::default());

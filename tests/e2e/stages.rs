@@ -70,6 +70,25 @@ async fn serve(ns: &Namespace, expected: &[(&str, i64)]) {
     .await;
 }
 
+/// It would stay without the route that comes late, and nobody would know.
+#[tokio::test]
+async fn a_new_stage_that_is_deployed_by_hand_begins_with_all_routes() {
+    let ns = Namespace::new("stages-begin").await;
+    let api = api("{stages: [{name: dev}, {name: prod, deploy: Manual}]}");
+    let manifests = [machine("one", "first"), api, route("one", "/one", "one"), route("two", "/two", "two")];
+    ns.apply(&manifests.concat()).await;
+    let says = ["spec.stages[prod] is deployed by hand", "begins with all of them"];
+    ns.condition_with("restapi/api", ("Ready", "False", "Progressing"), &says).await;
+    ns.ready(&["apiroute/one"]).await;
+    serves(&ns, "dev", "/one", "first").await;
+    let api = ns.get("restapi/api").await;
+    assert_eq!(revisions(&api).into_keys().collect::<Vec<_>>(), ["dev"], "prod begins without /two");
+    ns.apply(&machine("two", "second")).await;
+    ns.ready(&["restapi/api", "apiroute/two"]).await;
+    serves(&ns, "prod", "/one", "first").await;
+    serves(&ns, "prod", "/two", "second").await;
+}
+
 #[tokio::test]
 async fn a_pinned_stage_keeps_what_it_serves_until_it_is_unpinned() {
     let ns = Namespace::new("stages-pin").await;

@@ -12,7 +12,7 @@ use super::operator::{Operator, Site};
 use super::races::raced;
 use super::scene::{Scene, add};
 use super::tape::Wrong;
-use super::{Found, Moment, difference, drive};
+use super::{Found, Moment, difference, drive, observed};
 
 #[path = "../e2e/legacy.rs"]
 mod legacy;
@@ -116,7 +116,7 @@ fn same(before: &Value, after: &Value, what: &str) {
 }
 
 fn object(moment: &Moment, resource: &str, name: &str) -> Value {
-    moment.objects.by_id(&(resource.to_owned(), "page".to_owned(), name.to_owned())).unwrap().clone()
+    moment.objects.by_id(&(resource.to_owned(), "page".to_owned(), name.to_owned())).unwrap().as_ref().clone()
 }
 
 #[tokio::test(start_paused = true)]
@@ -124,7 +124,7 @@ async fn a_crash_at_any_effect_of_an_adoption_loses_nothing() {
     let scene = page();
     let start = others_were_here(&scene).await;
     let (before, arn) = (api(&start), machine(&start)["stateMachineArn"].clone());
-    let made = drive(&start, &scene, None).await.unwrap();
+    let made = observed(&start, &scene).await.unwrap();
     let after = api(&made.end);
     same(&kept(&before), &kept(&after), "more was changed than what the manifests ask");
     assert_eq!(after["tags"]["stepgate.dev/adopted"], "true");
@@ -139,10 +139,10 @@ async fn a_crash_at_any_effect_of_an_adoption_loses_nothing() {
     }
 
     let gone = scene.gone();
-    let left = drive(&made.end, &gone, None).await.unwrap();
+    let left = observed(&made.end, &gone).await.unwrap();
     same(&kept(&before), &kept(&api(&left.end)), "deletion takes what was there before");
     assert_eq!(machine(&left.end)["stateMachineArn"], arn);
-    let again = drive(&left.end, &scene, None).await.unwrap();
+    let again = observed(&left.end, &scene).await.unwrap();
     same(&kept(&before), &kept(&api(&again.end)), "what is taken back");
 
     let mut found = Found::default();
@@ -159,7 +159,7 @@ async fn a_crash_at_any_effect_of_an_adoption_loses_nothing() {
             found.recovers(&at("its answer lost"), from, scene, &run.end, Some((index + 1, Wrong::Lost))).await;
             if name == "adopt" {
                 // However far it came, what was there stays there, and is nobody's.
-                let end = drive(moment, &gone, None).await.unwrap().end;
+                let end = drive(moment, &gone, None).await.unwrap();
                 same(&kept(&before), &kept(&api(&end)), &at("and deleted then"));
                 same(&role(&start).1, &role(&end).1, &at("and deleted then"));
                 for tags in [&api(&end)["tags"], &machine(&end)["tags"], &role(&end).0["tags"]] {
@@ -176,7 +176,7 @@ async fn a_crash_at_any_effect_of_an_adoption_loses_nothing() {
 async fn two_operators_at_once_adopt_as_one_does() {
     let scene = page();
     let start = others_were_here(&scene).await;
-    let end = drive(&start, &scene, None).await.unwrap().end;
+    let end = drive(&start, &scene, None).await.unwrap();
     for seed in 0..10 {
         for stale in [false, true] {
             let raced = raced(&start, &scene, seed, stale).await.unwrap();
@@ -194,8 +194,8 @@ async fn deletion_takes_it_where_the_manifest_says_so() {
     let mut tree = nothing.aws.tree();
     tree[ACCOUNT]["iam"]["roles"].as_object_mut().unwrap().shift_remove(legacy::ROLE);
     nothing.aws.plant(&tree).unwrap();
-    let made = drive(&start, &scene, None).await.unwrap().end;
-    let end = drive(&made, &scene.gone(), None).await.unwrap().end;
+    let made = drive(&start, &scene, None).await.unwrap();
+    let end = drive(&made, &scene.gone(), None).await.unwrap();
     assert_eq!(difference(&nothing.aws.essence(), &end.aws.essence()), None);
 }
 
@@ -203,7 +203,7 @@ async fn deletion_takes_it_where_the_manifest_says_so() {
 async fn what_no_manifest_asks_for_goes_where_that_is_said() {
     let scene = with(&page(), "RestAPI", json!({"adoption": {"unmanaged": "Remove"}}));
     let start = others_were_here(&scene).await;
-    let api = api(&drive(&start, &scene, None).await.unwrap().end);
+    let api = api(&drive(&start, &scene, None).await.unwrap());
     let resources = api["resources"].as_object().unwrap().values();
     let paths: Vec<_> = resources.map(|it| it["pathPart"].as_str().unwrap_or("/").to_owned()).collect();
     assert_eq!(paths.len(), 2, "{paths:?}");
@@ -216,8 +216,8 @@ async fn what_no_manifest_asks_for_goes_where_that_is_said() {
     assert!(!api["deployments"][serves]["snapshot"].to_string().contains("getLegacy"));
 
     // The same when it is said later.
-    let kept = drive(&start, &page(), None).await.unwrap().end;
-    let later = self::api(&drive(&kept, &scene, None).await.unwrap().end);
+    let kept = drive(&start, &page(), None).await.unwrap();
+    let later = self::api(&drive(&kept, &scene, None).await.unwrap());
     for what in ["resources", "authorizers", "validators", "gatewayResponses"] {
         let size = |api: &Value| api[what].as_object().unwrap().len();
         assert_eq!(size(&later), size(&api), "{what}");
@@ -232,7 +232,7 @@ async fn what_no_manifest_asks_for_goes_where_that_is_said() {
 async fn what_others_add_later_is_kept_too() {
     let scene = page();
     let start = others_were_here(&scene).await;
-    let made = drive(&start, &scene, None).await.unwrap().end;
+    let made = drive(&start, &scene, None).await.unwrap();
     let site = Site::new(made.aws, made.objects);
     let session = session(&site, &scene).await;
     let id = api(&Moment::of(&site))["id"].as_str().unwrap().to_owned();
@@ -247,14 +247,14 @@ async fn what_others_add_later_is_kept_too() {
     stage.send().await.unwrap();
     let added = Moment::of(&site);
     let without = with(&scene, "RestAPI", json!({"adoption": null, "description": "changed"}));
-    let end = drive(&added, &without, None).await.unwrap().end;
+    let end = drive(&added, &without, None).await.unwrap();
     same(&kept(&api(&added)), &kept(&api(&end)), "what others added");
     assert_eq!(api(&end)["stages"]["v2"], api(&added)["stages"]["v2"]);
     assert_eq!(api(&end)["description"], "changed");
     // A route that goes takes its method with it, and nothing else.
     let mut fewer = without;
     fewer.world.routes.clear();
-    let end = drive(&end, &fewer, None).await.unwrap().end;
+    let end = drive(&end, &fewer, None).await.unwrap();
     same(&kept(&api(&added)), &kept(&api(&end)), "what others added");
     let orders = api(&end)["resources"].as_object().unwrap().values().find(|it| it["pathPart"] == "orders").cloned();
     assert!(!orders.unwrap().to_string().contains("POST"));

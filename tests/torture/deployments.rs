@@ -66,8 +66,8 @@ async fn late(pause: Duration) -> Late {
     let scene = Scene::example("root-get");
     let changed = scene.changed();
     let (start, _) = Moment::first(&scene);
-    let before = drive(&start, &scene, None).await.unwrap().end;
-    let expected = drive(&before, &changed, None).await.unwrap().end;
+    let before = drive(&start, &scene, None).await.unwrap();
+    let expected = drive(&before, &changed, None).await.unwrap();
     let site = Site::new(before.aws, before.objects);
     changed.apply(&site.server);
     let leaves: Arc<Notify> = Arc::default();
@@ -204,8 +204,8 @@ async fn a_first_deployment_without_a_record_does_not_stay_when_something_else_i
     let scene = Scene::example("root-get");
     let changed = scene.changed();
     let (start, _) = Moment::first(&scene);
-    let made = drive(&start, &scene, None).await.unwrap().end;
-    let expected = drive(&made, &changed, None).await.unwrap().end;
+    let made = drive(&start, &scene, None).await.unwrap();
+    let expected = drive(&made, &changed, None).await.unwrap();
 
     let site = Site::new(start.aws, start.objects);
     scene.apply(&site.server);

@@ -11,8 +11,10 @@ use futures::stream::{self, BoxStream, StreamExt};
 use http::{Method, Request, Response};
 use http_body_util::StreamBody;
 use http_body_util::combinators::UnsyncBoxBody;
+use k8s_openapi::jiff::Timestamp;
 use kube::client::Body;
 use serde_json::{Value, json};
+use stepgate::controller::Clock;
 use stepgate::identity::Key;
 use stepgate::records;
 use tokio::sync::mpsc;
@@ -25,14 +27,13 @@ pub const KINDS: [&str; 6] = ["awsaccounts", "statemachines", "apiroutes", "rest
 /// Which object: resource, namespace, name.
 pub type Id = (String, String, String);
 
-/// All objects, at one moment.
+/// All objects, at one moment. Copies share what is the same in them.
 #[derive(Clone, Default, PartialEq)]
 pub struct Objects {
-    all: BTreeMap<Id, Value>,
+    all: Arc<BTreeMap<Id, Arc<Value>>>,
     version: u64,
-    made: u64,
     /// Events, oldest first.
-    pub events: Vec<Value>,
+    pub events: Arc<Vec<Value>>,
 }
 
 fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
@@ -51,12 +52,12 @@ pub fn condition<'a>(object: &'a Value, type_: &str) -> Option<&'a Value> {
 
 impl Objects {
     /// The objects of a resource.
-    pub fn of<'a>(&'a self, resource: &str) -> impl Iterator<Item = (&'a Id, &'a Value)> {
+    pub fn of<'a>(&'a self, resource: &str) -> impl Iterator<Item = (&'a Id, &'a Arc<Value>)> {
         self.all.iter().filter(move |((kind, ..), _)| kind == resource)
     }
 
     /// One object.
-    pub fn by_id(&self, id: &Id) -> Option<&Value> {
+    pub fn by_id(&self, id: &Id) -> Option<&Arc<Value>> {
         self.all.get(id)
     }
 
@@ -67,7 +68,7 @@ impl Objects {
 
     /// Counts the changes of what a reconcile of this object looks at.
     pub fn inputs(&self, id: &Id) -> u64 {
-        let version = |object: &Value| text(object, "/metadata/resourceVersion").parse().unwrap_or(0);
+        let version = |object: &Arc<Value>| text(object, "/metadata/resourceVersion").parse().unwrap_or(0);
         let own = self.all.get(id).map_or(0, version);
         match id.0.as_str() {
             "awsaccounts" => own,
@@ -79,7 +80,7 @@ impl Objects {
     /// What people see, and the records: without what differs from one run to the next.
     pub fn essence(&self) -> Value {
         let mut shown = serde_json::Map::new();
-        for ((resource, namespace, name), object) in &self.all {
+        for ((resource, namespace, name), object) in &*self.all {
             let essence = if resource == "controllerrevisions" {
                 let mut data = object["data"].clone();
                 for id in ["restApiId", "deploymentId"] {
@@ -109,25 +110,25 @@ impl Objects {
     fn put(&mut self, id: &Id, mut object: Value) -> Value {
         self.version += 1;
         object["metadata"]["resourceVersion"] = json!(self.version.to_string());
-        self.all.insert(id.clone(), object.clone());
+        Arc::make_mut(&mut self.all).insert(id.clone(), Arc::new(object.clone()));
         object
     }
 
-    fn create(&mut self, id: &Id, mut object: Value) -> Value {
-        self.made += 1;
+    fn create(&mut self, id: &Id, mut object: Value, now: Timestamp) -> Value {
         let meta = &mut object["metadata"];
         if meta["uid"].is_null() {
             // The same in every run, so that a record's label is.
             meta["uid"] = json!(format!("uid-{}-{}-{}", id.0, id.1, id.2));
         }
         meta["generation"] = json!(1);
-        meta["creationTimestamp"] = json!(format!("2020-01-01T{:02}:{:02}:00Z", self.made / 60 % 24, self.made % 60));
+        meta["creationTimestamp"] = json!(now.to_string());
         self.put(id, object)
     }
 }
 
 struct Shared {
     objects: Objects,
+    clock: Clock,
     /// Every change since this server began: its version, the resource, and the line that a watch shows.
     log: Vec<(u64, String, String)>,
     watches: Vec<(String, mpsc::UnboundedSender<String>)>,
@@ -140,6 +141,12 @@ impl Shared {
         self.log.push((self.objects.version, resource.to_owned(), line));
     }
 
+    fn create(&mut self, id: &Id, object: Value) -> Value {
+        let made = self.objects.create(id, object, self.clock.now());
+        self.tell("ADDED", &id.0, &made);
+        made
+    }
+
     fn put(&mut self, id: &Id, object: Value) -> Value {
         let stored = self.objects.put(id, object);
         self.tell("MODIFIED", &id.0, &stored);
@@ -148,7 +155,8 @@ impl Shared {
 
     /// With what it owns.
     fn remove(&mut self, id: &Id) {
-        let Some(mut gone) = self.objects.all.remove(id) else { return };
+        let Some(gone) = Arc::make_mut(&mut self.objects.all).remove(id) else { return };
+        let mut gone = Arc::unwrap_or_clone(gone);
         self.objects.version += 1;
         gone["metadata"]["resourceVersion"] = json!(self.objects.version.to_string());
         self.tell("DELETED", &id.0, &gone);
@@ -167,10 +175,10 @@ impl Shared {
     /// As `kubectl delete` does.
     fn delete(&mut self, id: &Id) -> bool {
         let Some(found) = self.objects.all.get(id).cloned() else { return false };
+        let mut found = Arc::unwrap_or_clone(found);
         if found.pointer("/metadata/finalizers").and_then(Value::as_array).is_none_or(Vec::is_empty) {
             self.remove(id);
         } else if found["metadata"]["deletionTimestamp"].is_null() {
-            let mut found = found;
             // Long ago: a grace period is over.
             found["metadata"]["deletionTimestamp"] = json!("2020-01-02T00:00:00Z");
             found["metadata"]["generation"] = json!(found["metadata"]["generation"].as_i64().unwrap_or(1) + 1);
@@ -211,8 +219,9 @@ fn kind(resource: &str) -> (&'static str, &'static str) {
 }
 
 impl Server {
-    pub fn new(objects: Objects) -> Self {
-        Self(Arc::new(Mutex::new(Shared { objects, log: Vec::new(), watches: Vec::new() })))
+    /// One with these objects, by this clock.
+    pub fn new(objects: Objects, clock: Clock) -> Self {
+        Self(Arc::new(Mutex::new(Shared { objects, clock, log: Vec::new(), watches: Vec::new() })))
     }
 
     fn lock(&self) -> MutexGuard<'_, Shared> {
@@ -236,11 +245,10 @@ impl Server {
         let mut shared = self.lock();
         let Some(old) = shared.objects.all.get(&id).cloned() else {
             object.as_object_mut().unwrap().shift_remove("status");
-            let made = shared.objects.create(&id, object);
-            shared.tell("ADDED", &id.0, &made);
+            shared.create(&id, object);
             return;
         };
-        let mut new = old.clone();
+        let mut new = (*old).clone();
         let take = |new: &mut Value, object: &mut Value, parts: [&str; 2]| {
             for part in parts {
                 match object.get_mut(part).map(Value::take) {
@@ -254,7 +262,7 @@ impl Server {
         if new["spec"] != old["spec"] {
             new["metadata"]["generation"] = json!(old["metadata"]["generation"].as_i64().unwrap_or(1) + 1);
         }
-        if new != old {
+        if new != *old {
             shared.put(&id, new);
         }
     }
@@ -268,7 +276,7 @@ impl Server {
     pub fn forge_status(&self, resource: &str, key: &Key, patch: Value) {
         let id = (resource.to_owned(), key.namespace.clone(), key.name.clone());
         let mut shared = self.lock();
-        let mut object = shared.objects.all[&id].clone();
+        let mut object = (*shared.objects.all[&id]).clone();
         json_patch::merge(&mut object["status"], &patch);
         shared.put(&id, object);
     }
@@ -276,10 +284,11 @@ impl Server {
     /// Takes every object's annotations off, those of what is being deleted too.
     pub fn resume(&self) {
         let mut shared = self.lock();
-        let all: Vec<(Id, Value)> = shared.objects.all.iter().map(|(id, one)| (id.clone(), one.clone())).collect();
-        for (id, mut object) in all {
+        let all = Arc::clone(&shared.objects.all);
+        for (id, object) in &*all {
+            let mut object = (**object).clone();
             if object["metadata"].as_object_mut().unwrap().shift_remove("annotations").is_some() {
-                shared.put(&id, object);
+                shared.put(id, object);
             }
         }
     }
@@ -360,21 +369,21 @@ impl Server {
             Method::GET if id.2.is_empty() => {
                 // The records of all RestAPIs, or of the one with this UID.
                 let uid = query.split_once("%3D").and_then(|(_, rest)| rest.split('&').next());
-                let labelled = |object: &Value| {
+                let labelled = |object: &&Value| {
                     let label = object["metadata"]["labels"].get(records::LABEL);
                     !query.contains("labelSelector")
                         || label.is_some_and(|label| uid.is_none_or(|uid| label.as_str() == Some(uid)))
                 };
-                let items: Vec<_> = shared.objects.of(&id.0).map(|(_, one)| one.clone()).filter(labelled).collect();
+                let items: Vec<&Value> = shared.objects.of(&id.0).map(|(_, one)| &**one).filter(labelled).collect();
                 let (api, kind) = kind(&id.0);
                 let list = json!({"apiVersion": api, "kind": format!("{kind}List"), "items": items,
                     "metadata": {"resourceVersion": shared.objects.version.to_string()}});
                 (200, list)
             }
-            Method::GET => shared.objects.all.get(id).map_or_else(not_found, |found| (200, found.clone())),
+            Method::GET => shared.objects.all.get(id).map_or_else(not_found, |found| (200, (**found).clone())),
             Method::POST if id.0 == "events" => {
                 let event = parse();
-                shared.objects.events.push(event.clone());
+                Arc::make_mut(&mut shared.objects.events).push(event.clone());
                 (201, event)
             }
             Method::POST => {
@@ -383,9 +392,7 @@ impl Server {
                 if shared.objects.all.contains_key(&id) {
                     return failure(409, "AlreadyExists", "already exists");
                 }
-                let made = shared.objects.create(&id, object);
-                shared.tell("ADDED", &id.0, &made);
-                (201, made)
+                (201, shared.create(&id, object))
             }
             Method::DELETE => match shared.delete(id) {
                 true => (200, json!({"kind": "Status", "apiVersion": "v1", "status": "Success"})),
@@ -393,6 +400,7 @@ impl Server {
             },
             Method::PATCH => {
                 let Some(old) = shared.objects.all.get(id).cloned() else { return not_found() };
+                let old = Arc::unwrap_or_clone(old);
                 let mut new = old.clone();
                 let manager = query.split('&').find_map(|pair| pair.strip_prefix("fieldManager=")).unwrap_or_default();
                 match headers.get("content-type").and_then(|value| value.to_str().ok()) {

@@ -13,6 +13,7 @@
 //! - `deployments.rs`: the same of a deployment, which is found and deleted.
 //! - `drift.rs`: every property of every object, changed behind the operator's back.
 //! - `random.rs`: random manifests, also of what is `around` an API, edits, faults, deaths.
+//! - `panics.rs`: a bug at one object.
 //! - `hot.rs`: what an hour of an object costs that can never succeed.
 
 #![allow(clippy::unwrap_used)]
@@ -29,6 +30,7 @@ mod kubernetes;
 mod neighbours;
 mod operator;
 mod pages;
+mod panics;
 mod races;
 mod random;
 mod records;
@@ -182,12 +184,12 @@ fn difference(before: &Value, after: &Value) -> Option<String> {
     }
     fn walk(path: &str, a: &Value, b: &Value, out: &mut Vec<String>) {
         match (a, b) {
-            (a, b) if none(a) && none(b) => {}
+            (a, b) if a == b || (none(a) && none(b)) => {}
             (Value::Object(x), Value::Object(y)) => {
                 let keys: BTreeSet<_> = x.keys().chain(y.keys()).collect();
                 for key in keys {
-                    let at = |map: &serde_json::Map<String, Value>| map.get(key).cloned().unwrap_or_default();
-                    walk(&format!("{path}/{key}"), &at(x), &at(y), out);
+                    let [a, b] = [x, y].map(|map| map.get(key).unwrap_or(&Value::Null));
+                    walk(&format!("{path}/{key}"), a, b, out);
                 }
             }
             (Value::Array(x), Value::Array(y)) if x.len() != y.len() => {
@@ -198,8 +200,7 @@ fn difference(before: &Value, after: &Value) -> Option<String> {
                     walk(&format!("{path}/{index}"), a, b, out);
                 }
             }
-            (a, b) if a != b => out.push(format!("{path}: {a} becomes {b}")),
-            _ => {}
+            (a, b) => out.push(format!("{path}: {a} becomes {b}")),
         }
     }
     let mut all = Vec::new();
@@ -216,27 +217,39 @@ struct Run {
 
 /// From a moment on, people apply these manifests and a process carries them out; with something wrong at an effect, if
 /// there is. Then a second process, which knows nothing, must find nothing to do.
-async fn drive(from: &Moment, scene: &Scene, wrong: Option<(usize, Wrong)>) -> Result<Run, String> {
+async fn drive(from: &Moment, scene: &Scene, wrong: Option<(usize, Wrong)>) -> Result<Moment, String> {
     let site = Site::new(from.aws.clone(), from.objects.clone());
-    scene.apply(&site.server);
+    site.tape.hook(move |step| wrong.filter(|(effect, _)| *effect == step.effect).map(|(_, wrong)| wrong));
+    carry_out(&site, scene).await
+}
+
+/// The same with nothing wrong, and what was there before each effect.
+async fn observed(from: &Moment, scene: &Scene) -> Result<Run, String> {
+    let site = Site::new(from.aws.clone(), from.objects.clone());
     let before = Arc::new(Mutex::new(Vec::new()));
     let (noted, looked) = (Arc::clone(&before), site.clone());
     site.tape.hook(move |step| {
-        if step.effect > 0 && wrong.is_none() {
+        if step.effect > 0 {
             let aws = step.aws.cloned().unwrap_or_else(|| looked.aws.with(|memory| memory.clone()));
             noted.lock().unwrap().push(Moment { aws, objects: looked.server.snapshot() });
         }
-        wrong.filter(|(effect, _)| *effect == step.effect).map(|(_, wrong)| wrong)
+        None
     });
-    Operator::start(&site, false).settle().await?;
+    let end = carry_out(&site, scene).await?;
+    let before = std::mem::take(&mut *before.lock().unwrap());
+    Ok(Run { end, before })
+}
+
+async fn carry_out(site: &Site, scene: &Scene) -> Result<Moment, String> {
+    scene.apply(&site.server);
+    Operator::start(site, false).settle().await?;
     site.tape.calm();
     let effects = site.tape.effects();
-    Operator::start(&site, false).round(true).await;
-    if site.tape.effects() != effects {
-        return Err("a second plan is not empty".to_owned());
+    Operator::start(site, false).round(true).await;
+    match site.tape.effects() == effects {
+        true => Ok(Moment::of(site)),
+        false => Err("a second plan is not empty".to_owned()),
     }
-    let before = std::mem::take(&mut *before.lock().unwrap());
-    Ok(Run { end: Moment::of(&site), before })
 }
 
 /// What is wrong in the end.
@@ -258,18 +271,18 @@ fn unconverged(text: String) -> Failure {
 #[derive(Default)]
 struct Found {
     points: usize,
-    /// Every effect, however many there are.
-    every: bool,
-    /// Where some are left out, which come instead.
-    offset: usize,
+    /// Only some effects of many, this one among them.
+    sampled: Option<usize>,
     /// When it is enough. The first that does not end well is, too, then.
     until: Option<Instant>,
     wrong: Vec<Failure>,
 }
 
-/// An example with more effects than this is crashed at some of them only, unless `CRASH_ALL` is set.
+/// So many effects are many for a random try.
 const MANY: usize = 24;
-/// People change their mind at one effect of so many, unless `CRASH_ALL` is set.
+/// An example with more effects, which are those of routes that are all alike, is crashed at some of them only, unless `CRASH_ALL` is set.
+const LARGE: usize = 150;
+/// Where only some are tried, people change their mind at one of so many of them.
 const TURNS: usize = 3;
 
 impl Found {
@@ -289,9 +302,9 @@ impl Found {
         self.points += 1;
         match drive(from, scene, wrong).await {
             Err(error) => self.note(at, Some(unconverged(error))),
-            Ok(run) if wrong.is_none() => self.note(at, end.difference(&run.end).map(unconverged)),
+            Ok(other) if wrong.is_none() => self.note(at, end.difference(&other).map(unconverged)),
             // What comes late, because it had to be done again, is deployed once more.
-            Ok(run) => self.note(at, end.failure(&run.end)),
+            Ok(other) => self.note(at, end.failure(&other)),
         }
     }
 
@@ -303,7 +316,7 @@ impl Found {
         self.points += 1;
         match drive(from, scene, None).await {
             Err(error) => self.note(at, Some(unconverged(error))),
-            Ok(run) => self.note(at, end.failure(&run.end)),
+            Ok(other) => self.note(at, end.failure(&other)),
         }
     }
 
@@ -317,15 +330,18 @@ impl Found {
     /// Every crash point of a run, and at some of them people change their mind (`turns`).
     async fn crash(&mut self, name: &str, from: &Moment, scene: &Scene, run: &Run, turns: &[(&str, &Scene, &Moment)]) {
         let effects = run.before.len();
-        let every = std::env::var_os("CRASH_ALL").is_some();
-        let all = effects <= MANY || every || self.every;
-        let step = if all { 1 } else { effects.div_ceil(MANY / 2) };
-        for (index, moment) in run.before.iter().enumerate().skip(self.offset % step).step_by(step) {
+        let (first, step) = match self.sampled {
+            Some(effect) if effects > MANY => (effect, effects.div_ceil(MANY / 2)),
+            None if effects > LARGE && std::env::var_os("CRASH_ALL").is_none() => (0, effects.div_ceil(MANY)),
+            _ => (0, 1),
+        };
+        let turn = if step > 1 || self.sampled.is_some() { TURNS } else { 1 };
+        for (index, moment) in run.before.iter().enumerate().skip(first % step).step_by(step) {
             let at = |kind: &str| format!("{name}, effect {} of {effects}, {kind}", index + 1);
             // Dead after it is dead before the next.
             self.recovers(&at("dead before it"), moment, scene, &run.end, None).await;
             self.recovers(&at("its answer lost"), from, scene, &run.end, Some((index + 1, Wrong::Lost))).await;
-            for (other, scene, end) in turns.iter().filter(|_| every || index % TURNS == 0) {
+            for (other, scene, end) in turns.iter().filter(|_| index % turn == 0) {
                 self.turns(&at(&format!("and {other} then")), moment, scene, end).await;
             }
         }
@@ -338,7 +354,7 @@ impl Found {
         let gone = changed.gone();
         let mut runs: Vec<Run> = Vec::new();
         for (name, scene) in [("make", scene), ("change", changed), ("delete", &gone)] {
-            match drive(runs.last().map_or(&start, |run| &run.end), scene, None).await {
+            match observed(runs.last().map_or(&start, |run| &run.end), scene).await {
                 Ok(run) => runs.push(run),
                 Err(error) => return self.note(&format!("{name}, without a crash"), Some(unconverged(error))),
             }
@@ -366,7 +382,7 @@ impl Found {
 }
 
 async fn uncrashed(name: &str, from: &Moment, scene: &Scene) -> Run {
-    drive(from, scene, None).await.unwrap_or_else(|error| panic!("{name}, without a crash: {error}"))
+    observed(from, scene).await.unwrap_or_else(|error| panic!("{name}, without a crash: {error}"))
 }
 
 /// Made, changed and deleted.
@@ -393,9 +409,10 @@ async fn a_crash_at_any_effect_loses_nothing_and_doubles_nothing(#[case] example
 }
 
 #[test]
-fn every_example_is_crashed() {
-    let source = include_str!("main.rs");
-    for name in Scene::names() {
-        assert!(source.contains(&format!("(\"{name}\")]")), "{name}");
+fn every_example_is_crashed_and_raced() {
+    for (file, source) in [("main.rs", include_str!("main.rs")), ("races.rs", include_str!("races.rs"))] {
+        for name in Scene::names() {
+            assert!(source.contains(&format!("(\"{name}\")]")), "{name} is not in {file}");
+        }
     }
 }

@@ -10,6 +10,7 @@ use kube::Resource;
 use kube::runtime::reflector::store::Writer;
 use kube::runtime::watcher::Event;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use stepgate::aws::Sessions;
 use stepgate::controller::{
     Clock, Config, Context, Stores, Writers, api_domain, api_route, aws_account, rest_api, state_machine, usage_plan,
@@ -30,6 +31,10 @@ pub const RESYNC: Duration = Duration::from_secs(600);
 /// How often everything is looked at before it is given up: longer than a claim is waited out.
 const MOST_ROUNDS: usize = 100;
 
+/// How long the work queue waits after a round, as long as nothing comes of it twice as long each time.
+const SHORTEST_PAUSE: Duration = Duration::from_secs(10);
+const LONGEST_PAUSE: Duration = Duration::from_secs(80);
+
 /// AWS and Kubernetes, and the tape of all calls to them.
 #[derive(Clone)]
 pub struct Site {
@@ -42,7 +47,7 @@ impl Site {
     pub fn new(aws: stepgate_testbed::memory::Memory, objects: Objects) -> Self {
         let aws = InProcess::new(aws);
         let tape = Tape::of(&aws);
-        Self { aws, server: Server::new(objects), tape }
+        Self { server: Server::new(objects, clock(&aws)), aws, tape }
     }
 }
 
@@ -50,8 +55,8 @@ pub struct Operator {
     context: Arc<Context>,
     writers: Writers,
     site: Site,
-    /// The version of the caches.
-    seen: u64,
+    /// What is in the caches.
+    seen: Option<Objects>,
 }
 
 impl Operator {
@@ -71,31 +76,33 @@ impl Operator {
         let context = Context::new(
             client,
             Cluster { name: "test".into(), uid: CLUSTER_UID.into() },
-            Config { resync_period: RESYNC, propagation_wait: Duration::ZERO, clock: clock(site) },
+            Config { resync_period: RESYNC, propagation_wait: Duration::ZERO, clock: clock(&site.aws) },
             Arc::new(sessions),
             stores,
             Arc::new(Metrics::default()),
         );
-        Self { context: Arc::new(context), writers, site: site.clone(), seen: 0 }
+        Self { context: Arc::new(context), writers, site: site.clone(), seen: None }
     }
 
     /// Brings the caches to this moment.
     pub fn see(&mut self, now: &Objects) {
-        if std::mem::replace(&mut self.seen, now.version()) == now.version() {
+        let before = self.seen.replace(now.clone());
+        if before.as_ref().is_some_and(|before| before.version() == now.version()) {
             return;
         }
+        let before = before.as_ref();
         let Writers { accounts, machines, apis, routes, domains, plans, namespaces, config_maps, secrets, revisions } =
             &mut self.writers;
-        fill(accounts, now, "awsaccounts");
-        fill(machines, now, "statemachines");
-        fill(apis, now, "restapis");
-        fill(routes, now, "apiroutes");
-        fill(domains, now, "apidomains");
-        fill(plans, now, "usageplans");
-        fill(secrets, now, "secrets");
-        fill(namespaces, now, "namespaces");
-        fill(config_maps, now, "configmaps");
-        fill(revisions, now, "controllerrevisions");
+        fill(accounts, before, now, "awsaccounts");
+        fill(machines, before, now, "statemachines");
+        fill(apis, before, now, "restapis");
+        fill(routes, before, now, "apiroutes");
+        fill(domains, before, now, "apidomains");
+        fill(plans, before, now, "usageplans");
+        fill(secrets, before, now, "secrets");
+        fill(namespaces, before, now, "namespaces");
+        fill(config_maps, before, now, "configmaps");
+        fill(revisions, before, now, "controllerrevisions");
     }
 
     /// Reconciles one object, as the caches have it.
@@ -136,7 +143,7 @@ impl Operator {
     /// Reconciles every object once; with `fresh` caches before each, or with those of the beginning.
     pub async fn round(&mut self, fresh: bool) {
         let objects = self.site.server.snapshot();
-        if fresh || self.seen == 0 {
+        if fresh || self.seen.is_none() {
             self.see(&objects);
         }
         for resource in KINDS {
@@ -157,6 +164,7 @@ impl Operator {
     /// What still waits after so many rounds.
     pub async fn settle(&mut self) -> Result<(), String> {
         let mut quiet: BTreeMap<Id, u64> = BTreeMap::new();
+        let mut pause = SHORTEST_PAUSE;
         for _ in 0..MOST_ROUNDS {
             let before = self.site.tape.effects();
             for resource in KINDS {
@@ -178,7 +186,8 @@ impl Operator {
             if self.site.tape.effects() == before && waiting(&self.site.server.snapshot()).is_empty() {
                 return Ok(());
             }
-            tokio::time::sleep(Duration::from_secs(10)).await;
+            pause = if self.site.tape.effects() == before { LONGEST_PAUSE.min(2 * pause) } else { SHORTEST_PAUSE };
+            tokio::time::sleep(pause).await;
         }
         let waiting = waiting(&self.site.server.snapshot());
         Err(format!(
@@ -189,24 +198,35 @@ impl Operator {
 }
 
 /// AWS's clock is everybody's.
-fn clock(site: &Site) -> Clock {
-    let aws = site.aws.clone();
+fn clock(aws: &InProcess) -> Clock {
+    let aws = aws.clone();
     Clock::of(move || {
         let now = aws.with(|memory| memory.now());
         Timestamp::from_second(i64::try_from(now.as_secs()).unwrap()).unwrap()
     })
 }
 
-fn fill<K>(writer: &mut Writer<K>, now: &Objects, resource: &str)
+/// Brings one cache from what it had to this moment; one that had nothing is filled.
+fn fill<K>(writer: &mut Writer<K>, before: Option<&Objects>, now: &Objects, resource: &str)
 where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + 'static,
 {
-    writer.apply_watcher_event(&Event::Init);
-    for (_, object) in now.of(resource) {
-        let object: K = serde_json::from_value(object.clone()).unwrap_or_else(|error| panic!("{error}: {object:#}"));
-        writer.apply_watcher_event(&Event::InitApply(object));
+    let read =
+        |object: &Arc<Value>| -> K { K::deserialize(&**object).unwrap_or_else(|error| panic!("{error}: {object:#}")) };
+    let Some(before) = before else {
+        writer.apply_watcher_event(&Event::Init);
+        now.of(resource).for_each(|(_, object)| writer.apply_watcher_event(&Event::InitApply(read(object))));
+        writer.apply_watcher_event(&Event::InitDone);
+        return;
+    };
+    for (_, gone) in before.of(resource).filter(|(id, _)| now.by_id(id).is_none()) {
+        writer.apply_watcher_event(&Event::Delete(read(gone)));
     }
-    writer.apply_watcher_event(&Event::InitDone);
+    for (id, object) in now.of(resource) {
+        if before.by_id(id).is_none_or(|before| !Arc::ptr_eq(before, object)) {
+            writer.apply_watcher_event(&Event::Apply(read(object)));
+        }
+    }
 }
 
 /// What has not said its last word.

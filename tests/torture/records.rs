@@ -405,7 +405,7 @@ async fn what_keeps_serving_keeps_its_machine() {
 async fn an_adopted_api_s_records_are_rebuilt_and_what_is_others_stays() {
     let scene = super::adoption::page();
     let start = super::adoption::others_were_here(&scene).await;
-    let made = drive(&start, &scene, None).await.unwrap().end;
+    let made = drive(&start, &scene, None).await.unwrap();
     let mut changed = scene.clone();
     for api in changed.world.apis.values_mut() {
         Arc::make_mut(api).spec.stages[0].revision = Some(1);

@@ -139,7 +139,7 @@ impl Api<'_> {
         }
         let log_ids = self.plan_logs(plan, observed)?;
         let may_log = self.valid.may_log(observed.log_role);
-        let partial = !self.waiting().is_empty();
+        let partial = self.incomplete || !self.waiting().is_empty();
         let desired_stage = |stage: &ValidStage| {
             // One that serves no route yet has nothing to stay at.
             let empty = |found: &stage::Observed| {

@@ -54,6 +54,7 @@ pub struct Cloud {
     pub unreadable: BTreeSet<String>,
     pub refused: BTreeMap<Key, Refusal>,
     pub young: bool,
+    pub incomplete: bool,
     pub verified_revision: i64,
 }
 
@@ -109,6 +110,7 @@ impl Cloud {
             unreadable: &self.unreadable,
             unsettled: &self.unsettled,
             young: self.young,
+            incomplete: self.incomplete,
             verified_revision: self.verified_revision,
         };
         let attachment = model.shared_out(&self.observed(self.roles.keys().cloned()));

@@ -43,6 +43,19 @@ fn a_stage_that_is_deployed_by_hand_begins_when_no_route_waits() {
 }
 
 #[test]
+fn a_stage_that_is_deployed_by_hand_begins_when_all_first_routes_can_be_served() {
+    let stages = "[{name: dev}, {name: prod, deploy: Manual}]";
+    let mut cloud = Cloud::default();
+    cloud.incomplete = true;
+    cloud.settle(&scene_of(stages, A));
+    assert_eq!(cloud.serves("dev"), ["POST /orders → demo_orders"]);
+    assert!(!cloud.stages.contains_key("prod"), "it would stay without what comes late");
+    cloud.incomplete = false;
+    cloud.settle(&scene_of(stages, A));
+    assert_eq!(cloud.serves("prod"), ["POST /orders → demo_orders"]);
+}
+
+#[test]
 fn what_a_canary_serves_is_kept_until_it_is_promoted() {
     let mut cloud = Cloud::default();
     cloud.settle(&scene_of("[{name: prod}]", A));

@@ -1,0 +1,56 @@
+//! A bug of the operator's at one object, under the operator's whole loop.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use k8s_openapi::jiff::Timestamp;
+use stepgate::aws::Sessions;
+use stepgate::controller::{Clock, Config, run};
+use stepgate::identity::Cluster;
+use stepgate_testbed::memory::{Memory, Settings};
+use tokio_util::sync::CancellationToken;
+
+use super::kubernetes::{KINDS, Objects, condition, is};
+use super::operator::{CLUSTER_UID, Site};
+use super::scene::Scene;
+
+/// Machines and APIs look at the clock; accounts do not.
+#[tokio::test(start_paused = true)]
+async fn a_panic_at_one_object_is_told_and_stops_nothing_else() {
+    let site = Site::new(Memory::new(7, Settings::default()), Objects::default());
+    Scene::example("root-get").apply(&site.server);
+    let broken = Arc::new(AtomicBool::new(true));
+    let breaks = Arc::clone(&broken);
+    let clock = Clock::of(move || {
+        assert!(!breaks.load(Ordering::Relaxed), "no clock");
+        Timestamp::now()
+    });
+    let sessions = Sessions::with_http_client(site.aws.http_client(), Arc::new(|_, _, _| {}));
+    let config = Config { resync_period: Duration::from_secs(600), propagation_wait: Duration::from_secs(10), clock };
+    let cluster = Cluster { name: "test".into(), uid: CLUSTER_UID.into() };
+    let client = site.server.client(&site.tape, None);
+    let operator = run(client, cluster, config, Arc::new(sessions), Arc::default(), CancellationToken::new());
+    let looks = async {
+        let ready = |objects: &Objects, kind: &str| objects.of(kind).all(|(_, object)| is(object, "Ready"));
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        let objects = site.server.snapshot();
+        assert!(ready(&objects, "awsaccounts"), "the account waits for what failed");
+        for kind in ["statemachines", "restapis"] {
+            let (_, object) = objects.of(kind).next().unwrap();
+            let says = condition(object, "Ready").unwrap();
+            assert_eq!(says["reason"], "Retrying", "{says}");
+            assert!(says["message"].as_str().unwrap().contains("bug of stepgate"), "{says}");
+        }
+        broken.store(false, Ordering::Relaxed);
+        tokio::time::sleep(Duration::from_secs(600)).await;
+        let objects = site.server.snapshot();
+        for kind in KINDS {
+            assert!(ready(&objects, kind), "{kind} are not Ready again");
+        }
+    };
+    tokio::select! {
+        () = operator => panic!("the operator ends"),
+        () = looks => {}
+    }
+}
