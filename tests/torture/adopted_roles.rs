@@ -126,7 +126,7 @@ fn of_machine(moment: &Moment, name: &str) -> Value {
 }
 
 fn object(moment: &Moment, name: &str) -> Value {
-    moment.objects.by_id(&("statemachines".to_owned(), "team".to_owned(), name.to_owned())).unwrap().clone()
+    Value::clone(moment.objects.by_id(&("statemachines".to_owned(), "team".to_owned(), name.to_owned())).unwrap())
 }
 
 fn later(mut moment: Moment, minutes: u64) -> Moment {
@@ -347,7 +347,7 @@ async fn deletion_leaves_an_adopted_role_or_takes_it_as_the_manifest_says() {
 #[tokio::test(start_paused = true)]
 async fn a_rebuilt_cluster_takes_an_adopted_role_over() {
     let adopted = scene("EXPRESS", &["q"], &adopts("legacy"));
-    let made = drive(&start().await, &adopted, None).await.unwrap().end;
+    let made = drive(&start().await, &adopted, None).await.unwrap();
     let mut aws = made.aws.clone();
     let lost =
         aws.tree().to_string().replace(r#""stepgate.dev/cluster-uid":"uid""#, r#""stepgate.dev/cluster-uid":"lost""#);
@@ -368,7 +368,7 @@ async fn a_rebuilt_cluster_takes_an_adopted_role_over() {
 #[tokio::test(start_paused = true)]
 async fn two_operators_at_once_adopt_a_role_as_one_does() {
     let (start, scene) = (start().await, scene("EXPRESS", &["q"], &adopts("legacy")));
-    let end = drive(&start, &scene, None).await.unwrap().end;
+    let end = drive(&start, &scene, None).await.unwrap();
     for seed in 0..10 {
         for stale in [false, true] {
             let raced = raced(&start, &scene, seed, stale).await.unwrap();
@@ -443,7 +443,7 @@ async fn no_role_is_adopted_that_is_not_admitted_or_is_somebody_s() {
     }
 
     // Whose it is, is said.
-    let first = drive(&start, &with(&any, &adopts("legacy")), None).await.unwrap().end;
+    let first = drive(&start, &with(&any, &adopts("legacy")), None).await.unwrap();
     let mut two = with(&any, &adopts("legacy"));
     add(&mut two.world, machine("another", "EXPRESS", &["q"], &adopts("legacy")));
     let site = Site::new(first.aws.clone(), first.objects.clone());
@@ -476,14 +476,14 @@ async fn where_there_is_no_role_it_is_made_or_waited_for() {
     let start = start().await;
     let or_create =
         |name: &str| scene("EXPRESS", &["q"], &json!({"adoption": {"policy": "AdoptOrCreate", "arn": arn(name)}}));
-    let made = drive(&start, &or_create("third"), None).await.unwrap().end;
+    let made = drive(&start, &or_create("third"), None).await.unwrap();
     let names = |moment: &Moment| roles(moment).as_object().unwrap().keys().cloned().collect::<Vec<_>>();
     assert!(names(&made).iter().any(|name| name.starts_with("stepgate-exec-team_m")), "{:?}", names(&made));
     assert!(object(&made, "m")["status"]["roleArn"].as_str().unwrap().contains(":role/stepgate/"));
     same(&whole(&role(&start, "legacy")), &whole(&role(&made, "legacy")), "others");
     // It comes, and is adopted; it goes, and the machine has one all the same.
-    let there = drive(&made, &or_create("legacy"), None).await.unwrap().end;
-    let there = drive(&later(there, 6), &or_create("legacy"), None).await.unwrap().end;
+    let there = drive(&made, &or_create("legacy"), None).await.unwrap();
+    let there = drive(&later(there, 6), &or_create("legacy"), None).await.unwrap();
     assert_eq!(names(&there), ["legacy", "second"]);
     let site = Site::new(there.aws.clone(), there.objects.clone());
     let iam = &session(&site, &or_create("legacy")).await.iam;
@@ -492,7 +492,7 @@ async fn where_there_is_no_role_it_is_made_or_waited_for() {
     }
     iam.detach_role_policy().role_name("legacy").policy_arn(ATTACHED).send().await.unwrap();
     iam.delete_role().role_name("legacy").send().await.unwrap();
-    let again = drive(&Moment::of(&site), &or_create("legacy"), None).await.unwrap().end;
+    let again = drive(&Moment::of(&site), &or_create("legacy"), None).await.unwrap();
     assert!(names(&again).iter().any(|name| name.starts_with("stepgate-exec-team_m")), "{:?}", names(&again));
     let (reason, message) = says(&site, &scene("EXPRESS", &["q"], &adopts("legacy")), "m").await;
     assert!(message.contains("there is no role `"), "{reason}: {message}");
@@ -527,9 +527,9 @@ async fn drift_of_what_is_ours_is_repaired_and_of_what_is_theirs_is_no_drift() {
     let mut role_of_it = adopts("legacy");
     role_of_it["managedPolicyArns"] = json!([ASKED]);
     let scene = scene("EXPRESS", &["q"], &role_of_it);
-    let made = drive(&start().await, &scene, None).await.unwrap().end;
+    let made = drive(&start().await, &scene, None).await.unwrap();
     let reports = drive(&start().await, &scene.with_drift_policy(stepgate::api::DriftPolicy::Report), None).await;
-    let reports = reports.unwrap().end;
+    let reports = reports.unwrap();
     let anything = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#;
     let trust = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:AssumeRole","Principal":{"Service":"ec2.amazonaws.com"}}]}"#;
     let changes = [
