@@ -164,7 +164,9 @@ impl Subject<'_> {
         let may_do_something = own || !written.is_empty() || !managed_policies.is_empty();
         // A share that is there says that the role is needed.
         let shared = role.scope == RoleScope::Namespace;
-        let guard = (may_do_something || shared).then(|| roles::deny_owner_tags(crate::identity::TAG_PREFIX));
+        // What others gave an adopted role may be rights to tag.
+        let guard = (may_do_something || shared || adoption.is_some())
+            .then(|| roles::deny_owner_tags(crate::identity::TAG_PREFIX));
         let statements: Vec<Statement> = found
             .statements()
             .into_iter()

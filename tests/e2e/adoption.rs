@@ -169,13 +169,72 @@ async fn what_others_made_is_adopted_in_place_and_stays_when_its_object_goes() {
 
 /// An account that admits what has the namespace's name.
 fn account(name: &str, endpoint: &str) -> String {
-    let grant = json!(["arn:aws:states:*:*:stateMachine:${namespace}-*", "arn:aws:apigateway:*::/restapis/*"]);
+    let grant = json!([
+        "arn:aws:states:*:*:stateMachine:${namespace}-*",
+        "arn:aws:iam::*:role/e2e-${namespace}",
+        "arn:aws:apigateway:*::/restapis/*",
+    ]);
     crate::support::account(name, endpoint)
         .replace("    namePatterns:", &format!("    adoptableArns: {grant}\n    namePatterns:"))
 }
 
 fn with(manifest: &str, spec: &Value) -> String {
     crate::escalation::patched(manifest, spec)
+}
+
+/// Named by its ARN, adopted, let go: the machine is touched once, when it gets another role.
+#[tokio::test]
+async fn a_role_is_adopted_under_a_running_machine_and_is_as_it_was_when_it_is_let_go() {
+    let name = "adoption-role";
+    let ns = Namespace::labelled(name, &[(TENANT, name)]).await;
+    let aws = Cloud::new(ns.suite.testbed.aws_endpoint());
+    ns.apply(&account(name, ns.suite.testbed.aws_endpoint())).await;
+    let role = role(&aws, "e2e-adoption-role").await;
+    legacy::furnish(&aws.iam, "e2e-adoption-role").await;
+    let before = aws.role(&role).await.unwrap();
+    let wait =
+        json!({"StartAt": "Wait", "States": {"Wait": {"Type": "Wait", "Seconds": 3600, "End": true}}}).to_string();
+    let with = |role: Value| {
+        let spec = json!({"type": "STANDARD", "definition": wait, "deletionGracePeriod": "0s", "executionRole": role});
+        with(&machine("work", "x"), &spec)
+    };
+    ns.apply(&with(json!({"arn": role}))).await;
+    ns.ready(&["statemachine/work"]).await;
+    let arn = ns.get("statemachine/work").await["status"]["stateMachineArn"].as_str().unwrap().to_owned();
+    let started = ns.aws("states", "StartExecution", json!({"stateMachineArn": arn, "input": "{}"})).await;
+    let described = async || ns.aws("states", "DescribeStateMachine", json!({"stateMachineArn": arn})).await;
+    let at_first = described().await;
+
+    let queue = format!("arn:aws:sqs:*:*:{name}-q");
+    let statements = json!([{"actions": ["sqs:SendMessage"], "resources": [queue]}]);
+    ns.apply(&with(json!({"adoption": {"policy": "AdoptOrCreate", "arn": role}, "statements": statements}))).await;
+    ns.event("statemachine/work", "adopt role e2e-adoption-role").await;
+    ns.ready(&["statemachine/work"]).await;
+    assert_eq!(described().await, at_first);
+    let allows = |view: &crate::cloud::RoleView| view.allows().contains(&format!("sqs:SendMessage {queue}"));
+    assert!(allows(&aws.role(&role).await.unwrap()));
+
+    // Another role: what runs keeps this one as it is.
+    ns.apply(&with(json!({"statements": statements}))).await;
+    let says = ns.condition("statemachine/work", "PolicyNarrowingPending", "True", "ExecutionsRunning").await;
+    assert!(says.ends_with("the role keeps what they may need and this generation does not."), "{says}");
+    ns.ready(&["statemachine/work"]).await;
+    let status = ns.get("statemachine/work").await["status"].clone();
+    assert!(status["roleArn"].as_str().unwrap().contains(":role/stepgate/"), "{status}");
+    assert_eq!(status["adoptedRoles"], json!([role]));
+    assert!(allows(&aws.role(&role).await.unwrap()));
+    ns.aws("states", "StopExecution", json!({"executionArn": started["executionArn"]})).await;
+    ns.eventually("statemachine/work", "lets go of the role", async |found| {
+        let now = aws.role(&role).await.unwrap();
+        let listed = found.unwrap()["status"].get("adoptedRoles").is_some();
+        if now == before && !listed { Ok(()) } else { Err(format!("{now:?}")) }
+    })
+    .await;
+    assert!(!ns.events("statemachine/work").await.iter().any(|event| event.contains("Drift")), "it is no drift");
+    ns.delete("statemachine/work").await;
+    ns.gone("statemachine/work").await;
+    assert_eq!(aws.role(&role).await.unwrap(), before);
+    aws.delete_role(&role).await;
 }
 
 #[tokio::test]

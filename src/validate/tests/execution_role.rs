@@ -25,6 +25,7 @@ spec:
     - {actions: ["events:PutTargets", "events:PutRule"], resources: ["arn:aws:events:*:*:rule/*"]}
     exposure: {logGroupArns: ["arn:aws:logs:*:*:log-group:/demo/${namespace}/*"]}
     targets: [{arns: ["arn:aws:states:*:*:stateMachine:shared-*"], actions: [StartExecution]}]
+    adoptableArns: ["arn:aws:iam::*:role/team/${namespace}-*"]
 "#;
 
 fn validated_with(spec: &str, states: Value) -> Result<ValidMachine, Problem> {
@@ -70,6 +71,20 @@ fn what_is_needed_and_admitted_is_granted_and_no_more() {
     assert!(policy.contains(granted) && policy.matches("Allow").count() == 1, "{policy}");
     assert!(policy.contains("stepgate.dev/*"), "a role that may do something can't forge ownership: {policy}");
     assert_eq!(inference, Inference::Done { summary: "1 statement, 1 service".into(), unknown: Vec::new() });
+}
+
+#[test]
+fn an_adopted_role_is_guarded_whatever_it_is_for() {
+    let states = json!({"Done": {"Type": "Succeed"}});
+    let made = validated_with("", states.clone()).unwrap();
+    assert_eq!(managed(made).0, "", "a role that may do nothing needs no guard");
+    let arn = "arn:aws:iam::${AWS::AccountId}:role/team/demo-legacy";
+    let adopts = format!("executionRole: {{adoption: {{policy: AdoptOrCreate, arn: '{arn}'}}}}");
+    let valid = validated_with(&adopts, states).unwrap();
+    let ValidRole::Managed { adoption: Some(adoption), .. } = &valid.role else { panic!("it is adopted") };
+    assert_eq!((&*adoption.path, adoption.or_made), ("/team/", true));
+    let (policy, _) = managed(valid);
+    assert!(policy.contains("stepgate.dev/*") && !policy.contains("Allow"), "{policy}");
 }
 
 #[test]
