@@ -9,7 +9,8 @@
 #             is made is named stepgate-conformance-* and removed
 # make torture SECONDS=60 SEED=1  random manifests, edits, faults, drift and deaths of the operator, against an AWS and an API
 #             server in memory; ends with one line of JSON. A failure shrinks, and its seed replays exactly
-# make deny   licences, sources, banned crates and advisories of the dependencies (needs cargo-deny and the network)
+# make deny   licences, sources, banned crates and advisories of the dependencies, these from GitHub; CHECKS="bans licenses sources"
+#             checks only that
 # make bench  what each example costs: calls to AWS, time, memory; a table, and JSON in target/bench.json
 #
 # up and demo take AWS_ENDPOINT_URL=… (use another AWS endpoint instead of starting one) and RUN_ARGS=… (added to `stepgate run`).
@@ -74,5 +75,7 @@ torture:
 		cargo test --workspace --test torture random:: -- --nocapture; cat target/torture.json
 	@grep -q '"orphans":0,"duplicates":0,"foreign_touched":0,"unconverged":0' target/torture.json
 
+DENY_ROOT = $${CARGO_TARGET_DIR:-target}/cargo-deny
 deny:
-	cargo deny check
+	@command -v cargo-deny > /dev/null || cargo install --quiet --locked --debug --root "$(DENY_ROOT)" cargo-deny@0.20.2
+	PATH="$(DENY_ROOT)/bin:$$PATH" cargo deny check $(CHECKS)
