@@ -38,6 +38,7 @@ demo: build
 test:
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
+	cargo clippy --workspace --test torture -- -D warnings
 	# The end-to-end tests wait more than they work.
 	RUST_TEST_THREADS=8 cargo test --workspace
 	# The real reconcilers: every example crashed at every effect and carried out by two operators at once, every drift, a few
