@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::Context;
-use crate::api::RestAPI;
 use crate::api::conditions::reasons;
+use crate::api::{ABANDON, RestAPI};
 use crate::aws::{AwsError, Class, Session};
 use crate::identity::{Key, Owner, Ownership};
 use crate::policy::glob;
@@ -67,7 +67,7 @@ async fn on_record(api: &RestAPI, records: &[Record], machine: &Key, session: &S
             return Err(Problem::waiting(
                 reasons::DELETION_BLOCKED,
                 format!(
-                    "stage {name} of RestAPI {} serves it in revision {} (APIRoute {}); delete the route, and move or unpin the stage",
+                    "stage {name} of RestAPI {} serves it in revision {} (APIRoute {}); delete the route, and move or unpin the stage; or, to call the machine back, annotate it with {ABANDON}=true and apply it again",
                     Key::of(api),
                     record.revision,
                     routes.join(", ")

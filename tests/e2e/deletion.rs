@@ -133,6 +133,36 @@ async fn a_machine_that_a_pinned_stage_serves_waits() {
     ns.gone("statemachine/say").await;
 }
 
+/// An object in deletion can't be called back, but what it has in AWS can.
+#[tokio::test]
+async fn a_machine_that_was_deleted_by_mistake_is_called_back() {
+    let ns = scene("delete-mistake").await;
+    let url = text(&ns.get("apiroute/say").await, "/status/url");
+    let serves = async || {
+        let headers = vec![("Content-Type".to_owned(), "application/json".to_owned())];
+        let body = Some("{}".to_owned());
+        let request = Request { method: "POST".into(), url: url.clone(), headers, body, ..Request::default() };
+        let response = request.send().await.unwrap();
+        assert!(response.status == 200 && response.body.contains("hello"), "{}", response.body);
+    };
+    let arn = text(&ns.get("statemachine/say").await, "/status/stateMachineArn");
+    let sfn = cloud(&ns).sfn;
+    let made = async || sfn.describe_state_machine().state_machine_arn(&arn).send().await.unwrap().creation_date;
+    let before = made().await;
+    ns.delete("statemachine/say").await;
+    let says =
+        ["stage prod", "to call the machine back, annotate it with stepgate.dev/abandon=true and apply it again"];
+    ns.condition_with("statemachine/say", ("Reconciling", "True", "DeletionBlocked"), &says).await;
+    serves().await;
+    annotate(&ns, "statemachine/say", "stepgate.dev/abandon", json!("true")).await;
+    ns.gone("statemachine/say").await;
+    serves().await;
+    ns.apply(&machine("say", "hello")).await;
+    ns.ready(&ALL).await;
+    serves().await;
+    assert_eq!(made().await, before, "it is another machine");
+}
+
 #[tokio::test]
 async fn what_is_retained_stays_and_is_taken_back() {
     let ns = Namespace::new("delete-retain").await;

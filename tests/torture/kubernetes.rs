@@ -14,6 +14,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 use k8s_openapi::jiff::Timestamp;
 use kube::client::Body;
 use serde_json::{Value, json};
+use stepgate::api::ABANDON;
 use stepgate::controller::Clock;
 use stepgate::identity::Key;
 use stepgate::records;
@@ -279,6 +280,21 @@ impl Server {
         let mut object = (*shared.objects.all[&id]).clone();
         json_patch::merge(&mut object["status"], &patch);
         shared.put(&id, object);
+    }
+
+    /// Lets those of these machines that are being deleted go without AWS, so that they can be applied again; whether there is one.
+    pub fn call_back<'a>(&self, machines: impl Iterator<Item = &'a Key>) -> bool {
+        let mut shared = self.lock();
+        let mut any = false;
+        for key in machines {
+            let id = ("statemachines".to_owned(), key.namespace.clone(), key.name.clone());
+            let found = shared.objects.all.get(&id).filter(|one| one["metadata"]["deletionTimestamp"].is_string());
+            let Some(mut object) = found.map(|one| (**one).clone()) else { continue };
+            object["metadata"]["annotations"] = json!({ABANDON: "true"});
+            shared.put(&id, object);
+            any = true;
+        }
+        any
     }
 
     /// Takes every object's annotations off, those of what is being deleted too.

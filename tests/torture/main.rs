@@ -41,7 +41,7 @@ mod tape;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use neighbours::Neighbours;
 use operator::{Operator, Site};
@@ -135,6 +135,27 @@ impl Moment {
             false => (Kind::Orphans, stray),
         });
         stray.or_else(|| self.difference_now(other).map(unconverged))
+    }
+
+    /// What is `wrong` with another end than this, for good: what a role keeps for executions that may still run goes in its time.
+    async fn compared(
+        &self,
+        other: &Self,
+        scene: &Scene,
+        wrong: impl Fn(&Self, &Self) -> Option<Failure>,
+    ) -> Option<Failure> {
+        wrong(self, other)?;
+        match (self.later(scene).await, other.later(scene).await) {
+            (Ok(this), Ok(other)) => wrong(&this, &other),
+            (Err(waits), _) | (_, Err(waits)) => Some(unconverged(waits)),
+        }
+    }
+
+    /// The same when no EXPRESS execution runs any more that began before it.
+    async fn later(&self, scene: &Scene) -> Result<Self, String> {
+        let mut later = self.clone();
+        later.aws.advance(Duration::from_mins(10));
+        drive(&later, scene, None).await
     }
 }
 
@@ -302,9 +323,12 @@ impl Found {
         self.points += 1;
         match drive(from, scene, wrong).await {
             Err(error) => self.note(at, Some(unconverged(error))),
-            Ok(other) if wrong.is_none() => self.note(at, end.difference(&other).map(unconverged)),
+            Ok(other) if wrong.is_none() => {
+                let differ = |end: &Moment, other: &Moment| end.difference(other).map(unconverged);
+                self.note(at, end.compared(&other, scene, differ).await);
+            }
             // What comes late, because it had to be done again, is deployed once more.
-            Ok(other) => self.note(at, end.failure(&other)),
+            Ok(other) => self.note(at, end.compared(&other, scene, Moment::failure).await),
         }
     }
 
@@ -316,7 +340,7 @@ impl Found {
         self.points += 1;
         match drive(from, scene, None).await {
             Err(error) => self.note(at, Some(unconverged(error))),
-            Ok(other) => self.note(at, end.failure(&other)),
+            Ok(other) => self.note(at, end.compared(&other, scene, Moment::failure).await),
         }
     }
 

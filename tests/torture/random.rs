@@ -133,18 +133,24 @@ impl Life {
 
     async fn ends_as(&mut self, scene: &Scene, fresh: &Moment) -> Result<(), Failure> {
         self.operator = Operator::start(&self.site, false);
-        // What was still going when it was applied again is applied once more.
-        for _ in 0..2 {
+        // What was still going when it was applied again is applied once more. What goes and still serves, people call back as its
+        // condition says.
+        let mut settled = Ok(());
+        for _ in 0..3 {
             self.site.server.resume();
             scene.apply(&self.site.server);
-            self.operator.settle().await.map_err(unconverged)?;
+            settled = self.operator.settle().await;
+            if settled.is_err() && self.site.server.call_back(scene.world.machines.keys()) {
+                let _ = self.operator.settle().await;
+            }
         }
+        settled.map_err(unconverged)?;
         let effects = self.site.tape.effects();
         Operator::start(&self.site, false).round(true).await;
         if self.site.tape.effects() != effects {
             return Err(unconverged("a second plan is not empty".to_owned()));
         }
-        fresh.failure(&Moment::of(&self.site)).map_or(Ok(()), Err)
+        fresh.compared(&Moment::of(&self.site), scene, Moment::failure).await.map_or(Ok(()), Err)
     }
 }
 
