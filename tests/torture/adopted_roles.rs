@@ -13,6 +13,7 @@ use stepgate_testbed::memory::{ACCOUNT, Memory, Service, Settings, answer};
 use super::kubernetes::{Objects, condition, is};
 use super::operator::{Operator, Site};
 use super::races::raced;
+use super::roles::sends;
 use super::scene::{Scene, add};
 use super::{Found, Moment, difference, drive};
 
@@ -26,22 +27,9 @@ fn arn(name: &str) -> String {
 
 /// A machine with this execution role.
 fn machine(name: &str, kind: &str, queues: &[&str], role: &Value) -> Value {
-    let next = queues.iter().skip(1).chain([&"End"]);
-    let states: serde_json::Map<String, Value> = queues
-        .iter()
-        .zip(next)
-        .map(|(queue, next)| {
-            let url = format!("https://sqs.us-east-1.amazonaws.com/{ACCOUNT}/{queue}");
-            let task = json!({"Type": "Task", "Resource": "arn:aws:states:::sqs:sendMessage",
-                "Parameters": {"QueueUrl": url, "MessageBody": "m"}, "Next": next});
-            ((*queue).to_owned(), task)
-        })
-        .chain([("End".to_owned(), json!({"Type": "Succeed"}))])
-        .collect();
-    let definition = json!({"StartAt": states.keys().next(), "States": states}).to_string();
     json!({"apiVersion": "stepgate.dev/v1alpha1", "kind": "StateMachine",
         "metadata": {"name": name, "namespace": "team", "generation": 1},
-        "spec": {"type": kind, "definition": definition, "executionRole": role}})
+        "spec": {"type": kind, "definition": sends(queues), "executionRole": role}})
 }
 
 fn account(adoptable: &[&str]) -> Value {

@@ -9,7 +9,8 @@ use stepgate_testbed::memory::{ACCOUNT, Memory, Settings};
 use super::scene::Scene;
 use super::{Found, Moment, drive, kubernetes, uncrashed};
 
-fn scene(kind: &str, queues: &[&str], statements: &[Value]) -> Scene {
+/// A definition that sends to these queues, one after the other.
+pub fn sends(queues: &[&str]) -> String {
     let next = queues.iter().skip(1).chain([&"End"]);
     let states: serde_json::Map<String, Value> = queues
         .iter()
@@ -22,8 +23,11 @@ fn scene(kind: &str, queues: &[&str], statements: &[Value]) -> Scene {
         })
         .chain([("End".to_owned(), json!({"Type": "Succeed"}))])
         .collect();
-    let definition = json!({"StartAt": states.keys().next(), "States": states}).to_string();
-    let mut spec = json!({"type": kind, "definition": definition});
+    json!({"StartAt": states.keys().next(), "States": states}).to_string()
+}
+
+fn scene(kind: &str, queues: &[&str], statements: &[Value]) -> Scene {
+    let mut spec = json!({"type": kind, "definition": sends(queues)});
     if !statements.is_empty() {
         spec["executionRole"] = json!({"statements": statements});
     }
