@@ -159,7 +159,7 @@ impl Api<'_> {
     pub fn hash(&self, observed: &Observed) -> String {
         let methods: Vec<_> = self.attachment.attached.values().map(|route| (&route.at, &route.method)).collect();
         let refused: Vec<_> = self.attachment.refused.keys().collect();
-        let stages = (&self.valid.stages, self.valid.may_log(observed.log_role));
+        let stages = (&self.valid.stages, &self.valid.mapped_stages, self.valid.may_log(observed.log_role));
         let api = vec![rest_api::creation(&self.desired_api(None))];
         let authorizers: Vec<_> = self.valid.authorizers.iter().map(|(name, it)| (name, &it.authorizer)).collect();
         let needs = (self.wanted_needs(), self.valid.revision_history_limit);

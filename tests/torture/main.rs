@@ -44,7 +44,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use neighbours::Neighbours;
-use operator::{Operator, Site};
+use operator::{Operator, Site, nothing_is_left};
 use scene::Scene;
 use serde_json::Value;
 use stepgate_testbed::memory::{ACCOUNT, Memory, Settings};
@@ -265,12 +265,8 @@ async fn carry_out(site: &Site, scene: &Scene) -> Result<Moment, String> {
     scene.apply(&site.server);
     Operator::start(site, false).settle().await?;
     site.tape.calm();
-    let effects = site.tape.effects();
-    Operator::start(site, false).round(true).await;
-    match site.tape.effects() == effects {
-        true => Ok(Moment::of(site)),
-        false => Err("a second plan is not empty".to_owned()),
-    }
+    nothing_is_left(site).await?;
+    Ok(Moment::of(site))
 }
 
 /// What is wrong in the end.

@@ -7,7 +7,7 @@ use stepgate_testbed::memory::{ACCOUNT, Memory, Service};
 
 use super::operator::CLUSTER_UID;
 use super::scene::Scene;
-use super::{Found, Moment, crash_everywhere, difference, uncrashed};
+use super::{DOMAINS, Found, Moment, crash_everywhere, difference, drive, uncrashed};
 
 /// An account whose tenant may expose what the pages on authorization and endpoints ask for.
 pub const EXPOSING: &str = r#"
@@ -148,4 +148,23 @@ async fn without_a_log_role_all_but_logging_is_as_asked() {
     // Two processes, several looks each.
     assert_eq!(asked(Service::ApiGateway, "GetAccount"), 2);
     assert_eq!(asked(Service::ApiGateway, "UpdateAccount"), 0);
+}
+
+/// The stage waits for the base path, and goes a look later than what else was changed.
+#[tokio::test(start_paused = true)]
+async fn a_stage_that_goes_with_its_base_path_is_no_drift() {
+    let scene = Scene::example(DOMAINS);
+    let made = drive(&Moment::first(&scene).0, &scene, None).await.unwrap();
+    let mut without = scene.clone();
+    without.world.domains.clear();
+    for api in without.world.apis.values_mut() {
+        let spec = &mut Arc::make_mut(api).spec;
+        spec.domain_mappings.clear();
+        spec.stages.iter_mut().for_each(|stage| stage.name += "-next");
+    }
+    let end = drive(&made, &without, None).await.unwrap();
+    for ((_, _, name), api) in end.objects.of("restapis") {
+        assert_eq!(api["status"]["stages"].as_array().unwrap().len(), 1, "the old stage of {name} stays");
+        assert!(api["status"]["lastDrift"].is_null(), "{name}: {}", api["status"]["lastDrift"]);
+    }
 }

@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::neighbours::Neighbours;
-use super::operator::{Operator, Site};
+use super::operator::{Operator, Site, nothing_is_left};
 use super::scene::Scene;
 use super::tape::race;
 use super::{DOMAINS, Moment, drive};
@@ -27,12 +27,8 @@ pub async fn raced(from: &Moment, scene: &Scene, seed: u64, stale: bool) -> Resu
     };
     race(seed, vec![Box::pin(rounds(&mut first, true)), Box::pin(rounds(&mut second, !stale))]).await;
     Operator::start(&site, false).settle().await?;
-    let effects = site.tape.effects();
-    Operator::start(&site, false).round(true).await;
-    match site.tape.effects() == effects {
-        true => Ok(Moment::of(&site)),
-        false => Err("a second plan is not empty".to_owned()),
-    }
+    nothing_is_left(&site).await?;
+    Ok(Moment::of(&site))
 }
 
 fn untouched(neighbours: &Neighbours, moment: &Moment) -> Option<String> {

@@ -15,7 +15,7 @@ use serde_json::json;
 use stepgate_testbed::memory::{Memory, Settings};
 
 use super::neighbours::Neighbours;
-use super::operator::{Operator, Site};
+use super::operator::{Operator, Site, nothing_is_left};
 use super::scene::Scene;
 use super::specs::{Edit, Spec, edit, spec};
 use super::tape::Wrong;
@@ -145,11 +145,7 @@ impl Life {
             }
         }
         settled.map_err(unconverged)?;
-        let effects = self.site.tape.effects();
-        Operator::start(&self.site, false).round(true).await;
-        if self.site.tape.effects() != effects {
-            return Err(unconverged("a second plan is not empty".to_owned()));
-        }
+        nothing_is_left(&self.site).await.map_err(unconverged)?;
         fresh.compared(&Moment::of(&self.site), scene, Moment::failure).await.map_or(Ok(()), Err)
     }
 }
