@@ -28,12 +28,12 @@ fn scenes((spec, edits): &Case) -> (Scene, Scene) {
 
 /// Crashes everywhere on their way.
 async fn crashed(case: &Case) -> Found {
-    crashes(case, Found { in_steps: true, ..Found::default() }).await
+    crashes(case, Found::default()).await
 }
 
 /// Crashes at some places of many, other ones with each seed, until it is time or one does not end well.
 pub async fn crashed_until(case: &Case, seed: u64, until: Instant) -> Found {
-    crashes(case, Found { in_steps: true, sampled: Some(seed as usize), until: Some(until), ..Found::default() }).await
+    crashes(case, Found { sampled: Some(seed as usize), until: Some(until), ..Found::default() }).await
 }
 
 async fn crashes(case: &Case, mut found: Found) -> Found {

@@ -288,8 +288,6 @@ fn unconverged(text: String) -> Failure {
 #[derive(Default)]
 struct Found {
     points: usize,
-    /// Several machines come at once, and another process may have them ready one after the other: a deployment for each.
-    in_steps: bool,
     /// Only some effects of many, this one among them.
     sampled: Option<usize>,
     /// When it is enough. The first that does not end well is, too, then.
@@ -321,7 +319,7 @@ impl Found {
         self.points += 1;
         match drive(from, scene, wrong).await {
             Err(error) => self.note(at, Some(unconverged(error))),
-            Ok(other) if wrong.is_none() && !self.in_steps => {
+            Ok(other) if wrong.is_none() => {
                 let differ = |end: &Moment, other: &Moment| end.difference(other).map(unconverged);
                 self.note(at, end.compared(&other, scene, differ).await);
             }
