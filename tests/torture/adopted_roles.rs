@@ -13,7 +13,7 @@ use stepgate_testbed::memory::{ACCOUNT, Memory, Service, Settings, answer};
 use super::kubernetes::{Objects, condition, is};
 use super::operator::{Operator, Site};
 use super::races::raced;
-use super::roles::sends;
+use super::roles::{sends, states};
 use super::scene::{Scene, add};
 use super::{Found, Moment, difference, drive};
 
@@ -179,17 +179,6 @@ async fn a_machine_goes_from_role_to_role_and_leaves_each_as_it_was() {
     }
     assert_eq!(of_machine(&gone, "m"), Value::Null);
     found.end("adopted roles");
-}
-
-/// AWS's own request, as a user makes it.
-fn states(aws: &mut Memory, operation: &str, body: &Value) {
-    let request = http::Request::post("https://states.us-east-1.amazonaws.com/")
-        .header("x-amz-target", format!("AWSStepFunctions.{operation}"))
-        .header("content-type", "application/x-amz-json-1.0")
-        .body(body.to_string().into_bytes())
-        .unwrap();
-    let answer = aws.handle(&request);
-    assert_eq!(answer.status(), 200, "{}", String::from_utf8_lossy(answer.body()));
 }
 
 /// One starts now; answers with what stops it.

@@ -31,26 +31,34 @@ async fn a_panic_at_one_object_is_told_and_stops_nothing_else() {
     let cluster = Cluster { name: "test".into(), uid: CLUSTER_UID.into() };
     let client = site.server.client(&site.tape, None);
     let operator = run(client, cluster, config, Arc::new(sessions), Arc::default(), CancellationToken::new());
+    let ready = |objects: &Objects, kind: &str| objects.of(kind).all(|(_, object)| is(object, "Ready"));
+    let tells = |objects: &Objects, kind: &str| {
+        let (_, object) = objects.of(kind).next().unwrap();
+        condition(object, "Ready").is_some_and(|says| {
+            says["reason"] == "Retrying" && says["message"].as_str().unwrap().contains("bug of stepgate")
+        })
+    };
     let looks = async {
-        let ready = |objects: &Objects, kind: &str| objects.of(kind).all(|(_, object)| is(object, "Ready"));
-        tokio::time::sleep(Duration::from_secs(60)).await;
-        let objects = site.server.snapshot();
-        assert!(ready(&objects, "awsaccounts"), "the account waits for what failed");
-        for kind in ["statemachines", "restapis"] {
-            let (_, object) = objects.of(kind).next().unwrap();
-            let says = condition(object, "Ready").unwrap();
-            assert_eq!(says["reason"], "Retrying", "{says}");
-            assert!(says["message"].as_str().unwrap().contains("bug of stepgate"), "{says}");
-        }
+        eventually(&site, "the bug is told, and the account is Ready", 60, |objects| {
+            ready(objects, "awsaccounts") && ["statemachines", "restapis"].iter().all(|kind| tells(objects, kind))
+        })
+        .await;
         broken.store(false, Ordering::Relaxed);
-        tokio::time::sleep(Duration::from_secs(600)).await;
-        let objects = site.server.snapshot();
-        for kind in KINDS {
-            assert!(ready(&objects, kind), "{kind} are not Ready again");
-        }
+        eventually(&site, "all is Ready again", 600, |objects| KINDS.iter().all(|kind| ready(objects, kind))).await;
     };
     tokio::select! {
         () = operator => panic!("the operator ends"),
         () = looks => {}
     }
+}
+
+/// Polls, on the virtual clock.
+async fn eventually(site: &Site, what: &str, seconds: u64, holds: impl Fn(&Objects) -> bool) {
+    for _ in 0..seconds {
+        if holds(&site.server.snapshot()) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    panic!("not within {seconds} s: {what}");
 }

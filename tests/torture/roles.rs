@@ -80,7 +80,7 @@ async fn a_policy_in_several_documents_is_made_changed_and_removed() {
 }
 
 /// AWS's own request, as a user makes it.
-fn states(aws: &mut Memory, operation: &str, body: &Value) {
+pub fn states(aws: &mut Memory, operation: &str, body: &Value) {
     let request = http::Request::post("https://states.us-east-1.amazonaws.com/")
         .header("x-amz-target", format!("AWSStepFunctions.{operation}"))
         .header("content-type", "application/x-amz-json-1.0")
