@@ -35,7 +35,7 @@ use crate::validate::route::{Refusal, ValidRoute, operation_name};
 use crate::validate::served::{Candidates, withdraw};
 use crate::validate::stage::ValidStage;
 use crate::world::World;
-pub use usage_plan::{UsagePlanLook, UsagePlanSeen, usage_plan_for_deletion};
+pub use usage_plan::{UsagePlanLook, UsagePlanSeen, key_values, usage_plan_for_deletion};
 
 /// A StateMachine's AWS objects as they are, and the plan from there. A check that finds nothing to do costs one
 /// Describe and the managed role's reads; the machine's tags are read before every change, and once at the beginning. Running executions
@@ -176,10 +176,8 @@ pub struct Survey<'a> {
     pub known_id: Option<String>,
     /// Whether something was changed since all was well: then what nobody needs is looked for, such as roles.
     pub look_for_roles: bool,
-    /// Whether its first routes may still be on their way.
-    pub young: bool,
-    /// Whether routes can't take part yet that a stage which is deployed by hand should begin with.
-    pub incomplete: bool,
+    /// What of its routes is still on its way.
+    pub coming: api_model::Coming,
     /// The newest revision that was deployed before a look found nothing to do.
     pub verified_revision: i64,
     /// Whether methods of routes that do not exist are kept, because the object that made them may yet come: those of an
@@ -222,6 +220,8 @@ pub struct Surveyed {
     pub settles_in: Duration,
     /// Whether nothing serves yet because the first routes are on their way.
     pub first_routes_are_coming: bool,
+    /// Whether there is something to deploy, which waits for routes that come together with it.
+    pub holds: bool,
     /// Methods that are kept although their routes do not exist, by operation name.
     pub orphans: BTreeSet<String>,
     /// Whether an authorizer waits until its role is visible everywhere.
@@ -283,8 +283,7 @@ impl Survey<'_> {
             records: &records,
             unreadable: &unreadable,
             unsettled: &all_settled,
-            young: self.young,
-            incomplete: self.incomplete,
+            coming: self.coming,
             verified_revision: self.verified_revision,
         };
         // Which role a route calls with may depend on what the roles have.
@@ -330,6 +329,7 @@ impl Survey<'_> {
         };
         let waiting = model.waiting().into_iter().filter(|key| changes(key)).collect();
         let first_routes_are_coming = model.first_routes_are_coming(&observed);
+        let holds = model.holds(&observed)?;
         let authorizers_wait = model.authorizers_wait(&observed);
         let (hash, settles_in) = (model.hash(&observed), unsettled.values().max().copied().unwrap_or_default());
         Ok(Surveyed {
@@ -339,6 +339,7 @@ impl Survey<'_> {
             waiting,
             settles_in,
             first_routes_are_coming,
+            holds,
             authorizers_wait,
             attachment: shared_out,
             records,

@@ -15,6 +15,7 @@ use crate::api::{APIDomain, PAUSED, RestAPI, StateMachine, UsagePlan, is_paused}
 use crate::aws::{Session, Sessions};
 use crate::cli::out::out;
 use crate::identity::Key;
+use crate::model::api::Coming;
 use crate::model::machine;
 use crate::observe::{self, Proof, Survey, Surveyed, UsagePlanLook};
 use crate::plan::Plan;
@@ -188,8 +189,7 @@ impl Cluster {
             uid: live.and_then(|api| api.metadata.uid.as_deref()),
             known_id: live.and_then(|api| api.status.as_ref()?.rest_api_id.clone()),
             look_for_roles: true,
-            young: false,
-            incomplete: false,
+            coming: Coming::default(),
             verified_revision: live.and_then(|api| api.status.as_ref()?.verified_revision).unwrap_or_default(),
             keeps_orphans: false,
             propagation_wait: Duration::ZERO,

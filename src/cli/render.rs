@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::manifests;
 use crate::cli::out::out;
 use crate::identity::Key;
-use crate::model::api::{Api, Observed};
+use crate::model::api::{Api, Coming, Observed};
 use crate::model::attach::{Attachment, attach};
 use crate::model::domain;
 use crate::model::{machine, openapi};
@@ -177,16 +177,8 @@ fn model_of<'a>(
     unreadable: &'a BTreeSet<String>,
     unsettled: &'a BTreeMap<String, Duration>,
 ) -> Api<'a> {
-    Api {
-        valid,
-        attachment,
-        records: &[],
-        unreadable,
-        unsettled,
-        young: false,
-        incomplete: false,
-        verified_revision: 0,
-    }
+    let coming = Coming::default();
+    Api { valid, attachment, records: &[], unreadable, unsettled, coming, verified_revision: 0 }
 }
 
 fn render_machine(world: &World, object: &crate::api::StateMachine) -> Result<Vec<Value>, Problem> {

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::backoff::Backoff;
 use super::brake::Brake;
 use super::changes::Changes;
+use super::coming::Arrivals;
 use super::creation::Creations;
 use super::stores::Stores;
 use super::written::Written;
@@ -80,6 +81,8 @@ pub struct Context {
     pub creations: Arc<Creations>,
     /// What users wait for.
     pub changes: Changes,
+    /// Routes that wait for what they refer to.
+    pub arrivals: Arrivals,
     /// What was written and not seen yet.
     pub written: Written,
     /// The process's metrics.
@@ -109,6 +112,7 @@ impl Context {
             brake: Brake::default(),
             creations: Arc::default(),
             changes: Changes::default(),
+            arrivals: Arrivals::default(),
             written: Written::default(),
             metrics,
             widened: Mutex::default(),

@@ -1,6 +1,6 @@
 //! Secrets with values of API keys that are made up here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::outputs::owner;
 use crate::api::conditions::reasons;
-use crate::api::{GenerateKey, UsagePlan};
+use crate::api::{GenerateKey, UsagePlan, UsagePlanStatus};
 use crate::identity::Key;
 use crate::problem::Problem;
 use crate::resolve;
@@ -25,12 +25,29 @@ const MANAGER: &str = "stepgate-api-keys";
 /// How many letters and digits a value has; AWS's own have as many.
 const LENGTH: usize = 40;
 
-/// Makes the values that are not there yet, and puts them into the world. Answers with what keeps keys from having one, by
-/// their names. A value is in its Secret before anything in AWS has it, so that none is ever lost.
-pub(super) async fn fill(client: &Client, plan: &UsagePlan, world: &mut World) -> BTreeMap<String, Problem> {
+/// The keys whose values are not there although this object has never shown them: AWS may have them already.
+pub(super) fn unseen(plan: &UsagePlan, world: &World, status: &UsagePlanStatus) -> BTreeSet<String> {
+    let namespace = plan.namespace().unwrap_or_default();
+    let lacks = |GenerateKey { secret_name, key }: &GenerateKey| {
+        let secret = world.secrets.get(&Key::new(&namespace, secret_name));
+        secret.is_none_or(|secret| !secret.values.contains_key(key))
+    };
+    let generated = plan.spec.api_keys.iter().filter(|key| key.generate.as_ref().is_some_and(lacks));
+    let shown = |name: &String| status.api_keys.iter().any(|shown| shown.name == *name);
+    generated.map(|key| key.name.clone()).filter(|name| !shown(name)).collect()
+}
+
+/// Makes the values that are not there yet, where AWS `has` none, and puts them into the world. Answers with what keeps keys from having
+/// one, by their names. A value is in its Secret before anything in AWS has it, so that none is ever lost.
+pub(super) async fn fill(
+    client: &Client,
+    plan: &UsagePlan,
+    world: &mut World,
+    has: &BTreeMap<String, SecretString>,
+) -> BTreeMap<String, Problem> {
     let mut problems = BTreeMap::new();
     for (name, generate) in plan.spec.api_keys.iter().filter_map(|key| Some((&key.name, key.generate.as_ref()?))) {
-        if let Err(problem) = fill_one(client, plan, world, name, generate).await {
+        if let Err(problem) = fill_one(client, plan, world, name, generate, has.get(name)).await {
             problems.insert(name.clone(), problem);
         }
     }
@@ -43,6 +60,7 @@ async fn fill_one(
     world: &mut World,
     name: &str,
     GenerateKey { secret_name, key }: &GenerateKey,
+    has: Option<&SecretString>,
 ) -> Result<(), Problem> {
     let field = format!("spec.apiKeys[{name}].generate");
     let Some(owner) = owner(plan) else { return Ok(()) };
@@ -79,7 +97,8 @@ async fn fill_one(
     if found.values.contains_key(key) {
         return Ok(());
     }
-    let value = SecretString::from(Alphanumeric.sample_string(&mut rand::rng(), LENGTH));
+    let make_up = || SecretString::from(Alphanumeric.sample_string(&mut rand::rng(), LENGTH));
+    let value = has.cloned().unwrap_or_else(make_up);
     // The UID: never one that was put in its place. The version: never over a value that came between.
     let (uid, version) = found.version.split_once('/').unwrap_or_default();
     let wanted = json!({

@@ -7,6 +7,7 @@ mod backoff;
 mod brake;
 mod burst;
 mod changes;
+mod coming;
 mod context;
 mod creation;
 mod daily;

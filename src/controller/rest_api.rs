@@ -10,6 +10,7 @@ use kube::runtime::controller::Action;
 use tokio::time::Instant;
 use tracing::instrument;
 
+use super::coming::{self, PATIENCE};
 use super::creation::{self, Creation};
 use super::daily::is_check_of_the_day;
 use super::drifts::Drifts;
@@ -26,11 +27,11 @@ use crate::api::{
 use crate::apply::{ApplyError, Known, Outcome, apply};
 use crate::aws::{AwsError, Class, Session};
 use crate::identity::{Key, role_path};
-use crate::model::api::{self as model, Observed};
+use crate::model::api::{self as model, Coming, Observed};
 use crate::model::attach::{Attachment, kept};
 use crate::observe::{self, Proof, Survey, Surveyed};
 use crate::plan::Plan;
-use crate::problem::{self, Problem};
+use crate::problem::Problem;
 use crate::records::{self, Records};
 use crate::resolve;
 use crate::resources::deployment::Record;
@@ -44,9 +45,6 @@ use crate::validate::several;
 use crate::world::World;
 
 const MOST_PASSES: usize = 6;
-
-/// How long a new API waits for what its first routes refer to, so that objects applied together are one deployment.
-const FIRST_ROUTES: Duration = Duration::from_secs(20);
 
 /// How long the stages of a new API that are deployed by hand wait for such routes: they would stay at what they begin with.
 const ALL_FIRST_ROUTES: Duration = Duration::from_secs(300);
@@ -108,8 +106,9 @@ struct Run<'a> {
     /// Routes whose change AWS refused in this reconcile, which keep what they had, and those from which it was taken in this reconcile.
     refused: BTreeMap<Key, Refusal>,
     waiting: BTreeSet<Key>,
-    /// Whether routes of a new API can't take part yet.
-    incomplete: bool,
+    /// What of the routes is still on its way, and how long the others wait for it.
+    coming: Coming,
+    coming_for: Duration,
 }
 
 impl<'a> Run<'a> {
@@ -124,7 +123,8 @@ impl<'a> Run<'a> {
             observed: Observed::default(),
             refused: BTreeMap::new(),
             waiting: BTreeSet::new(),
-            incomplete: false,
+            coming: Coming::default(),
+            coming_for: Duration::ZERO,
         }
     }
 
@@ -196,8 +196,13 @@ impl<'a> Run<'a> {
                 ),
             ));
         }
-        if pass.first_routes_are_coming {
-            return Err(Problem::waiting(reasons::PROGRESSING, "waiting for what its first routes refer to"));
+        if pass.first_routes_are_coming || pass.holds {
+            let message = format!(
+                "some routes wait for what they refer to (see `kubectl get apiroutes`): the RestAPI is deployed with them, or after {} s without",
+                PATIENCE.as_secs()
+            );
+            let waiting = Problem::waiting(reasons::PROGRESSING, message);
+            return Err(Problem { retry_after: Some(self.coming_for).filter(|left| !left.is_zero()), ..waiting });
         }
         if !pass.orphans.is_empty() {
             let routes: Vec<_> = pass.orphans.iter().map(|name| name.replacen('_', "/", 1)).collect();
@@ -260,7 +265,7 @@ impl<'a> Run<'a> {
                 && stage.revision.is_none()
                 && !self.observed.stages.contains_key(&stage.name)
         };
-        let stage = self.object.spec.stages.iter().find(missing).filter(|_| self.incomplete)?;
+        let stage = self.object.spec.stages.iter().find(missing).filter(|_| self.coming.first)?;
         let minutes = ALL_FIRST_ROUTES.as_secs() / 60;
         let message = format!(
             "spec.stages[{}] is deployed by hand, and some routes of this new RestAPI can't be served yet (see `kubectl get apiroutes`): the stage begins with all of them, or after {minutes} minutes with those that can",
@@ -293,15 +298,13 @@ impl<'a> Run<'a> {
         let known_id = self.observed.api.as_ref().map(|api| api.id.clone());
         let known_id = known_id.or_else(|| status.rest_api_id.clone()).or_else(|| creation::made(&**self.object));
         let candidates = self.candidates(valid);
-        let come = self.routes_come(&candidates);
-        self.incomplete = come && self.age() < ALL_FIRST_ROUTES;
+        self.look_for_coming(&candidates);
         let surveyed = Survey {
             session,
             world: self.world,
             api: self.object,
             valid,
-            young: self.is_young(come),
-            incomplete: self.incomplete,
+            coming: self.coming,
             verified_revision: status.verified_revision.unwrap_or_default(),
             keeps_orphans: self.routes_may_come(status).await?,
             candidates,
@@ -316,14 +319,14 @@ impl<'a> Run<'a> {
         }
         .run()
         .await?;
-        let Surveyed { plan, hash, settles_in, first_routes_are_coming, authorizers_wait, orphans, .. } = surveyed;
+        let Surveyed { plan, hash, settles_in, first_routes_are_coming, holds, authorizers_wait, orphans, .. } = surveyed;
         self.records = surveyed.records;
         self.attachment = surveyed.attachment;
         let withdrawn = self.attachment.refused.iter().filter(|(_, refusal)| refusal.withdrawn);
         self.refused.extend(withdrawn.map(|(key, refusal)| (key.clone(), refusal.clone())));
         self.waiting = surveyed.waiting;
         self.observed = surveyed.observed;
-        Ok(Pass { plan, hash, settles_in, first_routes_are_coming, authorizers_wait, orphans })
+        Ok(Pass { plan, hash, settles_in, first_routes_are_coming, holds, authorizers_wait, orphans })
     }
 
     /// Whether routes that AWS serves may yet be applied: to a RestAPI, or a kind, that has only just come back.
@@ -370,19 +373,24 @@ impl<'a> Run<'a> {
         serves.then(|| self.context.brake.pass(&valid.admission.account, &uid).err()).flatten()
     }
 
-    /// Whether its first routes may still be on their way, where there are some that `come`.
-    fn is_young(&self, come: bool) -> bool {
-        let patience = if come { FIRST_ROUTES } else { FIRST_MOMENTS };
-        (come || self.world.routes.is_empty()) && self.age() < patience
-    }
-
-    /// Whether there are routes that can't take part yet.
-    fn routes_come(&self, candidates: &[(Arc<APIRoute>, Result<ValidRoute, Refusal>)]) -> bool {
+    /// Which routes can't take part yet, and what waits for them.
+    fn look_for_coming(&mut self, candidates: &[(Arc<APIRoute>, Result<ValidRoute, Refusal>)]) {
         let waits = |candidate: &Result<ValidRoute, Refusal>| {
-            candidate.as_ref().is_err_and(|refusal| refusal.problem.kind == problem::Kind::Waiting)
+            candidate.as_ref().is_err_and(|refusal| refusal.problem.reason == reasons::WAITING_FOR_REFERENCE)
         };
-        self.world.routes.values().any(|route| !finalizer::has(&**route))
-            || candidates.iter().any(|(_, candidate)| waits(candidate))
+        let new = |route: &&Arc<APIRoute>| !finalizer::has(&***route) && !resolve::terminating(&***route);
+        let unresolved = candidates.iter().filter(|(_, candidate)| waits(candidate)).map(|(route, _)| route);
+        let unresolved = self.world.routes.values().filter(new).chain(unresolved);
+        let unresolved: Vec<coming::Coming> =
+            unresolved.map(|route| (Key::of(&**route), route.metadata.generation)).collect();
+        let come = !unresolved.is_empty();
+        let left = self.context.arrivals.end_in(&Key::of(&**self.object), unresolved, Instant::now());
+        self.coming_for = left.unwrap_or_default();
+        self.coming = Coming {
+            any: self.world.routes.is_empty() && self.age() < FIRST_MOMENTS,
+            together: left.is_some(),
+            first: come && self.age() < ALL_FIRST_ROUTES,
+        };
     }
 
     fn age(&self) -> Duration {
@@ -597,6 +605,7 @@ struct Pass {
     hash: String,
     settles_in: Duration,
     first_routes_are_coming: bool,
+    holds: bool,
     orphans: BTreeSet<String>,
     authorizers_wait: bool,
 }

@@ -1,5 +1,6 @@
 //! Reconciles UsagePlans.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,7 +24,7 @@ use crate::apply::{self, ApplyError, Known, Outcome, apply};
 use crate::aws::AwsError;
 use crate::identity::Key;
 use crate::model::usage_plan as model;
-use crate::observe::{UsagePlanLook, UsagePlanSeen, usage_plan_for_deletion};
+use crate::observe::{UsagePlanLook, UsagePlanSeen, key_values, usage_plan_for_deletion};
 use crate::problem::Problem;
 use crate::resolve;
 use crate::resources::{Step, api_key, usage_plan};
@@ -72,13 +73,18 @@ async fn carry_out(
     let (admission, place) = validate::place(world, object)?;
     life.settles(&admission.account, &place)?;
     // 2. What it asks for.
-    validate::validate(world, object)?;
-    let refused = match is_paused(object) {
-        true => Default::default(),
-        false => generated::fill(&context.client, object, world).await,
-    };
+    let owner = validate::validate(world, object)?.owner;
     // 3. AWS.
     let session = session(context, &admission.account, &place).await?;
+    let mut refused = BTreeMap::new();
+    if !is_paused(object) {
+        let unseen = generated::unseen(object, world, status);
+        let has = match unseen.is_empty() {
+            true => BTreeMap::new(),
+            false => key_values(&session, &owner, &unseen).await?,
+        };
+        refused = generated::fill(&context.client, object, world, &has).await;
+    }
     let mut drifts = Drifts::new(object.spec.drift_policy);
     let mut passes = Passes::at_most(MOST_PASSES);
     let mut known_id = status.usage_plan_id.clone().or_else(|| creation::made(object));

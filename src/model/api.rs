@@ -19,7 +19,7 @@ pub use self::serving::unknown_pins;
 use super::attach::{Attachment, clashes, kept, parameter_names};
 use super::cors;
 use crate::identity::{Key, content_hash};
-use crate::plan::{Plan, StepId};
+use crate::plan::{Plan, Planned, StepId};
 use crate::problem::Problem;
 use crate::resources::authorizer;
 use crate::resources::deployment::{self, Record};
@@ -66,6 +66,17 @@ pub struct Observed {
     pub recorded: BTreeSet<String>,
 }
 
+/// What of the routes of an API is still on its way.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Coming {
+    /// There is none yet, and the RestAPI is so new that some may come.
+    pub any: bool,
+    /// What some refer to is not there yet: what changed together with them is deployed together with them.
+    pub together: bool,
+    /// The RestAPI is so new that a stage which is deployed by hand should begin with these.
+    pub first: bool,
+}
+
 /// What is wanted of an API at one moment.
 #[derive(Clone, Debug)]
 pub struct Api<'a> {
@@ -79,10 +90,8 @@ pub struct Api<'a> {
     pub unreadable: &'a BTreeSet<String>,
     /// Roles that are not yet visible everywhere, and for how long.
     pub unsettled: &'a BTreeMap<String, Duration>,
-    /// Whether the RestAPI is so new that its first routes may still be on their way.
-    pub young: bool,
-    /// Whether routes can't take part yet that a stage which is deployed by hand should begin with.
-    pub incomplete: bool,
+    /// What of its routes is still on its way.
+    pub coming: Coming,
     /// The newest revision that was deployed before a look found nothing to do: its snapshot is known to be whole.
     pub verified_revision: i64,
 }
@@ -141,7 +150,20 @@ impl Api<'_> {
     pub fn first_routes_are_coming(&self, observed: &Observed) -> bool {
         let waiting = self.waiting().len();
         let ready = self.attachment.attached.len() > waiting;
-        observed.stages.is_empty() && !ready && (waiting > 0 || self.young)
+        observed.stages.is_empty() && !ready && (waiting > 0 || self.coming.any || self.coming.together)
+    }
+
+    /// Whether there is something to deploy, which waits for routes that come together with it.
+    ///
+    /// # Errors
+    /// An object of our name is another's.
+    pub fn holds(&self, observed: &Observed) -> Result<bool, Problem> {
+        if !self.coming.together {
+            return Ok(false);
+        }
+        let now = Api { coming: Coming { together: false, ..self.coming }, ..self.clone() };
+        let deploys = |planned: &Planned<Step>| matches!(planned.step, Step::Deployment(deployment::Step::Create { .. }));
+        Ok(now.plan(observed)?.steps().iter().any(deploys))
     }
 
     /// Whether a route's role, or its authorizer's, is not settled.

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::jiff::Timestamp;
+use secrecy::SecretString;
 
 use crate::api::UsagePlanStatus;
 use crate::api::conditions::reasons;
-use crate::aws::Session;
+use crate::aws::{AwsError, Session};
 use crate::identity::{Key, Owner, Ownership};
 use crate::model::usage_plan::{Model, Observed, Planned};
 use crate::plan::Plan;
@@ -230,6 +231,31 @@ async fn find(
         ));
     }
     Ok(found.pop().or(known))
+}
+
+/// The values of those of these keys that AWS has already and that are the owner's, or are to be its own again: what was made up
+/// for them, by a cluster that is lost or before a deletion that let them go, callers have.
+///
+/// # Errors
+/// What AWS answers.
+pub async fn key_values(
+    session: &Session,
+    owner: &Owner,
+    names: &BTreeSet<String>,
+) -> Result<BTreeMap<String, SecretString>, AwsError> {
+    let client = &session.apigateway;
+    let mut values = BTreeMap::new();
+    for key in api_key::remote::find(client, &key_prefix(&owner.key), true).await? {
+        let Some(name) = names.iter().find(|name| key_name(&owner.key, name) == key.name) else { continue };
+        if key.replaced_at().is_some() {
+            continue;
+        }
+        let tags = api_key::remote::tags(client, &key.id).await?.unwrap_or_default();
+        if !matches!(owner.reads(&tags), Ownership::Foreign(_)) {
+            values.extend(key.value.map(|value| (name.clone(), value)));
+        }
+    }
+    Ok(values)
 }
 
 /// What there is to delete, with all tags.

@@ -81,7 +81,7 @@ fn role(moment: &Moment, name: &str) -> Value {
 }
 
 /// What of a role is none of ours.
-fn theirs(role: &Value) -> Value {
+pub fn theirs(role: &Value) -> Value {
     let mut role = role.clone();
     role["trusted_since"].take();
     let mut trust: Value = serde_json::from_str(role["trust"].as_str().unwrap()).unwrap();
@@ -357,7 +357,7 @@ async fn two_operators_at_once_adopt_a_role_as_one_does() {
 /// What the machine says, after a process has looked at everything a few times.
 async fn says(site: &Site, scene: &Scene, name: &str) -> (String, String) {
     scene.apply(&site.server);
-    let mut operator = Operator::start(site, false);
+    let mut operator = Operator::start(site);
     for _ in 0..4 {
         operator.round(true).await;
     }
@@ -434,7 +434,7 @@ async fn no_role_is_adopted_that_is_not_admitted_or_is_somebody_s() {
     let mut forged = with(&any, &adopts("legacy"));
     add(&mut forged.world, machine("forged", "EXPRESS", &["q"], &json!({})));
     forged.apply(&site.server);
-    let mut operator = Operator::start(&site, false);
+    let mut operator = Operator::start(&site);
     operator.settle().await.unwrap();
     let key = Key::new("team", "forged");
     let status = object(&Moment::of(&site), "forged")["status"].clone();
@@ -541,7 +541,7 @@ async fn drift_of_what_is_ours_is_repaired_and_of_what_is_theirs_is_no_drift() {
             _ => drop(attach(BOUNDARY).send().await.unwrap()),
         }
         let changed = role(&Moment::of(&site), "legacy");
-        Operator::start(&site, false).settle().await.unwrap();
+        Operator::start(&site).settle().await.unwrap();
         let after = Moment::of(&site);
         let told = |reason: &str| {
             let new = after.objects.events.iter().skip(from.objects.events.len());

@@ -8,6 +8,7 @@ use stepgate::identity::Key;
 use stepgate_testbed::memory::ACCOUNT;
 
 use super::kubernetes::{condition, is};
+use super::neighbours::Neighbours;
 use super::operator::{Operator, Site};
 use super::races::raced;
 use super::scene::{Scene, add};
@@ -19,9 +20,11 @@ mod legacy;
 
 const REGION: &str = "us-east-1";
 
+pub const PAGE: &str = "docs/adoption.md";
+
 /// The manifests of the page, the namespace labelled as they ask.
 pub fn page() -> Scene {
-    let path = stepgate_testbed::repository().join("docs/adoption.md");
+    let path = stepgate_testbed::repository().join(PAGE);
     let text = std::fs::read_to_string(path).unwrap();
     let blocks = text.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next());
     let mut scene = Scene::nothing();
@@ -63,14 +66,14 @@ async fn session(site: &Site, scene: &Scene) -> Arc<Session> {
     sessions.get(&scene.world.accounts[0], REGION).await.unwrap()
 }
 
-/// An account in which others have made something.
-pub async fn others_were_here(scene: &Scene) -> Moment {
-    let (first, _) = Moment::first(scene);
+/// An account in which others have made something, and the neighbours.
+pub async fn others_were_here(scene: &Scene) -> (Moment, Neighbours) {
+    let (first, neighbours) = Moment::first(scene);
     let site = Site::new(first.aws, first.objects);
     let session = session(&site, scene).await;
     legacy::make(&session.apigateway, &session.sfn, &format!("arn:aws:iam::{ACCOUNT}:role/{}", legacy::ROLE)).await;
     legacy::furnish(&session.iam, legacy::ROLE).await;
-    Moment::of(&site)
+    (Moment::of(&site), neighbours.but_for_role(legacy::ROLE))
 }
 
 /// The role, and what of it no manifest asks for (`adopted_roles.rs` has the rest).
@@ -122,7 +125,7 @@ fn object(moment: &Moment, resource: &str, name: &str) -> Value {
 #[tokio::test(start_paused = true)]
 async fn a_crash_at_any_effect_of_an_adoption_loses_nothing() {
     let scene = page();
-    let start = others_were_here(&scene).await;
+    let (start, _) = others_were_here(&scene).await;
     let (before, arn) = (api(&start), machine(&start)["stateMachineArn"].clone());
     let made = observed(&start, &scene).await.unwrap();
     let after = api(&made.end);
@@ -175,7 +178,7 @@ async fn a_crash_at_any_effect_of_an_adoption_loses_nothing() {
 #[tokio::test(start_paused = true)]
 async fn two_operators_at_once_adopt_as_one_does() {
     let scene = page();
-    let start = others_were_here(&scene).await;
+    let (start, _) = others_were_here(&scene).await;
     let end = drive(&start, &scene, None).await.unwrap();
     for seed in 0..10 {
         for stale in [false, true] {
@@ -189,7 +192,7 @@ async fn two_operators_at_once_adopt_as_one_does() {
 async fn deletion_takes_it_where_the_manifest_says_so() {
     let scene = with(&page(), "RestAPI", json!({"deletionPolicy": "Delete"}));
     let scene = with(&scene, "StateMachine", json!({"deletionPolicy": "Delete"}));
-    let start = others_were_here(&scene).await;
+    let (start, _) = others_were_here(&scene).await;
     let mut nothing = Moment::first(&scene).0;
     let mut tree = nothing.aws.tree();
     tree[ACCOUNT]["iam"]["roles"].as_object_mut().unwrap().shift_remove(legacy::ROLE);
@@ -202,7 +205,7 @@ async fn deletion_takes_it_where_the_manifest_says_so() {
 #[tokio::test(start_paused = true)]
 async fn what_no_manifest_asks_for_goes_where_that_is_said() {
     let scene = with(&page(), "RestAPI", json!({"adoption": {"unmanaged": "Remove"}}));
-    let start = others_were_here(&scene).await;
+    let (start, _) = others_were_here(&scene).await;
     let api = api(&drive(&start, &scene, None).await.unwrap());
     let resources = api["resources"].as_object().unwrap().values();
     let paths: Vec<_> = resources.map(|it| it["pathPart"].as_str().unwrap_or("/").to_owned()).collect();
@@ -231,7 +234,7 @@ async fn what_no_manifest_asks_for_goes_where_that_is_said() {
 #[tokio::test(start_paused = true)]
 async fn what_others_add_later_is_kept_too() {
     let scene = page();
-    let start = others_were_here(&scene).await;
+    let (start, _) = others_were_here(&scene).await;
     let made = drive(&start, &scene, None).await.unwrap();
     let site = Site::new(made.aws, made.objects);
     let session = session(&site, &scene).await;
@@ -263,7 +266,7 @@ async fn what_others_add_later_is_kept_too() {
 /// What an object says, after a process has looked at everything a few times.
 async fn says(site: &Site, scene: &Scene, resource: &str, name: &str) -> (String, String) {
     scene.apply(&site.server);
-    let mut operator = Operator::start(site, false);
+    let mut operator = Operator::start(site);
     for _ in 0..4 {
         operator.round(true).await;
     }
@@ -275,7 +278,7 @@ async fn says(site: &Site, scene: &Scene, resource: &str, name: &str) -> (String
 #[tokio::test(start_paused = true)]
 async fn nothing_is_adopted_that_is_not_admitted_or_is_somebody_s() {
     let scene = page();
-    let start = others_were_here(&scene).await;
+    let (start, _) = others_were_here(&scene).await;
     let id = api(&start)["id"].as_str().unwrap().to_owned();
     let not_admitted = {
         let mut scene = scene.clone();
@@ -356,14 +359,14 @@ async fn nothing_is_adopted_that_is_not_admitted_or_is_somebody_s() {
 #[tokio::test(start_paused = true)]
 async fn a_forged_status_adopts_nothing() {
     let scene = page();
-    let start = others_were_here(&scene).await;
+    let (start, _) = others_were_here(&scene).await;
     let site = Site::new(start.aws, start.objects);
     let session = session(&site, &scene).await;
     let victim = legacy::api(&session.apigateway, "victim").await;
     let before = session.apigateway.get_rest_api().rest_api_id(&victim).send().await.unwrap();
     let waits = with(&scene, "RestAPI", json!({"adoption": {"name": "to-come"}}));
     waits.apply(&site.server);
-    let mut operator = Operator::start(&site, false);
+    let mut operator = Operator::start(&site);
     operator.round(true).await;
     site.server.forge_status("restapis", &Key::new("page", "api"), json!({"restApiId": victim}));
     operator.round(true).await;

@@ -91,7 +91,7 @@ fn minutes(count: u64) -> Duration {
 
 /// Two processes, of which the first begins; then nothing is there twice, and nothing is left to do.
 async fn one_begins(site: &Site, mut paused: Operator) {
-    let mut other = Operator::start(site, false);
+    let mut other = Operator::start(site);
     let begins = async {
         for _ in 0..4 {
             paused.round(true).await;
@@ -107,7 +107,7 @@ async fn one_begins(site: &Site, mut paused: Operator) {
     let moment = Moment::of(site);
     assert_eq!(moment.strays(), Vec::<String>::new());
     let effects = site.tape.effects();
-    Operator::start(site, false).round(true).await;
+    Operator::start(site).round(true).await;
     assert_eq!(site.tape.effects(), effects, "a second plan is not empty");
 }
 
@@ -158,7 +158,7 @@ async fn a_call_that_arrives_late_makes_no_second_plan(#[case] pause: Duration, 
     let mut apis = scene.clone();
     apis.world.plans.clear();
     apis.apply(&site.server);
-    Operator::start(&site, false).settle().await.unwrap();
+    Operator::start(&site).settle().await.unwrap();
     scene.apply(&site.server);
     let slow = SharedHttpClient::new(Slow {
         aws: site.aws.clone(),
@@ -199,7 +199,7 @@ async fn what_is_deleted_while_it_is_created_is_not_left_behind() {
         expires: minutes(5),
     });
     let mut paused = Operator::with(&site, slow, site.server.client(&site.tape, None));
-    let mut other = Operator::start(&site, false);
+    let mut other = Operator::start(&site);
     let key = scene.world.apis.keys().next().unwrap().clone();
     let id = ("restapis".to_owned(), key.namespace.clone(), key.name.clone());
     let deletes = async {
@@ -233,7 +233,7 @@ async fn a_second_api_with_our_tags_is_found_although_the_first_is_known() {
     let (start, _) = Moment::first(&scene);
     let site = Site::new(start.aws, start.objects);
     scene.apply(&site.server);
-    let mut operator = Operator::start(&site, false);
+    let mut operator = Operator::start(&site);
     operator.settle().await.unwrap();
     let own = apis(&site).pop().unwrap();
     let change = |change: &dyn Fn(&mut serde_json::Map<String, Value>)| {

@@ -93,7 +93,7 @@ async fn a_second_deployment_of_a_revision_does_not_stay(#[case] then: Then) {
     // It has decided to deploy, and its call arrives when another process has done all of it.
     let Late { scene, changed, expected, site, leaves, operator: mut paused } = late(minutes(4)).await;
     let count = made(&site);
-    let mut other = Operator::start(&site, false);
+    let mut other = Operator::start(&site);
     let begins = async {
         for _ in 0..4 {
             paused.round(true).await;
@@ -123,7 +123,7 @@ async fn a_second_deployment_of_a_revision_does_not_stay(#[case] then: Then) {
     site.tape.revive(&site.aws);
     site.tape.calm();
 
-    let mut last = Operator::start(&site, false);
+    let mut last = Operator::start(&site);
     last.settle().await.unwrap();
     if let Then::Dies(found) = then {
         assert_eq!(deployments(&site).0.len(), 3, "{:?}", deployments(&site));
@@ -153,7 +153,7 @@ async fn a_second_deployment_of_a_revision_does_not_stay(#[case] then: Then) {
     assert_eq!(each.len(), all.len(), "{all:?}");
     assert!(!served.is_empty() && served.iter().all(|one| all.contains(one)), "{served:?}");
     let effects = site.tape.effects();
-    Operator::start(&site, false).round(true).await;
+    Operator::start(&site).round(true).await;
     assert_eq!(site.tape.effects(), effects, "a second plan is not empty");
 }
 
@@ -194,7 +194,7 @@ async fn a_snapshot_of_what_somebody_changed_meanwhile_is_not_served(#[case] die
     }
     site.tape.revive(&site.aws);
     site.tape.calm();
-    Operator::start(&site, false).settle().await.unwrap();
+    Operator::start(&site).settle().await.unwrap();
     assert_eq!(expected.difference_now(&Moment::of(&site)), None);
 }
 
@@ -210,7 +210,7 @@ async fn a_first_deployment_without_a_record_does_not_stay_when_something_else_i
     let site = Site::new(start.aws, start.objects);
     scene.apply(&site.server);
     site.tape.hook(|step| (step.what == "CreateDeployment").then_some(Wrong::DeadAfter));
-    let mut operator = Operator::start(&site, false);
+    let mut operator = Operator::start(&site);
     tokio::select! {
         settled = operator.settle() => panic!("it lives: {settled:?}"),
         () = site.tape.died() => {}
@@ -221,7 +221,7 @@ async fn a_first_deployment_without_a_record_does_not_stay_when_something_else_i
     site.tape.calm();
 
     changed.apply(&site.server);
-    Operator::start(&site, false).settle().await.unwrap();
+    Operator::start(&site).settle().await.unwrap();
     let moment = Moment::of(&site);
     assert_eq!(expected.difference_now(&moment), None);
     let (all, served) = deployments(&site);

@@ -12,12 +12,14 @@ use stepgate::api::DriftPolicy;
 use stepgate_testbed::memory::{ACCOUNT, Memory};
 use tokio::sync::OnceCell;
 
+use super::adoption;
+use super::kubernetes::{KINDS, is};
 use super::neighbours::Neighbours;
 use super::operator::{CLUSTER_UID, Operator, Site};
 use super::scene::Scene;
 use super::{Moment, difference, drive};
 
-const EXAMPLES: [&str; 13] = [
+const EXAMPLES: [&str; 15] = [
     "hello-world",
     "root-get",
     "potato",
@@ -31,6 +33,8 @@ const EXAMPLES: [&str; 13] = [
     "orders-api",
     "docs/stages.md",
     "docs/private-domains.md",
+    "docs/authorization.md",
+    "docs/endpoints.md",
 ];
 
 /// What is not restored: the property or the beginning of its path, what is done to it, where that matters, and why.
@@ -171,6 +175,8 @@ struct Mutation {
     /// What is changed, whatever it is called.
     property: String,
     what: What,
+    /// What others wrote.
+    theirs: bool,
     /// Where in the tree.
     at: Vec<String>,
     /// All of AWS after it.
@@ -182,12 +188,18 @@ fn mutations(tree: &Value) -> Vec<(String, What, Vec<String>)> {
     let mut all = Vec::new();
     let own = |tags: &Value| tags["stepgate.dev/cluster-uid"] == CLUSTER_UID;
     let account = &tree[ACCOUNT];
-    let mut objects: Vec<(&str, Vec<String>)> = Vec::new();
+    let adopted = |tags: &Value| tags[ADOPTED].is_string();
+    let mut objects: Vec<(&str, bool, Vec<String>)> = Vec::new();
     let path = |parts: &[&str]| parts.iter().map(|part| (*part).to_owned()).collect::<Vec<_>>();
     let entries = |value: &Value| value.as_object().cloned().unwrap_or_default();
     for (name, role) in entries(&account["iam"]["roles"]) {
         if own(&role["tags"]) {
-            objects.push(("role", path(&[ACCOUNT, "iam", "roles", &name])));
+            objects.push(("role", adopted(&role["tags"]), path(&[ACCOUNT, "iam", "roles", &name])));
+        }
+    }
+    for (arn, policy) in entries(&account["iam"]["policies"]) {
+        if own(&policy["tags"]) {
+            objects.push(("policy", false, path(&[ACCOUNT, "iam", "policies", &arn])));
         }
     }
     for (region, found) in entries(&account["regions"]) {
@@ -202,18 +214,25 @@ fn mutations(tree: &Value) -> Vec<(String, What, Vec<String>)> {
         for (kind, rooms) in kinds {
             for (id, object) in entries(&found[rooms]) {
                 if own(&object["tags"]) {
-                    objects.push((kind, path(&[ACCOUNT, "regions", &region, rooms, &id])));
+                    objects.push((kind, adopted(&object["tags"]), path(&[ACCOUNT, "regions", &region, rooms, &id])));
                 }
             }
         }
     }
-    for (kind, at) in objects {
-        all.push((kind.to_owned(), What::Deleted, at.clone()));
+    for (kind, adopted, at) in objects {
+        let mut of_it = vec![(kind.to_owned(), What::Deleted, at.clone())];
         let object = at.iter().fold(tree, |value, key| &value[key]);
-        walk(kind, &at, object, false, &mut all);
+        walk(kind, &at, object, false, &mut of_it);
+        let named = |property: String| if adopted { format!("{PREFIX}{property}") } else { property };
+        all.extend(of_it.into_iter().map(|(property, what, at)| (named(property), what, at)));
     }
     all
 }
+
+/// The tag of what was not made here.
+const ADOPTED: &str = "stepgate.dev/adopted";
+/// What its properties are called by.
+const PREFIX: &str = "adopted ";
 
 fn walk(property: &str, at: &[String], value: &Value, named: bool, all: &mut Vec<(String, What, Vec<String>)>) {
     let below = |key: &str| [at, &[key.to_owned()]].concat();
@@ -356,7 +375,8 @@ fn bare(value: &Value) -> Value {
 pub fn by_hand(aws: &mut Memory, index: proptest::sample::Index) {
     let tree = aws.tree();
     let mut all = mutations(&tree);
-    all.retain(|(property, what, _)| exception(property, *what).is_none());
+    let ours = |property: &str, at: &[String]| !property.starts_with(PREFIX) || at.ends_with(&["stepgate".to_owned()]);
+    all.retain(|(property, what, at)| exception(property, *what).is_none() && ours(property, at));
     if all.is_empty() {
         return;
     }
@@ -367,13 +387,16 @@ pub fn by_hand(aws: &mut Memory, index: proptest::sample::Index) {
     }
 }
 
-/// The exception of a change, by its number.
+/// The exception of a change, by its number. What holds for all holds for what is adopted.
 fn exception(property: &str, what: What) -> Option<usize> {
-    EXCEPTIONS.iter().position(|(excepted, how, _)| match how {
-        // Itself only.
-        Some(how) => *how == what && property == *excepted,
-        None => property.strip_prefix(excepted).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')),
-    })
+    let named = |property: &str| {
+        EXCEPTIONS.iter().position(|(excepted, how, _)| match how {
+            // Itself only.
+            Some(how) => *how == what && property == *excepted,
+            None => property.strip_prefix(excepted).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')),
+        })
+    };
+    named(property).or_else(|| named(property.strip_prefix(PREFIX)?))
 }
 
 /// An example as it stands, under both policies.
@@ -382,32 +405,71 @@ struct Base {
     corrected: Moment,
     reported: Moment,
     neighbours: Neighbours,
+    /// What others had made that is adopted.
+    others: Option<Value>,
 }
 
 impl Base {
     fn moment(&self, reports: bool) -> &Moment {
         if reports { &self.reported } else { &self.corrected }
     }
+
+    /// Whether something is as it was before the adoption: what no manifest asks for is, and stays its owner's to change.
+    fn is_theirs(&self, before: &Value, path: &[String]) -> bool {
+        let value = |tree: &Value| path.iter().fold(tree.clone(), |value, key| at(&value, key));
+        self.others.as_ref().is_some_and(|others| !value(others).is_null() && value(others) == value(before))
+    }
 }
 
-/// What no example has: a key, and a machine's log.
-const MORE: usize = 2;
+/// What no example has.
+const MORE: [&str; 4] = ["one with a key", "one with a log", "one with a shared role", "one with a long role"];
+
+/// Everything that this operator makes, in the examples, on pages, and otherwise.
+pub fn scenes() -> impl Iterator<Item = (&'static str, Scene)> {
+    let examples = EXAMPLES.into_iter().map(|name| (name, Scene::example(name)));
+    let more = |name| match name {
+        "one with a key" => Scene::example(EXAMPLES[0]).encrypted(),
+        "one with a log" => Scene::example("item-api").logged(),
+        "one with a shared role" => Scene::example("item-api").sharing(),
+        _ => long_role(),
+    };
+    examples.chain(MORE.into_iter().map(move |name| (name, more(name))))
+}
+
+/// A machine whose role needs policies of its own beside the inline one.
+fn long_role() -> Scene {
+    let arn = |n| format!("arn:aws:sqs:us-east-1:{ACCOUNT}:a-queue-with-a-name-that-is-long-enough-to-fill-policies-{n:04}");
+    let arns: Vec<_> = (0..110).map(arn).collect();
+    let ceiling = json!([{"actions": ["sqs:*"], "resources": ["*"]}]);
+    let definition = r#"{"StartAt": "A", "States": {"A": {"Type": "Pass", "End": true}}}"#;
+    Scene::of(vec![
+        json!({"kind": "AWSAccount", "metadata": {"name": "a"}, "spec": {"accountId": ACCOUNT,
+            "regions": [{"name": "us-east-1"}],
+            "tenants": [{"name": "all", "namespaces": {"from": "All"}, "ceiling": ceiling}]}}),
+        json!({"kind": "StateMachine", "metadata": {"name": "m", "namespace": "team"}, "spec": {"type": "EXPRESS",
+            "definition": definition,
+            "executionRole": {"statements": [{"actions": ["sqs:SendMessage"], "resources": arns}]}}}),
+    ])
+}
 
 /// The examples, each once for all tests.
 async fn bases() -> Vec<&'static Base> {
-    static BASES: [OnceCell<Base>; EXAMPLES.len() + MORE] = [const { OnceCell::const_new() }; EXAMPLES.len() + MORE];
+    const ALL: usize = EXAMPLES.len() + MORE.len() + 1;
+    static BASES: [OnceCell<Base>; ALL] = [const { OnceCell::const_new() }; ALL];
     let mut bases = Vec::new();
-    for (index, base) in BASES.iter().enumerate() {
+    let adopted = || (adoption::PAGE, adoption::page());
+    for (base, (name, scene)) in BASES.iter().zip(scenes().chain(std::iter::once_with(adopted))) {
         let made = base.get_or_init(async || {
-            let (name, scene) = match EXAMPLES.get(index) {
-                Some(example) => (*example, Scene::example(example)),
-                None if index == EXAMPLES.len() => ("one with a key", Scene::example(EXAMPLES[0]).encrypted()),
-                None => ("one with a log", Scene::example("item-api").logged()),
-            };
-            let (start, neighbours) = Moment::first(&scene);
+            let adopts = name == adoption::PAGE;
+            let (start, neighbours) =
+                if adopts { adoption::others_were_here(&scene).await } else { Moment::first(&scene) };
+            let others = adopts.then(|| start.aws.tree());
             let corrected = drive(&start, &scene, None).await.unwrap();
             let reported = drive(&start, &scene.with_drift_policy(DriftPolicy::Report), None).await.unwrap();
-            Base { name, corrected, reported, neighbours }
+            for (id, object) in KINDS.iter().flat_map(|kind| corrected.objects.of(kind)) {
+                assert!(is(object, "Ready"), "{name}: {id:?} {}", object["status"]["conditions"]);
+            }
+            Base { name, corrected, reported, neighbours, others }
         });
         bases.push(made.await);
     }
@@ -429,18 +491,23 @@ async fn met(mutation: &Mutation, reports: bool) -> Option<String> {
     let mut aws = before.aws.clone();
     aws.plant(&mutation.tree).unwrap();
     let site = Site::new(aws, before.objects.clone());
-    let settled = Operator::start(&site, false).settle().await;
+    let settled = Operator::start(&site).settle().await;
     let after = Moment::of(&site);
     let touched = base.neighbours.touched(&after.aws);
     if !touched.is_empty() {
         return Some(format!("neighbours were touched: {}", touched.join(", ")));
     }
     let lost = exception(&mutation.property, mutation.what);
+    let left = after.aws.tree() == mutation.tree;
+    if mutation.theirs && left {
+        let told = ["DriftDetected", "DriftRepaired"].iter().flat_map(|reason| told(before, &after, reason));
+        return told.last().map(|told| format!("is its owner's to change, and told: {told}"));
+    }
     if reports {
         // A route that is no longer served says so too.
         let mut told = told(before, &after, "DriftDetected");
         told.retain(|event| !event.starts_with("\"APIRoute\""));
-        return match (lost, after.aws.tree() == mutation.tree) {
+        return match (lost, left) {
             (_, false) => Some(format!("was not left as it is: {:?}", difference(&mutation.tree, &after.aws.tree()))),
             (None, true) if told.len() != 1 => Some(format!("is told {} times", told.len())),
             _ => None,
@@ -456,7 +523,9 @@ async fn met(mutation: &Mutation, reports: bool) -> Option<String> {
             let noted = after.objects.essence() != before.objects.essence();
             // A stage takes usage plans' and domains' hold on it along: each object tells of its own.
             let tellers: BTreeSet<&str> = told.iter().filter_map(|event| event.split(' ').next()).collect();
-            (told.is_empty() || told.len() != tellers.len() || !noted)
+            let goes_along = ["api", "api/stages", "api/stages/*"].iter().any(|one| mutation.property.ends_with(one));
+            let most = if goes_along { tellers.len() } else { 1 };
+            (told.is_empty() || told.len() != most || !noted)
                 .then(|| format!("is told {} times, in lastDrift: {noted}: {}", told.len(), told.join("; ")))
         }
     }
@@ -467,20 +536,21 @@ const OF_EACH: usize = 1;
 
 /// Everything that is tried under a policy, one by one: a tree for each at once would be too much.
 fn all(bases: Vec<&'static Base>, reports: bool) -> impl Iterator<Item = Mutation> {
-    let mut tried: BTreeMap<(String, What), usize> = BTreeMap::new();
+    let mut tried: BTreeMap<(String, What, bool), usize> = BTreeMap::new();
     let most = if std::env::var_os("DRIFT_ALL").is_some() { usize::MAX } else { OF_EACH };
     let candidates = bases.into_iter().flat_map(move |base| {
         let before = Rc::new(base.moment(reports).aws.tree());
         mutations(&before).into_iter().map(move |one| (base, Rc::clone(&before), one))
     });
     candidates.filter_map(move |(base, before, (property, what, at))| {
-        let count = tried.entry((property.clone(), what)).or_default();
+        let theirs = base.is_theirs(&before, &at);
+        let count = tried.entry((property.clone(), what, theirs)).or_default();
         if *count >= most {
             return None;
         }
         let tree = mutated(&base.moment(reports).aws, &before, what, &at)?;
         *count += 1;
-        Some(Mutation { base, property, what, at, tree })
+        Some(Mutation { base, property, what, theirs, at, tree })
     })
 }
 
@@ -531,7 +601,7 @@ async fn no_exception_is_stale() {
         let mut aws = before.aws.clone();
         aws.plant(&mutation.tree).unwrap();
         let site = Site::new(aws, before.objects.clone());
-        let _ = Operator::start(&site, false).settle().await;
+        let _ = Operator::start(&site).settle().await;
         // What the operator writes has another date: only the property itself counts.
         let value = |tree: Value| mutation.at.iter().fold(tree, |value, key| at(&value, key));
         restored[number] = Some(value(before.aws.tree()) == value(site.aws.with(|memory| memory.tree())));
@@ -546,6 +616,28 @@ async fn no_exception_is_stale() {
         })
         .collect();
     assert!(stale.is_empty(), "{}", stale.join("\n"));
+}
+
+/// What has our tags is in the matrix, whatever it is.
+#[tokio::test(start_paused = true)]
+async fn everything_of_ours_is_in_the_matrix() {
+    fn ours(at: &[String], value: &Value, found: &mut Vec<Vec<String>>) {
+        if value["tags"]["stepgate.dev/cluster-uid"] == CLUSTER_UID {
+            found.push(at.to_vec());
+        }
+        for (key, child) in value.as_object().into_iter().flatten() {
+            ours(&[at, &[key.clone()]].concat(), child, found);
+        }
+    }
+    for base in bases().await {
+        let tree = base.corrected.aws.tree();
+        let (mut found, all) = (Vec::new(), mutations(&tree));
+        ours(&[], &tree, &mut found);
+        assert!(!found.is_empty());
+        for at in found {
+            assert!(all.iter().any(|(_, what, of)| *of == at && *what == What::Deleted), "{}: {at:?}", base.name);
+        }
+    }
 }
 
 #[test]

@@ -94,7 +94,7 @@ async fn an_hour(example: &str, error: Error) -> (usize, BTreeMap<String, usize>
         // The role is there before, and its tags say that it is another's.
         let made = Scene::example(example);
         made.apply(&site.server);
-        let mut other = super::operator::Operator::start(&site, false);
+        let mut other = super::operator::Operator::start(&site);
         other.settle().await.unwrap();
         site.aws.with(|memory| {
             let mut tree = memory.tree();

@@ -62,6 +62,11 @@ impl Objects {
         self.all.get(id)
     }
 
+    /// Whether something is being deleted.
+    pub fn any_is_terminating(&self) -> bool {
+        self.all.values().any(|object| object["metadata"]["deletionTimestamp"].is_string())
+    }
+
     /// Counts the changes of all objects.
     pub fn version(&self) -> u64 {
         self.version
@@ -130,6 +135,8 @@ impl Objects {
 struct Shared {
     objects: Objects,
     clock: Clock,
+    /// The time of day where the clock can't be asked.
+    now: Option<Timestamp>,
     /// Every change since this server began: its version, the resource, and the line that a watch shows.
     log: Vec<(u64, String, String)>,
     watches: Vec<(String, mpsc::UnboundedSender<String>)>,
@@ -143,7 +150,8 @@ impl Shared {
     }
 
     fn create(&mut self, id: &Id, object: Value) -> Value {
-        let made = self.objects.create(id, object, self.clock.now());
+        let now = self.now.unwrap_or_else(|| self.clock.now());
+        let made = self.objects.create(id, object, now);
         self.tell("ADDED", &id.0, &made);
         made
     }
@@ -222,11 +230,18 @@ fn kind(resource: &str) -> (&'static str, &'static str) {
 impl Server {
     /// One with these objects, by this clock.
     pub fn new(objects: Objects, clock: Clock) -> Self {
-        Self(Arc::new(Mutex::new(Shared { objects, clock, log: Vec::new(), watches: Vec::new() })))
+        Self(Arc::new(Mutex::new(Shared { objects, clock, now: None, log: Vec::new(), watches: Vec::new() })))
     }
 
     fn lock(&self) -> MutexGuard<'_, Shared> {
         self.0.lock().unwrap()
+    }
+
+    /// Does something at this time of day: AWS, whose clock it is, can't be asked during a call to it.
+    pub fn at(&self, now: Option<Timestamp>, what: impl FnOnce()) {
+        self.lock().now = now;
+        what();
+        self.lock().now = None;
     }
 
     pub fn snapshot(&self) -> Objects {
@@ -313,9 +328,9 @@ impl Server {
     pub fn client(&self, tape: &Tape, gate: Option<super::tape::Gate>) -> kube::Client {
         let (server, tape) = (self.clone(), tape.clone());
         let service = tower::service_fn(move |request: Request<Body>| {
-            let (server, tape, gate) = (server.clone(), tape.clone(), gate);
+            let (server, tape, gate) = (server.clone(), tape.clone(), gate.clone());
             async move {
-                if let Some(gate) = gate {
+                if let Some(gate) = &gate {
                     gate.pass().await;
                 }
                 server.serve(request, &tape).await

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use stepgate::identity::{Cluster, Key, Owner, joined, log_group_prefix, role_path};
-use stepgate_testbed::memory::{ACCOUNT, Api, ApiKey, LogGroup, Machine, Memory, Role, UsagePlan};
+use stepgate_testbed::memory::{ACCOUNT, Api, ApiKey, DomainName, LogGroup, Machine, Memory, Role, UsagePlan};
 
-use super::scene::Scene;
+use super::adopted_roles;
+use super::scene::{ADOPTABLE, Scene};
 
 /// All that is in the account now, to be found as it is at the end of every run.
 #[derive(Clone, PartialEq)]
@@ -106,26 +107,43 @@ impl Neighbours {
             plans: region.usage_plans.clone(),
             keys: region.api_keys.clone(),
             logs: region.log_groups.clone(),
-            domains: region.domains.iter().map(|(name, one)| (name.clone(), json!([one, one.mappings]))).collect(),
+            domains: region.domains.iter().map(|(name, one)| (name.clone(), whole(one))).collect(),
         }
+    }
+
+    /// Without a role, which is adopted.
+    pub fn but_for_role(mut self, name: &str) -> Self {
+        self.roles.remove(name);
+        self
     }
 
     /// Those that are gone or changed.
     pub fn touched(&self, aws: &Memory) -> Vec<String> {
-        fn walk<T: PartialEq>(kind: &str, then: &BTreeMap<String, T>, now: &BTreeMap<String, T>) -> Vec<String> {
-            then.iter().filter(|(id, one)| now.get(*id) != Some(one)).map(|(id, _)| format!("{kind} {id}")).collect()
+        fn walk<T>(kind: &str, then: &BTreeMap<String, T>, same: impl Fn(&str, &T) -> Option<bool>) -> Vec<String> {
+            then.iter().filter(|(id, one)| same(id, one) != Some(true)).map(|(id, _)| format!("{kind} {id}")).collect()
         }
-        let now = Self::here(aws);
-        let mut all = walk("role", &self.roles, &now.roles);
-        all.extend(walk("policy", &self.policies, &now.policies));
-        all.extend(walk("machine", &self.machines, &now.machines));
-        all.extend(walk("API", &self.apis, &now.apis));
-        all.extend(walk("usage plan", &self.plans, &now.plans));
-        all.extend(walk("API key", &self.keys, &now.keys));
-        all.extend(walk("log group", &self.logs, &now.logs));
-        all.extend(walk("domain name", &self.domains, &now.domains));
+        let account = aws.account(ACCOUNT).unwrap();
+        let (iam, region) = (&account.iam, &account.regions[REGION]);
+        let same_role = |then: &Role, now: &Role| then == now || theirs(then).is_some_and(|then| Some(then) == theirs(now));
+        let mut all = walk("role", &self.roles, |id, one| Some(same_role(one, iam.roles.get(id)?)));
+        all.extend(walk("policy", &self.policies, |id, one| Some(format!("{:?}", iam.policies.get(id)?) == *one)));
+        all.extend(walk("machine", &self.machines, |id, one| Some(region.machines.get(id)? == one)));
+        all.extend(walk("API", &self.apis, |id, one| Some(region.apis.get(id)? == one)));
+        all.extend(walk("usage plan", &self.plans, |id, one| Some(region.usage_plans.get(id)? == one)));
+        all.extend(walk("API key", &self.keys, |id, one| Some(region.api_keys.get(id)? == one)));
+        all.extend(walk("log group", &self.logs, |id, one| Some(region.log_groups.get(id)? == one)));
+        all.extend(walk("domain name", &self.domains, |id, one| Some(whole(region.domains.get(id)?) == *one)));
         all
     }
+}
+
+/// Of a role that may be adopted, what others wrote.
+fn theirs(role: &Role) -> Option<Value> {
+    (role.path == ADOPTABLE).then(|| adopted_roles::theirs(&json!(role)))
+}
+
+fn whole(domain: &DomainName) -> Value {
+    json!([domain, domain.mappings])
 }
 
 fn done(aws: &mut Memory, request: http::Request<Vec<u8>>) -> Value {

@@ -17,7 +17,7 @@ use stepgate::controller::{
 };
 use stepgate::identity::{Cluster, Key};
 use stepgate::runtime::Metrics;
-use stepgate_testbed::memory::InProcess;
+use stepgate_testbed::memory::{InProcess, Memory};
 
 use super::kubernetes::{Id, KINDS, Objects, Server, condition, is};
 use super::tape::{Gate, Gated, Tape};
@@ -44,7 +44,7 @@ pub struct Site {
 }
 
 impl Site {
-    pub fn new(aws: stepgate_testbed::memory::Memory, objects: Objects) -> Self {
+    pub fn new(aws: Memory, objects: Objects) -> Self {
         let aws = InProcess::new(aws);
         let tape = Tape::of(&aws);
         Self { server: Server::new(objects, clock(&aws)), aws, tape }
@@ -60,13 +60,15 @@ pub struct Operator {
 }
 
 impl Operator {
-    /// A process that has just begun. In a race, every call waits for its turn.
-    pub fn start(site: &Site, races: bool) -> Self {
-        let http = match races {
-            true => SharedHttpClient::new(Gated(site.aws.clone())),
-            false => site.aws.http_client(),
-        };
-        Self::with(site, http, site.server.client(&site.tape, races.then_some(Gate)))
+    /// A process that has just begun.
+    pub fn start(site: &Site) -> Self {
+        Self::with(site, site.aws.http_client(), site.server.client(&site.tape, None))
+    }
+
+    /// One whose calls go through a gate.
+    pub fn gated(site: &Site, gate: Gate) -> Self {
+        let http = SharedHttpClient::new(Gated(site.aws.clone(), gate.clone()));
+        Self::with(site, http, site.server.client(&site.tape, Some(gate)))
     }
 
     /// One with these ways to AWS and Kubernetes.
@@ -197,12 +199,16 @@ impl Operator {
     }
 }
 
+/// Whether a role keeps something for executions that may still run.
+pub fn narrows(objects: &Objects) -> bool {
+    objects.of("statemachines").any(|(_, one)| is(one, "PolicyNarrowingPending"))
+}
+
 /// A process that knows nothing must find nothing to do.
 ///
 /// # Errors
 /// What it does.
 pub async fn nothing_is_left(site: &Site) -> Result<(), String> {
-    let narrows = |objects: &Objects| objects.of("statemachines").any(|(_, one)| is(one, "PolicyNarrowingPending"));
     let done: Arc<Mutex<Vec<String>>> = Arc::default();
     let doing = Arc::clone(&done);
     site.tape.hook(move |step| {
@@ -213,12 +219,12 @@ pub async fn nothing_is_left(site: &Site) -> Result<(), String> {
     });
     if narrows(&site.server.snapshot()) {
         // It asks at once whether older executions still run; the former process asks less and less often.
-        Operator::start(site, false).settle().await?;
+        Operator::start(site).settle().await?;
         let narrowing =
             |what: &String| ["Role", "Policy", "PATCH statemachines/"].iter().any(|part| what.contains(part));
         done.lock().unwrap().retain(|what| !narrowing(what));
     }
-    Operator::start(site, false).round(true).await;
+    Operator::start(site).round(true).await;
     site.tape.calm();
     let done = done.lock().unwrap();
     if done.is_empty() { Ok(()) } else { Err(format!("a second plan is not empty: {}", done.join(", "))) }
@@ -227,10 +233,11 @@ pub async fn nothing_is_left(site: &Site) -> Result<(), String> {
 /// AWS's clock is everybody's.
 fn clock(aws: &InProcess) -> Clock {
     let aws = aws.clone();
-    Clock::of(move || {
-        let now = aws.with(|memory| memory.now());
-        Timestamp::from_second(i64::try_from(now.as_secs()).unwrap()).unwrap()
-    })
+    Clock::of(move || aws.with(|memory| time_of_day(memory)))
+}
+
+pub fn time_of_day(aws: &Memory) -> Timestamp {
+    Timestamp::from_second(i64::try_from(aws.now().as_secs()).unwrap()).unwrap()
 }
 
 /// Brings one cache from what it had to this moment; one that had nothing is filled.

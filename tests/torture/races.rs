@@ -1,19 +1,25 @@
 //! Two operators at once: a lease is no fence. Their calls are interleaved as a seed says, one of them may work on caches of
-//! a while ago; afterwards one is left, and all is as if there had been one from the beginning.
+//! a while ago; or one is paused before a call, each call once, and goes on with what it knew when the other has done all that
+//! people want by now. Afterwards one is left, and all is as if there had been one from the beginning.
 
 use std::ops::Range;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::{self, Either};
 
 use super::neighbours::Neighbours;
 use super::operator::{Operator, Site, nothing_is_left};
 use super::scene::Scene;
-use super::tape::race;
-use super::{DOMAINS, Moment, drive};
+use super::tape::{Gate, Sleep, race};
+use super::{DOMAINS, Found, Moment, drive, unconverged};
 
 /// Two operators carry out the manifests, then one looks after it.
 pub async fn raced(from: &Moment, scene: &Scene, seed: u64, stale: bool) -> Result<Moment, String> {
     fastrand::seed(seed);
     let site = Site::new(from.aws.clone(), from.objects.clone());
-    let (mut first, mut second) = (Operator::start(&site, true), Operator::start(&site, true));
+    let (mut first, mut second) = (Operator::gated(&site, Gate::Turn), Operator::gated(&site, Gate::Turn));
     if stale {
         // It saw the cluster before the change.
         second.see(&site.server.snapshot());
@@ -22,11 +28,11 @@ pub async fn raced(from: &Moment, scene: &Scene, seed: u64, stale: bool) -> Resu
     let rounds = async |operator: &mut Operator, fresh: bool| {
         for _ in 0..4 {
             operator.round(fresh).await;
-            tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+            tokio::time::sleep(Duration::from_secs(1)).await;
         }
     };
     race(seed, vec![Box::pin(rounds(&mut first, true)), Box::pin(rounds(&mut second, !stale))]).await;
-    Operator::start(&site, false).settle().await?;
+    Operator::start(&site).settle().await?;
     nothing_is_left(&site).await?;
     Ok(Moment::of(&site))
 }
@@ -78,6 +84,71 @@ pub async fn races(scene: &Scene, changed: &Scene, seeds: Range<u64>) -> Vec<Str
         }
     }
     wrong
+}
+
+/// So long a process is paused: what it signed before is still taken then.
+const PAUSE: Duration = Duration::from_mins(4);
+
+/// A process carries out the manifests and is paused before a call; another one does what people want then; the first one goes on
+/// with what it knew. `None` where it does not make so many calls.
+async fn overtaken(from: &Moment, scene: &Scene, then: &Scene, calls: usize) -> Result<Option<Moment>, String> {
+    let site = Site::new(from.aws.clone(), from.objects.clone());
+    scene.apply(&site.server);
+    let sleep = Sleep::after(calls, PAUSE);
+    let mut first = Operator::gated(&site, Gate::Sleep(Arc::clone(&sleep)));
+    let mut second = Operator::start(&site);
+    let begins = pin!(first.settle());
+    let begins = match future::select(begins, pin!(sleep.begun())).await {
+        Either::Left(_) => return Ok(None),
+        Either::Right(((), begins)) => begins,
+    };
+    then.apply(&site.server);
+    let (settled, _) = future::join(second.settle(), begins).await;
+    settled?;
+    Operator::start(&site).settle().await?;
+    nothing_is_left(&site).await?;
+    Ok(Some(Moment::of(&site)))
+}
+
+impl Found {
+    /// At each call on the way from a moment to what the manifests ask.
+    async fn overtaken(&mut self, name: &str, from: &Moment, scene: &Scene, (then, wanted, end): (&str, &Scene, &Moment)) {
+        for calls in 0.. {
+            let at = format!("{name}, paused before call {}, and {then} then", calls + 1);
+            match overtaken(from, scene, wanted, calls).await {
+                Ok(None) => return,
+                Ok(Some(other)) => self.ends(&at, end, &other, wanted, Moment::failure).await,
+                Err(error) => self.note(&at, Some(unconverged(error))),
+            }
+            self.points += 1;
+        }
+    }
+}
+
+#[rstest::rstest]
+#[case::hello_world("hello-world")]
+#[case::root_get("root-get")]
+#[case::usage_plans("docs/usage-plans.md")]
+#[tokio::test(start_paused = true)]
+async fn whoever_is_overtaken_at_any_call_does_no_harm(#[case] example: &str) {
+    let scene = Scene::example(example);
+    let (changed, gone) = (scene.changed(), scene.changed().gone());
+    let (start, neighbours) = Moment::first(&scene);
+    let made = drive(&start, &scene, None).await.unwrap();
+    let after = drive(&made, &changed, None).await.unwrap();
+    let end = drive(&after, &gone, None).await.unwrap();
+    let mut found = Found { neighbours: Some(neighbours), ..Found::default() };
+    for (name, from, scene, then) in [
+        ("make", &start, &scene, ("the same", &scene, &made)),
+        ("make", &start, &scene, ("change", &changed, &after)),
+        ("make", &start, &scene, ("delete", &gone, &end)),
+        ("change", &made, &changed, ("the same", &changed, &after)),
+        ("change", &made, &changed, ("delete", &gone, &end)),
+        ("delete", &after, &gone, ("the same", &gone, &end)),
+    ] {
+        found.overtaken(name, from, scene, then).await;
+    }
+    found.end(example);
 }
 
 #[tokio::test(start_paused = true)]

@@ -178,7 +178,7 @@ async fn lost_records_are_made_anew_from_what_stages_serve() {
     let mut gone = scene.clone();
     gone.world.machines.retain(|key, _| key.name == "standard");
     gone.apply(&site.server);
-    let waits = Operator::start(&site, false).settle().await.unwrap_err();
+    let waits = Operator::start(&site).settle().await.unwrap_err();
     let why = "stage prod of RestAPI team/api serves it in revision 1 (APIRoute team/call)";
     assert!(waits.contains(why), "{waits}");
     assert!(policies(&Moment::of(&site)).contains("stateMachine:team_served"));
@@ -188,7 +188,7 @@ async fn lost_records_are_made_anew_from_what_stages_serve() {
     api.spec.stages[1].revision = None;
     api.spec.revision_history_limit = 0;
     gone.apply(&site.server);
-    let mut operator = Operator::start(&site, false);
+    let mut operator = Operator::start(&site);
     operator.settle().await.unwrap();
     let moment = Moment::of(&site);
     assert!(!policies(&moment).contains("stateMachine:team_served"), "{}", policies(&moment));
@@ -296,7 +296,7 @@ async fn what_does_not_read_cleanly_stays_as_it_is_and_is_told(
     let lost = without_records(&deployed_by_hand(&served, path, change));
     let site = Site::new(lost.aws.clone(), lost.objects.clone());
     scene.apply(&site.server);
-    let mut operator = Operator::start(&site, false);
+    let mut operator = Operator::start(&site);
     operator.settle().await.unwrap();
     let waits = says(&site);
     let told = "Stage prod serves revision 1, whose record was lost and can't be rebuilt: ";
@@ -339,7 +339,7 @@ async fn a_record_that_only_the_cache_lacks_is_not_rebuilt() {
     let (scene, served) = pinned_with_a_deleted_route(&[]).await;
     let site = Site::new(served.aws.clone(), served.objects.clone());
     scene.apply(&site.server);
-    let mut operator = Operator::start(&site, false);
+    let mut operator = Operator::start(&site);
     operator.see(&without_records(&served).objects);
     let (effects, exports) = (site.tape.effects(), done(&served.aws, "GetExport"));
     operator.reconcile("restapis", &Key::new("team", "api")).await;
@@ -362,7 +362,7 @@ async fn of_a_stage_with_a_canary_only_what_serves_beside_it_is_known() {
     let lost = without_records(&canary);
     let site = Site::new(lost.aws.clone(), lost.objects.clone());
     both.apply(&site.server);
-    Operator::start(&site, false).settle().await.unwrap();
+    Operator::start(&site).settle().await.unwrap();
     let waits = says(&site);
     assert!(waits.contains("spec.stages[prod].canary.revision: there is no revision 1; there are 2;"), "{waits}");
     assert!(waits.contains("only a canary serves it"), "{waits}");
@@ -390,10 +390,10 @@ async fn what_keeps_serving_keeps_its_machine() {
     route.spec.target.state_machine_ref.as_mut().unwrap().name = "missing".into();
     let site = Site::new(made.aws.clone(), made.objects.clone());
     broken.apply(&site.server);
-    Operator::start(&site, false).settle().await.unwrap_err();
+    Operator::start(&site).settle().await.unwrap_err();
     let before = records(&Moment::of(&site));
     lose_records(&site);
-    Operator::start(&site, false).settle().await.unwrap_err();
+    Operator::start(&site).settle().await.unwrap_err();
     let after = records(&Moment::of(&site));
     assert_eq!(after, before);
     let kept = after[0].routes.iter().find(|route| route.route.name == "call").unwrap();
@@ -404,7 +404,7 @@ async fn what_keeps_serving_keeps_its_machine() {
 #[tokio::test(start_paused = true)]
 async fn an_adopted_api_s_records_are_rebuilt_and_what_is_others_stays() {
     let scene = super::adoption::page();
-    let start = super::adoption::others_were_here(&scene).await;
+    let (start, _) = super::adoption::others_were_here(&scene).await;
     let made = drive(&start, &scene, None).await.unwrap();
     let mut changed = scene.clone();
     for api in changed.world.apis.values_mut() {
@@ -438,7 +438,7 @@ async fn a_machine_that_is_served_without_a_record_is_not_deleted() {
     let mut gone = scene.clone();
     gone.world.machines.retain(|key, _| key.name == "standard");
     gone.apply(&site.server);
-    let waits = Operator::start(&site, false).settle().await.unwrap_err();
+    let waits = Operator::start(&site).settle().await.unwrap_err();
     let why = "stage prod of RestAPI team/api serves it in a deployment whose record was lost; move or unpin the stage";
     assert!(waits.starts_with("does not settle: statemachines team/served: ") && waits.contains(why), "{waits}");
     let names = |site: &Site| {
@@ -451,7 +451,7 @@ async fn a_machine_that_is_served_without_a_record_is_not_deleted() {
     let api = Arc::make_mut(gone.world.apis.values_mut().next().unwrap());
     api.spec.stages[1].revision = None;
     gone.apply(&site.server);
-    Operator::start(&site, false).settle().await.unwrap();
+    Operator::start(&site).settle().await.unwrap();
     assert_eq!(names(&site), Vec::<String>::new());
 }
 
@@ -476,7 +476,7 @@ async fn machines_that_no_template_names_as_such_are_served_too() {
     let site = Site::new(lost.aws, lost.objects);
     wanted.world.machines.clear();
     wanted.apply(&site.server);
-    let waits = Operator::start(&site, false).settle().await.unwrap_err();
+    let waits = Operator::start(&site).settle().await.unwrap_err();
     let why = "stage prod of RestAPI team/api serves it in a deployment whose record was lost";
     for name in ["served", "standard"] {
         assert!(waits.contains(&format!("statemachines team/{name}: ")), "{waits}");

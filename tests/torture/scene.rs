@@ -10,13 +10,14 @@ use secrecy::ExposeSecret;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use stepgate::api::{
-    APIDomain, APIRoute, AWSAccount, Deploy, DriftPolicy, Encryption, RestAPI, SecretKeyRef, StateMachine, UsagePlan,
+    APIDomain, APIRoute, AWSAccount, Deploy, DriftPolicy, Encryption, RestAPI, RoleScope, SecretKeyRef, StateMachine, UsagePlan,
 };
 use stepgate::identity::{Cluster, Key};
 use stepgate::world::World;
 use stepgate_testbed::memory::{ACCOUNT, Memory};
 
 use super::kubernetes::Server;
+use super::neighbours::iam;
 
 /// The account of the examples.
 const ACCOUNTS: &str = "awsaccount.yaml";
@@ -24,8 +25,13 @@ const ACCOUNTS: &str = "awsaccount.yaml";
 /// An account whose tenant may expose what the pages ask for.
 const DOCS: &str = r#"{kind: AWSAccount, metadata: {name: docs}, spec: {accountId: "111122223333", regions: [{name: us-east-1}],
     apiGatewayLogRole: {arn: "arn:aws:iam::111122223333:role/logs"},
-    tenants: [{name: docs, namespaces: {from: All}, exposure: {authorizations: [NONE, AWS_IAM], domains: ["*.example.com"],
-    endpointTypes: [REGIONAL, PRIVATE], vpcSources: ["vpce-*"], cacheClusterSizes: ["0.5"]}}]}}"#;
+    tenants: [{name: docs, namespaces: {from: All}, exposure: {authorizations: [NONE, AWS_IAM, CUSTOM, COGNITO_USER_POOLS],
+    authorizerArns: ["arn:aws:lambda:*:*:function:*", "arn:aws:cognito-idp:*:*:userpool/*"], domains: ["*.example.com"],
+    endpointTypes: [REGIONAL, PRIVATE], clientCertificates: ["arn:aws:acm:*:*:certificate/*"],
+    resourcePolicyPrincipals: ["444455556666", "*"], vpcSources: ["vpce-*"], cacheClusterSizes: ["0.5"]}}]}}"#;
+
+/// The path of roles that others made, and that may be adopted.
+pub const ADOPTABLE: &str = "/legacy/";
 
 #[derive(Clone)]
 pub struct Scene {
@@ -48,12 +54,12 @@ impl Scene {
         dirs.map(|entry| entry.file_name().into_string().unwrap()).collect()
     }
 
-    /// An example, or the manifests of a page of the docs.
     /// No manifests.
     pub fn nothing() -> Self {
         Self { world: World::new(Cluster { name: "test".into(), uid: "uid".into() }) }
     }
 
+    /// An example, or the manifests of a page of the docs.
     pub fn example(name: &str) -> Self {
         if name.ends_with(".md") {
             return Self::page(name, DOCS);
@@ -191,6 +197,15 @@ impl Scene {
         scene
     }
 
+    /// The same with one role for all machines of a namespace.
+    pub fn sharing(&self) -> Self {
+        let mut scene = self.clone();
+        for machine in scene.world.machines.values_mut() {
+            Arc::make_mut(machine).spec.execution_role.get_or_insert_default().scope = RoleScope::Namespace;
+        }
+        scene
+    }
+
     /// The same without any object but the accounts.
     pub fn gone(&self) -> Self {
         let mut scene = self.clone();
@@ -284,7 +299,7 @@ impl Scene {
         scene
     }
 
-    /// The roles that the manifests take as they are: they exist, and are nobody's.
+    /// The roles that the manifests take as they are, and those that may be adopted: they exist, and are nobody's.
     pub fn prepare(&self, aws: &mut Memory) {
         let text = |value: &Value| value.to_string();
         let manifests: Vec<String> = self
@@ -304,31 +319,32 @@ impl Scene {
         }
         let roles = self.world.accounts.iter().filter_map(|account| account.spec.api_gateway_log_role.as_ref());
         names.extend(roles.map(|role| role.arn.split(":role").nth(1).unwrap().to_owned()));
+        let tenants = self.world.accounts.iter().flat_map(|account| &account.spec.tenants);
+        let adoptable = tenants.flat_map(|tenant| &tenant.adoptable_arns).filter_map(|arn| arn.split_once(":role"));
+        names.extend(adoptable.map(|(_, name)| name.to_owned()).filter(|name| name.starts_with(ADOPTABLE)));
         names.sort();
         names.dedup();
-        for name in names {
-            let (path, name) = name.rsplit_once('/').unwrap();
-            let trust = serde_json::json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
+        for whole in names {
+            let (path, name) = whole.rsplit_once('/').unwrap();
+            let trust = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
                 "Principal": {"Service": ["states.amazonaws.com", "apigateway.amazonaws.com"]}}]});
-            let form = [
-                ("Action", "CreateRole"),
-                ("Version", "2010-05-08"),
-                ("RoleName", name),
-                ("Path", &format!("{path}/")),
-                ("AssumeRolePolicyDocument", &trust.to_string()),
-            ];
-            let body: Vec<String> = form.iter().map(|(key, value)| format!("{key}={}", encoded(value))).collect();
-            let request = http::Request::post("https://iam.amazonaws.com/").body(body.join("&").into_bytes()).unwrap();
-            let made = aws.handle(&request);
-            assert_eq!(made.status(), 200, "{}", String::from_utf8_lossy(made.body()));
+            let mut call = |action: &str, form: &[(&str, &str)]| {
+                let form: Vec<_> = form.iter().chain(&[("RoleName", name)]).copied().map(owned).collect();
+                iam(aws, action, &form);
+            };
+            call("CreateRole", &[("Path", &format!("{path}/")), ("AssumeRolePolicyDocument", &trust.to_string())]);
+            if whole.starts_with(ADOPTABLE) {
+                let policy = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sqs:PurgeQueue", "Resource": "*"}]});
+                call("PutRolePolicy", &[("PolicyName", "by-hand"), ("PolicyDocument", &policy.to_string())]);
+                call("AttachRolePolicy", &[("PolicyArn", "arn:aws:iam::aws:policy/ReadOnlyAccess")]);
+                call("TagRole", &[("Tags.member.1.Key", "team"), ("Tags.member.1.Value", "orders")]);
+            }
         }
     }
 }
 
-fn encoded(text: &str) -> String {
-    text.bytes()
-        .map(|byte| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") })
-        .collect()
+fn owned((key, value): (&str, &str)) -> (String, String) {
+    (key.to_owned(), value.to_owned())
 }
 
 /// Adds the object of a manifest.

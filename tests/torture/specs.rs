@@ -6,14 +6,16 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use stepgate::identity::Cluster;
 use stepgate::world::World;
+use stepgate_testbed::memory::ACCOUNT;
 
 use super::around::{Around, Change, around, change};
 use super::operator::CLUSTER_UID;
-use super::scene::{Scene, add};
+use super::scene::{ADOPTABLE, Scene, add};
 
 const PATHS: [&str; 6] = ["/", "/a", "/a/{id}", "/a/{id}/x", "/b", "/c/{proxy+}"];
 const VERBS: [&str; 3] = ["GET", "POST", "DELETE"];
 const STAGES: [&str; 3] = ["dev", "test", "prod"];
+const MACHINES: usize = 3;
 
 /// The manifests of a team: machines, an API with its stages, routes, and what is around it.
 #[derive(Clone, Debug)]
@@ -32,6 +34,8 @@ pub struct Machine {
     express: bool,
     /// Its role is the namespace's.
     shares: bool,
+    /// Its role, where it does not share one, is one that others made.
+    adopts: bool,
     traced: bool,
     /// It sends to a queue, and needs a permission.
     sends: Option<u8>,
@@ -68,8 +72,9 @@ pub enum Edit {
 }
 
 fn machine() -> impl Strategy<Value = Machine> {
-    (any::<bool>(), any::<bool>(), any::<bool>(), prop::option::of(0..2u8), 1..3u8)
-        .prop_map(|(express, shares, traced, sends, seconds)| Machine { express, shares, traced, sends, seconds })
+    (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>(), prop::option::of(0..2u8), 1..3u8).prop_map(
+        |(express, shares, adopts, traced, sends, seconds)| Machine { express, shares, adopts, traced, sends, seconds },
+    )
 }
 
 fn stage() -> impl Strategy<Value = Stage> {
@@ -128,7 +133,7 @@ impl Spec {
                 let index = index % self.machines.len();
                 self.machines[index] = machine;
             }
-            Edit::MoreMachines(machine) if self.machines.len() < 3 => self.machines.push(machine),
+            Edit::MoreMachines(machine) if self.machines.len() < MACHINES => self.machines.push(machine),
             Edit::FewerMachines if self.machines.len() > 1 => drop(self.machines.pop()),
             Edit::Stage(at, Some(stage)) => drop(self.stages.insert(at, stage)),
             Edit::Stage(at, None) if self.stages.len() > 1 => drop(self.stages.remove(&at)),
@@ -166,7 +171,7 @@ impl Spec {
             if let Some(queue) = machine.sends {
                 states["Wait"] = json!({"Type": "Wait", "Seconds": machine.seconds, "Next": "Send"});
                 let url =
-                    format!("https://sqs.us-east-1.amazonaws.com/{}/queue-{queue}", stepgate_testbed::memory::ACCOUNT);
+                    format!("https://sqs.us-east-1.amazonaws.com/{ACCOUNT}/queue-{queue}");
                 states["Send"] = json!({"Type": "Task", "Resource": "arn:aws:states:::sqs:sendMessage", "End": true,
                     "Parameters": {"QueueUrl": url, "MessageBody": "x"}});
             }
@@ -177,7 +182,7 @@ impl Spec {
                 json!({
                     "type": if machine.express { "EXPRESS" } else { "STANDARD" },
                     "definition": definition, "tracing": {"enabled": machine.traced}, "driftPolicy": drift,
-                    "executionRole": {"scope": if machine.shares { "Namespace" } else { "Machine" }},
+                    "executionRole": machine.role(index),
                 }),
             );
         }
@@ -220,20 +225,36 @@ impl Spec {
             }
             object("APIRoute", &format!("r{path}{verb}"), spec);
         }
-        let account: Value = serde_saphyr::from_str(
+        let mut account: Value = serde_saphyr::from_str(
             "{apiVersion: stepgate.dev/v1alpha1, kind: AWSAccount, metadata: {name: dev}, spec: {
                 accountId: '111122223333', regions: [{name: us-east-1}], tenants: [{name: all, namespaces: {from: All},
                 ceiling: [{actions: ['sqs:SendMessage'], resources: ['arn:aws:sqs:*:*:queue-*']}],
+                adoptableArns: [],
                 exposure: {authorizations: [NONE, AWS_IAM], domains: ['*.example.com']}}]}}",
         )
         .unwrap();
+        let roles = (0..MACHINES).flat_map(|index| [true, false].map(|express| adopted_role(index, express)));
+        account["spec"]["tenants"][0]["adoptableArns"] = roles.collect();
         self.around.secrets().for_each(|secret| add(&mut world, secret));
         add(&mut world, account);
         Scene { world }
     }
 }
 
+/// The role that a machine adopts. One of another type may come before it goes.
+fn adopted_role(index: usize, express: bool) -> String {
+    format!("arn:aws:iam::{ACCOUNT}:role{ADOPTABLE}m{index}-{}", if express { "express" } else { "standard" })
+}
+
 impl Machine {
+    fn role(&self, index: usize) -> Value {
+        match (self.shares, self.adopts) {
+            (true, _) => json!({"scope": "Namespace"}),
+            (false, true) => json!({"adoption": {"policy": "Adopt", "arn": adopted_role(index, self.express)}}),
+            (false, false) => json!({}),
+        }
+    }
+
     /// Its type and whose its role is can't be changed: another one then.
     fn name(&self, index: usize) -> String {
         let type_ = if self.express { "express" } else { "standard" };

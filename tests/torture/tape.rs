@@ -4,9 +4,10 @@
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
 
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
@@ -146,13 +147,48 @@ fn failure(service: Service) -> &'static str {
     }
 }
 
-/// Where a process waits for its turn before each call. Without a race it is not needed.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Gate;
+/// Where a process waits before a call.
+#[derive(Clone, Debug)]
+pub enum Gate {
+    /// For its turn, before each: in a race.
+    Turn,
+    /// For long, once.
+    Sleep(Arc<Sleep>),
+}
+
+/// A process that is paused: others think that it is dead.
+#[derive(Debug)]
+pub struct Sleep {
+    /// Calls until then.
+    calls: AtomicUsize,
+    pause: Duration,
+    slept: AtomicBool,
+    begun: Notify,
+}
+
+impl Sleep {
+    /// After so many calls.
+    pub fn after(calls: usize, pause: Duration) -> Arc<Self> {
+        Arc::new(Self { calls: AtomicUsize::new(calls), pause, slept: AtomicBool::new(false), begun: Notify::new() })
+    }
+
+    /// Waits until it sleeps.
+    pub async fn begun(&self) {
+        self.begun.notified().await;
+    }
+}
 
 impl Gate {
-    /// Lets the others go first, if the dice say so.
-    pub async fn pass(self) {
+    /// Lets the others go first, if the dice say so, or while it sleeps.
+    pub async fn pass(&self) {
+        if let Self::Sleep(sleep) = self {
+            let before = sleep.calls.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |calls| calls.checked_sub(1));
+            if before.is_err() && !sleep.slept.swap(true, Ordering::SeqCst) {
+                sleep.begun.notify_one();
+                tokio::time::sleep(sleep.pause).await;
+            }
+            return;
+        }
         let mut passed = false;
         poll_fn(|context| {
             if std::mem::replace(&mut passed, true) {
@@ -167,7 +203,7 @@ impl Gate {
 
 /// AWS behind a gate.
 #[derive(Clone, Debug)]
-pub struct Gated(pub InProcess);
+pub struct Gated(pub InProcess, pub Gate);
 
 impl HttpClient for Gated {
     fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
@@ -177,9 +213,9 @@ impl HttpClient for Gated {
 
 impl HttpConnector for Gated {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let aws = self.0.clone();
+        let Self(aws, gate) = self.clone();
         HttpConnectorFuture::new(async move {
-            Gate.pass().await;
+            gate.pass().await;
             aws.call(request).await
         })
     }

@@ -77,6 +77,7 @@ impl Api<'_> {
         // The number that gets a record now.
         let mut recorded = None;
         let mut kept_anew = None;
+        let mut holds = false;
         // Another operator, or somebody, may have changed methods just before the snapshot was taken. The API's own attributes are
         // left aside: they have tags among them, and some are put right in two looks. So are authorizers that no method names.
         let apart = |step: &Step| matches!(step, Step::RestApi(_) | Step::Authorizer(authorizer::Step::Delete { .. }));
@@ -93,6 +94,10 @@ impl Api<'_> {
                     plan.add(Step::Record(RecordStep::Keep { record: anew }), []);
                 }
                 stage::Serves::Deployment(id.clone())
+            }
+            _ if self.coming.together => {
+                holds = true;
+                stage::Serves::Unchanged
             }
             _ => {
                 let newest = newest.map_or(0, |record| record.revision);
@@ -139,7 +144,7 @@ impl Api<'_> {
         }
         let log_ids = self.plan_logs(plan, observed)?;
         let may_log = self.valid.may_log(observed.log_role);
-        let partial = self.incomplete || !self.waiting().is_empty();
+        let partial = self.coming.first || !self.waiting().is_empty();
         let desired_stage = |stage: &ValidStage| {
             // One that serves no route yet has nothing to stay at.
             let empty = |found: &stage::Observed| {
@@ -175,7 +180,7 @@ impl Api<'_> {
                 plan.add(Step::Record(RecordStep::Forget { revision: record.revision }), []);
             }
         }
-        let settled = recorded.is_none() && observed.rebuilt.is_empty();
+        let settled = recorded.is_none() && !holds && observed.rebuilt.is_empty();
         if stage_ids.is_empty() && settled && role_ids.values().all(Vec::is_empty) {
             let (mut in_use, unknown) = self.in_use(observed);
             in_use.extend(newest.map(|record| record.revision));

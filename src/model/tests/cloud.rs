@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::identity::{Key, Tags};
-use crate::model::api::{Api, Observed};
+use crate::model::api::{Api, Coming, Observed};
 use crate::model::attach::{Attachment, attach};
 use crate::plan::Plan;
 use crate::policy::resource_policy::ResourcePolicy;
@@ -53,8 +53,7 @@ pub struct Cloud {
     pub unsettled: BTreeMap<String, Duration>,
     pub unreadable: BTreeSet<String>,
     pub refused: BTreeMap<Key, Refusal>,
-    pub young: bool,
-    pub incomplete: bool,
+    pub coming: Coming,
     pub verified_revision: i64,
 }
 
@@ -109,8 +108,7 @@ impl Cloud {
             records: &self.records,
             unreadable: &self.unreadable,
             unsettled: &self.unsettled,
-            young: self.young,
-            incomplete: self.incomplete,
+            coming: self.coming,
             verified_revision: self.verified_revision,
         };
         let attachment = model.shared_out(&self.observed(self.roles.keys().cloned()));

@@ -303,7 +303,7 @@ fn the_first_routes_are_one_deployment() {
     let (name, wait) = ("stepgate-invoke-demo".to_owned(), Duration::from_secs(10));
     let role = |cloud: &Cloud| cloud.roles.keys().find(|role| role.starts_with(&name)).cloned();
     let mut cloud = Cloud::default();
-    cloud.young = true;
+    cloud.coming.any = true;
     assert_eq!(lines(&cloud.pass(&scene(&[]))), ["create REST API demo_api"]);
     assert_eq!(cloud.plan(&scene(&[])), "", "its routes are on their way");
 
@@ -311,7 +311,7 @@ fn the_first_routes_are_one_deployment() {
     let probe = Cloud::default().look(&world);
     let role_name = probe.attachment.attached.values().next().unwrap().role.as_ref().unwrap().0.clone();
     cloud.unsettled.insert(role_name.clone(), wait);
-    cloud.young = false;
+    cloud.coming.any = false;
     assert_eq!(
         lines(&cloud.pass(&world)),
         ["create role stepgate-invoke-demo-#", "write the policy of role stepgate-invoke-demo-#"]
@@ -322,6 +322,39 @@ fn the_first_routes_are_one_deployment() {
     cloud.unsettled.clear();
     cloud.settle(&world);
     assert_eq!(cloud.deployments.len(), 1);
+}
+
+#[test]
+fn what_changes_together_is_deployed_together() {
+    let before = scene(&[ORDERS]);
+    let mut cloud = Cloud::default();
+    cloud.settle(&before);
+    // A change is ready, and what another route refers to is not there yet.
+    cloud.coming.together = true;
+    assert_eq!(cloud.plan(&before), "", "nothing changed");
+    let after = scene(&[("demo/orders", "POST /orders/{id}", "b")]);
+    let lines_of = |cloud: &mut Cloud| cloud.settle(&after).iter().flat_map(|plan| lines(plan)).collect::<Vec<_>>();
+    let held = lines_of(&mut cloud);
+    assert!(held.iter().any(|line| line.starts_with("update integration")), "{held:?}");
+    assert_eq!(cloud.revisions(), [1]);
+    assert!(cloud.stages["prod"].deployment_id == cloud.records[0].deployment_id, "the stage stays at what it serves");
+    cloud.coming.together = false;
+    assert_eq!(lines_of(&mut cloud)[0], "deploy revision 2, content #");
+    assert_eq!(cloud.revisions(), [1, 2]);
+}
+
+#[test]
+fn a_stage_that_goes_back_waits_for_nobody() {
+    let mut cloud = Cloud::default();
+    cloud.settle(&scene(&[ORDERS]));
+    cloud.settle(&scene_of("[{name: prod}]", &[("demo/orders", "POST /orders/{id}", "b")]));
+    assert_eq!(cloud.revisions(), [1, 2]);
+    cloud.coming.together = true;
+    let back = scene_of("[{name: prod, revision: 1}]", &[("demo/orders", "POST /orders/{id}", "c")]);
+    let plans = cloud.settle(&back);
+    assert!(plans.iter().flat_map(|plan| lines(plan)).any(|line| line == "move stage prod"));
+    assert_eq!(cloud.stages["prod"].deployment_id, cloud.records[0].deployment_id);
+    assert_eq!(cloud.revisions(), [1, 2]);
 }
 
 #[test]

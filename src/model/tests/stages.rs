@@ -46,11 +46,11 @@ fn a_stage_that_is_deployed_by_hand_begins_when_no_route_waits() {
 fn a_stage_that_is_deployed_by_hand_begins_when_all_first_routes_can_be_served() {
     let stages = "[{name: dev}, {name: prod, deploy: Manual}]";
     let mut cloud = Cloud::default();
-    cloud.incomplete = true;
+    cloud.coming.first = true;
     cloud.settle(&scene_of(stages, A));
     assert_eq!(cloud.serves("dev"), ["POST /orders → demo_orders"]);
     assert!(!cloud.stages.contains_key("prod"), "it would stay without what comes late");
-    cloud.incomplete = false;
+    cloud.coming.first = false;
     cloud.settle(&scene_of(stages, A));
     assert_eq!(cloud.serves("prod"), ["POST /orders → demo_orders"]);
 }

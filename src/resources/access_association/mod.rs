@@ -3,7 +3,7 @@
 //! | property | create | update | read-back (GetDomainNameAccessAssociations) |
 //! |---|---|---|---|
 //! | VPC endpoint | CreateDomainNameAccessAssociation `accessAssociationSource` | never: another association | `accessAssociationSource` |
-//! | owner tags | `tags` | never | `tags` |
+//! | owner tags | `tags` | TagResource, where they are a lost cluster's | `tags` |
 //!
 //! AWS knows one for a domain name and an endpoint. Others may make some of their own, because a domain name can be shared: what does not
 //! carry the owner's tags is left alone, and does for an endpoint that is asked for.
@@ -34,6 +34,8 @@ pub type Associations = BTreeMap<String, Observed>;
 #[allow(missing_docs)]
 pub enum Step {
     Create { domain: String, endpoint: String, tags: Tags },
+    /// It was a lost cluster's.
+    TakeOver { domain: String, endpoint: String, arn: String, tags: Tags },
     Delete { domain: String, endpoint: String, arn: String },
 }
 
@@ -41,7 +43,7 @@ impl Step {
     /// The domain name.
     pub fn domain(&self) -> &str {
         match self {
-            Self::Create { domain, .. } | Self::Delete { domain, .. } => domain,
+            Self::Create { domain, .. } | Self::TakeOver { domain, .. } | Self::Delete { domain, .. } => domain,
         }
     }
 }
@@ -50,6 +52,9 @@ impl std::fmt::Display for Step {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Create { domain, endpoint, .. } => write!(f, "let VPC endpoint {endpoint} call {domain}"),
+            Self::TakeOver { domain, endpoint, .. } => {
+                write!(f, "update the tags of the access association of VPC endpoint {endpoint} with {domain}")
+            }
             Self::Delete { domain, endpoint, .. } => write!(f, "no longer let VPC endpoint {endpoint} call {domain}"),
         }
     }
@@ -66,7 +71,16 @@ pub fn diff(owner: &Owner, domain: &str, desired: &BTreeSet<String>, observed: &
     };
     let missing = desired.iter().filter(|endpoint| !observed.contains_key(*endpoint)).map(create);
     let unwanted = observed.iter().filter(|(endpoint, found)| !desired.contains(*endpoint) && is_ours(owner, found));
-    missing.chain(unwanted.map(delete)).collect()
+    let inherited = observed.iter().filter(|(endpoint, found)| {
+        desired.contains(*endpoint) && owner.reads(&found.tags) == Ownership::Inherited
+    });
+    let take_over = |(endpoint, found): (&String, &Observed)| Step::TakeOver {
+        domain: domain.to_owned(),
+        endpoint: endpoint.clone(),
+        arn: found.arn.clone(),
+        tags: owner.tags(),
+    };
+    missing.chain(inherited.map(take_over)).chain(unwanted.map(delete)).collect()
 }
 
 /// The VPC endpoints that others let call the domain name.
@@ -82,6 +96,20 @@ fn is_ours(owner: &Owner, found: &Observed) -> bool {
 mod tests {
     use super::*;
     use crate::identity::{Cluster, Key};
+
+    #[test]
+    fn what_a_lost_cluster_made_is_taken_over() {
+        let of = |uid: &str| {
+            let cluster = Cluster { name: "c".into(), uid: uid.into() };
+            Owner::new(cluster, "APIDomain", Key::new("demo", "site"))
+        };
+        let owner = Owner { takes_over: vec!["lost".into()], ..of("u") };
+        let found = Observed { arn: "arn:vpce-1".into(), tags: of("lost").tags() };
+        let (desired, observed) = (BTreeSet::from(["vpce-1".to_owned()]), [("vpce-1".to_owned(), found)].into());
+        let steps = diff(&owner, "d", &desired, &observed);
+        assert!(matches!(&steps[..], [Step::TakeOver { arn, tags, .. }] if arn == "arn:vpce-1" && *tags == owner.tags()));
+        assert!(diff(&of("u"), "d", &desired, &observed).is_empty(), "without a word it is another's");
+    }
 
     #[test]
     fn each_is_made_or_removed_and_others_stay() {

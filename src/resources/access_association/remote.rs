@@ -5,6 +5,7 @@ use aws_sdk_apigateway::types::{AccessAssociationSourceType, ResourceOwner};
 
 use super::{Associations, Observed, Step};
 use crate::aws::{AwsError, Class};
+use crate::resources::set_tags;
 
 /// The associations of this account with a private domain name: one call for 500 of the account's (AWS has a quota of 100).
 ///
@@ -48,6 +49,7 @@ pub async fn carry_out(apigateway: &Client, step: &Step, domain_arn: &str) -> Re
                 .set_tags(Some(tags.clone().into_iter().collect()));
             create.send().await.map_err(AwsError::of("CreateDomainNameAccessAssociation"))?;
         }
+        Step::TakeOver { arn, tags, .. } => set_tags(apigateway, arn.clone(), tags, &[]).await?,
         Step::Delete { arn, .. } => {
             let delete = apigateway.delete_domain_name_access_association().domain_name_access_association_arn(arn);
             match delete.send().await.map_err(AwsError::of("DeleteDomainNameAccessAssociation")) {

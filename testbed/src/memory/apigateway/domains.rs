@@ -131,21 +131,22 @@ pub(in super::super) fn call(context: &mut Context<'_>, region: &mut Region, req
     let Some((operation, at)) = super::operation(verb, &segments) else {
         return Err(Refusal::unknown(request.uri().path()));
     };
-    let tagged = at.name.rsplit_once("/domainnames/").filter(|_| segments.first() == Some(&"tags"));
+    let tagged = ["/domainnames/", "/domainnameaccessassociations/"].iter().any(|part| at.name.contains(part));
+    let tagged = tagged && segments.first() == Some(&"tags");
     match operation {
         "DeleteRestApi" => may_be_deleted(&region.domains, at.api, None)?,
         "DeleteStage" => may_be_deleted(&region.domains, at.api, Some(at.name))?,
         _ => {}
     }
-    if !operation.contains("DomainName") && !operation.contains("BasePathMapping") && tagged.is_none() {
+    if !operation.contains("DomainName") && !operation.contains("BasePathMapping") && !tagged {
         return super::call(context, region, request);
     }
     let Region { domains, apis, .. } = region;
     let mut body = super::super::wire::json(request.body())?;
     let patches = checks::model(operation, at, &mut body)?;
-    if let Some((_, name)) = tagged {
-        let domain = domains.get_mut(name).ok_or_else(|| not_found("Invalid resource identifier specified"))?;
-        return tag(domain, operation, &path, body);
+    if tagged {
+        let tags = tags_of(domains, at.name).ok_or_else(|| not_found("Invalid resource identifier specified"))?;
+        return tag(tags, operation, &path, body);
     }
     let key = match path.get("domainNameId") {
         Some(id) => format!("{}+{id}", at.api),
@@ -435,21 +436,30 @@ fn update_mapping(domain: &mut DomainName, apis: &Apis, path: &str, patches: &[P
     Ok((200, answer))
 }
 
-fn tag(domain: &mut DomainName, operation: &str, path: &Path, mut body: Value) -> Answer {
+/// The tags of a domain name, or of one of its access associations, by its ARN.
+fn tags_of<'a>(domains: &'a mut Domains, arn: &str) -> Option<&'a mut BTreeMap<String, String>> {
+    if let Some((_, name)) = arn.rsplit_once("/domainnames/") {
+        return Some(&mut domains.get_mut(name)?.tags);
+    }
+    let mut all = domains.values_mut().flat_map(|domain| domain.associations.values_mut());
+    Some(&mut all.find(|one| one.domain_name_access_association_arn == arn)?.tags)
+}
+
+fn tag(tags: &mut BTreeMap<String, String>, operation: &str, path: &Path, mut body: Value) -> Answer {
     match operation {
         "TagResource" => {
-            let mut all = domain.tags.clone();
+            let mut all = tags.clone();
             apis::add_tags(&mut all, input(body["tags"].take())?)?;
-            domain.tags = all;
+            *tags = all;
             Ok((204, Value::Null))
         }
         "UntagResource" => {
             for key in path.all("tagKeys") {
-                domain.tags.remove(key);
+                tags.remove(key);
             }
             Ok((204, Value::Null))
         }
-        _ => Ok((200, json!({"tags": domain.tags}))),
+        _ => Ok((200, json!({"tags": tags}))),
     }
 }
 

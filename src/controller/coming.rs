@@ -1,0 +1,95 @@
+//! Routes that come together with what they refer to are deployed together: what is ready does not go ahead of what is about to
+//! be, so that one `kubectl apply` of routes and machines is one revision to go back to, not one for each machine.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Mutex;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::identity::Key;
+
+/// So long the rest of an API waits for routes: a machine is ready in less, its new role included.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A route, at one generation.
+pub type Coming = (Key, Option<i64>);
+
+/// The APIs with routes that wait for what they refer to.
+#[derive(Default)]
+pub struct Arrivals(Mutex<HashMap<Key, Waits>>);
+
+#[derive(Default)]
+struct Waits {
+    /// Since when the rest waits.
+    since: Option<Instant>,
+    /// For these it has waited.
+    waited_for: BTreeSet<Coming>,
+}
+
+impl Arrivals {
+    /// How long the rest of an API waits for those of its routes that wait `now`; `None` when it is over. It waits once for a
+    /// route, and whoever never stops to add others does not hold it up.
+    pub fn end_in(&self, api: &Key, waiting: Vec<Coming>, now: Instant) -> Option<Duration> {
+        // A panic elsewhere cannot leave an entry half written.
+        let mut all = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if waiting.is_empty() {
+            all.remove(api);
+            return None;
+        }
+        let waits = all.entry(api.clone()).or_default();
+        waits.waited_for.retain(|route| waiting.contains(route));
+        if waits.waited_for.len() == waiting.len() {
+            waits.since = None;
+            return None;
+        }
+        let since = *waits.since.get_or_insert(now);
+        let left = (since + PATIENCE).saturating_duration_since(now);
+        if left.is_zero() {
+            *waits = Waits { since: None, waited_for: waiting.into_iter().collect() };
+            return None;
+        }
+        Some(left)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn route(name: &str, generation: i64) -> Coming {
+        (Key::new("demo", name), Some(generation))
+    }
+
+    #[test]
+    fn a_route_is_waited_for_once_and_again_when_it_changes() {
+        let (arrivals, api, start) = (Arrivals::default(), Key::new("demo", "api"), Instant::now());
+        let left = |waiting: &[Coming], seconds: u64| {
+            arrivals.end_in(&api, waiting.to_vec(), start + Duration::from_secs(seconds)).map(|left| left.as_secs())
+        };
+        assert_eq!(left(&[], 0), None);
+        assert_eq!(left(&[route("a", 1)], 0), Some(20));
+        assert_eq!(left(&[route("a", 1), route("b", 1)], 15), Some(5), "another one comes");
+        assert_eq!(left(&[route("a", 1)], 16), Some(4), "which is ready");
+        assert_eq!(left(&[route("a", 1)], 20), None, "the other never comes");
+        assert_eq!(left(&[route("a", 1)], 3600), None);
+        assert_eq!(left(&[route("a", 1), route("b", 2)], 3600), Some(20));
+        assert_eq!(left(&[route("a", 2)], 3610), Some(10), "it was changed");
+        assert_eq!(left(&[], 3611), None);
+        assert_eq!(left(&[route("a", 2)], 3612), Some(20), "what it refers to is gone again");
+        let other = Key::new("demo", "other");
+        assert_eq!(arrivals.end_in(&other, vec![route("a", 2)], start), Some(PATIENCE));
+    }
+
+    #[test]
+    fn whoever_never_stops_to_add_routes_does_not_hold_up_the_others() {
+        let (arrivals, api, start) = (Arrivals::default(), Key::new("demo", "api"), Instant::now());
+        let mut waiting = Vec::new();
+        let looks = (0..600).filter(|second| {
+            waiting.push(route(&format!("route-{second}"), 1));
+            arrivals.end_in(&api, waiting.clone(), start + Duration::from_secs(*second)).is_none()
+        });
+        let looks: Vec<_> = looks.collect();
+        assert!(looks.len() >= 28 && looks.windows(2).all(|two| two[1] - two[0] <= 21), "{looks:?}");
+    }
+}

@@ -1,0 +1,103 @@
+//! A cluster is lost, and another one has the same manifests: it conflicts with all that the lost one made and changes nothing,
+//! until it takes that over; and then nothing is changed but the tag that says whose it is.
+
+use std::sync::{Arc, Mutex};
+
+use serde_json::Value;
+use stepgate::api::conditions::reasons;
+
+use super::drift;
+use super::kubernetes::{KINDS, Objects, condition};
+use super::operator::{CLUSTER_UID, Operator, Site, nothing_is_left};
+use super::scene::Scene;
+use super::{Moment, difference, drive};
+
+/// What another cluster of the same name made, which is lost with all its objects.
+fn lost(made: &Moment) -> Moment {
+    let mut aws = made.aws.clone();
+    let tag = |uid: &str| format!(r#""stepgate.dev/cluster-uid":"{uid}""#);
+    let tree = aws.tree().to_string();
+    assert!(tree.contains(&tag(CLUSTER_UID)));
+    aws.plant(&serde_json::from_str(&tree.replace(&tag(CLUSTER_UID), &tag("lost"))).unwrap()).unwrap();
+    Moment { aws, objects: Objects::default() }
+}
+
+fn heir(scene: &Scene) -> Scene {
+    let mut scene = scene.clone();
+    scene.world.accounts.iter_mut().for_each(|account| Arc::make_mut(account).spec.takeover_from = vec!["lost".into()]);
+    scene
+}
+
+/// The new cluster looks at everything a few times, and is told why it can't have it.
+async fn conflicts(lost: &Moment, scene: &Scene) -> Result<(), String> {
+    let site = Site::new(lost.aws.clone(), lost.objects.clone());
+    scene.apply(&site.server);
+    let mut operator = Operator::start(&site);
+    for _ in 0..4 {
+        operator.round(true).await;
+    }
+    let after = Moment::of(&site);
+    if let Some(changed) = difference(&lost.aws.tree(), &after.aws.tree()) {
+        return Err(format!("AWS is changed by a cluster that conflicts: {changed}"));
+    }
+    for (id, object) in ["statemachines", "restapis", "apidomains", "usageplans"].iter().flat_map(|of| after.objects.of(of)) {
+        let ready = condition(object, "Ready").ok_or_else(|| format!("{id:?} says nothing"))?;
+        let waits = [reasons::OWNERSHIP_CONFLICT, reasons::WAITING_FOR_REFERENCE].iter().any(|one| ready["reason"] == **one);
+        if !waits {
+            return Err(format!("{id:?} says {ready}"));
+        }
+    }
+    Ok(())
+}
+
+/// What is done to AWS on the way.
+async fn takes_over(lost: &Moment, scene: &Scene) -> Result<(Moment, Vec<String>), String> {
+    let site = Site::new(lost.aws.clone(), lost.objects.clone());
+    let done: Arc<Mutex<Vec<String>>> = Arc::default();
+    let doing = Arc::clone(&done);
+    site.tape.hook(move |step| {
+        if step.effect > 0 && step.aws.is_some() {
+            doing.lock().unwrap().push(step.what.to_owned());
+        }
+        None
+    });
+    scene.apply(&site.server);
+    Operator::start(&site).settle().await?;
+    site.tape.calm();
+    nothing_is_left(&site).await?;
+    let done = std::mem::take(&mut *done.lock().unwrap());
+    Ok((Moment::of(&site), done))
+}
+
+async fn rebuilt(scene: &Scene) -> Result<(), String> {
+    let made = drive(&Moment::first(scene).0, scene, None).await?;
+    let lost = lost(&made);
+    conflicts(&lost, scene).await?;
+    let (taken, done) = takes_over(&lost, &heir(scene)).await?;
+    if let Some(changed) = difference(&made.aws.essence(), &taken.aws.essence()) {
+        return Err(format!("more is changed than a tag: {changed}"));
+    }
+    let more: Vec<_> = done.iter().filter(|what| !what.contains("Tag") && !what.contains("tags")).collect();
+    if !more.is_empty() {
+        return Err(format!("more is written than tags: {more:?}"));
+    }
+    let shown = |moment: &Moment| -> Value {
+        let kinds = KINDS.iter().flat_map(|kind| moment.objects.of(kind));
+        let ready = kinds.map(|((kind, namespace, name), object)| {
+            (format!("{kind}/{namespace}/{name}"), condition(object, "Ready").map(|ready| ready["reason"].clone()).into())
+        });
+        Value::Object(ready.collect())
+    };
+    difference(&shown(&made), &shown(&taken)).map_or(Ok(()), Err)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rebuilt_cluster_conflicts_until_it_takes_over_and_then_only_tags_change() {
+    let mut wrong = Vec::new();
+    for (name, scene) in drift::scenes() {
+        if let Err(what) = Box::pin(rebuilt(&scene)).await {
+            wrong.push(format!("{name}: {what}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
