@@ -1,5 +1,6 @@
 //! Stands before the emulator and answers chosen operations as AWS does and the emulator never would.
 
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -23,6 +24,7 @@ struct Inner {
     faults: Mutex<Vec<(Fault, usize)>>,
     dice: Mutex<Option<StdRng>>,
     seen: Mutex<Vec<String>>,
+    broken: AtomicUsize,
 }
 
 /// What happens to a call.
@@ -55,6 +57,7 @@ impl Proxy {
             faults: Mutex::default(),
             dice: Mutex::default(),
             seen: Mutex::default(),
+            broken: AtomicUsize::default(),
         });
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -77,6 +80,11 @@ impl Proxy {
     /// done and not answered, answered by half.
     pub fn shake(&self, seed: u64) {
         *self.state.dice.lock().unwrap() = Some(StdRng::seed_from_u64(seed));
+    }
+
+    /// How many calls went wrong as the dice said.
+    pub fn broken(&self) -> usize {
+        self.state.broken.load(Relaxed)
     }
 
     /// Lets everything through again.
@@ -123,6 +131,9 @@ async fn handle(
         tokio::time::sleep(Duration::from_millis(millis)).await;
     }
     let cut = || futures::stream::once(async { Err::<Bytes, _>(std::io::Error::other("cut")) });
+    if shaken.is_some_and(|(face, _)| face < 20) {
+        state.broken.fetch_add(1, Relaxed);
+    }
     match shaken.map(|(face, _)| face) {
         Some(0..5) => return error(protocol(&headers), 429, "TooManyRequestsException", "Too Many Requests", Some(1)),
         Some(5..9) => return error(protocol(&headers), 500, "InternalFailure", "Internal error", None),
