@@ -24,6 +24,7 @@ struct Inner {
     faults: Mutex<Vec<(Fault, usize)>>,
     dice: Mutex<Option<StdRng>>,
     seen: Mutex<Vec<String>>,
+    assumed: Mutex<Vec<String>>,
     broken: AtomicUsize,
 }
 
@@ -57,6 +58,7 @@ impl Proxy {
             faults: Mutex::default(),
             dice: Mutex::default(),
             seen: Mutex::default(),
+            assumed: Mutex::default(),
             broken: AtomicUsize::default(),
         });
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -96,6 +98,18 @@ impl Proxy {
     /// The operations that were called, in order, whatever became of them.
     pub fn log(&self) -> Vec<String> {
         self.state.seen.lock().unwrap().clone()
+    }
+
+    /// What `AssumeRole` was answered: the secrets of each, its access key's and the session's token.
+    pub fn assumed(&self) -> Vec<String> {
+        let secrets = |answer: &String| {
+            let within = |tag: &str| {
+                let (_, rest) = answer.split_once(&format!("<{tag}>"))?;
+                Some(rest.split_once('<')?.0.to_owned())
+            };
+            ["SecretAccessKey", "SessionToken"].map(|tag| within(tag).unwrap_or_else(|| panic!("no {tag}: {answer}")))
+        };
+        self.state.assumed.lock().unwrap().iter().flat_map(secrets).collect()
     }
 
     /// How many calls of an operation came.
@@ -159,6 +173,12 @@ async fn handle(
             Response::builder().status(done.status()).body(Body::from_stream(cut)).unwrap()
         }
         Some(Answer::Later { status, body }) => Response::builder().status(status).body(Body::from(body)).unwrap(),
+        None if operation == "AssumeRole" => {
+            let (parts, body) = forward(&state, method, uri, headers, body).await.into_parts();
+            let body = axum::body::to_bytes(body, usize::MAX).await.unwrap_or_default();
+            state.assumed.lock().unwrap().push(String::from_utf8_lossy(&body).into_owned());
+            Response::from_parts(parts, Body::from(body))
+        }
         None => forward(&state, method, uri, headers, body).await,
     }
 }
