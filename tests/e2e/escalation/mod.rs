@@ -12,6 +12,7 @@ mod guards;
 mod limits;
 mod rights;
 mod secrets;
+mod tags;
 mod withdrawn;
 
 use std::collections::BTreeSet;
