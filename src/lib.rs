@@ -12,6 +12,7 @@ pub mod model;
 pub mod observe;
 pub mod plan;
 pub mod policy;
+pub mod printable;
 pub mod problem;
 pub mod records;
 pub mod resolve;

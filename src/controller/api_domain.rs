@@ -34,7 +34,7 @@ const MOST_PASSES: usize = 5;
 ///
 /// # Errors
 /// What Kubernetes answers.
-#[instrument(skip_all, fields(kind = APIDomain::KIND, namespace = object.namespace(), name = %object.name_any()))]
+#[instrument(skip_all, fields(kind = APIDomain::KIND, namespace = object.namespace(), object = %object.name_any()))]
 pub async fn reconcile(object: Arc<APIDomain>, context: Arc<Context>) -> Result<Action, kube::Error> {
     let life = Life::of(&context, &*object);
     let mut world = resolve::api_domain(&context, &object);

@@ -24,7 +24,7 @@ const KIND: &str = "APIRoute";
 ///
 /// # Errors
 /// What Kubernetes answers.
-#[instrument(skip_all, fields(kind = KIND, namespace = object.namespace(), name = %object.name_any()))]
+#[instrument(skip_all, fields(kind = KIND, namespace = object.namespace(), object = %object.name_any()))]
 pub async fn reconcile(object: Arc<APIRoute>, context: Arc<Context>) -> Result<Action, kube::Error> {
     let api: Api<APIRoute> = Api::namespaced(context.client.clone(), &object.namespace().unwrap_or_default());
     let rest_api = Stores::get(&context.stores.apis, &api_of(&object));

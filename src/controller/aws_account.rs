@@ -27,7 +27,7 @@ const KIND: &str = "AWSAccount";
 ///
 /// # Errors
 /// What Kubernetes answers.
-#[instrument(skip_all, fields(kind = KIND, name = %object.name_any()))]
+#[instrument(skip_all, fields(kind = KIND, object = %object.name_any()))]
 pub async fn reconcile(object: Arc<AWSAccount>, context: Arc<Context>) -> Result<Action, kube::Error> {
     let api: Api<AWSAccount> = Api::all(context.client.clone());
     let name = object.name_any();

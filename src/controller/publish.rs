@@ -12,6 +12,7 @@ use serde_json::json;
 use super::{Context, quota};
 use crate::api::CommonStatus;
 use crate::api::conditions::{READY, RECONCILING, STALLED, reasons};
+use crate::printable::printable;
 use crate::problem::{Kind, Problem};
 
 /// Who writes, in `managedFields`.
@@ -85,17 +86,6 @@ fn shown(message: &str) -> String {
         Some((end, _)) => format!("{}…", printable(&message[..end])),
         None => printable(message),
     }
-}
-
-/// A text for people's terminals: what it quotes from a manifest or from AWS can't begin a line of its own, nor turn the
-/// writing round or another colour.
-fn printable(text: &str) -> String {
-    let invisible = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
-            || matches!(c, '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
-    };
-    text.chars().flat_map(|c| if invisible(c) { c.escape_default().collect() } else { vec![c] }).collect()
 }
 
 /// Two sentences, whether or not the first has its mark.

@@ -59,7 +59,7 @@ const FIRST_MOMENTS: Duration = Duration::from_secs(3);
 ///
 /// # Errors
 /// What Kubernetes answers.
-#[instrument(skip_all, fields(kind = RestAPI::KIND, namespace = object.namespace(), name = %object.name_any()))]
+#[instrument(skip_all, fields(kind = RestAPI::KIND, namespace = object.namespace(), object = %object.name_any()))]
 pub async fn reconcile(object: Arc<RestAPI>, context: Arc<Context>) -> Result<Action, kube::Error> {
     let life = Life::of(&context, &*object);
     let mut world = resolve::rest_api(&context, &object);

@@ -44,7 +44,7 @@ const EXECUTIONS: Duration = Duration::from_secs(15);
 ///
 /// # Errors
 /// What Kubernetes answers.
-#[instrument(skip_all, fields(kind = StateMachine::KIND, namespace = object.namespace(), name = %object.name_any()))]
+#[instrument(skip_all, fields(kind = StateMachine::KIND, namespace = object.namespace(), object = %object.name_any()))]
 pub async fn reconcile(object: Arc<StateMachine>, context: Arc<Context>) -> Result<Action, kube::Error> {
     let life = Life::of(&context, &*object);
     let phase = life.phase().await?;

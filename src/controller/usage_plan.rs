@@ -39,7 +39,7 @@ const MOST_PASSES: usize = 4;
 ///
 /// # Errors
 /// What Kubernetes answers.
-#[instrument(skip_all, fields(kind = UsagePlan::KIND, namespace = object.namespace(), name = %object.name_any()))]
+#[instrument(skip_all, fields(kind = UsagePlan::KIND, namespace = object.namespace(), object = %object.name_any()))]
 pub async fn reconcile(object: Arc<UsagePlan>, context: Arc<Context>) -> Result<Action, kube::Error> {
     let life = Life::of(&context, &*object);
     let mut status = life.status();

@@ -6,7 +6,9 @@ use serde_json::{Value, json};
 use stepgate_testbed::{Relay, Request};
 
 use crate::cloud::{Cloud, role_name};
-use crate::support::{Namespace, PATIENCE, account, eventually, machine, rest_api, route, suite};
+use crate::proxy::{ALWAYS, Answer, Proxy};
+use crate::support::{Namespace, PATIENCE, TENANT, account, eventually, machine, rest_api, route, suite};
+use crate::tenancy::{answers, is_withdrawn};
 
 const ALL: [&str; 3] = ["statemachine/say", "restapi/api", "apiroute/say"];
 
@@ -303,6 +305,75 @@ async fn routes_outlive_their_api_and_say_so() {
     ns.gone("restapi/api").await;
     ns.delete("apiroute/say").await;
     ns.gone("apiroute/say").await;
+}
+
+/// A team can take its route back whatever is wrong with the RestAPI, which may be another's.
+#[tokio::test]
+async fn a_route_goes_while_its_api_is_stalled_and_leaves_aws_when_that_recovers() {
+    let name = "delete-stalled";
+    let proxy = Proxy::start(suite().await.testbed.aws_endpoint()).await;
+    let ns = Namespace::labelled(name, &[(TENANT, name)]).await;
+    ns.apply(&account(name, proxy.url())).await;
+    let places = ["stays", "over", "bound", "refused"];
+    let routes: String = places.map(|place| route(place, &format!("/{place}"), "say")).concat();
+    ns.apply(&[machine("say", "hello"), rest_api("api"), routes].concat()).await;
+    ns.ready(&["statemachine/say", "restapi/api"]).await;
+    ns.ready(&places.map(|place| format!("apiroute/{place}")).each_ref().map(String::as_str)).await;
+    let aws = cloud(&ns);
+    let id = text(&ns.get("restapi/api").await, "/status/restApiId");
+    let look = async || (aws.rest_api(&id).await.unwrap(), aws.deployments(&id).await);
+    let goes = async |place: &str| {
+        ns.delete(&format!("apiroute/{place}")).await;
+        ns.gone(&format!("apiroute/{place}")).await;
+        // Nothing that serves is taken down meanwhile.
+        answers(&ns, &format!("/{place}"), "hello").await;
+        answers(&ns, "/stays", "hello").await;
+    };
+    let recovers = async |place: &str| {
+        is_withdrawn(&ns, &format!("/{place}")).await;
+        ns.ready(&["restapi/api", "apiroute/stays"]).await;
+        let (api, _) = look().await;
+        assert!(!api.methods.contains_key(&format!("POST /{place}")), "{:?}", api.methods.keys());
+        answers(&ns, "/stays", "hello").await;
+    };
+
+    // By its own spec, which the tenant does not admit.
+    let before = look().await;
+    ns.apply(&rest_api("api").replace("{name: prod}", "{name: prod, cache: {clusterSize: \"237\"}}")).await;
+    ns.stalled("restapi/api", "OverCeiling").await;
+    goes("over").await;
+    assert_eq!(look().await, before, "AWS is left alone");
+    ns.apply(&rest_api("api")).await;
+    recovers("over").await;
+
+    // Because it would now belong elsewhere.
+    let before = look().await;
+    let regions = |names: &[&str]| json!({"spec": {"regions": names.iter().map(|name| json!({"name": name})).collect::<Vec<_>>()}});
+    ns.patch(&format!("awsaccount/{name}"), regions(&["eu-west-1", "us-east-1"])).await;
+    ns.stalled("restapi/api", "BindingChanged").await;
+    goes("bound").await;
+    assert_eq!(look().await, before, "AWS is left alone");
+    ns.patch(&format!("awsaccount/{name}"), regions(&["us-east-1"])).await;
+    recovers("bound").await;
+
+    // By AWS, which refuses what is deployed.
+    const WORDS: &str = "No integration defined for method";
+    let refusal = Answer::Error { status: 400, code: "BadRequestException", message: WORDS, retry_after: None };
+    proxy.inject("CreateDeployment", ALWAYS, refusal);
+    ns.apply(&route("more", "/more", "say")).await;
+    ns.stalled("restapi/api", "RefusedByAWS").await;
+    goes("refused").await;
+    proxy.lift();
+    recovers("refused").await;
+    ns.ready(&["apiroute/more"]).await;
+
+    for object in ["apiroute/stays", "apiroute/more", "restapi/api", "statemachine/say"] {
+        ns.delete(object).await;
+        ns.gone(object).await;
+    }
+    ns.delete(&format!("awsaccount/{name}")).await;
+    ns.gone(&format!("awsaccount/{name}")).await;
+    nothing_is_left(&ns).await;
 }
 
 #[tokio::test]

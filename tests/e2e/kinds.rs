@@ -7,7 +7,7 @@ use serde_json::json;
 use stepgate_testbed::{OperatorOptions, Request, repository};
 
 use crate::cloud::{ApiView, Cloud, MachineView, RoleView};
-use crate::support::{Namespace, PATIENCE, TENANT, eventually, page, start, suite};
+use crate::support::{Namespace, PATIENCE, Suite, TENANT, eventually, page, start, suite};
 use crate::tenancy::account;
 
 const NAME: &str = "e2e-kinds";
@@ -65,6 +65,19 @@ impl Whole {
     }
 }
 
+/// Installs a kind again, and waits until it is served.
+async fn installed(suite: &Suite, kind: &str) {
+    let file = repository().join(format!("crds/stepgate.dev_{kind}.yaml"));
+    suite.testbed.kubectl(["create", "-f", &file.to_string_lossy()]).await.unwrap();
+    let crd = format!("crd/{kind}.stepgate.dev");
+    suite.testbed.kubectl(["wait", &crd, "--for=condition=Established", "--timeout=30s"]).await.unwrap();
+    eventually("the kind is served again", PATIENCE, async || {
+        let listed = suite.testbed.kubectl(["get", &format!("{kind}.stepgate.dev"), "-A"]).await;
+        listed.map(drop).map_err(|error| error.to_string())
+    })
+    .await;
+}
+
 async fn call(url: String, host: Option<&str>) -> String {
     let host = host.map(|host| ("Host".to_owned(), host.to_owned()));
     let headers = [("Content-Type".to_owned(), "application/json".to_owned())].into_iter().chain(host).collect();
@@ -78,7 +91,8 @@ async fn a_kind_that_is_deleted_takes_nothing_from_aws_and_comes_back() {
     let suite = &*Box::leak(Box::new(start(Some(suite().await), OperatorOptions::default()).await.unwrap()));
     let ns = Namespace::on(suite, NAME, &[(TENANT, NAME)]).await;
     let tenant = json!({"exposure": {"authorizations": ["NONE", "AWS_IAM"], "domains": [HOST]}});
-    ns.apply(&account(NAME, &[(NAME, tenant)]).await.to_string()).await;
+    let of_tenant = account(NAME, &[(NAME, tenant)]).await;
+    ns.apply(&of_tenant.to_string()).await;
     let plan = json!({"apiVersion": "stepgate.dev/v1alpha1", "kind": "UsagePlan", "metadata": {"name": "it"},
         "spec": {"description": "first", "apiStages": [{"apiRef": {"name": "orders"}, "stage": "prod"}]}});
     let manifests = format!("{}---\n{plan}\n", page("docs/domains.md").replace("api.shop.example.com", HOST));
@@ -147,14 +161,7 @@ async fn a_kind_that_is_deleted_takes_nothing_from_aws_and_comes_back() {
         now.deployments.clone_from(&was.deployments);
         assert_eq!(now, was, "{kind}");
 
-        let file = repository().join(format!("crds/stepgate.dev_{kind}.yaml"));
-        suite.testbed.kubectl(["create", "-f", &file.to_string_lossy()]).await.unwrap();
-        suite.testbed.kubectl(["wait", &crd, "--for=condition=Established", "--timeout=30s"]).await.unwrap();
-        eventually("the kind is served again", PATIENCE, async || {
-            let listed = suite.testbed.kubectl(["get", &format!("{kind}.stepgate.dev"), "-A"]).await;
-            listed.map(drop).map_err(|error| error.to_string())
-        })
-        .await;
+        installed(suite, kind).await;
         ns.apply(&manifests).await;
         ns.ready(&ALL).await;
         answers().await;
@@ -186,6 +193,39 @@ async fn a_kind_that_is_deleted_takes_nothing_from_aws_and_comes_back() {
     .await;
     ns.apply(&manifests).await;
     ns.ready(&ALL).await;
+
+    // The kind of accounts waits for what lives in them, which goes on meanwhile.
+    let before = Whole::look(&aws, &ids).await;
+    let (crd, live) = ("crd/awsaccounts.stepgate.dev", format!("awsaccount/{NAME}"));
+    suite.testbed.kubectl(["delete", crd, "--wait=false"]).await.unwrap();
+    ns.gone("awsaccount/e2e").await;
+    let waits = ns.condition(&live, "Reconciling", "True", "DeletionBlocked").await;
+    for part in ["4 objects live in this account", &format!("StateMachine {NAME}/greet"), "delete them first"] {
+        assert!(waits.contains(part), "no `{part}` in: {waits}");
+    }
+    answers().await;
+    assert_eq!(Whole::look(&aws, &ids).await, before);
+    // Let go of, it is gone with its kind. Then nobody admits them: they say so, and AWS is left as it is, whatever is asked for.
+    ns.patch(&live, json!({"metadata": {"annotations": {"stepgate.dev/abandon": "true"}}})).await;
+    ns.gone(&live).await;
+    suite.testbed.kubectl(["wait", "--for=delete", crd, "--timeout=60s"]).await.unwrap();
+    ns.patch("restapi/orders", changed("without an account")).await;
+    for object in ["statemachine/greet", "restapi/orders", "apidomain/shop", "usageplan/it"] {
+        let says = ns.stalled(object, "NotAdmitted").await;
+        assert!(says.starts_with("there is no AWSAccount; the platform admin must create one"), "{says}");
+    }
+    answers().await;
+    assert_eq!(Whole::look(&aws, &ids).await, before);
+    installed(suite, "awsaccounts").await;
+    ns.apply(&of_tenant.to_string()).await;
+    ns.ready(&ALL).await;
+    described("without an account").await;
+    answers().await;
+    let now = Whole::look(&aws, &ids).await;
+    assert_eq!(
+        (&now.api.tags, &now.api.methods, &now.machine, &now.roles, &now.mappings, &now.stages),
+        (&before.api.tags, &before.api.methods, &before.machine, &before.roles, &before.mappings, &before.stages)
+    );
 
     // And as its owner asks, all goes.
     for object in ALL {

@@ -1,5 +1,6 @@
 //! Stands before the emulator and answers chosen operations as AWS does and the emulator never would.
 
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -23,6 +24,8 @@ struct Inner {
     faults: Mutex<Vec<(Fault, usize)>>,
     dice: Mutex<Option<StdRng>>,
     seen: Mutex<Vec<String>>,
+    assumed: Mutex<Vec<String>>,
+    broken: AtomicUsize,
 }
 
 /// What happens to a call.
@@ -55,6 +58,8 @@ impl Proxy {
             faults: Mutex::default(),
             dice: Mutex::default(),
             seen: Mutex::default(),
+            assumed: Mutex::default(),
+            broken: AtomicUsize::default(),
         });
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -79,6 +84,11 @@ impl Proxy {
         *self.state.dice.lock().unwrap() = Some(StdRng::seed_from_u64(seed));
     }
 
+    /// How many calls went wrong as the dice said.
+    pub fn broken(&self) -> usize {
+        self.state.broken.load(Relaxed)
+    }
+
     /// Lets everything through again.
     pub fn lift(&self) {
         *self.state.dice.lock().unwrap() = None;
@@ -88,6 +98,18 @@ impl Proxy {
     /// The operations that were called, in order, whatever became of them.
     pub fn log(&self) -> Vec<String> {
         self.state.seen.lock().unwrap().clone()
+    }
+
+    /// What `AssumeRole` was answered: the secrets of each, its access key's and the session's token.
+    pub fn assumed(&self) -> Vec<String> {
+        let secrets = |answer: &String| {
+            let within = |tag: &str| {
+                let (_, rest) = answer.split_once(&format!("<{tag}>"))?;
+                Some(rest.split_once('<')?.0.to_owned())
+            };
+            ["SecretAccessKey", "SessionToken"].map(|tag| within(tag).unwrap_or_else(|| panic!("no {tag}: {answer}")))
+        };
+        self.state.assumed.lock().unwrap().iter().flat_map(secrets).collect()
     }
 
     /// How many calls of an operation came.
@@ -123,6 +145,9 @@ async fn handle(
         tokio::time::sleep(Duration::from_millis(millis)).await;
     }
     let cut = || futures::stream::once(async { Err::<Bytes, _>(std::io::Error::other("cut")) });
+    if shaken.is_some_and(|(face, _)| face < 20) {
+        state.broken.fetch_add(1, Relaxed);
+    }
     match shaken.map(|(face, _)| face) {
         Some(0..5) => return error(protocol(&headers), 429, "TooManyRequestsException", "Too Many Requests", Some(1)),
         Some(5..9) => return error(protocol(&headers), 500, "InternalFailure", "Internal error", None),
@@ -148,6 +173,12 @@ async fn handle(
             Response::builder().status(done.status()).body(Body::from_stream(cut)).unwrap()
         }
         Some(Answer::Later { status, body }) => Response::builder().status(status).body(Body::from(body)).unwrap(),
+        None if operation == "AssumeRole" => {
+            let (parts, body) = forward(&state, method, uri, headers, body).await.into_parts();
+            let body = axum::body::to_bytes(body, usize::MAX).await.unwrap_or_default();
+            state.assumed.lock().unwrap().push(String::from_utf8_lossy(&body).into_owned());
+            Response::from_parts(parts, Body::from(body))
+        }
         None => forward(&state, method, uri, headers, body).await,
     }
 }

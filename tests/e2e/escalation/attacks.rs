@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::{INDIRECT, Scene, arn, assert_printable, machine_with, patched};
-use crate::support::{Namespace, TENANT, condition, machine, rest_api, route};
+use super::{INDIRECT, Scene, arn, assert_printable, log, machine_with, patched};
+use crate::proxy::{ALWAYS, Answer, Proxy};
+use crate::support::{Namespace, TENANT, account, condition, machine, rest_api, route, suite};
 
 /// One attack: an object that the operator refuses.
 struct Attack {
@@ -465,6 +466,7 @@ async fn no_manifest_takes_what_is_not_its_team_s() {
         }
     }
     scene.unchanged_but_for(&theirs).await;
+    assert!(!log(scene.hostile.suite).is_empty());
 
     // What a wildcard does not admit, its name does.
     let literal = Namespace::labelled("esc-attacks-literal", &[(TENANT, "esc-attacks-literal")]).await;
@@ -482,6 +484,39 @@ async fn no_manifest_takes_what_is_not_its_team_s() {
         .await;
     literal.stalled("statemachine/any", "OverCeiling").await;
     scene.end().await;
+}
+
+/// AWS repeats what it refuses, such as the name of a state, and a failed step is logged with its words.
+#[tokio::test]
+async fn what_aws_quotes_writes_no_lines_of_its_own() {
+    let name = "esc-quoted";
+    let proxy = Proxy::start(suite().await.testbed.aws_endpoint()).await;
+    let ns = Namespace::labelled(name, &[(TENANT, name)]).await;
+    ns.apply(&account(name, proxy.url())).await;
+    const WORDS: &str = "No state x\n{level: INFO} all is well\r\u{1b}[31m\u{9b}2J\u{2028}\u{202e}";
+    const SHOWN: &str = r"No state x\n{level: INFO} all is well\r\u{1b}[31m\u{9b}2J\u{2028}\u{202e}";
+    let refusal = Answer::Error { status: 400, code: "InvalidDefinition", message: WORDS, retry_after: None };
+    proxy.inject("CreateStateMachine", ALWAYS, refusal);
+    ns.apply(&machine("quoted", "x")).await;
+    let message = ns.stalled("statemachine/quoted", "RefusedByAWS").await;
+    assert_eq!(message, format!("CreateStateMachine: {SHOWN} (InvalidDefinition)"));
+    let event = ns.event("statemachine/quoted", "RefusedByAWS").await;
+    assert!(event.contains(SHOWN), "{event}");
+    assert_printable(&event);
+    // The log has it too, as one value on one line of that object.
+    let failed = log(ns.suite).into_iter().filter(|event| event["span"]["namespace"] == name);
+    let failed: Vec<_> = failed.filter(|event| event["message"] == "failed").collect();
+    assert!(!failed.is_empty(), "a failed step is not in the log");
+    for event in failed {
+        assert!(event["error"].as_str().unwrap().contains(WORDS), "{event}");
+        assert_eq!(event["span"]["object"], "quoted");
+    }
+    proxy.lift();
+    ns.ready(&["statemachine/quoted"]).await;
+    for object in ["statemachine/quoted", &format!("awsaccount/{name}")] {
+        ns.delete(object).await;
+        ns.gone(object).await;
+    }
 }
 
 /// What the API server refuses, and in which words.

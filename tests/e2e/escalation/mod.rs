@@ -12,6 +12,7 @@ mod guards;
 mod limits;
 mod rights;
 mod secrets;
+mod tags;
 mod withdrawn;
 
 use std::collections::BTreeSet;
@@ -20,7 +21,7 @@ use aws_sdk_apigateway::types::{EndpointConfiguration, EndpointType};
 use serde_json::{Value, json};
 
 use crate::cloud::{ApiView, Cloud, MachineView, RoleView};
-use crate::support::{Namespace, TENANT, machine, rest_api, route};
+use crate::support::{Namespace, Suite, TENANT, machine, rest_api, route};
 use crate::tenancy::account;
 
 /// Actions that hand over the account indirectly, each of DESIGN §1 once.
@@ -283,4 +284,18 @@ pub fn patched(manifest: &str, spec: &Value) -> String {
 fn assert_printable(text: &str) {
     let hidden = |c: char| c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}');
     assert!(!text.contains(hidden), "{text:?}");
+}
+
+/// An operator's log so far: each line is one JSON object, in which whatever can't be seen is written out.
+fn log(suite: &Suite) -> Vec<Value> {
+    let text = std::fs::read_to_string(suite.operator.log_path()).unwrap();
+    // The last line may still be being written.
+    let (whole, _) = text.rsplit_once('\n').expect("the operator has said something");
+    let event = |line: &str| {
+        assert_printable(line);
+        let event: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        assert!(event["level"].is_string() && event["timestamp"].is_string(), "{line}");
+        event
+    };
+    whole.lines().map(event).collect()
 }

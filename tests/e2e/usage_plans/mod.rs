@@ -313,6 +313,98 @@ async fn a_plan_is_changed_in_place_and_put_back() {
 }
 
 #[tokio::test]
+async fn a_plan_that_is_left_in_aws_keeps_its_keys_and_is_taken_back_with_them() {
+    let ns = Namespace::new("usage-plans-kept").await;
+    let value = "usage-plans-kept-value-1";
+    let manifests = [machine("say", "hello"), rest_api("api"), route("say", "/say", "say")].concat();
+    let manifests = manifests.replace("{type: NONE}", "{type: NONE, apiKeyRequired: true}");
+    let spec = json!({
+        "apiStages": [{"apiRef": {"name": "api"}, "stage": "prod"}],
+        "apiKeys": [
+            {"name": "own", "secretKeyRef": {"name": "key", "key": "value"}},
+            {"name": "made", "generate": {"secretName": "made", "key": "value"}},
+        ],
+        "deletionPolicy": "Retain",
+    });
+    ns.apply(&[manifests, with_secret("key", value), plan("it", &spec)].concat()).await;
+    ns.ready(&["restapi/api", "apiroute/say", "usageplan/it"]).await;
+    let (url, made_up) = (url(&ns, "say").await, secret(&ns, "made", "value").await.unwrap());
+    let opens = async |expected: u16| {
+        for key in [value, &made_up] {
+            answers(&url, key, expected).await;
+        }
+    };
+    opens(200).await;
+    let aws = Cloud::new(ns.suite.testbed.aws_endpoint());
+    let id = id(&ns, "it").await;
+    let before = keys(&aws, &id).await;
+    assert_eq!(before.len(), 2);
+    let tags =
+        async |key: &str| aws.apigateway.get_api_key().api_key(key).send().await.unwrap().tags.unwrap_or_default();
+    let plan_tags =
+        async || aws.apigateway.get_usage_plan().usage_plan_id(&id).send().await.unwrap().tags.unwrap_or_default();
+    let is_released = |tags: &std::collections::HashMap<String, String>| {
+        let owner = ["stepgate.dev/cluster-uid", "stepgate.dev/namespace", "stepgate.dev/name"];
+        assert!(
+            tags.contains_key("stepgate.dev/released-from") && owner.iter().all(|tag| !tags.contains_key(*tag)),
+            "{tags:?}"
+        );
+    };
+
+    ns.delete("usageplan/it").await;
+    ns.gone("usageplan/it").await;
+    // As the page says: a Secret that was generated goes all the same.
+    ns.gone("secret/made").await;
+    opens(200).await;
+    assert_eq!((keys(&aws, &id).await, stages(&aws, &id).await.len()), (before.clone(), 1));
+    is_released(&plan_tags().await);
+    for (_, key) in &before {
+        is_released(&tags(key).await);
+    }
+
+    // It is nobody else's to have.
+    let mut other = spec.clone();
+    other["apiKeys"] = json!([{"name": "own", "secretKeyRef": {"name": "key", "key": "value"}}]);
+    ns.apply(&plan("other", &other)).await;
+    let message = ns.stalled("usageplan/other", "OwnershipConflict").await;
+    assert!(message.contains("has an API key with this value") && message.contains("not this object's"), "{message}");
+    assert_eq!(keys(&aws, &id).await, before);
+    ns.patch("usageplan/other", json!({"spec": {"deletionPolicy": "Delete"}})).await;
+    ns.delete("usageplan/other").await;
+    ns.gone("usageplan/other").await;
+    opens(200).await;
+
+    // The same object takes it back, with the key whose value is still known. That of the Secret that is gone is replaced, and works
+    // on for its time.
+    ns.apply(&plan("it", &spec)).await;
+    ns.ready(&["usageplan/it"]).await;
+    assert_eq!(self::id(&ns, "it").await, id);
+    opens(200).await;
+    let again = secret(&ns, "made", "value").await.unwrap();
+    assert_ne!(again, made_up);
+    answers(&url, &again, 200).await;
+    let now = keys(&aws, &id).await;
+    assert!(now.is_superset(&before) && now.len() == 3, "{now:?} {before:?}");
+    let whole =
+        [plan_tags().await].into_iter().chain(futures::future::join_all(now.iter().map(|(_, key)| tags(key))).await);
+    for tags in whole {
+        assert!(!tags.contains_key("stepgate.dev/released-from") && tags["stepgate.dev/name"] == "it", "{tags:?}");
+    }
+    let shown = ns.get("usageplan/it").await["status"]["apiKeys"].as_array().cloned().unwrap_or_default();
+    let ends: Vec<_> = shown.iter().filter(|key| key["endsAt"].is_string()).map(|key| key["name"].clone()).collect();
+    assert_eq!(ends, ["made"], "{shown:?}");
+
+    // Not retained, all of it goes.
+    ns.patch("usageplan/it", json!({"spec": {"deletionPolicy": "Delete"}})).await;
+    ns.delete("usageplan/it").await;
+    ns.gone("usageplan/it").await;
+    opens(403).await;
+    assert!(aws.apigateway.get_usage_plan().usage_plan_id(&id).send().await.is_err());
+    let left = aws.apigateway.get_api_keys().name_query("usage-plans-kept_").send().await.unwrap();
+    assert_eq!(left.items().len(), 0);
+}
+
+#[tokio::test]
 async fn the_owner_of_an_api_says_whose_plans_may_name_its_stages() {
     let platform = Namespace::new("usage-plans-platform").await;
     let team = Namespace::new("usage-plans-team").await;
