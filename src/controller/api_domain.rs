@@ -60,7 +60,11 @@ pub async fn reconcile(object: Arc<APIDomain>, context: Arc<Context>) -> Result<
             State::Not { problem, serving: status.applied_hash.is_some() }
         }
     };
-    life.finish(status, state).await
+    let action = life.finish(status.clone(), state).await?;
+    match life.overtaken(status).await? {
+        Some(gone) => Box::pin(reconcile(gone, Arc::clone(&context))).await,
+        None => Ok(action),
+    }
 }
 
 async fn carry_out(life: &Life<'_, APIDomain>, world: &World, status: &mut APIDomainStatus) -> Result<State, Problem> {

@@ -3,7 +3,9 @@
 
 use std::fmt::Debug;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::core::NamespaceResourceScope;
 use kube::core::object::HasStatus;
 use kube::runtime::controller::Action;
@@ -100,6 +102,8 @@ pub(super) struct Life<'a, K> {
     /// As the store has it.
     pub object: &'a K,
     api: Api<K>,
+    /// Whether there were effects.
+    begun: AtomicBool,
 }
 
 /// Where a deletion takes place.
@@ -116,7 +120,7 @@ impl<'a, K: Kind> Life<'a, K> {
     /// Of an object.
     pub fn of(context: &'a Context, object: &'a K) -> Self {
         let api = Api::namespaced(context.client.clone(), &object.namespace().unwrap_or_default());
-        Self { context, object, api }
+        Self { context, object, api, begun: AtomicBool::new(false) }
     }
 
     /// What its reconcile is about; adds the finalizer where there is none.
@@ -142,13 +146,30 @@ impl<'a, K: Kind> Life<'a, K> {
     /// # Errors
     /// What Kubernetes answers.
     pub async fn finish(&self, mut status: K::Status, state: State) -> Result<Action, kube::Error> {
-        let Self { context, object, api } = self;
+        let Self { context, object, api, .. } = self;
         let state = self.outlives_its_namespace().map_or(state, State::Deleting);
         let before = self.status().common().conditions.clone();
         publish::set_state(status.common(), object.meta().generation, &state);
         publish::write(context, api, &object.name_any(), object.status(), &status).await?;
         publish::tell(context, *object, &before, &state).await;
         Ok(next(context, K::KIND, &Key::of(*object), &state))
+    }
+
+    /// Where this process was overtaken: the object with this status as its deletion finds it. It was deleted, and what there was in AWS
+    /// removed by another process, while this one was paused and then went on; what it made meanwhile would be nobody's. One of the same
+    /// name that came since has it all.
+    ///
+    /// # Errors
+    /// What Kubernetes answers.
+    pub async fn overtaken(&self, status: K::Status) -> Result<Option<Arc<K>>, kube::Error> {
+        if !self.begun.load(Ordering::Relaxed) || self.api.get_opt(&self.object.name_any()).await?.is_some() {
+            return Ok(None);
+        }
+        let mut gone = self.object.clone();
+        *gone.status_mut() = Some(status);
+        gone.meta_mut().deletion_timestamp = Some(Time(self.context.config.clock.now()));
+        tracing::warn!(kind = K::KIND, object = %Key::of(self.object), "it was deleted while this process was at it: what was made for it goes");
+        Ok(Some(Arc::new(gone)))
     }
 
     /// That its namespace can't go because of it. No event tells of that: a terminating namespace takes none.
@@ -193,6 +214,7 @@ impl<'a, K: Kind> Life<'a, K> {
     /// # Errors
     /// What Kubernetes answers.
     pub async fn bind(&self, status: &mut K::Status, place: &Place) -> Result<(), Problem> {
+        self.begun.store(true, Ordering::Relaxed);
         if status.binding().is_some() {
             return Ok(());
         }

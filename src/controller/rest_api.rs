@@ -91,7 +91,10 @@ pub async fn reconcile(object: Arc<RestAPI>, context: Arc<Context>) -> Result<Ac
     let state = outputs::publish(&context.client, &*object, object.spec.outputs.as_ref(), data, state).await;
     let action = life.finish(status.clone(), state).await?;
     route_status::publish(&context, &world, &status, &run.serving(&status), routes).await?;
-    Ok(action)
+    match life.overtaken(status).await? {
+        Some(gone) => Box::pin(reconcile(gone, Arc::clone(&context))).await,
+        None => Ok(action),
+    }
 }
 
 /// One reconcile of one RestAPI: what it found out on the way.

@@ -69,8 +69,11 @@ pub async fn reconcile(object: Arc<StateMachine>, context: Arc<Context>) -> Resu
     };
     let data = outputs::of_state_machine(&status);
     let state = outputs::publish(&context.client, &*object, object.spec.outputs.as_ref(), data, state).await;
-    let action = life.finish(status, state).await?;
-    Ok(again.map_or(action, |again| Action::requeue(jittered(again))))
+    let action = life.finish(status.clone(), state).await?;
+    match life.overtaken(status).await? {
+        Some(gone) => Box::pin(reconcile(gone, Arc::clone(&context))).await,
+        None => Ok(again.map_or(action, |again| Action::requeue(jittered(again)))),
+    }
 }
 
 async fn carry_out(

@@ -58,8 +58,11 @@ pub async fn reconcile(object: Arc<UsagePlan>, context: Arc<Context>) -> Result<
         Ok(state) => state,
         Err(problem) => State::Not { problem, serving: status.applied_hash.is_some() },
     };
-    let action = life.finish(status, state).await?;
-    Ok(again.map_or(action, |again| Action::requeue(again.min(jittered(context.config.resync_period)))))
+    let action = life.finish(status.clone(), state).await?;
+    match life.overtaken(status).await? {
+        Some(gone) => Box::pin(reconcile(gone, Arc::clone(&context))).await,
+        None => Ok(again.map_or(action, |again| Action::requeue(again.min(jittered(context.config.resync_period))))),
+    }
 }
 
 async fn carry_out(

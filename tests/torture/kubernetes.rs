@@ -331,7 +331,7 @@ impl Server {
             let (server, tape, gate) = (server.clone(), tape.clone(), gate.clone());
             async move {
                 if let Some(gate) = &gate {
-                    gate.pass().await;
+                    gate.pass(request.method() != Method::GET).await;
                 }
                 server.serve(request, &tape).await
             }

@@ -1,5 +1,5 @@
 //! Two operators at once: a lease is no fence. Their calls are interleaved as a seed says, one of them may work on caches of
-//! a while ago; or one is paused before a call, each call once, and goes on with what it knew when the other has done all that
+//! a while ago; or one is paused before a call that writes, each once, and goes on with what it knew when the other has done all that
 //! people want by now. Afterwards one is left, and all is as if there had been one from the beginning.
 
 use std::ops::Range;
@@ -89,12 +89,12 @@ pub async fn races(scene: &Scene, changed: &Scene, seeds: Range<u64>) -> Vec<Str
 /// So long a process is paused: what it signed before is still taken then.
 const PAUSE: Duration = Duration::from_mins(4);
 
-/// A process carries out the manifests and is paused before a call; another one does what people want then; the first one goes on
-/// with what it knew. `None` where it does not make so many calls.
-async fn overtaken(from: &Moment, scene: &Scene, then: &Scene, calls: usize) -> Result<Option<Moment>, String> {
+/// A process carries out the manifests and is paused before a call that writes; another one does what people want then; the first one goes on
+/// with what it knew. `None` where it does not make so many.
+async fn overtaken(from: &Moment, scene: &Scene, then: &Scene, writes: usize) -> Result<Option<Moment>, String> {
     let site = Site::new(from.aws.clone(), from.objects.clone());
     scene.apply(&site.server);
-    let sleep = Sleep::after(calls, PAUSE);
+    let sleep = Sleep::after(writes, PAUSE);
     let mut first = Operator::gated(&site, Gate::Sleep(Arc::clone(&sleep)));
     let mut second = Operator::start(&site);
     let begins = pin!(first.settle());
@@ -103,19 +103,19 @@ async fn overtaken(from: &Moment, scene: &Scene, then: &Scene, calls: usize) -> 
         Either::Right(((), begins)) => begins,
     };
     then.apply(&site.server);
-    let (settled, _) = future::join(second.settle(), begins).await;
-    settled?;
+    // As long as there are two, each may find what the other does.
+    let _ = future::join(second.settle(), begins).await;
     Operator::start(&site).settle().await?;
     nothing_is_left(&site).await?;
     Ok(Some(Moment::of(&site)))
 }
 
 impl Found {
-    /// At each call on the way from a moment to what the manifests ask.
+    /// Before each write on the way from a moment to what the manifests ask.
     async fn overtaken(&mut self, name: &str, from: &Moment, scene: &Scene, (then, wanted, end): (&str, &Scene, &Moment)) {
-        for calls in 0.. {
-            let at = format!("{name}, paused before call {}, and {then} then", calls + 1);
-            match overtaken(from, scene, wanted, calls).await {
+        for writes in 0.. {
+            let at = format!("{name}, paused before write {}, and {then} then", writes + 1);
+            match overtaken(from, scene, wanted, writes).await {
                 Ok(None) => return,
                 Ok(Some(other)) => self.ends(&at, end, &other, wanted, Moment::failure).await,
                 Err(error) => self.note(&at, Some(unconverged(error))),
@@ -130,7 +130,7 @@ impl Found {
 #[case::root_get("root-get")]
 #[case::usage_plans("docs/usage-plans.md")]
 #[tokio::test(start_paused = true)]
-async fn whoever_is_overtaken_at_any_call_does_no_harm(#[case] example: &str) {
+async fn whoever_is_overtaken_at_any_write_does_no_harm(#[case] example: &str) {
     let scene = Scene::example(example);
     let (changed, gone) = (scene.changed(), scene.changed().gone());
     let (start, neighbours) = Moment::first(&scene);

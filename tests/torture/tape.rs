@@ -156,20 +156,20 @@ pub enum Gate {
     Sleep(Arc<Sleep>),
 }
 
-/// A process that is paused: others think that it is dead.
+/// A process that is paused before something that it writes: others think that it is dead.
 #[derive(Debug)]
 pub struct Sleep {
-    /// Calls until then.
-    calls: AtomicUsize,
+    /// Writes until then.
+    writes: AtomicUsize,
     pause: Duration,
     slept: AtomicBool,
     begun: Notify,
 }
 
 impl Sleep {
-    /// After so many calls.
-    pub fn after(calls: usize, pause: Duration) -> Arc<Self> {
-        Arc::new(Self { calls: AtomicUsize::new(calls), pause, slept: AtomicBool::new(false), begun: Notify::new() })
+    /// After so many writes.
+    pub fn after(writes: usize, pause: Duration) -> Arc<Self> {
+        Arc::new(Self { writes: AtomicUsize::new(writes), pause, slept: AtomicBool::new(false), begun: Notify::new() })
     }
 
     /// Waits until it sleeps.
@@ -180,9 +180,12 @@ impl Sleep {
 
 impl Gate {
     /// Lets the others go first, if the dice say so, or while it sleeps.
-    pub async fn pass(&self) {
+    pub async fn pass(&self, writes: bool) {
         if let Self::Sleep(sleep) = self {
-            let before = sleep.calls.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |calls| calls.checked_sub(1));
+            if !writes {
+                return;
+            }
+            let before = sleep.writes.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |writes| writes.checked_sub(1));
             if before.is_err() && !sleep.slept.swap(true, Ordering::SeqCst) {
                 sleep.begun.notify_one();
                 tokio::time::sleep(sleep.pause).await;
@@ -215,10 +218,20 @@ impl HttpConnector for Gated {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let Self(aws, gate) = self.clone();
         HttpConnectorFuture::new(async move {
-            gate.pass().await;
+            gate.pass(writes(&request)).await;
             aws.call(request).await
         })
     }
+}
+
+/// Whether a call to AWS changes something.
+fn writes(request: &HttpRequest) -> bool {
+    let target = request.headers().get("x-amz-target").and_then(|target| target.rsplit('.').next());
+    let body = request.body().bytes().and_then(|body| std::str::from_utf8(body).ok()).unwrap_or_default();
+    let action = || body.split('&').find_map(|pair| pair.strip_prefix("Action="));
+    let operation = if request.method() == "GET" { Some("Get") } else { target.or_else(action) };
+    let reads = ["Get", "List", "Describe", "Validate", "AssumeRole"];
+    !operation.is_some_and(|operation| reads.iter().any(|verb| operation.starts_with(verb)))
 }
 
 struct Woken {
