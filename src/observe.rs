@@ -316,6 +316,10 @@ impl Survey<'_> {
             if observed.gateway_responses.is_none() {
                 observed.gateway_responses = Some(gateway_response::remote::observe(&session.apigateway, id).await?);
             }
+            if observed.validators.is_none() {
+                // No method names one: a process may have died after it took the last method's off.
+                observed.validators = Some(request_validator::remote::observe(&session.apigateway, id).await?);
+            }
             plan = model.plan(&observed)?;
         }
         if plan.steps().iter().any(|planned| matches!(planned.step, Step::LogGroup(_) | Step::Stage(_))) {
@@ -473,8 +477,8 @@ async fn authorizers(
 }
 
 /// Models and validators: a call for each, and only where they are used, by what is wanted or by methods in AWS, or, because
-/// the RestAPI can have models that no method uses, by the newest record. What somebody else adds to an API that uses none is
-/// not noticed, and serves nobody. A validator's id becomes its name.
+/// the RestAPI can have models that no method uses, by the newest record. Validators that none uses are looked for before a deployment. What
+/// somebody else adds to an API that uses none is not noticed at other times, and serves nobody. A validator's id becomes its name.
 async fn shared(
     session: &Session,
     valid: &ValidApi,

@@ -1,5 +1,5 @@
 //! The chart without a cluster: its CRDs are the code's, its values, schema and README agree, and what helm renders from
-//! it is what it should be. Where helm is not found (the testbed builds it), the parts that need it are left to the end-to-end suite.
+//! it is what it should be. Helm is the testbed's, which is built the first time.
 //!
 //! `UPDATE_CRDS=1 cargo test --test chart` writes `crds/` and the chart's CRDs anew, `UPDATE_CHART=1` the README's table of values.
 #![allow(clippy::unwrap_used)]
@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::OnceLock;
 
 use k8s_openapi::api::admissionregistration::v1::{ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding};
 use k8s_openapi::api::apps::v1::Deployment;
@@ -238,29 +239,14 @@ fn one_version() {
 struct Helm(PathBuf);
 
 impl Helm {
-    /// The testbed's helm, or one from the PATH; none is no fault.
-    fn find() -> Option<Helm> {
-        let assets = std::env::var_os("KUBEBUILDER_ASSETS").map(PathBuf::from);
-        let cache = std::env::var_os("XDG_CACHE_HOME")
-            .filter(|dir| !dir.is_empty())
-            .map(PathBuf::from)
-            .or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")))
-            .and_then(|cache| fs::read_dir(cache.join("stepgate")).ok())
-            .into_iter()
-            .flatten()
-            .filter_map(|entry| Some(entry.ok()?.path()))
-            .filter(|dir| dir.file_name().is_some_and(|name| name.to_string_lossy().starts_with("helm-")));
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        let found = assets
-            .into_iter()
-            .chain(cache)
-            .chain(std::env::split_paths(&path))
-            .map(|dir| dir.join("helm"))
-            .find(|helm| helm.is_file());
-        if found.is_none() {
-            eprintln!("helm is not found: this part of the chart is left to the end-to-end suite");
-        }
-        found.map(Helm)
+    /// The testbed's, which is built where it is not there yet: without it nothing here would be shown.
+    fn find() -> Helm {
+        static FOUND: OnceLock<PathBuf> = OnceLock::new();
+        let find = || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(stepgate_testbed::helm()).unwrap_or_else(|error| panic!("{error:#}"))
+        };
+        Helm(FOUND.get_or_init(find).clone())
     }
 
     fn run(&self, args: &[&str]) -> Output {
@@ -352,7 +338,7 @@ fn typed<T: DeserializeOwned + Serialize>(document: &Value) -> T {
 
 #[test]
 fn what_it_renders_is_well_formed() {
-    let Some(helm) = Helm::find() else { return };
+    let helm = Helm::find();
     let lint = helm.run(&["lint", ".", "--strict"]);
     assert!(
         lint.status.success(),
@@ -423,7 +409,7 @@ fn what_it_renders_is_well_formed() {
 
 #[test]
 fn crds_follow_their_values() {
-    let Some(helm) = Helm::find() else { return };
+    let helm = Helm::find();
     let crds = |set: &[&str]| -> BTreeMap<String, Value> {
         helm.template(set)
             .into_iter()
@@ -465,7 +451,7 @@ fn rules(role: &Value) -> BTreeSet<String> {
 /// Held as a list: whoever widens it says so here.
 #[test]
 fn the_operator_may_do_just_this() {
-    let Some(helm) = Helm::find() else { return };
+    let helm = Helm::find();
     let documents = helm.template(&[]);
     let crds = "[awsaccounts.stepgate.dev,statemachines.stepgate.dev,restapis.stepgate.dev,apiroutes.stepgate.dev,usageplans.stepgate.dev,apidomains.stepgate.dev]";
     assert_eq!(
@@ -576,7 +562,7 @@ const USES: &[(&str, &[&str], &str, &str)] = &[
 /// The list above is the least: each right has a use, and each use is there.
 #[test]
 fn every_right_is_used() {
-    let Some(helm) = Helm::find() else { return };
+    let helm = Helm::find();
     let documents = helm.template(&[]);
     let list = |verbs: &str| verbs.split(',').map(str::to_owned).collect::<Vec<_>>();
     let mut given = BTreeSet::new();
@@ -598,7 +584,7 @@ fn every_right_is_used() {
 
 #[test]
 fn teams_reach_no_account() {
-    let Some(helm) = Helm::find() else { return };
+    let helm = Helm::find();
     let documents = helm.template(&[]);
     for role in documents.iter().filter(|document| document["kind"] == "ClusterRole") {
         let labels = &role["metadata"]["labels"];
@@ -619,7 +605,7 @@ fn teams_reach_no_account() {
 /// The Pod Security Standard `restricted`, and a read-only root.
 #[test]
 fn the_pod_is_restricted() {
-    let Some(helm) = Helm::find() else { return };
+    let helm = Helm::find();
     let documents = helm.template(&[]);
     let pod = &one(&documents, "Deployment", "stepgate")["spec"]["template"]["spec"];
     assert_eq!(pod["securityContext"]["runAsNonRoot"], true);
@@ -639,7 +625,7 @@ fn the_pod_is_restricted() {
 
 #[test]
 fn values_reach_their_place() {
-    let Some(helm) = Helm::find() else { return };
+    let helm = Helm::find();
     let documents = helm.template(EVERYTHING);
     let deployment = one(&documents, "Deployment", "stepgate");
     let pod = &deployment["spec"]["template"]["spec"];
@@ -701,7 +687,7 @@ fn values_reach_their_place() {
 /// Keys to be merged into Argo CD's own ConfigMap, so without labels and namespace of ours; no part of an install.
 #[test]
 fn argo_cd_gets_the_scripts_of_every_kind() {
-    let Some(helm) = Helm::find() else { return };
+    let helm = Helm::find();
     assert!(helm.template(&[]).iter().all(|document| document["kind"] != "ConfigMap"));
     let documents = helm.template(&[r#"argocd={"enabled":true}"#]);
     let config_map = one(&documents, "ConfigMap", "argocd-cm");
@@ -734,7 +720,7 @@ fn argo_cd_gets_the_scripts_of_every_kind() {
 
 #[test]
 fn wrong_values_are_refused() {
-    let Some(helm) = Helm::find() else { return };
+    let helm = Helm::find();
     for (set, word) in [
         (r#"clustername="x""#, "clustername"),
         (r#"clusterName="""#, "clusterName"),

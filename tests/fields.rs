@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use regex::Regex;
 use serde_json::Value;
 
-/// The kinds whose fields become properties of AWS objects; an AWSAccount only grants.
+/// The kinds. An AWSAccount mostly grants, but it says where calls go, too.
 const CRDS: &[(&str, &str)] = &[
+    ("AWSAccount", "awsaccounts"),
     ("RestAPI", "restapis"),
     ("APIRoute", "apiroutes"),
     ("StateMachine", "statemachines"),
@@ -93,7 +94,7 @@ fn every_field_has_one_row() {
 
 #[test]
 fn the_rooms_make_the_calls_and_patches_that_the_rows_name() {
-    let rooms = rooms(root().join("src/resources"));
+    let rooms = rooms(root().join("src/resources")) + &rooms(root().join("src/aws"));
     let operation =
         Regex::new(r"\b(?:Create|Get|Put|Update|Delete|List|Describe|Tag|Untag|Attach|Detach)(?:[A-Z][a-z]+)+")
             .unwrap();
@@ -115,5 +116,85 @@ fn the_rooms_make_the_calls_and_patches_that_the_rows_name() {
 fn every_row_is_proven_where_it_says() {
     for row in rows() {
         assert!(root().join(&row.proof).is_file(), "{} {}: there is no {}", row.kind, row.field, row.proof);
+    }
+}
+
+// --- The drift matrix ---
+
+/// What no manifest of the drift matrix sets, and why.
+const NOT_IN_THE_MATRIX: &[(&str, &str, &str)] = &[
+    (
+        "AWSAccount",
+        "endpointUrl",
+        "the AWS in memory is behind every endpoint; the end-to-end suite has one of its own",
+    ),
+    ("AWSAccount", "credentials", "whose credentials they are is no property: tests/torture/coverage.rs"),
+    ("AWSAccount", "takeoverFrom", TAGS),
+    ("RestAPI", "adoption", ADOPTED),
+    ("StateMachine", "adoption", ADOPTED),
+    ("StateMachine", "executionRole.adoption", ADOPTED),
+    ("RestAPI", "deletionPolicy", TAGS),
+    ("StateMachine", "deletionPolicy", TAGS),
+    ("UsagePlan", "deletionPolicy", TAGS),
+    ("APIDomain", "deletionPolicy", TAGS),
+];
+
+const ADOPTED: &str =
+    "it says how an object becomes ours, which then is as any other: tests/torture/adoption.rs, adopted_roles.rs";
+const TAGS: &str = "it is about owner tags alone, and without them an object is another's";
+
+/// The manifests of the matrix's scenes: what tests/torture/drift.rs lists, and tests/torture/everything.yaml.
+fn manifests() -> Vec<Value> {
+    let source = fs::read_to_string(root().join("tests/torture/drift.rs")).unwrap();
+    let (_, list) = source.split_once("const EXAMPLES: ").expect("the list of drift.rs");
+    let list =
+        list.split_once(';').unwrap().1.split_once(';').unwrap().0.replace("super::DOMAINS", "\"docs/domains.md\"");
+    let mut texts = Vec::new();
+    for name in list.split('"').skip(1).step_by(2) {
+        if name.ends_with(".md") {
+            let page = fs::read_to_string(root().join(name)).unwrap();
+            let blocks = page.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next());
+            texts.extend(blocks.map(str::to_owned));
+        } else {
+            let files = fs::read_dir(root().join("examples").join(name)).unwrap().map(|entry| entry.unwrap().path());
+            let files = files.filter(|path| path.extension().is_some_and(|kind| kind == "yaml"));
+            texts.extend(files.map(|path| fs::read_to_string(path).unwrap()));
+        }
+    }
+    assert!(texts.len() > 30, "only {} manifests were found", texts.len());
+    texts.push(fs::read_to_string(root().join("examples/awsaccount.yaml")).unwrap());
+    texts.push(fs::read_to_string(root().join("tests/torture/everything.yaml")).unwrap());
+    texts.iter().flat_map(|text| serde_saphyr::from_multiple::<Value>(text).unwrap()).collect()
+}
+
+/// Whether a field such as `stages[].name` is set, in one item of each list at least.
+fn sets(value: &Value, field: &str) -> bool {
+    let (first, rest) = field.split_once('.').map_or((field, None), |(first, rest)| (first, Some(rest)));
+    let is = |value: &Value| !value.is_null() && rest.is_none_or(|rest| sets(value, rest));
+    match first.strip_suffix("[]") {
+        Some(list) => value[list].as_array().is_some_and(|items| items.iter().any(is)),
+        None => is(&value[first]),
+    }
+}
+
+/// The drift matrix tries all that AWS holds after its scenes: what no scene asks for is in no matrix.
+#[test]
+fn every_property_is_asked_for_in_the_drift_matrix() {
+    let manifests = manifests();
+    let mut wrong = Vec::new();
+    for row in rows().iter().filter(|row| row.aws[0] != "-") {
+        let of_kind = |manifest: &&Value| manifest["kind"] == *row.kind;
+        let is_set = manifests.iter().filter(of_kind).any(|manifest| sets(&manifest["spec"], &row.field));
+        let excepted = NOT_IN_THE_MATRIX.iter().any(|(kind, field, _)| *kind == row.kind && covers(field, &row.field));
+        match (is_set, excepted) {
+            (false, false) => wrong.push(format!("{} {}: no scene sets it", row.kind, row.field)),
+            (true, true) => wrong.push(format!("{} {}: a scene sets it, the exception is stale", row.kind, row.field)),
+            _ => {}
+        }
+    }
+    assert!(wrong.is_empty(), "{}:\n{}", wrong.len(), wrong.join("\n"));
+    for (kind, field, _) in NOT_IN_THE_MATRIX {
+        let is_a_row = rows().iter().any(|row| row.kind == *kind && row.aws[0] != "-" && covers(field, &row.field));
+        assert!(is_a_row, "{kind} {field}: there is no such row");
     }
 }

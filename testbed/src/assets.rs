@@ -62,7 +62,7 @@ impl Assets {
     /// When a prerequisite is missing (Go, Python 3.11, curl), with one sentence that names it, or a build fails.
     pub(crate) async fn find(processes: &Processes, with_emulator: bool) -> Result<Assets> {
         let control_plane = GoModule::new("controlplane", "controlplane", &CONTROL_PLANE, LDFLAGS)?;
-        let helm = GoModule::new("helm", "helm", &HELM, LDFLAGS)?;
+        let helm = helm_module()?;
         let localstack = with_emulator.then(LocalStack::new).transpose()?;
         // Before the first long step, all that could stop a later one.
         needs("curl", &["--version"], "install curl (7.75 or newer)")?;
@@ -148,6 +148,23 @@ pub(crate) async fn python(processes: &Processes) -> Result<PathBuf> {
     }
     localstack.install(processes).await?;
     Ok(localstack.python())
+}
+
+/// Helm alone: found, or built, as for a [`Testbed`](crate::Testbed).
+///
+/// # Errors
+/// When Go is missing, with one sentence that says so, or the build fails.
+pub async fn helm() -> Result<PathBuf> {
+    let module = helm_module()?;
+    if !module.is_complete() {
+        needs_go("helm", &module)?;
+        module.build(&Processes::new()?).await?;
+    }
+    Ok(module.path("helm"))
+}
+
+fn helm_module() -> Result<GoModule> {
+    GoModule::new("helm", "helm", &HELM, LDFLAGS)
 }
 
 fn source(name: &str) -> PathBuf {

@@ -35,6 +35,7 @@ pub mod serve;
 mod testbed;
 
 pub use argocd::{ArgoCd, NAMESPACE as ARGOCD_NAMESPACE, Refresh, application};
+pub use assets::helm;
 pub use aws::{Aws, Emulator};
 pub use calls::{Calls, Expect, Step, Variables, matches};
 pub use curl::{Request, Response};

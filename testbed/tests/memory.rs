@@ -175,6 +175,90 @@ fn limits_are_as_set() {
     );
 }
 
+/// AWS.md §1: the greatest that is taken, and that one more is refused with these words.
+fn is_the_most(aws: &mut Memory, most: impl IntoIterator<Item = Request>, one_more: &Request, words: &str) {
+    for request in most {
+        let (status, answer) = parsed(&aws.handle(&request));
+        assert!(status < 300, "{words}: the most is refused: {answer}");
+    }
+    let (status, answer) = parsed(&aws.handle(one_more));
+    assert!(status >= 400 && answer["message"].as_str().unwrap().contains(words), "one more: {status} {answer}");
+}
+
+#[test]
+fn a_definition_has_1_mb_at_most() {
+    let mut aws = Memory::new(1, Settings::default());
+    let role = create_role(&mut aws, "r", "states.amazonaws.com");
+    let of = |name: &str, size: usize| {
+        let mut body = machine(&role, "");
+        let definition = body["definition"].as_str().unwrap().to_owned();
+        body["definition"] = json!(definition.clone() + &" ".repeat(size - definition.len()));
+        body["name"] = json!(name);
+        body
+    };
+    let words = "have length less than or equal to 1048576";
+    let create = |name, size| states("CreateStateMachine", of(name, size));
+    is_the_most(&mut aws, [create("m", 1_048_576)], &create("n", 1_048_577), words);
+    let update = |size| {
+        states("UpdateStateMachine", json!({"stateMachineArn": MACHINE, "definition": of("m", size)["definition"]}))
+    };
+    is_the_most(&mut aws, [update(1_048_576)], &update(1_048_577), words);
+}
+
+#[test]
+fn an_api_has_as_many_of_each_as_aws_gives_it() {
+    let mut aws = Memory::new(1, Settings { api_limit: 2, ..Settings::default() });
+    let (api, order) = serving(&mut aws);
+    let in_api = |verb: &str, path: &str, body: Value| rest(verb, &format!("/restapis/{api}/{path}"), body);
+
+    let integration = format!("resources/{order}/methods/POST/integration");
+    let template = |size: usize| {
+        let body = json!({"type": "MOCK", "requestTemplates": {"application/json": "x".repeat(size)}});
+        in_api("PUT", &integration, body)
+    };
+    is_the_most(&mut aws, [template(300 * 1024)], &template(300 * 1024 + 1), "Mapping template size");
+    let patched = |size: usize| {
+        let patch = json!({"op": "replace", "path": "/requestTemplates/application~1json", "value": "x".repeat(size)});
+        in_api("PATCH", &integration, json!({"patchOperations": [patch]}))
+    };
+    is_the_most(&mut aws, [patched(300 * 1024)], &patched(300 * 1024 + 1), "Mapping template size");
+    let answer = |size: usize| {
+        let body = json!({"responseTemplates": {"application/json": "x".repeat(size)}});
+        in_api("PUT", &format!("{integration}/responses/200"), body)
+    };
+    aws.handle(&in_api("PUT", &format!("resources/{order}/methods/POST/responses/200"), json!({})));
+    is_the_most(&mut aws, [answer(300 * 1024)], &answer(300 * 1024 + 1), "Mapping template size");
+
+    let authorizer = |number: usize| {
+        let uri = "arn:aws:apigateway:eu-central-1:lambda:path/2015-03-31/functions/arn:aws:lambda:eu-central-1:111122223333:function:f/invocations";
+        let body = json!({"name": format!("a{number}"), "type": "TOKEN", "authorizerUri": uri,
+            "identitySource": "method.request.header.Authorization"});
+        in_api("POST", "authorizers", body)
+    };
+    is_the_most(&mut aws, (0..10).map(authorizer), &authorizer(10), "Maximum number of Authorizers");
+
+    let (_, deployed) = parsed(&aws.handle(&in_api("POST", "deployments", json!({}))));
+    let stage = |name: &str, variables: usize| {
+        let variables: serde_json::Map<_, _> =
+            (0..variables).map(|number| (format!("v{number}"), json!("x"))).collect();
+        in_api("POST", "stages", json!({"stageName": name, "deploymentId": deployed["id"], "variables": variables}))
+    };
+    is_the_most(&mut aws, [stage("full", 100)], &stage("more", 101), "Maximum number of stage variables");
+    let patch = json!({"op": "replace", "path": "/variables/more", "value": "x"});
+    let one_more = in_api("PATCH", "stages/full", json!({"patchOperations": [patch]}));
+    is_the_most(&mut aws, [], &one_more, "Maximum number of stage variables");
+    // `prod` and `full` are there.
+    let names = (2..10).map(|number| stage(&format!("s{number}"), 0));
+    is_the_most(&mut aws, names, &stage("s10", 0), "Maximum number of stages");
+
+    let new = |kind: &str| rest("POST", "/restapis", json!({"name": "b", "endpointConfiguration": {"types": [kind]}}));
+    // The one that is there is edge-optimised, which counts apart.
+    let most = [new("REGIONAL"), new("REGIONAL")];
+    is_the_most(&mut aws, most, &new("REGIONAL"), "Maximum number of regional APIs");
+    is_the_most(&mut aws, [new("EDGE")], &new("REGIONAL"), "Maximum number of regional APIs");
+    assert_eq!(Settings::default().api_limit, 600);
+}
+
 #[test]
 fn what_is_not_known_is_refused_loudly() {
     let mut aws = Memory::new(1, Settings::default());

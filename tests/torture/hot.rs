@@ -6,18 +6,22 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use serde_json::json;
-use stepgate::aws::Sessions;
+use k8s_openapi::jiff::Timestamp;
+use kube::api::ObjectMeta;
+use serde_json::{Value, json};
+use stepgate::api::PAUSED;
+use stepgate::aws::{Class, Sessions};
 use stepgate::controller::{Clock, Config, run};
 use stepgate::identity::Cluster;
 use stepgate::runtime::Metrics;
-use stepgate_testbed::memory::{Fault, Memory, Service, Settings, answer, throttled};
+use stepgate_testbed::memory::{ACCOUNT, Attempt, Fault, Memory, Service, Settings, answer, throttled};
 use tokio_util::sync::CancellationToken;
 
-use super::DOMAINS;
 use super::kubernetes::{KINDS, Objects, condition, is};
 use super::operator::{CLUSTER_UID, Site};
 use super::scene::Scene;
+use super::tape::Wrong;
+use super::{DOMAINS, Moment, drive};
 
 /// A class of error.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -50,10 +54,43 @@ enum Error {
     Missing,
     /// Nobody admits the namespace.
     NotAdmitted,
+    /// What a call is about is not there, although it was a moment ago.
+    NotFound,
     /// The role can never be assumed.
     Unassumable,
+    /// The account has no room for another role.
+    RoleQuota,
     /// The API server takes no status.
     NoStatus,
+}
+
+/// What each class of an answer of AWS is tried with. One more class does not compile until it is here.
+fn errors(class: Class) -> &'static [Error] {
+    match class {
+        Class::NotFound => &[Error::NotFound],
+        Class::Terminal => &[Error::Refused],
+        Class::Retryable => &[Error::Broken, Error::BrokenCreate, Error::Unreachable, Error::Conflict],
+        Class::Throttled(_) => &[Error::Throttled, Error::ThrottledCreate],
+        Class::FreshRole => &[Error::Unassumable],
+        Class::RoleQuota => &[Error::RoleQuota],
+        Class::Credentials => &[Error::Denied, Error::Credentials],
+    }
+}
+
+#[test]
+fn every_class_of_error_has_a_case() {
+    let classes = [
+        Class::NotFound,
+        Class::Terminal,
+        Class::Retryable,
+        Class::Throttled(None),
+        Class::FreshRole,
+        Class::RoleQuota,
+        Class::Credentials,
+    ];
+    for error in classes.iter().flat_map(|class| errors(*class)) {
+        assert!(include_str!("hot.rs").contains(&format!("(Error::{error:?}, ")), "{error:?} has no case");
+    }
 }
 
 /// A machine, an API and a route.
@@ -87,6 +124,7 @@ async fn an_hour(example: &str, error: Error) -> (usize, BTreeMap<String, usize>
         }
         Error::NotAdmitted => Arc::make_mut(&mut scene.world.accounts[0]).spec.tenants.clear(),
         Error::Unassumable => settings.role_propagation = Duration::from_secs(100 * 3600),
+        Error::RoleQuota => settings.role_limit = 1,
         _ => {}
     }
     let site = Site::new(Memory::new(7, settings), Objects::default());
@@ -112,10 +150,11 @@ async fn an_hour(example: &str, error: Error) -> (usize, BTreeMap<String, usize>
     }
     let site = Site::new(site.aws.with(|memory| memory.clone()), Objects::default());
     scene.apply(&site.server);
-    let calls = Arc::new(AtomicUsize::new(0));
-    let counted = Arc::clone(&calls);
-    site.aws.faults(move |attempt| {
-        counted.fetch_add(1, Ordering::Relaxed);
+    let refuses_status = move |what: &str| {
+        let status = what.ends_with("status") && what.contains("statemachines");
+        (error == Error::NoStatus && status).then_some(Wrong::Broken)
+    };
+    let fault = move |attempt: &Attempt<'_>| {
         let (service, operation) = (attempt.call.service, attempt.call.operation.as_str());
         let says = |status, code, message| Some(Fault::Answer(answer(service, status, code, message)));
         let broken = || match service {
@@ -144,8 +183,27 @@ async fn an_hour(example: &str, error: Error) -> (usize, BTreeMap<String, usize>
                 "ConflictException",
                 "Unable to complete operation due to concurrent modification. Please try again later.",
             ),
+            Error::NotFound if operation == "PutMethod" => {
+                says(404, "NotFoundException", "Invalid Resource identifier specified")
+            }
             _ => None,
         }
+    };
+    run_for_an_hour(&site, fault, refuses_status, |_| {}).await
+}
+
+/// The whole operator for an hour: the faults that AWS and the API server have, and what is done every second.
+async fn run_for_an_hour(
+    site: &Site,
+    mut fault: impl FnMut(&Attempt<'_>) -> Option<Fault> + Send + 'static,
+    mut refuses: impl FnMut(&str) -> Option<Wrong> + Send + 'static,
+    mut meanwhile: impl FnMut(&Site),
+) -> (usize, BTreeMap<String, usize>, Objects) {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&calls);
+    site.aws.faults(move |attempt| {
+        counted.fetch_add(1, Ordering::Relaxed);
+        fault(&attempt)
     });
     let writes: Arc<Mutex<BTreeMap<String, usize>>> = Arc::default();
     let written = Arc::clone(&writes);
@@ -153,22 +211,29 @@ async fn an_hour(example: &str, error: Error) -> (usize, BTreeMap<String, usize>
         if step.effect > 0 {
             *written.lock().unwrap().entry(step.what.to_owned()).or_default() += 1;
         }
-        let status = step.what.ends_with("status") && step.what.contains("statemachines");
-        (error == Error::NoStatus && status).then_some(super::tape::Wrong::Broken)
+        refuses(step.what)
     });
     let sessions = Sessions::with_http_client(site.aws.http_client(), Arc::new(|_, _, _| {}));
-    let config = Config {
-        resync_period: Duration::from_secs(600),
-        propagation_wait: Duration::from_secs(10),
-        clock: Clock::default(),
-    };
+    // AWS's clock is everybody's.
+    let aws = site.aws.clone();
+    let clock = Clock::of(move || {
+        let now = aws.with(|memory| memory.now());
+        Timestamp::from_second(i64::try_from(now.as_secs()).unwrap()).unwrap()
+    });
+    let config = Config { resync_period: Duration::from_secs(600), propagation_wait: Duration::from_secs(10), clock };
     let cluster = Cluster { name: "test".into(), uid: CLUSTER_UID.into() };
     let client = site.server.client(&site.tape, None);
     let stop = CancellationToken::new();
     let operator = run(client, cluster, config, Arc::new(sessions), Arc::new(Metrics::default()), stop.clone());
+    let seconds = async {
+        for _ in 0..3600 {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            meanwhile(site);
+        }
+    };
     tokio::select! {
         () = operator => panic!("the operator ends"),
-        () = tokio::time::sleep(Duration::from_secs(3600)) => {}
+        () = seconds => {}
     }
     let writes = std::mem::take(&mut *writes.lock().unwrap());
     (calls.load(Ordering::Relaxed), writes, site.server.snapshot())
@@ -191,7 +256,9 @@ async fn an_hour(example: &str, error: Error) -> (usize, BTreeMap<String, usize>
 #[case::over_ceiling(Error::OverCeiling, 250, 40)]
 #[case::missing(Error::Missing, 250, 40)]
 #[case::not_admitted(Error::NotAdmitted, 250, 40)]
+#[case::not_found(Error::NotFound, 700, 60)]
 #[case::unassumable(Error::Unassumable, 700, 60)]
+#[case::role_quota(Error::RoleQuota, 700, 60)]
 #[case::no_status(Error::NoStatus, 700, 400)]
 #[tokio::test(start_paused = true)]
 async fn what_can_never_succeed_costs_little(
@@ -237,4 +304,145 @@ async fn costs_little(example: &str, error: Error, most_calls: usize, most_write
     assert_eq!(all.iter().all(|(_, object)| is(object, "Ready")), error == Error::Healthy);
     assert!(calls <= most_calls, "{calls} calls to AWS, at most {most_calls}");
     assert!(writes <= most_writes, "{writes} writes to Kubernetes, at most {most_writes}");
+}
+
+/// What does not end well although all was made.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Later {
+    /// AWS refuses to delete what is deleted.
+    DeletionRefused,
+    /// Deletion waits for people.
+    DeletionBlocked,
+    /// A stage that is pinned still calls the machine that is deleted.
+    DeletionServed,
+    /// There were too many deletions.
+    DeletionHeld,
+    /// AWS does not answer while everything is deleted.
+    DownWhileDeleting,
+    /// Somebody undoes each repair within a second.
+    Redone,
+    /// AWS has another API with the same owner tags.
+    TwoApis,
+    /// A route's edit can't be carried out; the route serves on.
+    LastKnownGood,
+    /// An execution of a former definition never ends.
+    NeverEnds,
+}
+
+/// Made without a fault; then it goes wrong for an hour: what that costs, and what the objects say of it.
+#[rstest::rstest]
+#[case::deletion_refused(Later::DeletionRefused, "Stalled", "RefusedByAWS", 250, 40)]
+#[case::deletion_blocked(Later::DeletionBlocked, "Reconciling", "DeletionBlocked", 250, 40)]
+#[case::deletion_served(Later::DeletionServed, "Reconciling", "DeletionBlocked", 250, 40)]
+#[case::deletion_held(Later::DeletionHeld, "Reconciling", "DeletionHeld", 250, 40)]
+#[case::down_while_deleting(Later::DownWhileDeleting, "Reconciling", "Retrying", 700, 60)]
+#[case::redone(Later::Redone, "Ready", "Ready", 250, 40)]
+#[case::two_apis(Later::TwoApis, "Stalled", "OwnershipConflict", 250, 40)]
+#[case::last_known_good(Later::LastKnownGood, "Ready", "LastKnownGood", 250, 40)]
+#[case::never_ends(Later::NeverEnds, "PolicyNarrowingPending", "ExecutionsRunning", 300, 40)]
+#[tokio::test(start_paused = true)]
+async fn nor_does_what_goes_wrong_later(
+    #[case] later: Later,
+    #[case] type_: &str,
+    #[case] reason: &str,
+    #[case] most_calls: usize,
+    #[case] most_writes: usize,
+) {
+    let mut scene = Scene::example(API);
+    let api = Arc::make_mut(scene.world.apis.values_mut().next().unwrap());
+    match later {
+        Later::DeletionServed => api.spec.stages[0].revision = Some(1),
+        Later::DeletionHeld => Arc::make_mut(&mut scene.world.accounts[0]).spec.max_deletions_per_hour = 1,
+        Later::NeverEnds => scene = super::roles::scene("STANDARD", &["first", "later"], &[]),
+        _ => {}
+    }
+    let start = Moment { aws: Memory::new(7, Settings::default()), objects: Objects::default() };
+    let mut made = drive(&start, &scene, None).await.unwrap();
+    match later {
+        Later::TwoApis => {
+            let mut tree = made.aws.tree();
+            let apis = tree[ACCOUNT]["regions"]["us-east-1"]["apis"].as_object_mut().unwrap();
+            let (id, mut twin) = apis.iter().next().map(|(id, api)| (id.clone(), api.clone())).unwrap();
+            let other: String = id.chars().rev().collect();
+            twin["id"] = json!(other);
+            apis.insert(other, twin);
+            made.aws.plant(&tree).unwrap();
+        }
+        Later::NeverEnds => {
+            let machine = format!("arn:aws:states:us-east-1:{ACCOUNT}:stateMachine:team_m");
+            super::roles::states(
+                &mut made.aws,
+                "StartExecution",
+                &json!({"stateMachineArn": machine, "name": "monday"}),
+            );
+        }
+        _ => {}
+    }
+    let site = Site::new(made.aws, made.objects);
+    match later {
+        Later::DeletionRefused | Later::DeletionHeld | Later::DownWhileDeleting => scene.gone().apply(&site.server),
+        Later::DeletionBlocked => {
+            // Paused, and deleted.
+            let mut paused = scene.clone();
+            let pause = |meta: &mut ObjectMeta| {
+                drop(meta.annotations.get_or_insert_default().insert(PAUSED.into(), "true".into()))
+            };
+            paused.world.machines.values_mut().for_each(|one| pause(&mut Arc::make_mut(one).metadata));
+            paused.world.apis.values_mut().for_each(|one| pause(&mut Arc::make_mut(one).metadata));
+            paused.apply(&site.server);
+            scene.gone().apply(&site.server);
+        }
+        Later::DeletionServed => {
+            let mut pinned = scene.clone();
+            pinned.world.machines.clear();
+            pinned.world.routes.clear();
+            pinned.apply(&site.server);
+        }
+        Later::LastKnownGood => {
+            let mut edited = scene.clone();
+            let route = Arc::make_mut(edited.world.routes.values_mut().next().unwrap());
+            route.spec.target.state_machine_ref.as_mut().unwrap().name = "missing".into();
+            edited.apply(&site.server);
+        }
+        Later::NeverEnds => super::roles::scene("STANDARD", &["first", "new"], &[]).apply(&site.server),
+        Later::Redone | Later::TwoApis => {}
+    }
+    let fault = move |attempt: &Attempt<'_>| match later {
+        Later::DownWhileDeleting => Some(Fault::Refused),
+        Later::DeletionRefused if attempt.call.operation.starts_with("Delete") => {
+            let code = if attempt.call.service == Service::Iam { "DeleteConflict" } else { "BadRequestException" };
+            Some(Fault::Answer(answer(attempt.call.service, 400, code, "It can't be deleted now")))
+        }
+        _ => None,
+    };
+    let meanwhile = |site: &Site| {
+        if later == Later::Redone {
+            site.aws.with(redo);
+        }
+    };
+    let (calls, each, objects) = run_for_an_hour(&site, fault, |_| None, meanwhile).await;
+    let writes: usize = each.values().sum();
+    println!("{later:?}: {calls} calls to AWS and {writes} writes to Kubernetes in an hour: {each:?}");
+    let all: Vec<_> = KINDS.iter().flat_map(|kind| objects.of(kind)).collect();
+    for (id, object) in &all {
+        let ready = condition(object, "Ready").map(|ready| format!("{} {}", ready["reason"], ready["message"]));
+        println!("  {}: {}", id.0, ready.unwrap_or_default());
+    }
+    let says = |object: &Value| condition(object, type_).is_some_and(|one| one["reason"] == reason);
+    assert!(all.iter().any(|(_, object)| says(object)), "nobody says {type_} {reason}");
+    assert!(calls <= most_calls, "{calls} calls to AWS, at most {most_calls}");
+    assert!(writes <= most_writes, "{writes} writes to Kubernetes, at most {most_writes}");
+}
+
+/// Somebody turns a machine's tracing on and writes an API's description, whenever they are not so.
+fn redo(memory: &mut Memory) {
+    let mut tree = memory.tree();
+    let region = &mut tree[ACCOUNT]["regions"]["us-east-1"];
+    for machine in region["machines"].as_object_mut().unwrap().values_mut() {
+        machine["form"]["tracing"]["enabled"] = json!(true);
+    }
+    for api in region["apis"].as_object_mut().unwrap().values_mut() {
+        api["description"] = json!("theirs");
+    }
+    memory.plant(&tree).unwrap();
 }

@@ -22,6 +22,7 @@
 mod adopted_roles;
 mod adoption;
 mod around;
+mod coverage;
 mod creation;
 mod deployments;
 mod drift;

@@ -26,7 +26,7 @@ pub fn sends(queues: &[&str]) -> String {
     json!({"StartAt": states.keys().next(), "States": states}).to_string()
 }
 
-fn scene(kind: &str, queues: &[&str], statements: &[Value]) -> Scene {
+pub fn scene(kind: &str, queues: &[&str], statements: &[Value]) -> Scene {
     let mut spec = json!({"type": kind, "definition": sends(queues)});
     if !statements.is_empty() {
         spec["executionRole"] = json!({"statements": statements});
@@ -41,7 +41,7 @@ fn scene(kind: &str, queues: &[&str], statements: &[Value]) -> Scene {
 }
 
 /// What a role needs for these queues: about 100 characters each.
-fn queues(action: &str, numbers: std::ops::Range<usize>) -> Value {
+pub fn queues(action: &str, numbers: std::ops::Range<usize>) -> Value {
     let arn =
         |n| format!("arn:aws:sqs:us-east-1:{ACCOUNT}:a-queue-with-a-name-that-is-long-enough-to-fill-policies-{n:04}");
     json!({"actions": [action], "resources": numbers.map(arn).collect::<Vec<_>>()})

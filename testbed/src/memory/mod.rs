@@ -78,6 +78,8 @@ pub struct Settings {
     pub machine_deletion: Duration,
     /// Roles in an account.
     pub role_limit: usize,
+    /// Regional APIs in an account and Region.
+    pub api_limit: usize,
     /// Resources in an API.
     pub resource_limit: usize,
     /// The longest integration timeout, in milliseconds.
@@ -99,6 +101,7 @@ impl Default for Settings {
             machine_staleness: Duration::ZERO,
             machine_deletion: Duration::ZERO,
             role_limit: 1_000,
+            api_limit: 600,
             resource_limit: 300,
             longest_timeout: 29_000,
             domain_update: Duration::ZERO,
@@ -237,6 +240,29 @@ impl Memory {
     /// Sets the time; it never goes back.
     pub fn set_now(&mut self, now: Duration) {
         self.now = self.now.max(now);
+    }
+
+    /// Whether an operation is known. It is asked for, with nothing said of what: so this can't differ from what is answered.
+    pub fn knows(service: Service, operation: &str) -> bool {
+        let (verb, path) = match service {
+            Service::ApiGateway => match apigateway::routes::request(operation) {
+                Some(route) => route,
+                None => return false,
+            },
+            _ => ("POST", "/".to_owned()),
+        };
+        let (target, body) = match service {
+            Service::Iam => (String::new(), format!("Action={operation}&Version=2010-05-08")),
+            Service::Sts => (String::new(), format!("Action={operation}&Version=2011-06-15")),
+            Service::States => (format!("AWSStepFunctions.{operation}"), String::new()),
+            Service::Logs => (format!("Logs_20140328.{operation}"), String::new()),
+            Service::ApiGateway => (String::new(), String::new()),
+        };
+        let request = http::Request::builder().method(verb).uri(path).header("x-amz-target", target);
+        let answer = request.body(body.into_bytes()).map(|request| Self::new(0, Settings::default()).handle(&request));
+        // Where one is known, what is said of it may be not.
+        let unknown = format!("does not know {}:{operation}", format!("{service:?}").to_lowercase());
+        answer.is_ok_and(|answer| !String::from_utf8_lossy(answer.body()).contains(&unknown))
     }
 
     /// Answers one request.

@@ -157,7 +157,7 @@ pub(super) fn identify(request: &Request, account: &str, keys: &BTreeMap<String,
         }
     } else {
         let path = Path::of(request);
-        match super::apigateway::operation(request.method().as_str(), &path.segments()) {
+        match super::apigateway::routes::operation(request.method().as_str(), &path.segments()) {
             Some((operation, _)) => (Service::ApiGateway, operation.to_owned()),
             None => return Err(Refusal::unknown(format!("{} {}", request.method(), request.uri().path()))),
         }

@@ -79,6 +79,8 @@ pub struct Cloud {
     pub sfn: aws_sdk_sfn::Client,
     pub apigateway: aws_sdk_apigateway::Client,
     pub logs: aws_sdk_cloudwatchlogs::Client,
+    /// The AWS in memory whose time passes only by [`Cloud::pause`].
+    clock: Option<InProcess>,
     run: String,
     made: Arc<Mutex<Vec<Made>>>,
 }
@@ -88,6 +90,11 @@ static NAMES: AtomicUsize = AtomicUsize::new(0);
 impl Cloud {
     pub fn in_memory(aws: &InProcess) -> Self {
         Self::of(Kind::Memory, ACCOUNT, &config(aws.http_client(), None))
+    }
+
+    /// The same with delays and quotas.
+    pub fn in_time(aws: &InProcess) -> Self {
+        Self { clock: Some(aws.clone()), ..Self::in_memory(aws) }
     }
 
     /// The emulator, or the AWS in memory on a port.
@@ -115,6 +122,7 @@ impl Cloud {
             sfn: aws_sdk_sfn::Client::new(config),
             apigateway: aws_sdk_apigateway::Client::new(config),
             logs: aws_sdk_cloudwatchlogs::Client::new(config),
+            clock: None,
             run: format!("{:x}", std::process::id()),
             made: Arc::default(),
         }
@@ -125,8 +133,20 @@ impl Cloud {
         Self { made: Arc::default(), ..self.clone() }
     }
 
+    /// Lets time pass.
+    pub async fn pause(&self, time: Duration) {
+        match &self.clock {
+            Some(aws) => aws.with(|memory| memory.advance(time)),
+            None => tokio::time::sleep(time).await,
+        }
+    }
+
     /// Removes what the case made, the last first.
     pub async fn clean(&self) {
+        if self.clock.is_some() {
+            // Nobody tries again here.
+            self.pause(Duration::from_secs(60)).await;
+        }
         let mut made: Vec<_> = std::mem::take(&mut *self.made.lock().unwrap());
         while let Some(one) = made.pop() {
             match one {
@@ -200,24 +220,26 @@ impl Cloud {
 
     /// A machine of this name; a fresh role takes its time on AWS.
     pub async fn machine(&self, name: &str, role: &str, definition: &str) -> Result<String> {
-        let deadline = tokio::time::Instant::now() + Duration::from_secs(120);
-        loop {
+        let patience = if self.kind == Kind::Aws || self.clock.is_some() { 24 } else { 0 };
+        for tried in 0.. {
             let create = self.sfn.create_state_machine().name(name).role_arn(role).definition(definition);
             match create.send().await {
                 Ok(made) => {
                     self.note(Made::Machine(made.state_machine_arn.clone()));
                     return Ok(made.state_machine_arn);
                 }
-                Err(error)
-                    if self.kind == Kind::Aws
-                        && error.code() == Some("AccessDeniedException")
-                        && tokio::time::Instant::now() < deadline =>
-                {
-                    tokio::time::sleep(Duration::from_secs(5)).await;
+                Err(error) if error.code() == Some("AccessDeniedException") && tried < patience => {
+                    self.pause(Duration::from_secs(5)).await;
                 }
                 Err(error) => return Err(error.into()),
             }
         }
+        unreachable!("it is tried for ever")
+    }
+
+    /// That this machine is to be removed.
+    pub fn made_machine(&self, arn: &str) {
+        self.note(Made::Machine(arn.to_owned()));
     }
 
     /// An API; its id and its root's.

@@ -17,6 +17,7 @@ mod managed;
 mod settings;
 mod stages;
 mod states;
+mod timed;
 mod usage_plans;
 
 use std::time::Duration;
@@ -25,7 +26,8 @@ use cloud::{Case, Cloud, Kind};
 use stepgate_testbed::Emulator;
 use stepgate_testbed::memory::{InProcess, Memory, Settings};
 
-fn cases() -> impl Iterator<Item = &'static Case> {
+/// What is so at once.
+fn cases() -> impl Iterator<Item = &'static Case> + Clone {
     let of_apis = [
         apigateway::CASES,
         authorizers::CASES,
@@ -39,11 +41,11 @@ fn cases() -> impl Iterator<Item = &'static Case> {
     [iam::CASES, managed::CASES, states::CASES].into_iter().chain(of_apis).flatten()
 }
 
-/// Runs every case; answers with those that did not go as they should.
-async fn run(cloud: &Cloud) -> Vec<String> {
+/// Runs these cases; answers with those that did not go as they should.
+async fn run(cloud: &Cloud, cases: impl Iterator<Item = &'static Case> + Clone) -> Vec<String> {
     let (mut ran, mut wrong) = (0, Vec::new());
     let only = std::env::var("CONFORMANCE_CASE").unwrap_or_default();
-    for case in cases().filter(|case| case.name.contains(&only)) {
+    for case in cases.clone().filter(|case| case.name.contains(&only)) {
         ran += 1;
         let scope = cloud.scope();
         // In a task of its own, so that a panic is a failure.
@@ -63,7 +65,7 @@ async fn run(cloud: &Cloud) -> Vec<String> {
             }
         }
     }
-    let deviations = cases().filter(|case| case.localstack.is_some() && cloud.kind == Kind::LocalStack).count();
+    let deviations = cases.filter(|case| case.localstack.is_some() && cloud.kind == Kind::LocalStack).count();
     println!("{ran} cases on {}, {deviations} of them known to differ there", cloud.kind);
     wrong
 }
@@ -76,16 +78,26 @@ fn judge(wrong: &[String]) {
 async fn the_memory_conforms() {
     let aws = InProcess::new(Memory::new(1, Settings::default()));
     let cloud = Cloud::in_memory(&aws);
-    judge(&run(&cloud).await);
+    judge(&run(&cloud, cases()).await);
     let left = aws.with(|memory| memory.essence());
     assert_eq!(left, serde_json::json!({}), "the cases clean up");
+}
+
+#[tokio::test]
+async fn the_memory_takes_its_time_as_aws_does() {
+    let aws = InProcess::new(Memory::new(3, Settings::lifelike()));
+    judge(&run(&Cloud::in_time(&aws), timed::CASES.iter()).await);
+    // So that what is DELETING is gone: at the next call.
+    aws.with(|memory| memory.advance(Duration::from_secs(60)));
+    Cloud::in_time(&aws).sfn.list_state_machines().send().await.unwrap();
+    assert_eq!(aws.with(|memory| memory.essence()), serde_json::json!({}), "the cases clean up");
 }
 
 #[tokio::test]
 async fn the_emulator_conforms_but_for_what_is_known() {
     let emulator = Emulator::start().await.unwrap();
     let cloud = Cloud::at(emulator.endpoint(), Kind::LocalStack);
-    judge(&run(&cloud).await);
+    judge(&run(&cloud, cases().chain(timed::CASES)).await);
 }
 
 /// The same over HTTP: the memory on a port.
@@ -95,7 +107,7 @@ async fn the_memory_conforms_on_a_port() {
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     let aws = InProcess::new(Memory::new(2, Settings::default()));
     let server = tokio::spawn(stepgate_testbed::memory::serve(aws, listener));
-    judge(&run(&Cloud::at(&endpoint, Kind::Memory)).await);
+    judge(&run(&Cloud::at(&endpoint, Kind::Memory), cases()).await);
     server.abort();
 }
 
@@ -106,5 +118,5 @@ async fn aws_conforms() {
         return;
     }
     let cloud = Cloud::aws().await.unwrap();
-    judge(&tokio::time::timeout(Duration::from_secs(3600), run(&cloud)).await.unwrap());
+    judge(&tokio::time::timeout(Duration::from_secs(3600), run(&cloud, cases().chain(timed::CASES))).await.unwrap());
 }

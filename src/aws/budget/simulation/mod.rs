@@ -2,20 +2,20 @@
 //! sizes of issue 4: 1,000 APIs and 50,000 machines.
 
 mod aws;
+mod calls;
 mod scenarios;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use calls::{Call, new_api, new_machine, one_line};
 use tokio::time::Instant;
 
 use super::{Budget, Caller, Event, Family, Line, Place, Priority, Quotas};
 
 /// How long AWS takes to answer.
 const LATENCY: Duration = Duration::from_millis(50);
-
-pub type Call = (Family, &'static str);
 
 /// Every permit that was given.
 #[derive(Clone, Default)]
@@ -99,28 +99,4 @@ pub async fn carry_out(budget: &Budget, account: &str, caller: &Caller, calls: V
 
 pub fn line(budget: &Budget, account: &str, family: Family) -> Arc<Line> {
     budget.line(account, "eu-central-1", None, family).unwrap()
-}
-
-/// What a new state machine with a role of its own costs.
-pub fn new_machine() -> Vec<Call> {
-    let iam = ["GetRole", "CreateRole", "PutRolePolicy", "GetRole", "ListRolePolicies", "GetRolePolicy"];
-    let sfn = ["DescribeStateMachine", "CreateStateMachine", "DescribeStateMachine"];
-    let iam = iam.map(|operation| (Family::Iam, operation));
-    iam.into_iter().chain(sfn.map(|operation| (Family::StepFunctions, operation))).collect()
-}
-
-/// What a new API with so many routes costs.
-pub fn new_api(routes: usize) -> Vec<Call> {
-    let begin = ["GetRestApis", "CreateRestApi", "GetResources"];
-    let route = ["CreateResource", "PutMethod", "PutIntegration", "PutMethodResponse", "PutIntegrationResponse"];
-    let end = ["GetDeployments", "CreateDeployment", "CreateStage", "GetRestApi", "GetResources", "GetStages"];
-    let routes = (0..routes).flat_map(|_| route);
-    begin.into_iter().chain(routes).chain(end).map(|operation| (Family::ApiGateway, operation)).collect()
-}
-
-/// What a changed integration of one route costs.
-pub fn one_line() -> Vec<Call> {
-    let look = ["GetRestApi", "GetResources", "GetStages"];
-    let change = ["GetDeployments", "UpdateIntegration", "CreateDeployment", "UpdateStage"];
-    look.into_iter().chain(change).chain(look).map(|operation| (Family::ApiGateway, operation)).collect()
 }

@@ -70,6 +70,13 @@ pub(super) fn create(context: &mut Context<'_>, apis: &mut Apis, body: Value) ->
         Some(_) => Some(compression("")?),
     };
     let endpoint_configuration = endpoint(given.endpoint_configuration)?;
+    let is_regional = |endpoint: &Endpoint| endpoint.types == ["REGIONAL"];
+    // AWS.md §1. [?]: the words, which are formed like those of an API's resources.
+    if is_regional(&endpoint_configuration)
+        && apis.values().filter(|api| is_regional(&api.endpoint_configuration)).count() >= context.settings.api_limit
+    {
+        return Err(limit("Maximum number of regional APIs for this account has been reached"));
+    }
     let mut tags = BTreeMap::new();
     add_tags(&mut tags, given.tags.unwrap_or_default())?;
     let (id, root) = (context.id(10), context.id(10));

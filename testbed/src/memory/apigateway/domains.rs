@@ -10,7 +10,7 @@ use super::super::wire::{Path, Refusal, Request, input};
 use super::super::{Context, Region};
 use super::access_associations::{self, AccessAssociation};
 use super::checks::{self, bad, conflict, not_found};
-use super::{Answer, Apis, Endpoint, Patch, Place, apis, listed, policy};
+use super::{Answer, Apis, Endpoint, Patch, apis, listed, policy};
 
 /// A custom domain name.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -189,31 +189,6 @@ pub(in super::super) fn call(context: &mut Context<'_>, region: &mut Region, req
         }
         _ => Err(Refusal::unknown(format!("apigateway:{operation}"))),
     }
-}
-
-/// The operation of a verb and path below `/domainnames`; the domain stands in the place of the API.
-pub(super) fn operation<'a>(path: &[&'a str]) -> Option<(Place<'a>, [&'static str; 5])> {
-    let none = Place::default();
-    Some(match *path {
-        ["domainnames"] => (none, ["CreateDomainName", "GetDomainNames", "", "", ""]),
-        ["domainnames", api] => {
-            (Place { api, ..none }, ["", "GetDomainName", "", "UpdateDomainName", "DeleteDomainName"])
-        }
-        ["domainnames", api, "basepathmappings"] => {
-            (Place { api, ..none }, ["CreateBasePathMapping", "GetBasePathMappings", "", "", ""])
-        }
-        ["domainnames", api, "basepathmappings", name] => (
-            Place { api, name, ..none },
-            ["", "GetBasePathMapping", "", "UpdateBasePathMapping", "DeleteBasePathMapping"],
-        ),
-        ["domainnameaccessassociations"] => {
-            (none, ["CreateDomainNameAccessAssociation", "GetDomainNameAccessAssociations", "", "", ""])
-        }
-        ["domainnameaccessassociations", name] => {
-            (Place { name, ..none }, ["", "", "", "", "DeleteDomainNameAccessAssociation"])
-        }
-        _ => return None,
-    })
 }
 
 fn may_be_deleted(domains: &Domains, api: &str, stage: Option<&str>) -> Result<(), Refusal> {

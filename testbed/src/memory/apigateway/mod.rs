@@ -18,6 +18,7 @@ mod patch;
 mod policy;
 mod resources;
 mod responses;
+pub(super) mod routes;
 mod settings;
 mod stages;
 mod usage_plans;
@@ -39,6 +40,7 @@ use checks::{bad, not_found};
 pub use client_certificates::ClientCertificate;
 pub use domains::{BasePathMapping, DomainName};
 use patch::Patch;
+use routes::operation;
 pub use usage_plans::UsagePlan;
 pub use validators::Validator;
 
@@ -387,94 +389,6 @@ pub(super) struct Place<'a> {
     status: &'a str,
     /// An authorizer's, deployment's, usage plan's or API key's id, a stage's name, a gateway response's type, or the ARN of what is tagged.
     name: &'a str,
-}
-
-/// The operation of a verb and path.
-pub(super) fn operation<'a>(verb: &str, path: &[&'a str]) -> Option<(&'static str, Place<'a>)> {
-    let none = Place::default();
-    let (place, operations): (Place<'a>, [&'static str; 5]) = match *path {
-        // POST, GET, PUT, PATCH, DELETE
-        ["restapis"] => (none, ["CreateRestApi", "GetRestApis", "", "", ""]),
-        ["restapis", api] => {
-            (Place { api, ..none }, ["", "GetRestApi", "PutRestApi", "UpdateRestApi", "DeleteRestApi"])
-        }
-        ["restapis", api, "resources"] => (Place { api, ..none }, ["", "GetResources", "", "", ""]),
-        ["restapis", api, "resources", resource] => {
-            (Place { api, resource, ..none }, ["CreateResource", "GetResource", "", "UpdateResource", "DeleteResource"])
-        }
-        ["restapis", api, "resources", resource, "methods", verb] => {
-            (Place { api, resource, verb, ..none }, ["", "GetMethod", "PutMethod", "UpdateMethod", "DeleteMethod"])
-        }
-        ["restapis", api, "resources", resource, "methods", verb, "responses", status] => (
-            Place { api, resource, verb, status, ..none },
-            ["", "GetMethodResponse", "PutMethodResponse", "UpdateMethodResponse", "DeleteMethodResponse"],
-        ),
-        ["restapis", api, "resources", resource, "methods", verb, "integration"] => (
-            Place { api, resource, verb, ..none },
-            ["", "GetIntegration", "PutIntegration", "UpdateIntegration", "DeleteIntegration"],
-        ),
-        ["restapis", api, "resources", resource, "methods", verb, "integration", "responses", status] => (
-            Place { api, resource, verb, status, ..none },
-            [
-                "",
-                "GetIntegrationResponse",
-                "PutIntegrationResponse",
-                "UpdateIntegrationResponse",
-                "DeleteIntegrationResponse",
-            ],
-        ),
-        ["restapis", api, "authorizers"] => (Place { api, ..none }, ["CreateAuthorizer", "GetAuthorizers", "", "", ""]),
-        ["restapis", api, "authorizers", name] => {
-            (Place { api, name, ..none }, ["", "GetAuthorizer", "", "UpdateAuthorizer", "DeleteAuthorizer"])
-        }
-        ["restapis", api, "deployments"] => (Place { api, ..none }, ["CreateDeployment", "GetDeployments", "", "", ""]),
-        ["restapis", api, "deployments", name] => {
-            (Place { api, name, ..none }, ["", "GetDeployment", "", "UpdateDeployment", "DeleteDeployment"])
-        }
-        ["restapis", api, "models"] => (Place { api, ..none }, ["CreateModel", "GetModels", "", "", ""]),
-        ["restapis", api, "models", name] => {
-            (Place { api, name, ..none }, ["", "GetModel", "", "UpdateModel", "DeleteModel"])
-        }
-        ["restapis", api, "requestvalidators"] => {
-            (Place { api, ..none }, ["CreateRequestValidator", "GetRequestValidators", "", "", ""])
-        }
-        ["restapis", api, "requestvalidators", name] => (
-            Place { api, name, ..none },
-            ["", "GetRequestValidator", "", "UpdateRequestValidator", "DeleteRequestValidator"],
-        ),
-        ["restapis", api, "stages"] => (Place { api, ..none }, ["CreateStage", "GetStages", "", "", ""]),
-        ["restapis", api, "stages", name] => {
-            (Place { api, name, ..none }, ["", "GetStage", "", "UpdateStage", "DeleteStage"])
-        }
-        ["restapis", api, "stages", name, "exports", "oas30"] => {
-            (Place { api, name, ..none }, ["", "GetExport", "", "", ""])
-        }
-        ["account"] => (none, ["", "GetAccount", "", "UpdateAccount", ""]),
-        ["restapis", api, "gatewayresponses"] => (Place { api, ..none }, ["", "GetGatewayResponses", "", "", ""]),
-        ["restapis", api, "gatewayresponses", name] => {
-            (Place { api, name, ..none }, ["", "GetGatewayResponse", "PutGatewayResponse", "", "DeleteGatewayResponse"])
-        }
-        ["apikeys"] => (none, ["CreateApiKey", "GetApiKeys", "", "", ""]),
-        ["apikeys", name] => (Place { name, ..none }, ["", "GetApiKey", "", "UpdateApiKey", "DeleteApiKey"]),
-        ["clientcertificates"] => (none, ["GenerateClientCertificate", "GetClientCertificates", "", "", ""]),
-        ["clientcertificates", name] => {
-            (Place { name, ..none }, ["", "GetClientCertificate", "", "", "DeleteClientCertificate"])
-        }
-        ["usageplans"] => (none, ["CreateUsagePlan", "GetUsagePlans", "", "", ""]),
-        ["usageplans", name] => {
-            (Place { name, ..none }, ["", "GetUsagePlan", "", "UpdateUsagePlan", "DeleteUsagePlan"])
-        }
-        ["usageplans", name, "keys"] => {
-            (Place { name, ..none }, ["CreateUsagePlanKey", "GetUsagePlanKeys", "", "", ""])
-        }
-        ["usageplans", name, "keys", key] => {
-            (Place { name, resource: key, ..none }, ["", "", "", "", "DeleteUsagePlanKey"])
-        }
-        ["tags", name] => (Place { name, ..none }, ["", "GetTags", "TagResource", "", "UntagResource"]),
-        _ => domains::operation(path)?,
-    };
-    let index = ["POST", "GET", "PUT", "PATCH", "DELETE"].iter().position(|known| *known == verb)?;
-    operations.get(index).filter(|operation| !operation.is_empty()).map(|operation| (*operation, place))
 }
 
 pub(super) fn call(context: &mut Context<'_>, region: &mut Region, request: &Request) -> Answer {
