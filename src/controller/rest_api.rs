@@ -322,7 +322,8 @@ impl<'a> Run<'a> {
         }
         .run()
         .await?;
-        let Surveyed { plan, hash, settles_in, first_routes_are_coming, holds, authorizers_wait, orphans, .. } = surveyed;
+        let Surveyed { plan, hash, settles_in, first_routes_are_coming, holds, authorizers_wait, orphans, .. } =
+            surveyed;
         self.records = surveyed.records;
         self.attachment = surveyed.attachment;
         let withdrawn = self.attachment.refused.iter().filter(|(_, refusal)| refusal.withdrawn);

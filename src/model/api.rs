@@ -162,7 +162,8 @@ impl Api<'_> {
             return Ok(false);
         }
         let now = Api { coming: Coming { together: false, ..self.coming }, ..self.clone() };
-        let deploys = |planned: &Planned<Step>| matches!(planned.step, Step::Deployment(deployment::Step::Create { .. }));
+        let deploys =
+            |planned: &Planned<Step>| matches!(planned.step, Step::Deployment(deployment::Step::Create { .. }));
         Ok(now.plan(observed)?.steps().iter().any(deploys))
     }
 

@@ -214,7 +214,7 @@ fn api(routes: usize, timeout: i64) -> Vec<Value> {
 async fn asked(site: &Site, documents: Vec<Value>, families: &[Family]) -> BTreeMap<String, u64> {
     site.aws.with(Memory::reset_counts);
     Scene::of(documents).apply(&site.server);
-    Operator::start(site, false).settle().await.unwrap();
+    Operator::start(site).settle().await.unwrap();
     site.aws.with(|memory| counted(memory, families))
 }
 

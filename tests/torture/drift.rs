@@ -12,12 +12,12 @@ use stepgate::api::DriftPolicy;
 use stepgate_testbed::memory::{ACCOUNT, Memory};
 use tokio::sync::OnceCell;
 
-use super::adoption;
 use super::kubernetes::{KINDS, is};
 use super::neighbours::Neighbours;
 use super::operator::{CLUSTER_UID, Operator, Site};
 use super::scene::Scene;
 use super::{Moment, difference, drive};
+use super::{adoption, coverage};
 
 const EXAMPLES: [&str; 15] = [
     "hello-world",
@@ -93,6 +93,9 @@ const EXCEPTIONS: &[(&str, Option<What>, &str)] = &[
     ("api/authorizers/*/authorizerResultTtlInSeconds", Some(What::Deleted), OWN),
     ("api/validators/*", Some(What::Deleted), "AWS refuses to delete what a method refers to"),
     ("api/validators/*/id", None, OWN),
+    ("api/models/Schemae3dce8d1afb8d036/id", None, OWN),
+    ("api/models/Schemae3dce8d1afb8d036/name", None, OWN),
+    ("api/models/Schemae3dce8d1afb8d036/contentType", None, OWN),
     ("api/models/Order/id", None, OWN),
     ("api/models/Order/name", None, OWN),
     ("api/models/Order/contentType", None, OWN),
@@ -422,7 +425,8 @@ impl Base {
 }
 
 /// What no example has.
-const MORE: [&str; 4] = ["one with a key", "one with a log", "one with a shared role", "one with a long role"];
+const MORE: [&str; 5] =
+    ["one with a key", "one with a log", "one with a shared role", "one with a long role", "everything"];
 
 /// Everything that this operator makes, in the examples, on pages, and otherwise.
 pub fn scenes() -> impl Iterator<Item = (&'static str, Scene)> {
@@ -431,6 +435,7 @@ pub fn scenes() -> impl Iterator<Item = (&'static str, Scene)> {
         "one with a key" => Scene::example(EXAMPLES[0]).encrypted(),
         "one with a log" => Scene::example("item-api").logged(),
         "one with a shared role" => Scene::example("item-api").sharing(),
+        "everything" => coverage::everything(),
         _ => long_role(),
     };
     examples.chain(MORE.into_iter().map(move |name| (name, more(name))))
@@ -438,7 +443,8 @@ pub fn scenes() -> impl Iterator<Item = (&'static str, Scene)> {
 
 /// A machine whose role needs policies of its own beside the inline one.
 fn long_role() -> Scene {
-    let arn = |n| format!("arn:aws:sqs:us-east-1:{ACCOUNT}:a-queue-with-a-name-that-is-long-enough-to-fill-policies-{n:04}");
+    let arn =
+        |n| format!("arn:aws:sqs:us-east-1:{ACCOUNT}:a-queue-with-a-name-that-is-long-enough-to-fill-policies-{n:04}");
     let arns: Vec<_> = (0..110).map(arn).collect();
     let ceiling = json!([{"actions": ["sqs:*"], "resources": ["*"]}]);
     let definition = r#"{"StartAt": "A", "States": {"A": {"Type": "Pass", "End": true}}}"#;

@@ -14,7 +14,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 use k8s_openapi::jiff::Timestamp;
 use kube::client::Body;
 use serde_json::{Value, json};
-use stepgate::api::ABANDON;
+use stepgate::api::{ABANDON, CREATION};
 use stepgate::controller::Clock;
 use stepgate::identity::Key;
 use stepgate::records;
@@ -203,6 +203,14 @@ pub struct Server(Arc<Mutex<Shared>>);
 
 type Answer = (u16, Value);
 
+/// What the operator wrote among the annotations is not of the manifests, and no `kubectl apply` takes it off.
+fn keep_claim(old: &Value, new: &mut Value) {
+    let claim = &old["metadata"]["annotations"][CREATION];
+    if !claim.is_null() {
+        new["metadata"]["annotations"][CREATION] = claim.clone();
+    }
+}
+
 fn failure(code: u16, reason: &str, message: &str) -> Answer {
     (
         code,
@@ -275,6 +283,7 @@ impl Server {
         };
         take(&mut new, &mut object, ["spec", "data"]);
         take(&mut new["metadata"], &mut object["metadata"], ["labels", "annotations"]);
+        keep_claim(&old, &mut new);
         if new["spec"] != old["spec"] {
             new["metadata"]["generation"] = json!(old["metadata"]["generation"].as_i64().unwrap_or(1) + 1);
         }
@@ -305,7 +314,7 @@ impl Server {
             let id = ("statemachines".to_owned(), key.namespace.clone(), key.name.clone());
             let found = shared.objects.all.get(&id).filter(|one| one["metadata"]["deletionTimestamp"].is_string());
             let Some(mut object) = found.map(|one| (**one).clone()) else { continue };
-            object["metadata"]["annotations"] = json!({ABANDON: "true"});
+            object["metadata"]["annotations"][ABANDON] = json!("true");
             shared.put(&id, object);
             any = true;
         }
@@ -318,7 +327,9 @@ impl Server {
         let all = Arc::clone(&shared.objects.all);
         for (id, object) in &*all {
             let mut object = (**object).clone();
-            if object["metadata"].as_object_mut().unwrap().shift_remove("annotations").is_some() {
+            object["metadata"].as_object_mut().unwrap().shift_remove("annotations");
+            keep_claim(&all[id], &mut object);
+            if object != *all[id] {
                 shared.put(id, object);
             }
         }

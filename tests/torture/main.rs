@@ -15,6 +15,7 @@
 //! - `drift.rs`: every property of every object, changed behind the operator's back.
 //! - `random.rs`: random manifests, also of what is `around` an API, edits, faults, deaths.
 //! - `panics.rs`: a bug at one object.
+//! - `coverage.rs`: each call that the operator can make is made in some scene.
 //! - `hot.rs`: what an hour of an object costs that can never succeed.
 
 #![allow(clippy::unwrap_used)]

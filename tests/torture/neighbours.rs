@@ -124,7 +124,8 @@ impl Neighbours {
         }
         let account = aws.account(ACCOUNT).unwrap();
         let (iam, region) = (&account.iam, &account.regions[REGION]);
-        let same_role = |then: &Role, now: &Role| then == now || theirs(then).is_some_and(|then| Some(then) == theirs(now));
+        let same_role =
+            |then: &Role, now: &Role| then == now || theirs(then).is_some_and(|then| Some(then) == theirs(now));
         let mut all = walk("role", &self.roles, |id, one| Some(same_role(one, iam.roles.get(id)?)));
         all.extend(walk("policy", &self.policies, |id, one| Some(format!("{:?}", iam.policies.get(id)?) == *one)));
         all.extend(walk("machine", &self.machines, |id, one| Some(region.machines.get(id)? == one)));

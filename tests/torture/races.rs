@@ -112,7 +112,13 @@ async fn overtaken(from: &Moment, scene: &Scene, then: &Scene, writes: usize) ->
 
 impl Found {
     /// Before each write on the way from a moment to what the manifests ask.
-    async fn overtaken(&mut self, name: &str, from: &Moment, scene: &Scene, (then, wanted, end): (&str, &Scene, &Moment)) {
+    async fn overtaken(
+        &mut self,
+        name: &str,
+        from: &Moment,
+        scene: &Scene,
+        (then, wanted, end): (&str, &Scene, &Moment),
+    ) {
         for writes in 0.. {
             let at = format!("{name}, paused before write {}, and {then} then", writes + 1);
             match overtaken(from, scene, wanted, writes).await {

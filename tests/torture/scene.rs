@@ -10,7 +10,8 @@ use secrecy::ExposeSecret;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use stepgate::api::{
-    APIDomain, APIRoute, AWSAccount, Deploy, DriftPolicy, Encryption, RestAPI, RoleScope, SecretKeyRef, StateMachine, UsagePlan,
+    APIDomain, APIRoute, AWSAccount, Deploy, DriftPolicy, Encryption, RestAPI, RoleScope, SecretKeyRef, StateMachine,
+    UsagePlan,
 };
 use stepgate::identity::{Cluster, Key};
 use stepgate::world::World;

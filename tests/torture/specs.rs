@@ -170,8 +170,7 @@ impl Spec {
             let mut states = json!({"Wait": {"Type": "Wait", "Seconds": machine.seconds, "End": true}});
             if let Some(queue) = machine.sends {
                 states["Wait"] = json!({"Type": "Wait", "Seconds": machine.seconds, "Next": "Send"});
-                let url =
-                    format!("https://sqs.us-east-1.amazonaws.com/{ACCOUNT}/queue-{queue}");
+                let url = format!("https://sqs.us-east-1.amazonaws.com/{ACCOUNT}/queue-{queue}");
                 states["Send"] = json!({"Type": "Task", "Resource": "arn:aws:states:::sqs:sendMessage", "End": true,
                     "Parameters": {"QueueUrl": url, "MessageBody": "x"}});
             }

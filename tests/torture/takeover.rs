@@ -40,9 +40,12 @@ async fn conflicts(lost: &Moment, scene: &Scene) -> Result<(), String> {
     if let Some(changed) = difference(&lost.aws.tree(), &after.aws.tree()) {
         return Err(format!("AWS is changed by a cluster that conflicts: {changed}"));
     }
-    for (id, object) in ["statemachines", "restapis", "apidomains", "usageplans"].iter().flat_map(|of| after.objects.of(of)) {
+    for (id, object) in
+        ["statemachines", "restapis", "apidomains", "usageplans"].iter().flat_map(|of| after.objects.of(of))
+    {
         let ready = condition(object, "Ready").ok_or_else(|| format!("{id:?} says nothing"))?;
-        let waits = [reasons::OWNERSHIP_CONFLICT, reasons::WAITING_FOR_REFERENCE].iter().any(|one| ready["reason"] == **one);
+        let waits =
+            [reasons::OWNERSHIP_CONFLICT, reasons::WAITING_FOR_REFERENCE].iter().any(|one| ready["reason"] == **one);
         if !waits {
             return Err(format!("{id:?} says {ready}"));
         }
@@ -84,7 +87,10 @@ async fn rebuilt(scene: &Scene) -> Result<(), String> {
     let shown = |moment: &Moment| -> Value {
         let kinds = KINDS.iter().flat_map(|kind| moment.objects.of(kind));
         let ready = kinds.map(|((kind, namespace, name), object)| {
-            (format!("{kind}/{namespace}/{name}"), condition(object, "Ready").map(|ready| ready["reason"].clone()).into())
+            (
+                format!("{kind}/{namespace}/{name}"),
+                condition(object, "Ready").map(|ready| ready["reason"].clone()).into(),
+            )
         });
         Value::Object(ready.collect())
     };

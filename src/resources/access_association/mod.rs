@@ -33,10 +33,23 @@ pub type Associations = BTreeMap<String, Observed>;
 #[serde(tag = "do", rename_all = "camelCase")]
 #[allow(missing_docs)]
 pub enum Step {
-    Create { domain: String, endpoint: String, tags: Tags },
+    Create {
+        domain: String,
+        endpoint: String,
+        tags: Tags,
+    },
     /// It was a lost cluster's.
-    TakeOver { domain: String, endpoint: String, arn: String, tags: Tags },
-    Delete { domain: String, endpoint: String, arn: String },
+    TakeOver {
+        domain: String,
+        endpoint: String,
+        arn: String,
+        tags: Tags,
+    },
+    Delete {
+        domain: String,
+        endpoint: String,
+        arn: String,
+    },
 }
 
 impl Step {
@@ -71,9 +84,9 @@ pub fn diff(owner: &Owner, domain: &str, desired: &BTreeSet<String>, observed: &
     };
     let missing = desired.iter().filter(|endpoint| !observed.contains_key(*endpoint)).map(create);
     let unwanted = observed.iter().filter(|(endpoint, found)| !desired.contains(*endpoint) && is_ours(owner, found));
-    let inherited = observed.iter().filter(|(endpoint, found)| {
-        desired.contains(*endpoint) && owner.reads(&found.tags) == Ownership::Inherited
-    });
+    let inherited = observed
+        .iter()
+        .filter(|(endpoint, found)| desired.contains(*endpoint) && owner.reads(&found.tags) == Ownership::Inherited);
     let take_over = |(endpoint, found): (&String, &Observed)| Step::TakeOver {
         domain: domain.to_owned(),
         endpoint: endpoint.clone(),
@@ -107,7 +120,9 @@ mod tests {
         let found = Observed { arn: "arn:vpce-1".into(), tags: of("lost").tags() };
         let (desired, observed) = (BTreeSet::from(["vpce-1".to_owned()]), [("vpce-1".to_owned(), found)].into());
         let steps = diff(&owner, "d", &desired, &observed);
-        assert!(matches!(&steps[..], [Step::TakeOver { arn, tags, .. }] if arn == "arn:vpce-1" && *tags == owner.tags()));
+        assert!(
+            matches!(&steps[..], [Step::TakeOver { arn, tags, .. }] if arn == "arn:vpce-1" && *tags == owner.tags())
+        );
         assert!(diff(&of("u"), "d", &desired, &observed).is_empty(), "without a word it is another's");
     }
 
