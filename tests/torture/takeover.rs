@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use stepgate::api::conditions::reasons;
 
 use super::drift;
@@ -94,7 +94,17 @@ async fn rebuilt(scene: &Scene) -> Result<(), String> {
         });
         Value::Object(ready.collect())
     };
-    difference(&shown(&made), &shown(&taken)).map_or(Ok(()), Err)
+    if let Some(differs) = difference(&shown(&made), &shown(&taken)) {
+        return Err(differs);
+    }
+    // Callers go on with the keys that they have.
+    let values = |moment: &Moment| -> Vec<Value> {
+        moment.objects.of("secrets").map(|(id, secret)| json!([id, secret["data"]])).collect()
+    };
+    if values(&made) != values(&taken) {
+        return Err("a Secret has another value than in the lost cluster".into());
+    }
+    Ok(())
 }
 
 #[tokio::test(start_paused = true)]
