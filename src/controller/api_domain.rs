@@ -43,12 +43,12 @@ pub async fn reconcile(object: Arc<APIDomain>, context: Arc<Context>) -> Result<
     match life.phase().await? {
         Phase::Lives => {}
         Phase::Goes => {
-            let left = delete(&life, &world).await;
+            let left = Box::pin(delete(&life, &world)).await;
             return life.end(status, left).await;
         }
         Phase::Over => return Ok(Action::await_change()),
     }
-    let state = match carry_out(&life, &world, &mut status).await {
+    let state = match Box::pin(carry_out(&life, &world, &mut status)).await {
         Ok(state) => state,
         Err(problem) => {
             // A RestAPI's deletion does not wait for somebody to mend the domain.

@@ -67,7 +67,7 @@ pub async fn reconcile(object: Arc<RestAPI>, context: Arc<Context>) -> Result<Ac
     match life.phase().await? {
         Phase::Lives => {}
         Phase::Goes => {
-            let left = delete(&life, &world, &status).await;
+            let left = Box::pin(delete(&life, &world, &status)).await;
             return life.end(status, left).await;
         }
         Phase::Over => return Ok(Action::await_change()),
@@ -77,7 +77,7 @@ pub async fn reconcile(object: Arc<RestAPI>, context: Arc<Context>) -> Result<Ac
     }
     world.routes_stay = retired(&context, world.routes.values()).await?;
     let mut run = Run::new(&context, &world, &object);
-    let state = match run.carry_out(&life, &mut status).await {
+    let state = match Box::pin(run.carry_out(&life, &mut status)).await {
         Ok(state) => state,
         Err(problem) => State::Not { problem, serving: status.applied_hash.is_some() },
     };

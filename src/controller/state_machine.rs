@@ -54,11 +54,11 @@ pub async fn reconcile(object: Arc<StateMachine>, context: Arc<Context>) -> Resu
     let world = resolve::state_machine(&context, &object).await?;
     let mut status = life.status();
     if phase == Phase::Goes {
-        let left = delete(&life, &world).await;
+        let left = Box::pin(delete(&life, &world)).await;
         return life.end(status, left).await;
     }
     let mut again = None;
-    let state = match carry_out(&life, &world, &mut status, &mut again).await {
+    let state = match Box::pin(carry_out(&life, &world, &mut status, &mut again)).await {
         Ok(state) => state,
         Err(problem) => {
             if problem.reason == reasons::INVALID_DEFINITION {

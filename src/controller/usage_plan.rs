@@ -46,7 +46,7 @@ pub async fn reconcile(object: Arc<UsagePlan>, context: Arc<Context>) -> Result<
     match life.phase().await? {
         Phase::Lives => {}
         Phase::Goes => {
-            let left = delete(&life, &status).await;
+            let left = Box::pin(delete(&life, &status)).await;
             return life.end(status, left).await;
         }
         Phase::Over => return Ok(Action::await_change()),
@@ -54,7 +54,7 @@ pub async fn reconcile(object: Arc<UsagePlan>, context: Arc<Context>) -> Result<
     let mut world = resolve::usage_plan(&context, &object).await?;
     world.apis_stay = retired(&context, world.apis.values()).await?;
     let mut again = None;
-    let state = match carry_out(&life, &mut world, &mut status, &mut again).await {
+    let state = match Box::pin(carry_out(&life, &mut world, &mut status, &mut again)).await {
         Ok(state) => state,
         Err(problem) => State::Not { problem, serving: status.applied_hash.is_some() },
     };
