@@ -61,10 +61,12 @@ pub async fn reconcile(object: Arc<APIDomain>, context: Arc<Context>) -> Result<
         }
     };
     let action = life.finish(status.clone(), state).await?;
-    match life.overtaken(status).await? {
-        Some(gone) => Box::pin(reconcile(gone, Arc::clone(&context))).await,
-        None => Ok(action),
+    if let Some(gone) = life.overtaken(status).await? {
+        let life = life.after(&gone);
+        let left = Box::pin(delete(&life, &world)).await;
+        return life.end(life.status(), left).await;
     }
+    Ok(action)
 }
 
 async fn carry_out(life: &Life<'_, APIDomain>, world: &World, status: &mut APIDomainStatus) -> Result<State, Problem> {
@@ -106,6 +108,7 @@ async fn carry_out(life: &Life<'_, APIDomain>, world: &World, status: &mut APIDo
         life.bind(status, &place).await?;
         let outcome = apply(plan, &session, None, known_of(&place, observed)).await;
         status.domain_name_id = outcome.known.domain_name_id.clone().or_else(|| status.domain_name_id.take());
+        life.note(&outcome.done);
         report(context, object, &outcome.summary(), drifts.any()).await;
         if let Some((_, error)) = outcome.failed.first() {
             return Err(apply_problem(error));
@@ -239,6 +242,9 @@ async fn delete(life: &Life<'_, APIDomain>, world: &World) -> Result<(), Problem
     let mut passes = Passes::of_deletion();
     loop {
         let observed = observe(&session, object, &owner).await?;
+        if life.spares(observed.domain.is_some()) {
+            return Ok(());
+        }
         let plan = if retain {
             domain::release(name, &owner, &observed)
         } else {

@@ -29,7 +29,7 @@ use crate::identity::Key;
 use crate::plan::Plan;
 use crate::problem::Problem;
 use crate::resolve;
-use crate::resources::Step;
+use crate::resources::{Step, domain_name, state_machine};
 use crate::tenancy::Place;
 use crate::world::World;
 
@@ -104,6 +104,10 @@ pub(super) struct Life<'a, K> {
     api: Api<K>,
     /// Whether there were effects.
     begun: AtomicBool,
+    /// Whether its counterpart in AWS was made in this reconcile.
+    made: AtomicBool,
+    /// Whether the object is gone, and only what was made after it goes.
+    is_over: bool,
 }
 
 /// Where a deletion takes place.
@@ -120,7 +124,8 @@ impl<'a, K: Kind> Life<'a, K> {
     /// Of an object.
     pub fn of(context: &'a Context, object: &'a K) -> Self {
         let api = Api::namespaced(context.client.clone(), &object.namespace().unwrap_or_default());
-        Self { context, object, api, begun: AtomicBool::new(false) }
+        let made = object.status().is_none_or(|status| status.clone().binding().is_none());
+        Self { context, object, api, begun: AtomicBool::new(false), made: AtomicBool::new(made), is_over: false }
     }
 
     /// What its reconcile is about; adds the finalizer where there is none.
@@ -161,15 +166,42 @@ impl<'a, K: Kind> Life<'a, K> {
     ///
     /// # Errors
     /// What Kubernetes answers.
-    pub async fn overtaken(&self, status: K::Status) -> Result<Option<Arc<K>>, kube::Error> {
+    pub async fn overtaken(&self, status: K::Status) -> Result<Option<K>, kube::Error> {
         if !self.begun.load(Ordering::Relaxed) || self.api.get_opt(&self.object.name_any()).await?.is_some() {
             return Ok(None);
         }
         let mut gone = self.object.clone();
         *gone.status_mut() = Some(status);
         gone.meta_mut().deletion_timestamp = Some(Time(self.context.config.clock.now()));
-        tracing::warn!(kind = K::KIND, object = %Key::of(self.object), "it was deleted while this process was at it: what was made for it goes");
-        Ok(Some(Arc::new(gone)))
+        tracing::warn!(kind = K::KIND, object = %Key::of(self.object), "it was deleted while this process was at it: what was made for it since goes");
+        Ok(Some(gone))
+    }
+
+    /// The end of what this process made for such an object.
+    pub fn after<'b>(&self, gone: &'b K) -> Life<'b, K>
+    where
+        'a: 'b,
+    {
+        let made = AtomicBool::new(self.made.load(Ordering::Relaxed));
+        Life { made, is_over: true, ..Life::of(self.context, gone) }
+    }
+
+    /// Remembers whether its counterpart in AWS was made now.
+    pub fn note(&self, done: &[Step]) {
+        let makes = |step: &Step| {
+            matches!(
+                step,
+                Step::StateMachine(state_machine::Step::Create { .. })
+                    | Step::DomainName(domain_name::Step::Create { .. })
+            )
+        };
+        self.made.fetch_or(done.iter().any(makes), Ordering::Relaxed);
+    }
+
+    /// Whether a deletion leaves everything, because there is the counterpart in AWS of an object that is gone, and this process has not
+    /// made it: somebody let go of it.
+    pub fn spares(&self, is_there: bool) -> bool {
+        self.is_over && is_there && !self.made.load(Ordering::Relaxed)
     }
 
     /// That its namespace can't go because of it. No event tells of that: a terminating namespace takes none.

@@ -91,10 +91,12 @@ pub async fn reconcile(object: Arc<RestAPI>, context: Arc<Context>) -> Result<Ac
     let state = outputs::publish(&context.client, &*object, object.spec.outputs.as_ref(), data, state).await;
     let action = life.finish(status.clone(), state).await?;
     route_status::publish(&context, &world, &status, &run.serving(&status), routes).await?;
-    match life.overtaken(status).await? {
-        Some(gone) => Box::pin(reconcile(gone, Arc::clone(&context))).await,
-        None => Ok(action),
+    if let Some(gone) = life.overtaken(status).await? {
+        let life = life.after(&gone);
+        let left = Box::pin(delete(&life, &world, &life.status())).await;
+        return life.end(life.status(), left).await;
     }
+    Ok(action)
 }
 
 /// One reconcile of one RestAPI: what it found out on the way.
@@ -656,6 +658,9 @@ async fn delete(life: &Life<'_, RestAPI>, world: &World, status: &RestAPIStatus)
             api: observe::rest_apis(&session, &owner, known_id.as_deref()).await?.pop(),
             ..Observed::default()
         };
+        if life.spares(observed.api.is_some()) {
+            return Ok(());
+        }
         let mut asked_for = object.spec.stages.iter().filter_map(|stage| stage.access_log.as_ref());
         let asked_for = asked_for.any(|log| log.log_group_arn.is_none());
         observed.log_groups = observe::log_groups(&session, &owner, &place, asked_for, observed.api.as_ref()).await?;

@@ -70,10 +70,12 @@ pub async fn reconcile(object: Arc<StateMachine>, context: Arc<Context>) -> Resu
     let data = outputs::of_state_machine(&status);
     let state = outputs::publish(&context.client, &*object, object.spec.outputs.as_ref(), data, state).await;
     let action = life.finish(status.clone(), state).await?;
-    match life.overtaken(status).await? {
-        Some(gone) => Box::pin(reconcile(gone, Arc::clone(&context))).await,
-        None => Ok(again.map_or(action, |again| Action::requeue(jittered(again)))),
+    if let Some(gone) = life.overtaken(status).await? {
+        let life = life.after(&gone);
+        let left = Box::pin(delete(&life, &world)).await;
+        return life.end(life.status(), left).await;
     }
+    Ok(again.map_or(action, |again| Action::requeue(jittered(again))))
 }
 
 async fn carry_out(
@@ -136,6 +138,7 @@ async fn carry_out(
         }
         life.bind(status, &place).await?;
         let outcome = apply(plan, &session, None, Known::default()).await;
+        life.note(&outcome.done);
         report(context, object, &outcome.summary(), drifts.any()).await;
         if let Some((_, error)) = outcome.failed.first() {
             return Err(apply_problem(error));
@@ -202,6 +205,9 @@ async fn delete(life: &Life<'_, StateMachine>, world: &World) -> Result<(), Prob
     loop {
         let machine = state_machine::remote::observe(&session.sfn, &arn).await?;
         let going = machine.as_ref().is_some_and(|machine| machine.deleting);
+        if life.spares(machine.is_some()) {
+            return Ok(());
+        }
         let mut roles = Vec::new();
         for role in former() {
             let found = observe::execution_role(&session, &role, &place, BTreeSet::new(), true).await?;

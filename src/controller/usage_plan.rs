@@ -59,10 +59,12 @@ pub async fn reconcile(object: Arc<UsagePlan>, context: Arc<Context>) -> Result<
         Err(problem) => State::Not { problem, serving: status.applied_hash.is_some() },
     };
     let action = life.finish(status.clone(), state).await?;
-    match life.overtaken(status).await? {
-        Some(gone) => Box::pin(reconcile(gone, Arc::clone(&context))).await,
-        None => Ok(again.map_or(action, |again| Action::requeue(again.min(jittered(context.config.resync_period))))),
+    if let Some(gone) = life.overtaken(status).await? {
+        let life = life.after(&gone);
+        let left = Box::pin(delete(&life, &life.status())).await;
+        return life.end(life.status(), left).await;
     }
+    Ok(again.map_or(action, |again| Action::requeue(again.min(jittered(context.config.resync_period)))))
 }
 
 async fn carry_out(
@@ -219,6 +221,9 @@ async fn delete(life: &Life<'_, UsagePlan>, status: &UsagePlanStatus) -> Result<
     let mut passes = Passes::of_deletion();
     loop {
         let observed = usage_plan_for_deletion(&session, &owner, known_id.as_deref()).await?;
+        if life.spares(observed.plan.is_some()) {
+            return Ok(());
+        }
         let plan = if retain { model::release(&owner, &observed) } else { model::removal(&owner, &observed) };
         if plan.is_empty() {
             return if observed.plan.is_none() { context.creations.settled(object) } else { Ok(()) };

@@ -632,7 +632,7 @@ async fn everything_of_ours_is_in_the_matrix() {
             found.push(at.to_vec());
         }
         for (key, child) in value.as_object().into_iter().flatten() {
-            ours(&[at, &[key.clone()]].concat(), child, found);
+            ours(&[at, std::slice::from_ref(key)].concat(), child, found);
         }
     }
     for base in bases().await {

@@ -297,6 +297,11 @@ impl Server {
         self.lock().delete(&(resource.to_owned(), key.namespace.clone(), key.name.clone()));
     }
 
+    /// Takes an object away at once, as who takes its finalizer off does.
+    pub fn lose(&self, resource: &str, key: &Key) {
+        self.lock().remove(&(resource.to_owned(), key.namespace.clone(), key.name.clone()));
+    }
+
     /// Writes into a status, as somebody who may not.
     pub fn forge_status(&self, resource: &str, key: &Key, patch: Value) {
         let id = (resource.to_owned(), key.namespace.clone(), key.name.clone());

@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::{self, Either};
+use stepgate::identity::Key;
+use stepgate_testbed::memory::ACCOUNT;
 
 use super::neighbours::Neighbours;
 use super::operator::{Operator, Site, nothing_is_left};
@@ -155,6 +157,40 @@ async fn whoever_is_overtaken_at_any_write_does_no_harm(#[case] example: &str) {
         found.overtaken(name, from, scene, then).await;
     }
     found.end(example);
+}
+
+/// Who takes the finalizer off an object lets go of it, also while a process changes what it has in AWS.
+#[rstest::rstest]
+#[case::machine("statemachines", "machine", "UpdateStateMachine", "machines")]
+#[case::api("restapis", "endpoint", "CreateDeployment", "apis")]
+#[tokio::test(start_paused = true)]
+async fn what_somebody_let_go_of_meanwhile_stays(
+    #[case] resource: &'static str,
+    #[case] name: &str,
+    #[case] operation: &'static str,
+    #[case] room: &str,
+) {
+    let scene = Scene::example("root-get");
+    let made = drive(&Moment::first(&scene).0, &scene, None).await.unwrap();
+    let site = Site::new(made.aws.clone(), made.objects.clone());
+    let (server, key) = (site.server.clone(), Key::new("root-get", name));
+    site.tape.hook(move |step| {
+        if step.what == operation {
+            server.lose(resource, &key);
+        }
+        None
+    });
+    scene.changed().apply(&site.server);
+    let mut operator = Operator::start(&site);
+    for _ in 0..4 {
+        operator.round(true).await;
+    }
+    let after = Moment::of(&site);
+    assert_eq!(after.objects.of(resource).count(), 0, "it was never changed");
+    let of = |moment: &Moment| moment.aws.tree()[ACCOUNT]["regions"]["us-east-1"][room].as_object().unwrap().len();
+    assert_eq!((of(&made), of(&after)), (2, 2), "beside the neighbour's");
+    let roles = |moment: &Moment| moment.aws.tree()[ACCOUNT]["iam"]["roles"].as_object().unwrap().len();
+    assert_eq!(roles(&made), roles(&after));
 }
 
 #[tokio::test(start_paused = true)]
