@@ -162,19 +162,18 @@ impl<'a, K: Kind> Life<'a, K> {
 
     /// Where this process was overtaken: the object with this status as its deletion finds it. It was deleted, and what there was in AWS
     /// removed by another process, while this one was paused and then went on; what it made meanwhile would be nobody's. One of the same
-    /// name that came since has it all.
-    ///
-    /// # Errors
-    /// What Kubernetes answers.
-    pub async fn overtaken(&self, status: K::Status) -> Result<Option<K>, kube::Error> {
-        if !self.begun.load(Ordering::Relaxed) || self.api.get_opt(&self.object.name_any()).await?.is_some() {
-            return Ok(None);
+    /// name that came since has it all. Where Kubernetes does not answer, nothing is known.
+    pub async fn overtaken(&self, status: K::Status) -> Option<K> {
+        if !self.begun.load(Ordering::Relaxed)
+            || !matches!(self.api.get_metadata_opt(&self.object.name_any()).await, Ok(None))
+        {
+            return None;
         }
         let mut gone = self.object.clone();
         *gone.status_mut() = Some(status);
         gone.meta_mut().deletion_timestamp = Some(Time(self.context.config.clock.now()));
         tracing::warn!(kind = K::KIND, object = %Key::of(self.object), "it was deleted while this process was at it: what was made for it since goes");
-        Ok(Some(gone))
+        Some(gone)
     }
 
     /// The end of what this process made for such an object.

@@ -59,7 +59,7 @@ pub async fn reconcile(object: Arc<UsagePlan>, context: Arc<Context>) -> Result<
         Err(problem) => State::Not { problem, serving: status.applied_hash.is_some() },
     };
     let action = life.finish(status.clone(), state).await?;
-    if let Some(gone) = life.overtaken(status).await? {
+    if let Some(gone) = life.overtaken(status).await {
         let life = life.after(&gone);
         let left = Box::pin(delete(&life, &life.status())).await;
         return life.end(life.status(), left).await;

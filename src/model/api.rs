@@ -153,7 +153,7 @@ impl Api<'_> {
         observed.stages.is_empty() && !ready && (waiting > 0 || self.coming.any || self.coming.together)
     }
 
-    /// Whether there is something to deploy, which waits for routes that come together with it.
+    /// Whether there is something to deploy, or deployed already and to be served, which waits for routes that come together with it.
     ///
     /// # Errors
     /// An object of our name is another's.
@@ -162,9 +162,9 @@ impl Api<'_> {
             return Ok(false);
         }
         let now = Api { coming: Coming { together: false, ..self.coming }, ..self.clone() };
-        let deploys =
-            |planned: &Planned<Step>| matches!(planned.step, Step::Deployment(deployment::Step::Create { .. }));
-        Ok(now.plan(observed)?.steps().iter().any(deploys))
+        let serves =
+            |planned: &Planned<Step>| matches!(planned.step, Step::Deployment(_) | Step::Record(_) | Step::Stage(_));
+        Ok(now.plan(observed)?.steps().iter().any(serves))
     }
 
     /// Whether a route's role, or its authorizer's, is not settled.

@@ -70,34 +70,6 @@ async fn serve(ns: &Namespace, expected: &[(&str, i64)]) {
     .await;
 }
 
-/// One revision to go back to, not one for each machine; and one that never comes is not waited for.
-#[tokio::test]
-async fn routes_that_come_with_their_machines_are_one_deployment() {
-    let ns = Namespace::new("stages-together").await;
-    ns.apply(&[machine("first", "hello"), rest_api("api"), route("first", "/first", "first")].concat()).await;
-    ns.ready(&["restapi/api", "apiroute/first"]).await;
-    let (aws, id) = cloud(&ns).await;
-    let before = aws.deployments(&id).await.len();
-    let more = |n| [route(&format!("more{n}"), &format!("/more{n}"), &format!("more{n}"))];
-    let routes: String = (0..4).flat_map(more).collect();
-    // What is ready at once does not go ahead.
-    ns.apply(&[&*routes, &route("also", "/also", "first")].concat()).await;
-    let says = ["some routes wait for what they refer to (see `kubectl get apiroutes`)", "or after 20 s without"];
-    ns.condition_with("restapi/api", ("Ready", "False", "Progressing"), &says).await;
-    for n in 0..4 {
-        ns.apply(&machine(&format!("more{n}"), "hello")).await;
-    }
-    ns.ready(&["apiroute/more0", "apiroute/more1", "apiroute/more2", "apiroute/more3", "apiroute/also"]).await;
-    ns.ready(&["restapi/api"]).await;
-    assert_eq!(aws.deployments(&id).await.len(), before + 1);
-    ns.says("more3", "hello").await;
-
-    ns.apply(&[route("never", "/never", "never"), route("last", "/last", "first")].concat()).await;
-    ns.ready(&["apiroute/last", "restapi/api"]).await;
-    ns.condition("apiroute/never", "Ready", "False", "WaitingForReference").await;
-    ns.says("last", "hello").await;
-}
-
 /// It would stay without the route that comes late, and nobody would know.
 #[tokio::test]
 async fn a_new_stage_that_is_deployed_by_hand_begins_with_all_routes() {

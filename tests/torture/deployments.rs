@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
-use serde_json::json;
+use serde_json::{Value, json};
 use stepgate_testbed::memory::{ACCOUNT, Service};
 use tokio::sync::Notify;
 
 use super::creation::Slow;
+use super::kubernetes::condition;
 use super::operator::{CLUSTER_UID, Operator, RESYNC, Site};
 use super::scene::Scene;
 use super::tape::Wrong;
@@ -227,4 +228,62 @@ async fn a_first_deployment_without_a_record_does_not_stay_when_something_else_i
     let (all, served) = deployments(&site);
     assert_eq!(all.len(), 1, "{all:?}");
     assert!(served.iter().all(|one| *one == all[0]), "{served:?}");
+}
+
+/// A team's manifests: machines by name, and routes to them.
+fn team(machines: &[&str], routes: &[(&str, &str)]) -> Scene {
+    let object = |kind: &str, name: &str, spec: Value| json!({"kind": kind, "metadata": {"namespace": "team", "name": name}, "spec": spec});
+    let mut all = vec![
+        json!({"kind": "AWSAccount", "metadata": {"name": "a"}, "spec": {"accountId": ACCOUNT,
+            "regions": [{"name": "us-east-1"}], "tenants": [{"name": "all", "namespaces": {"from": "All"},
+            "exposure": {"authorizations": ["NONE"]}}]}}),
+        object("RestAPI", "api", json!({"stages": [{"name": "prod"}]})),
+    ];
+    let definition = r#"{"StartAt": "A", "States": {"A": {"Type": "Pass", "End": true}}}"#;
+    all.extend(
+        machines.iter().map(|name| object("StateMachine", name, json!({"type": "EXPRESS", "definition": definition}))),
+    );
+    all.extend(routes.iter().map(|(name, machine)| {
+        let target = json!({"action": "StartSyncExecution", "stateMachineRef": {"name": machine}});
+        let spec = json!({"apiRef": {"name": "api"}, "method": "POST", "path": format!("/{name}"), "authorization": {"type": "NONE"}, "target": target});
+        object("APIRoute", name, spec)
+    }));
+    Scene::of(all)
+}
+
+/// One revision to go back to, not one for each machine; and what never comes is waited for once.
+#[tokio::test(start_paused = true)]
+async fn routes_that_come_with_their_machines_are_one_deployment() {
+    let first = team(&["m0"], &[("r0", "m0")]);
+    let before = drive(&Moment::first(&first).0, &first, None).await.unwrap();
+    let site = Site::new(before.aws, before.objects);
+    let mut operator = Operator::start(&site);
+    let mut looks = async |scene: &Scene, seconds: u64| {
+        scene.apply(&site.server);
+        for _ in 0..seconds.div_ceil(3) {
+            operator.round(true).await;
+            tokio::time::sleep(Duration::from_secs(3)).await;
+        }
+        let ready = |resource: &str, name: &str| {
+            let id = (resource.to_owned(), "team".to_owned(), name.to_owned());
+            condition(site.server.snapshot().by_id(&id).unwrap(), "Ready").unwrap().clone()
+        };
+        (deployments(&site).0.len(), ready("restapis", "api"), ready("apiroutes", "also"))
+    };
+    let routes = [("r0", "m0"), ("r1", "m1"), ("r2", "m2"), ("also", "m0")];
+    let (count, api, also) = looks(&team(&["m0"], &routes), 6).await;
+    assert_eq!((count, &api["status"], &also["status"]), (1, &json!("False"), &json!("False")));
+    assert!(api["message"].as_str().unwrap().starts_with("some routes wait for what they refer to"), "{api}");
+    assert_eq!(looks(&team(&["m0", "m1"], &routes), 6).await.0, 1, "m2 is still to come");
+    let (count, api, also) = looks(&team(&["m0", "m1", "m2"], &routes), 9).await;
+    assert_eq!((count, &api["status"], &also["status"]), (2, &json!("True"), &json!("True")), "{api}");
+
+    let routes = [&routes[..3], &[("also", "m1"), ("never", "none")]].concat();
+    let (count, ..) = looks(&team(&["m0", "m1", "m2"], &routes), 12).await;
+    assert_eq!(count, 2);
+    let (count, api, also) = looks(&team(&["m0", "m1", "m2"], &routes), 12).await;
+    assert_eq!((count, &api["status"], &also["status"]), (3, &json!("True"), &json!("True")), "{api}");
+    // Nor is it waited for again.
+    let routes = [&routes[..3], &[("also", "m2"), ("never", "none")]].concat();
+    assert_eq!(looks(&team(&["m0", "m1", "m2"], &routes), 6).await.0, 4);
 }
