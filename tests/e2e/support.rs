@@ -12,7 +12,7 @@ use tokio::sync::OnceCell;
 use crate::{lag, record};
 
 /// How long anything may take on a busy machine; what passes takes a second or two.
-pub const PATIENCE: Duration = Duration::from_secs(90);
+pub const PATIENCE: Duration = Duration::from_secs(180);
 
 /// The label that puts a namespace into a tenant of the suite's AWSAccount.
 pub const TENANT: &str = "tenant";
