@@ -26,6 +26,12 @@ const ACCOUNTS: &str = "awsaccount.yaml";
 /// An account whose tenant may expose what the pages ask for.
 const DOCS: &str = r#"{kind: AWSAccount, metadata: {name: docs}, spec: {accountId: "111122223333", regions: [{name: us-east-1}],
     apiGatewayLogRole: {arn: "arn:aws:iam::111122223333:role/logs"},
+    tenants: [{name: docs, namespaces: {from: All}, exposure: {authorizations: [NONE, AWS_IAM], domains: ["*.example.com"],
+    endpointTypes: [REGIONAL, PRIVATE], vpcSources: ["vpce-*"], cacheClusterSizes: ["0.5"]}}]}}"#;
+
+/// An account whose tenant may expose all that any page asks for.
+pub const ALL_DOCS: &str = r#"{kind: AWSAccount, metadata: {name: docs}, spec: {accountId: "111122223333", regions: [{name: us-east-1}],
+    apiGatewayLogRole: {arn: "arn:aws:iam::111122223333:role/logs"},
     tenants: [{name: docs, namespaces: {from: All}, exposure: {authorizations: [NONE, AWS_IAM, CUSTOM, COGNITO_USER_POOLS],
     authorizerArns: ["arn:aws:lambda:*:*:function:*", "arn:aws:cognito-idp:*:*:userpool/*"], domains: ["*.example.com"],
     endpointTypes: [REGIONAL, PRIVATE], clientCertificates: ["arn:aws:acm:*:*:certificate/*"],
