@@ -122,7 +122,7 @@ fn every_row_is_proven_where_it_says() {
 // --- The drift matrix ---
 
 /// What no manifest of the drift matrix sets, and why.
-const NOT_IN_THE_MATRIX: &[(&str, &str, &str)] = &[
+const IN_NO_SCENE: &[(&str, &str, &str)] = &[
     (
         "AWSAccount",
         "endpointUrl",
@@ -177,15 +177,16 @@ fn sets(value: &Value, field: &str) -> bool {
     }
 }
 
-/// The drift matrix tries all that AWS holds after its scenes: what no scene asks for is in no matrix.
+/// What no scene of the torture suite asks for is never crashed there. The drift matrix has the examples and pages of these, not yet
+/// `everything.yaml`.
 #[test]
-fn every_property_is_asked_for_in_the_drift_matrix() {
+fn every_property_is_asked_for_in_some_scene() {
     let manifests = manifests();
     let mut wrong = Vec::new();
     for row in rows().iter().filter(|row| row.aws[0] != "-") {
         let of_kind = |manifest: &&Value| manifest["kind"] == *row.kind;
         let is_set = manifests.iter().filter(of_kind).any(|manifest| sets(&manifest["spec"], &row.field));
-        let excepted = NOT_IN_THE_MATRIX.iter().any(|(kind, field, _)| *kind == row.kind && covers(field, &row.field));
+        let excepted = IN_NO_SCENE.iter().any(|(kind, field, _)| *kind == row.kind && covers(field, &row.field));
         match (is_set, excepted) {
             (false, false) => wrong.push(format!("{} {}: no scene sets it", row.kind, row.field)),
             (true, true) => wrong.push(format!("{} {}: a scene sets it, the exception is stale", row.kind, row.field)),
@@ -193,7 +194,7 @@ fn every_property_is_asked_for_in_the_drift_matrix() {
         }
     }
     assert!(wrong.is_empty(), "{}:\n{}", wrong.len(), wrong.join("\n"));
-    for (kind, field, _) in NOT_IN_THE_MATRIX {
+    for (kind, field, _) in IN_NO_SCENE {
         let is_a_row = rows().iter().any(|row| row.kind == *kind && row.aws[0] != "-" && covers(field, &row.field));
         assert!(is_a_row, "{kind} {field}: there is no such row");
     }
