@@ -322,7 +322,8 @@ impl Survey<'_> {
             }
             plan = model.plan(&observed)?;
         }
-        if plan.steps().iter().any(|planned| matches!(planned.step, Step::LogGroup(_) | Step::Stage(_))) {
+        let logs = |planned: &Planned<Step>| matches!(planned.step, Step::LogGroup(_) | Step::Stage(_));
+        if self.look_for_roles || plan.steps().iter().any(logs) {
             log_group_tags(session, &valid.place, observed.log_groups.as_mut()).await?;
             plan = model.plan(&observed)?;
         }
@@ -362,7 +363,7 @@ pub fn name_log_groups(stages: &BTreeMap<String, stage::Observed>, owner: &Owner
         .any(|log| log.destination_arn.contains(&prefix))
 }
 
-/// Reads the tags of log groups, before they are changed.
+/// Reads the tags of log groups: before they are changed, and where one may still have those of a cluster that is lost.
 async fn log_group_tags(
     session: &Session,
     place: &Place,

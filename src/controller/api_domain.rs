@@ -61,10 +61,12 @@ pub async fn reconcile(object: Arc<APIDomain>, context: Arc<Context>) -> Result<
         }
     };
     let action = life.finish(status.clone(), state).await?;
-    if let Some(gone) = life.overtaken(status).await {
+    while let Some(gone) = life.overtaken(&status).await {
         let life = life.after(&gone);
         let left = Box::pin(delete(&life, &world)).await;
-        return life.end(life.status(), left).await;
+        if life.is_undone(left).await {
+            return Ok(Action::await_change());
+        }
     }
     Ok(action)
 }

@@ -14,6 +14,7 @@ use super::brake::Brake;
 use super::changes::Changes;
 use super::coming::Arrivals;
 use super::creation::Creations;
+use super::effects::Effects;
 use super::stores::Stores;
 use super::written::Written;
 use crate::aws::Sessions;
@@ -79,6 +80,8 @@ pub struct Context {
     pub brake: Brake,
     /// Which process may create what AWS has no name for.
     pub creations: Arc<Creations>,
+    /// What was written to AWS a moment ago.
+    pub effects: Effects,
     /// What users wait for.
     pub changes: Changes,
     /// Routes that wait for what they refer to.
@@ -111,6 +114,7 @@ impl Context {
             backoff: Backoff::default(),
             brake: Brake::default(),
             creations: Arc::default(),
+            effects: Effects::default(),
             changes: Changes::default(),
             arrivals: Arrivals::default(),
             written: Written::default(),

@@ -2,8 +2,9 @@
 //! account and Region before the first effect, and let go when nothing of it is left in AWS.
 
 use std::fmt::Debug;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::core::NamespaceResourceScope;
@@ -13,7 +14,9 @@ use kube::runtime::reflector::ObjectRef;
 use kube::{Api, CustomResourceExt, Resource, ResourceExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::time::{Instant, sleep};
 
+use super::effects::SHOWN_AFTER;
 use super::passes::Passes;
 use super::publish::{self, State};
 use super::steps::{apply_problem, next, recorded, report, session};
@@ -27,11 +30,15 @@ use crate::apply::{Known, apply};
 use crate::aws::Session;
 use crate::identity::Key;
 use crate::plan::Plan;
-use crate::problem::Problem;
+use crate::problem::{self, Problem};
 use crate::resolve;
 use crate::resources::{Step, domain_name, state_machine};
 use crate::tenancy::Place;
 use crate::world::World;
+
+/// How long an overtaken process tries to remove what it made, and how often where nothing says when.
+const UNDOES_FOR: Duration = Duration::from_mins(5);
+const UNDOES_AGAIN: Duration = Duration::from_secs(10);
 
 /// A kind whose objects have counterparts in AWS.
 pub(super) trait Kind:
@@ -106,8 +113,8 @@ pub(super) struct Life<'a, K> {
     begun: AtomicBool,
     /// Whether its counterpart in AWS was made in this reconcile.
     made: AtomicBool,
-    /// Whether the object is gone, and only what was made after it goes.
-    is_over: bool,
+    /// Since when the object is known to be gone, so that only what was made after it goes.
+    undoes_since: OnceLock<Instant>,
 }
 
 /// Where a deletion takes place.
@@ -125,7 +132,8 @@ impl<'a, K: Kind> Life<'a, K> {
     pub fn of(context: &'a Context, object: &'a K) -> Self {
         let api = Api::namespaced(context.client.clone(), &object.namespace().unwrap_or_default());
         let made = object.status().is_none_or(|status| status.clone().binding().is_none());
-        Self { context, object, api, begun: AtomicBool::new(false), made: AtomicBool::new(made), is_over: false }
+        let (begun, made, undoes_since) = (AtomicBool::new(false), AtomicBool::new(made), OnceLock::new());
+        Self { context, object, api, begun, made, undoes_since }
     }
 
     /// What its reconcile is about; adds the finalizer where there is none.
@@ -152,6 +160,7 @@ impl<'a, K: Kind> Life<'a, K> {
     /// What Kubernetes answers.
     pub async fn finish(&self, mut status: K::Status, state: State) -> Result<Action, kube::Error> {
         let Self { context, object, api, .. } = self;
+        self.note_effects();
         let state = self.outlives_its_namespace().map_or(state, State::Deleting);
         let before = self.status().common().conditions.clone();
         publish::set_state(status.common(), object.meta().generation, &state);
@@ -163,16 +172,23 @@ impl<'a, K: Kind> Life<'a, K> {
     /// Where this process was overtaken: the object with this status as its deletion finds it. It was deleted, and what there was in AWS
     /// removed by another process, while this one was paused and then went on; what it made meanwhile would be nobody's. One of the same
     /// name that came since has it all. Where Kubernetes does not answer, nothing is known.
-    pub async fn overtaken(&self, status: K::Status) -> Option<K> {
-        if !self.begun.load(Ordering::Relaxed)
-            || !matches!(self.api.get_metadata_opt(&self.object.name_any()).await, Ok(None))
-        {
+    pub async fn overtaken(&self, status: &K::Status) -> Option<K> {
+        let is_gone = async || matches!(self.api.get_metadata_opt(&self.object.name_any()).await, Ok(None));
+        if !self.begun.load(Ordering::Relaxed) || !is_gone().await {
             return None;
         }
+        if self.undoes_since.get().is_none() {
+            let object = Key::of(self.object);
+            tracing::warn!(kind = K::KIND, %object, "it was deleted while this process was at it: what was made for it since goes");
+            sleep(SHOWN_AFTER).await;
+            self.undoes_since.get_or_init(Instant::now);
+            if !is_gone().await {
+                return None;
+            }
+        }
         let mut gone = self.object.clone();
-        *gone.status_mut() = Some(status);
+        *gone.status_mut() = Some(status.clone());
         gone.meta_mut().deletion_timestamp = Some(Time(self.context.config.clock.now()));
-        tracing::warn!(kind = K::KIND, object = %Key::of(self.object), "it was deleted while this process was at it: what was made for it since goes");
         Some(gone)
     }
 
@@ -182,7 +198,23 @@ impl<'a, K: Kind> Life<'a, K> {
         'a: 'b,
     {
         let made = AtomicBool::new(self.made.load(Ordering::Relaxed));
-        Life { made, is_over: true, ..Life::of(self.context, gone) }
+        Life { made, undoes_since: self.undoes_since.clone(), ..Life::of(self.context, gone) }
+    }
+
+    /// Whether that end is there, or given up; otherwise it is to be tried again now: nothing wakes an object that is gone.
+    pub async fn is_undone(&self, left: Result<(), Problem>) -> bool {
+        let Err(problem) = left else {
+            self.forget();
+            return true;
+        };
+        let tries = self.undoes_since.get().is_some_and(|since| since.elapsed() < UNDOES_FOR);
+        if problem.kind == problem::Kind::Waiting && tries {
+            sleep(problem.retry_after.unwrap_or(UNDOES_AGAIN)).await;
+            return false;
+        }
+        let object = Key::of(self.object);
+        tracing::error!(kind = K::KIND, %object, reason = problem.reason, "what was made after it was deleted stays in AWS: {}", problem.message);
+        true
     }
 
     /// Remembers whether its counterpart in AWS was made now.
@@ -200,7 +232,27 @@ impl<'a, K: Kind> Life<'a, K> {
     /// Whether a deletion leaves everything, because there is the counterpart in AWS of an object that is gone, and this process has not
     /// made it: somebody let go of it.
     pub fn spares(&self, is_there: bool) -> bool {
-        self.is_over && is_there && !self.made.load(Ordering::Relaxed)
+        self.undoes_since.get().is_some() && is_there && !self.made.load(Ordering::Relaxed)
+    }
+
+    /// Where there were effects: AWS may not show them all yet.
+    fn note_effects(&self) {
+        if self.begun.load(Ordering::Relaxed) {
+            self.context.effects.note(&self.object.uid().unwrap_or_default());
+        }
+    }
+
+    /// That AWS, which shows nothing of it any more, has had the time to show all that was made.
+    fn is_shown(&self) -> Result<(), Problem> {
+        let is_let_go = self.object.annotations().contains_key(ABANDON);
+        let shown_in = self.context.effects.shown_in(&self.object.uid().unwrap_or_default());
+        match shown_in {
+            Some(left) if !is_let_go && self.status().binding().is_some() => {
+                let message = "AWS shows nothing of it any more, and is asked once more: it may not show yet what was made a moment ago";
+                Err(Problem { retry_after: Some(left), ..Problem::waiting(reasons::DELETING, message) })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// That its namespace can't go because of it. No event tells of that: a terminating namespace takes none.
@@ -246,6 +298,7 @@ impl<'a, K: Kind> Life<'a, K> {
     /// What Kubernetes answers.
     pub async fn bind(&self, status: &mut K::Status, place: &Place) -> Result<(), Problem> {
         self.begun.store(true, Ordering::Relaxed);
+        self.note_effects();
         if status.binding().is_some() {
             return Ok(());
         }
@@ -312,14 +365,18 @@ impl<'a, K: Kind> Life<'a, K> {
     /// # Errors
     /// What Kubernetes answers.
     pub async fn end(&self, status: K::Status, left: Result<(), Problem>) -> Result<Action, kube::Error> {
-        if let Err(problem) = left {
+        if let Err(problem) = left.and_then(|()| self.is_shown()) {
             return self.finish(status, State::Deleting(problem)).await;
         }
+        self.forget();
+        finalizer::remove(&self.api, self.object).await?;
+        Ok(Action::await_change())
+    }
+
+    fn forget(&self) {
         let uid = self.object.uid().unwrap_or_default();
         self.context.backoff.reset(K::KIND, &Key::of(self.object));
         self.context.brake.gone(&uid);
         self.context.creations.forget(&uid);
-        finalizer::remove(&self.api, self.object).await?;
-        Ok(Action::await_change())
     }
 }

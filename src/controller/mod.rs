@@ -12,6 +12,7 @@ mod context;
 mod creation;
 mod daily;
 mod drifts;
+mod effects;
 mod finalizer;
 mod generated;
 mod lifecycle;

@@ -91,10 +91,12 @@ pub async fn reconcile(object: Arc<RestAPI>, context: Arc<Context>) -> Result<Ac
     let state = outputs::publish(&context.client, &*object, object.spec.outputs.as_ref(), data, state).await;
     let action = life.finish(status.clone(), state).await?;
     route_status::publish(&context, &world, &status, &run.serving(&status), routes).await?;
-    if let Some(gone) = life.overtaken(status).await {
+    while let Some(gone) = life.overtaken(&status).await {
         let life = life.after(&gone);
         let left = Box::pin(delete(&life, &world, &life.status())).await;
-        return life.end(life.status(), left).await;
+        if life.is_undone(left).await {
+            return Ok(Action::await_change());
+        }
     }
     Ok(action)
 }

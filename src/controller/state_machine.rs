@@ -70,10 +70,12 @@ pub async fn reconcile(object: Arc<StateMachine>, context: Arc<Context>) -> Resu
     let data = outputs::of_state_machine(&status);
     let state = outputs::publish(&context.client, &*object, object.spec.outputs.as_ref(), data, state).await;
     let action = life.finish(status.clone(), state).await?;
-    if let Some(gone) = life.overtaken(status).await {
+    while let Some(gone) = life.overtaken(&status).await {
         let life = life.after(&gone);
         let left = Box::pin(delete(&life, &world)).await;
-        return life.end(life.status(), left).await;
+        if life.is_undone(left).await {
+            return Ok(Action::await_change());
+        }
     }
     Ok(again.map_or(action, |again| Action::requeue(jittered(again))))
 }

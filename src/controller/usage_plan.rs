@@ -59,10 +59,12 @@ pub async fn reconcile(object: Arc<UsagePlan>, context: Arc<Context>) -> Result<
         Err(problem) => State::Not { problem, serving: status.applied_hash.is_some() },
     };
     let action = life.finish(status.clone(), state).await?;
-    if let Some(gone) = life.overtaken(status).await {
+    while let Some(gone) = life.overtaken(&status).await {
         let life = life.after(&gone);
         let left = Box::pin(delete(&life, &life.status())).await;
-        return life.end(life.status(), left).await;
+        if life.is_undone(left).await {
+            return Ok(Action::await_change());
+        }
     }
     Ok(again.map_or(action, |again| Action::requeue(again.min(jittered(context.config.resync_period)))))
 }

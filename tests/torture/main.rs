@@ -479,6 +479,8 @@ async fn crash_everywhere(name: &str, scene: &Scene) {
 /// The same where AWS shows what was written late, roles are visible late, machines go slowly, and quotas hold.
 #[rstest::rstest]
 #[case::hello_world("hello-world")]
+#[case::potato("potato")]
+#[case::root_get("root-get")]
 #[tokio::test(start_paused = true)]
 async fn so_it_is_where_aws_is_slow(#[case] example: &str) {
     let scene = Scene::example(example);

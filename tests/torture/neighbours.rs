@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 use stepgate::identity::{Cluster, Key, Owner, joined, log_group_prefix, role_path};
-use stepgate_testbed::memory::{ACCOUNT, Api, ApiKey, DomainName, LogGroup, Machine, Memory, Role, UsagePlan};
+use stepgate_testbed::memory::{
+    ACCOUNT, Api, ApiKey, ClientCertificate, DomainName, LogGroup, Machine, Memory, Role, UsagePlan,
+};
 
 use super::adopted_roles;
 use super::scene::{ADOPTABLE, Scene};
@@ -20,6 +22,7 @@ pub struct Neighbours {
     keys: BTreeMap<String, ApiKey>,
     logs: BTreeMap<String, LogGroup>,
     domains: BTreeMap<String, Value>,
+    certificates: BTreeMap<String, ClientCertificate>,
 }
 
 const REGION: &str = "us-east-1";
@@ -93,6 +96,14 @@ impl Neighbours {
         gateway(aws, "POST", "/domainnames", &domain);
         let mapping = json!({"restApiId": id, "stage": "prod", "basePath": "theirs"});
         gateway(aws, "POST", "/domainnames/theirs.example.com/basepathmappings", &mapping);
+        let private = json!({"domainName": "theirs.internal", "tags": tags,
+            "certificateArn": format!("arn:aws:acm:{REGION}:{ACCOUNT}:certificate/theirs"),
+            "endpointConfiguration": {"types": ["PRIVATE"]}});
+        let made = gateway(aws, "POST", "/domainnames", &private);
+        let association = json!({"domainNameArn": made["domainNameArn"], "accessAssociationSourceType": "VPCE",
+            "accessAssociationSource": "vpce-theirs", "tags": tags});
+        gateway(aws, "POST", "/domainnameaccessassociations", &association);
+        gateway(aws, "POST", "/clientcertificates", &json!({"tags": tags}));
         Self::here(aws)
     }
 
@@ -108,6 +119,7 @@ impl Neighbours {
             keys: region.api_keys.clone(),
             logs: region.log_groups.clone(),
             domains: region.domains.iter().map(|(name, one)| (name.clone(), whole(one))).collect(),
+            certificates: region.client_certificates.clone(),
         }
     }
 
@@ -134,6 +146,8 @@ impl Neighbours {
         all.extend(walk("API key", &self.keys, |id, one| Some(region.api_keys.get(id)? == one)));
         all.extend(walk("log group", &self.logs, |id, one| Some(region.log_groups.get(id)? == one)));
         all.extend(walk("domain name", &self.domains, |id, one| Some(whole(region.domains.get(id)?) == *one)));
+        let same = |id: &str, one: &ClientCertificate| Some(region.client_certificates.get(id)? == one);
+        all.extend(walk("client certificate", &self.certificates, same));
         all
     }
 }
@@ -144,7 +158,7 @@ fn theirs(role: &Role) -> Option<Value> {
 }
 
 fn whole(domain: &DomainName) -> Value {
-    json!([domain, domain.mappings])
+    json!([domain, domain.mappings, domain.associations])
 }
 
 fn done(aws: &mut Memory, request: http::Request<Vec<u8>>) -> Value {
