@@ -45,6 +45,13 @@ const EXCEPTIONS: &[(&str, Option<What>, &str)] = &[
     ("role/trusted_since", None, OWN),
     ("role/name", None, OWN),
     ("role/path", None, OWN),
+    ("policy/id", None, OWN),
+    ("policy/name", None, OWN),
+    ("policy/path", None, OWN),
+    ("policy/created", None, OWN),
+    ("policy/description", None, OWN),
+    ("policy/versions/*/*/secs", None, OWN),
+    ("policy/versions/*/*/nanos", None, OWN),
     ("machine/name", None, OWN),
     ("machine/kind", None, OWN),
     ("machine/created", None, OWN),
@@ -108,6 +115,7 @@ const EXCEPTIONS: &[(&str, Option<What>, &str)] = &[
     ("api/models/Error", None, BUILT_IN),
     // Whose it is.
     ("role/tags", None, FOREIGN),
+    ("policy/tags", None, FOREIGN),
     ("machine/tags", None, FOREIGN),
     ("api/tags", None, FOREIGN),
     ("plan/tags", None, FOREIGN),
@@ -115,6 +123,18 @@ const EXCEPTIONS: &[(&str, Option<What>, &str)] = &[
     ("domain/tags", None, FOREIGN),
     ("log/tags", None, FOREIGN),
     ("domain/mappings/*/restApiId", None, "what leads to an API of nobody here is somebody else's (OwnershipConflict)"),
+    // What others made, of which some was adopted.
+    ("adopted role", Some(What::Deleted), WAITED_FOR),
+    ("adopted machine", Some(What::Deleted), WAITED_FOR),
+    ("adopted api", Some(What::Deleted), WAITED_FOR),
+    ("adopted role/trust", Some(What::Changed), "beside ours, the statements of others stay (`unmanaged: Keep`)"),
+    ("adopted api/resources/*", Some(What::Deleted), "with it go methods that others made, which nobody here knows"),
+    (
+        "adopted api/resources/*/pathPart",
+        Some(What::Changed),
+        "methods that others made below it stay where they are now",
+    ),
+    ("adopted api/authorizers/*/name", None, "what was there at the adoption is known by its name"),
     // What no manifest can ask for yet, and nothing reads.
     ("role/description", None, UNMANAGED),
     ("role/longest_session", None, UNMANAGED),
@@ -126,10 +146,12 @@ const EXCEPTIONS: &[(&str, Option<What>, &str)] = &[
 const OWN: &str = "AWS's own: nobody can change it, or take it away";
 const BUILT_IN: &str = "AWS puts it into every API; no method of ours depends on what it says";
 const FOREIGN: &str = "without its owner tags it is another's, and left alone (OwnershipConflict)";
+const WAITED_FOR: &str = "`policy: Adopt` makes nothing: its object waits for another one, and says so";
 const UNMANAGED: &str = "no manifest can ask for it yet";
 
 /// Maps whose keys are names that somebody chose, not properties.
-const MAPS: [&str; 24] = [
+const MAPS: [&str; 25] = [
+    "versions",
     "authorizers",
     "validators",
     "mappings",
@@ -333,8 +355,13 @@ fn mutated(aws: &Memory, before: &Value, what: What, at: &[String]) -> Option<Va
     (bare(&tree) != bare(before)).then_some(tree)
 }
 
-/// With what goes along with what is gone; `None` where AWS keeps it, because a base path leads to it.
+/// With what goes along with what is gone; `None` where AWS keeps it, because a base path leads to it, or it is the version of a policy
+/// that counts.
 fn consistent(before: &Value, mut tree: Value) -> Option<Value> {
+    let mut policies = tree[ACCOUNT]["iam"]["policies"].as_object()?.values();
+    if policies.any(|policy| policy["versions"][policy["default"].to_string()].is_null()) {
+        return None;
+    }
     for (name, region) in tree[ACCOUNT]["regions"].as_object_mut()? {
         let before = &before[ACCOUNT]["regions"][name]["domains"];
         let (apis, keys) = (region["apis"].clone(), region["api_keys"].clone());
@@ -509,7 +536,7 @@ async fn met(mutation: &Mutation, reports: bool) -> Option<String> {
     }
     let lost = exception(&mutation.property, mutation.what);
     let left = after.aws.tree() == mutation.tree;
-    if mutation.theirs && left {
+    if mutation.theirs && left && !reports && lost.is_none() {
         let told = ["DriftDetected", "DriftRepaired"].iter().flat_map(|reason| told(before, &after, reason));
         return told.last().map(|told| format!("is its owner's to change, and told: {told}"));
     }
@@ -519,6 +546,8 @@ async fn met(mutation: &Mutation, reports: bool) -> Option<String> {
         told.retain(|event| !event.starts_with("\"APIRoute\""));
         return match (lost, left) {
             (_, false) => Some(format!("was not left as it is: {:?}", difference(&mutation.tree, &after.aws.tree()))),
+            // Whether it is its owner's to change shows where it would be corrected.
+            (None, true) if mutation.theirs && told.is_empty() => None,
             (None, true) if told.len() != 1 => Some(format!("is told {} times", told.len())),
             _ => None,
         };

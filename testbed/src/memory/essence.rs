@@ -349,6 +349,9 @@ fn of_api(api: &Api) -> Value {
         })
         .collect();
     let mut shown = stripped(json!(api));
+    if let Some(types) = shown["binaryMediaTypes"].as_array_mut() {
+        types.sort_by_key(ToString::to_string);
+    }
     shown["gatewayResponses"] = json!(api.gateway_responses);
     shown["resources"] = json!(resources);
     shown["authorizers"] = json!(by_name(&api.authorizers));
