@@ -5,16 +5,18 @@
 use std::ops::Range;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures::future::{self, Either};
 use stepgate::identity::Key;
 use stepgate_testbed::memory::ACCOUNT;
+use tokio::time::Instant;
 
 use super::neighbours::Neighbours;
 use super::operator::{Operator, Site, nothing_is_left};
 use super::scene::Scene;
-use super::tape::{Gate, Sleep, race};
+use super::tape::{Gate, Sleep, Step, Wrong, race};
 use super::{DOMAINS, Found, Moment, drive, unconverged};
 
 /// Two operators carry out the manifests, then one looks after it.
@@ -92,9 +94,16 @@ pub async fn races(scene: &Scene, changed: &Scene, seeds: Range<u64>) -> Vec<Str
 const PAUSE: Duration = Duration::from_mins(4);
 
 /// A process carries out the manifests and is paused before a call that writes; another one does what people want then; the first one goes on
-/// with what it knew. `None` where it does not make so many.
-async fn overtaken(from: &Moment, scene: &Scene, then: &Scene, writes: usize) -> Result<Option<Moment>, String> {
+/// with what it knew, or with what goes wrong then. `None` where it does not make so many.
+async fn overtaken(
+    from: &Moment,
+    scene: &Scene,
+    then: &Scene,
+    writes: usize,
+    wrong: impl FnMut(&Step<'_>) -> Option<Wrong> + Send + 'static,
+) -> Result<Option<Moment>, String> {
     let site = Site::new(from.aws.clone(), from.objects.clone());
+    site.tape.hook(wrong);
     scene.apply(&site.server);
     let sleep = Sleep::after(writes, PAUSE);
     let mut first = Operator::gated(&site, Gate::Sleep(Arc::clone(&sleep)));
@@ -123,7 +132,7 @@ impl Found {
     ) {
         for writes in 0.. {
             let at = format!("{name}, paused before write {}, and {then} then", writes + 1);
-            match overtaken(from, scene, wanted, writes).await {
+            match overtaken(from, scene, wanted, writes, |_| None).await {
                 Ok(None) => return,
                 Ok(Some(other)) => self.ends(&at, end, &other, wanted, Moment::failure).await,
                 Err(error) => self.note(&at, Some(unconverged(error))),
@@ -157,6 +166,36 @@ async fn whoever_is_overtaken_at_any_write_does_no_harm(#[case] example: &str) {
         found.overtaken(name, from, scene, then).await;
     }
     found.end(example);
+}
+
+/// Nothing wakes an object that is gone: what AWS does not remove at once is tried until it does.
+#[tokio::test(start_paused = true)]
+async fn whoever_is_overtaken_tries_until_what_it_made_is_gone() {
+    let scene = Scene::example("hello-world");
+    let gone = scene.gone();
+    let (start, neighbours) = Moment::first(&scene);
+    let end = drive(&drive(&start, &scene, None).await.unwrap(), &gone, None).await.unwrap();
+    let mut found = Found { neighbours: Some(neighbours), ..Found::default() };
+    let refusals = Arc::new(AtomicUsize::default());
+    for writes in 0.. {
+        let (begun, count) = (Instant::now(), Arc::clone(&refusals));
+        let mut here = 0;
+        let wrong = move |step: &Step<'_>| {
+            let refuses = begun.elapsed() > PAUSE && step.what.starts_with("Delete") && here < 12;
+            here += usize::from(refuses);
+            count.fetch_add(usize::from(refuses), Ordering::Relaxed);
+            refuses.then_some(Wrong::Broken)
+        };
+        let at = format!("paused before write {}", writes + 1);
+        match overtaken(&start, &scene, &gone, writes, wrong).await {
+            Ok(None) => break,
+            Ok(Some(other)) => found.ends(&at, &end, &other, &gone, Moment::failure).await,
+            Err(error) => found.note(&at, Some(unconverged(error))),
+        }
+        found.points += 1;
+    }
+    found.end("hello-world");
+    assert!(refusals.load(Ordering::Relaxed) >= 12, "nothing was made that had to go");
 }
 
 /// Who takes the finalizer off an object lets go of it, also while a process changes what it has in AWS.
