@@ -47,15 +47,19 @@ async fn the_docs_manifests_too(#[case] page: &str) {
 async fn a_private_domain_is_called_from_the_endpoints_that_it_names() {
     let scene = Scene::page("docs/private-domains.md", EXPOSING);
     let (start, _) = Moment::first(&scene);
+    let ours = |aws: &Memory| {
+        let domains = aws.region(ACCOUNT, "us-east-1").unwrap().domains.values();
+        domains.cloned().find(|one| one.tags["stepgate.dev/cluster-uid"] == CLUSTER_UID).unwrap()
+    };
     let associations = |aws: &Memory| {
-        let region = aws.region(ACCOUNT, "us-east-1").unwrap();
-        let ours = region.domains.values().find(|one| one.tags["stepgate.dev/cluster-uid"] == CLUSTER_UID);
-        let ours = ours.unwrap().associations.clone().into_iter();
+        let ours = ours(aws).associations.into_iter();
         ours.map(|(endpoint, one)| (endpoint, one.tags.get("stepgate.dev/name").cloned())).collect::<Vec<_>>()
     };
-    let calls = |aws: &Memory, operation: &str| {
+    let done = |aws: &Memory, operation: &str| {
         aws.counts().get(&(Service::ApiGateway, operation.to_owned())).map_or(0, |count| count.done)
     };
+    // Neighbours were here before.
+    let calls = |aws: &Memory, operation: &str| done(aws, operation) - done(&start.aws, operation);
     let (create, delete) = ("CreateDomainNameAccessAssociation", "DeleteDomainNameAccessAssociation");
     let (first, next, theirs) = ("vpce-0123456789abcdef0", "vpce-00000000000000001", "vpce-9");
     let mut made = uncrashed("make", &start, &scene).await.end;
@@ -63,8 +67,7 @@ async fn a_private_domain_is_called_from_the_endpoints_that_it_names() {
     assert_eq!(associations(&made.aws), [(first.to_owned(), name.clone())]);
     assert_eq!((calls(&made.aws, create), calls(&made.aws, delete)), (1, 0));
     // Somebody else's, for an endpoint that nobody asks for.
-    let domain =
-        made.aws.region(ACCOUNT, "us-east-1").unwrap().domains.values().next().unwrap().domain_name_arn.clone();
+    let domain = ours(&made.aws).domain_name_arn;
     let body =
         json!({"domainNameArn": domain, "accessAssociationSourceType": "VPCE", "accessAssociationSource": theirs});
     let request = http::Request::post("https://apigateway.us-east-1.amazonaws.com/domainnameaccessassociations");
