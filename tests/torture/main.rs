@@ -317,7 +317,7 @@ const MANY: usize = 24;
 /// Where only some are tried, people change their mind at one of so many of them.
 const TURNS: usize = 3;
 /// In a phase with more effects, which are those of routes that are all alike, answers are lost and people change their mind at some of
-/// them only, unless `CRASH_ALL` is set: these begin anew each time.
+/// them only, unless `CRASH_ALL` is set: these begin anew each time. (`so_it_is_with_some_of_many_routes` leaves out none.)
 const LARGE: usize = 150;
 
 impl Found {
@@ -504,7 +504,17 @@ async fn a_crash_at_any_effect_loses_nothing_and_doubles_nothing(#[case] example
     crash_everywhere(example, &Scene::example(example)).await;
 }
 
-/// The same, with room for a processor to each phase.
+/// The example that has many routes, which are alike, with every eighth of them.
+#[tokio::test(start_paused = true)]
+async fn so_it_is_with_some_of_many_routes() {
+    let mut scene = Scene::example(MANY_ROUTES);
+    let mut numbers = 0..;
+    scene.world.routes.retain(|_, _| numbers.next().is_some_and(|number: usize| number.is_multiple_of(8)));
+    assert_eq!(scene.world.routes.len(), 4);
+    crash_everywhere("some of many routes", &scene).await;
+}
+
+/// With all of them, and room for a processor to each phase.
 #[rstest::rstest]
 #[case::make("make")]
 #[case::change("change")]
