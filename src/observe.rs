@@ -323,7 +323,7 @@ impl Survey<'_> {
             plan = model.plan(&observed)?;
         }
         let logs = |planned: &Planned<Step>| matches!(planned.step, Step::LogGroup(_) | Step::Stage(_));
-        if self.look_for_roles || plan.steps().iter().any(logs) {
+        if observed.log_groups.is_some() && (self.look_for_roles || plan.steps().iter().any(logs)) {
             log_group_tags(session, &valid.place, observed.log_groups.as_mut()).await?;
             plan = model.plan(&observed)?;
         }
