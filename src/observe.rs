@@ -174,7 +174,8 @@ pub struct Survey<'a> {
     pub uid: Option<&'a str>,
     /// The API's id, where it is known.
     pub known_id: Option<String>,
-    /// Whether something was changed since all was well: then what nobody needs is looked for, such as roles.
+    /// Whether something was changed since all was well: then what nobody needs is looked for, such as roles, and what a lost cluster may
+    /// still be named by, such as log groups.
     pub look_for_roles: bool,
     /// What of its routes is still on its way.
     pub coming: api_model::Coming,

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How long AWS is given to show to every reader what was written. "Changes [...] take time to become visible from all possible
-/// endpoints" (IAM User Guide, troubleshooting); reads of Step Functions are eventually consistent (AWS.md §2). Readers report a second
-/// or two.
+/// How long AWS is given to show to every reader what was written. IAM is eventually consistent (IAM User Guide, "Changes that I make are
+/// not always immediately visible"), as reads of Step Functions are (AWS.md §2). AWS names no time: the AWS in memory takes one or two
+/// seconds, this is more than twice that.
 pub const SHOWN_AFTER: Duration = Duration::from_secs(5);
 
 /// When objects were last written to in AWS: by this process, or by the one before, at its last moment.
