@@ -48,8 +48,8 @@ async fn a_private_domain_is_called_from_the_endpoints_that_it_names() {
     let scene = Scene::page("docs/private-domains.md", EXPOSING);
     let (start, _) = Moment::first(&scene);
     let ours = |aws: &Memory| {
-        let domains = aws.region(ACCOUNT, "us-east-1").unwrap().domains.values();
-        domains.cloned().find(|one| one.tags["stepgate.dev/cluster-uid"] == CLUSTER_UID).unwrap()
+        let mut domains = aws.region(ACCOUNT, "us-east-1").unwrap().domains.values();
+        domains.find(|one| one.tags["stepgate.dev/cluster-uid"] == CLUSTER_UID).cloned().unwrap()
     };
     let associations = |aws: &Memory| {
         let ours = ours(aws).associations.into_iter();
