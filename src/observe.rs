@@ -13,7 +13,7 @@ use std::time::{Duration, SystemTime};
 use k8s_openapi::jiff::Timestamp;
 
 use crate::api::conditions::{POLICY_NARROWING_PENDING, reasons};
-use crate::api::{APIRoute, ApiAdoption, RestAPI, StateMachineStatus};
+use crate::api::{APIRoute, ApiAdoption, ManagedNames, RestAPI, StateMachineStatus};
 use crate::apply::Known;
 use crate::aws::{AwsError, Class, Session};
 use crate::identity::{Key, Owner, Ownership, log_group_prefix, role_path};
@@ -181,6 +181,8 @@ pub struct Survey<'a> {
     pub coming: api_model::Coming,
     /// The newest revision that was deployed before a look found nothing to do.
     pub verified_revision: i64,
+    /// What is ours in an adopted API, by the status.
+    pub managed: &'a ManagedNames,
     /// Whether methods of routes that do not exist are kept, because the object that made them may yet come: those of an
     /// API that was only just taken over or taken back.
     pub keeps_orphans: bool,
@@ -215,6 +217,8 @@ pub struct Surveyed {
     pub plan: Plan<Step>,
     /// Hash of what is wanted.
     pub hash: String,
+    /// What of an adopted API is ours, for the status.
+    pub managed: ManagedNames,
     /// Routes that wait until their role is visible everywhere.
     pub waiting: BTreeSet<Key>,
     /// How long that takes.
@@ -240,15 +244,16 @@ impl Survey<'_> {
         let mut observed = rest_api(self.session, self.valid, self.known_id.as_deref()).await?;
         let api_id = observed.api.as_ref().map(|api| api.id.clone());
         records.retain(|record| api_id.as_ref() == Some(&record.rest_api_id));
-        observed.unmanaged = Unmanaged::of(self.valid, &records, &self.known_routes, &observed);
+        observed.unmanaged = Unmanaged::of(self.valid, &records, &self.known_routes, self.managed, &observed);
         lost_records::rebuild(&self, &mut records, &mut observed).await?;
         let Self { session, world, api, valid, mut candidates, known_routes, proof, .. } = self;
-        observed.unmanaged = Unmanaged::of(valid, &records, &known_routes, &observed);
+        observed.unmanaged = Unmanaged::of(valid, &records, &known_routes, self.managed, &observed);
         // Where neither the manifest nor a method names one, the last record says whether some were left over.
         let newest = records.iter().max_by_key(|record| record.revision);
         let had_authorizers = newest.is_some_and(|record| record.authorizers);
         if let Some(id) = &api_id {
-            let expected = !valid.authorizers.is_empty() || had_authorizers || observed.unmanaged.is_new;
+            let may_go = observed.unmanaged.may_remove(|managed| &managed.authorizers);
+            let expected = !valid.authorizers.is_empty() || had_authorizers || may_go;
             authorizers(session, id, &mut observed, expected).await?;
         }
         self::shared(session, valid, &candidates, &records, &mut observed).await?;
@@ -269,7 +274,8 @@ impl Survey<'_> {
         if valid.stages.iter().any(ValidStage::logs) {
             observed.log_role = account::remote::log_role(&session.apigateway, &session.has_log_role).await?;
         }
-        let uses_gateway_responses = self.look_for_roles || !valid.gateway_responses.is_empty();
+        let may_go = observed.unmanaged.may_remove(|managed| &managed.gateway_responses);
+        let uses_gateway_responses = self.look_for_roles || !valid.gateway_responses.is_empty() || may_go;
         if let (Some(id), true) = (&api_id, uses_gateway_responses) {
             observed.gateway_responses = Some(gateway_response::remote::observe(&session.apigateway, id).await?);
         }
@@ -337,11 +343,13 @@ impl Survey<'_> {
         let first_routes_are_coming = model.first_routes_are_coming(&observed);
         let holds = model.holds(&observed)?;
         let authorizers_wait = model.authorizers_wait(&observed);
+        let managed = model.managed_names(&observed);
         let (hash, settles_in) = (model.hash(&observed), unsettled.values().max().copied().unwrap_or_default());
         Ok(Surveyed {
             observed,
             plan,
             hash,
+            managed,
             waiting,
             settles_in,
             first_routes_are_coming,
@@ -493,11 +501,11 @@ async fn shared(
     let methods: Vec<&route::Method> = wanted.chain(observed.tree.methods.values()).collect();
     let newest = records.iter().max_by_key(|record| record.revision);
     let named = |method: &&route::Method| method.model_names().any(|name| !model::BUILT_IN.contains(&name.as_str()));
-    let models = observed.unmanaged.is_new
+    let models = observed.unmanaged.may_remove(|managed| &managed.models)
         || !valid.models.is_empty()
         || newest.is_some_and(|record| record.models)
         || methods.iter().any(named);
-    let validators = observed.unmanaged.is_new || methods.iter().any(|method| method.validator.is_some());
+    let validators = observed.unmanaged.removes || methods.iter().any(|method| method.validator.is_some());
     if models {
         observed.models = Some(model::remote::observe(&session.apigateway, &api.id).await?);
     }

@@ -1,5 +1,7 @@
 //! `RestAPI`: one API Gateway REST API that many routes share, from several teams.
 
+use std::collections::BTreeSet;
+
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -189,6 +191,9 @@ pub struct RestAPIStatus {
     /// The newest revision at whose deployment AWS is known to have been as the manifests asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verified_revision: Option<i64>,
+    /// What is this object's in an adopted API, of the kinds that do not say themselves whose they are.
+    #[serde(default, skip_serializing_if = "ManagedNames::is_empty")]
+    pub managed: ManagedNames,
     /// How each of `domainMappings` stands.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 20), extend("x-kubernetes-list-type" = "atomic"))]
@@ -205,4 +210,39 @@ pub struct RestAPIStatus {
     /// The last change in AWS that no manifest asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_drift: Option<Drift>,
+}
+
+/// What the manifests put into an adopted API, by name, from before it is made until the check of the day after it is gone: other
+/// authorizers, models and gateway responses are left alone.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ManagedNames {
+    /// Authorizers.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    #[schemars(with = "Vec<String>", length(max = 1024), inner(length(max = 128)), extend("x-kubernetes-list-type" = "set"))]
+    pub authorizers: BTreeSet<String>,
+    /// Models.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    #[schemars(with = "Vec<String>", length(max = 1024), inner(length(max = 128)), extend("x-kubernetes-list-type" = "set"))]
+    pub models: BTreeSet<String>,
+    /// Types of gateway responses.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    #[schemars(with = "Vec<String>", length(max = 64), inner(length(max = 64)), extend("x-kubernetes-list-type" = "set"))]
+    pub gateway_responses: BTreeSet<String>,
+}
+
+impl ManagedNames {
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Adds names; answers whether any is new.
+    pub fn extend(&mut self, more: &Self) -> bool {
+        let before = self.clone();
+        self.authorizers.extend(more.authorizers.iter().cloned());
+        self.models.extend(more.models.iter().cloned());
+        self.gateway_responses.extend(more.gateway_responses.iter().cloned());
+        *self != before
+    }
 }

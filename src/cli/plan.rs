@@ -168,6 +168,7 @@ impl Cluster {
         let valid = rest_api::validate(world, object)?;
         let session = self.session(&admission, &place).await?;
         let live = live.apis.get(&key);
+        let status = live.and_then(|api| api.status.clone()).unwrap_or_default();
         let records = match live {
             Some(live) => live::records(client, live).await.map_err(|error| Problem::invalid(error.to_string()))?,
             None => Vec::new(),
@@ -187,10 +188,11 @@ impl Cluster {
             proof: &LiveProof(client),
             records,
             uid: live.and_then(|api| api.metadata.uid.as_deref()),
-            known_id: live.and_then(|api| api.status.as_ref()?.rest_api_id.clone()),
+            known_id: status.rest_api_id,
             look_for_roles: true,
             coming: Coming::default(),
-            verified_revision: live.and_then(|api| api.status.as_ref()?.verified_revision).unwrap_or_default(),
+            verified_revision: status.verified_revision.unwrap_or_default(),
+            managed: &status.managed,
             keeps_orphans: false,
             propagation_wait: Duration::ZERO,
             settles_in: &|_| Duration::ZERO,

@@ -22,7 +22,7 @@ use super::steps::{apply_problem, back_since, crd_is_going, report, retains, ret
 use super::{Context, finalizer, outputs};
 use crate::api::conditions::reasons;
 use crate::api::{
-    APIRoute, Authorization, CanaryStatus, Deploy, PAUSED, RestAPI, RestAPIStatus, StageStatus, is_paused,
+    APIRoute, Authorization, CanaryStatus, Deploy, ManagedNames, PAUSED, RestAPI, RestAPIStatus, StageStatus, is_paused,
 };
 use crate::apply::{ApplyError, Known, Outcome, apply};
 use crate::aws::{AwsError, Class, Session};
@@ -148,7 +148,8 @@ impl<'a> Run<'a> {
         let mut passes = Passes::at_most(MOST_PASSES);
         let uid = self.object.uid().unwrap_or_default();
         let config = &self.context.config;
-        let mut look_for_roles = is_check_of_the_day(&uid, config.clock.now(), config.resync_period);
+        let is_check_of_the_day = is_check_of_the_day(&uid, config.clock.now(), config.resync_period);
+        let mut look_for_roles = is_check_of_the_day;
         loop {
             let mut pass = Box::pin(self.survey(&session, &valid, status, look_for_roles)).await?;
             let well = status.applied_hash.as_ref() == Some(&pass.hash)
@@ -164,6 +165,11 @@ impl<'a> Run<'a> {
             }
             if pass.plan.is_empty() {
                 drifts.note(&mut status.last_drift);
+                // Another process that is late may still make what this one knows to be gone.
+                if is_check_of_the_day {
+                    status.managed = ManagedNames::default();
+                }
+                status.managed.extend(&pass.managed);
                 return self.settled(&valid, status, pass);
             }
             if is_paused(&**self.object) {
@@ -184,6 +190,9 @@ impl<'a> Run<'a> {
                 && let Some(state) = drifts.meet(&pass.plan, &mut status.last_drift)
             {
                 return Ok(state);
+            }
+            if status.managed.extend(&pass.managed) && status.binding.is_some() {
+                life.record(status).await?;
             }
             life.bind(status, &place).await?;
             look_for_roles = true;
@@ -313,6 +322,7 @@ impl<'a> Run<'a> {
             valid,
             coming: self.coming,
             verified_revision: status.verified_revision.unwrap_or_default(),
+            managed: &status.managed,
             keeps_orphans: self.routes_may_come(status).await?,
             candidates,
             known_routes: self.world.routes.keys().cloned().collect(),
@@ -326,15 +336,16 @@ impl<'a> Run<'a> {
         }
         .run()
         .await?;
-        let Surveyed { plan, hash, settles_in, first_routes_are_coming, holds, authorizers_wait, orphans, .. } =
-            surveyed;
+        let Surveyed {
+            plan, hash, settles_in, first_routes_are_coming, holds, authorizers_wait, orphans, managed, ..
+        } = surveyed;
         self.records = surveyed.records;
         self.attachment = surveyed.attachment;
         let withdrawn = self.attachment.refused.iter().filter(|(_, refusal)| refusal.withdrawn);
         self.refused.extend(withdrawn.map(|(key, refusal)| (key.clone(), refusal.clone())));
         self.waiting = surveyed.waiting;
         self.observed = surveyed.observed;
-        Ok(Pass { plan, hash, settles_in, first_routes_are_coming, holds, authorizers_wait, orphans })
+        Ok(Pass { plan, hash, settles_in, first_routes_are_coming, holds, authorizers_wait, orphans, managed })
     }
 
     /// Whether routes that AWS serves may yet be applied: to a RestAPI, or a kind, that has only just come back.
@@ -616,6 +627,7 @@ struct Pass {
     holds: bool,
     orphans: BTreeSet<String>,
     authorizers_wait: bool,
+    managed: ManagedNames,
 }
 
 impl Proof for Context {

@@ -1,7 +1,9 @@
 //! What exists is adopted, as the page says: crashed at every effect, by two operators at once, and never what is not admitted.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use aws_sdk_apigateway::types::{AuthorizerType, GatewayResponseType, Op, PatchOperation};
 use serde_json::{Value, json};
 use stepgate::aws::{Session, Sessions};
 use stepgate::identity::Key;
@@ -9,7 +11,7 @@ use stepgate_testbed::memory::ACCOUNT;
 
 use super::kubernetes::{condition, is};
 use super::neighbours::Neighbours;
-use super::operator::{Operator, Site};
+use super::operator::{Operator, RESYNC, Site};
 use super::races::raced;
 use super::scene::{Scene, add};
 use super::tape::Wrong;
@@ -177,13 +179,16 @@ async fn a_crash_at_any_effect_of_an_adoption_loses_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn two_operators_at_once_adopt_as_one_does() {
-    let scene = page();
+    let (scene, more) = (page(), asks_for_more());
     let (start, _) = others_were_here(&scene).await;
-    let end = drive(&start, &scene, None).await.unwrap();
-    for seed in 0..10 {
-        for stale in [false, true] {
-            let raced = raced(&start, &scene, seed, stale).await.unwrap();
-            assert_eq!(end.difference_now(&raced), None, "seed {seed}, stale {stale}");
+    let asked = drive(&start, &more, None).await.unwrap();
+    for (name, start) in [("adopt", &start), ("ask for less", &asked)] {
+        let end = drive(start, &scene, None).await.unwrap();
+        for seed in 0..10 {
+            for stale in [false, true] {
+                let raced = raced(start, &scene, seed, stale).await.unwrap();
+                assert_eq!(end.difference_now(&raced), None, "{name}, seed {seed}, stale {stale}");
+            }
         }
     }
 }
@@ -248,6 +253,18 @@ async fn what_others_add_later_is_kept_too() {
     let deployment = session.apigateway.create_deployment().rest_api_id(&id).send().await.unwrap().id.unwrap();
     let stage = session.apigateway.create_stage().rest_api_id(&id).stage_name("v2").deployment_id(deployment);
     stage.send().await.unwrap();
+    let authorizers = session.apigateway.get_authorizers().rest_api_id(&id).send().await.unwrap().items.unwrap();
+    let rename = PatchOperation::builder().op(Op::Replace).path("/name").value("renamed").build();
+    let update = session.apigateway.update_authorizer().rest_api_id(&id).patch_operations(rename);
+    update.authorizer_id(authorizers[0].id().unwrap()).send().await.unwrap();
+    let authorizer =
+        session.apigateway.create_authorizer().rest_api_id(&id).name("later").r#type(AuthorizerType::Token);
+    let uri = authorizers[0].authorizer_uri().unwrap();
+    authorizer.authorizer_uri(uri).identity_source("method.request.header.Later").send().await.unwrap();
+    let model = session.apigateway.create_model().rest_api_id(&id).name("Later").content_type("application/json");
+    model.schema(r#"{"type": "string"}"#).send().await.unwrap();
+    let response = session.apigateway.put_gateway_response().rest_api_id(&id);
+    response.response_type(GatewayResponseType::Default5Xx).status_code("555").send().await.unwrap();
     let added = Moment::of(&site);
     let without = with(&scene, "RestAPI", json!({"adoption": null, "description": "changed"}));
     let end = drive(&added, &without, None).await.unwrap();
@@ -261,6 +278,76 @@ async fn what_others_add_later_is_kept_too() {
     same(&kept(&api(&added)), &kept(&api(&end)), "what others added");
     let orders = api(&end)["resources"].as_object().unwrap().values().find(|it| it["pathPart"] == "orders").cloned();
     assert!(!orders.unwrap().to_string().contains("POST"));
+}
+
+/// What the page's API may ask for besides, which does not say itself whose it is.
+fn asks_for_more() -> Scene {
+    let mut scene = page();
+    let pool = "arn:aws:cognito-idp:us-east-1:111122223333:userpool/us-east-1_Ab1cD2eF3";
+    let tenant = &mut Arc::make_mut(&mut scene.world.accounts[0]).spec.tenants[0];
+    tenant.exposure.as_mut().unwrap().authorizer_arns = vec![pool.to_owned()];
+    let schema = r##"{"type": "object", "properties": {"old": {"$ref": "#/models/Order"}}}"##;
+    let more = json!({
+        "authorizers": [{"name": "users", "cognitoUserPools": {"userPoolArns": [pool]}}],
+        "models": [{"name": "Order", "schema": r#"{"type": "object"}"#}, {"name": "Orders", "schema": schema}],
+        "gatewayResponses": [{"type": "QUOTA_EXCEEDED", "statusCode": 420}],
+    });
+    with(&scene, "RestAPI", more)
+}
+
+/// What the manifests put there of these kinds is known to be theirs wherever a process dies, and goes with them; what others have stays.
+#[tokio::test(start_paused = true)]
+async fn what_is_no_longer_asked_for_goes_and_what_is_others_stays() {
+    let (less, more) = (page(), asks_for_more());
+    let (start, _) = others_were_here(&less).await;
+    let made = observed(&start, &less).await.unwrap().end;
+    let asked = observed(&made, &more).await.unwrap();
+    let names = |moment: &Moment| {
+        let api = api(moment);
+        let names =
+            |room: &str| api[room].as_object().unwrap().values().map(|one| one["name"].clone()).collect::<Vec<_>>();
+        let types: Vec<_> = api["gatewayResponses"].as_object().unwrap().keys().cloned().collect();
+        json!([names("authorizers"), names("models"), types]).to_string()
+    };
+    for name in ["users", "legacy-auth", "Orders", "Legacy", "QUOTA_EXCEEDED", "DEFAULT_4XX"] {
+        assert!(names(&asked.end).contains(name), "{name}: {}", names(&asked.end));
+    }
+    let managed =
+        json!({"authorizers": ["users"], "models": ["Order", "Orders"], "gatewayResponses": ["QUOTA_EXCEEDED"]});
+    assert_eq!(object(&asked.end, "restapis", "api")["status"]["managed"], managed);
+    let left = observed(&asked.end, &less).await.unwrap();
+    same(&kept(&api(&made)), &kept(&api(&left.end)), "what others have");
+
+    let mut found = Found::default();
+    found.crash("more", &made, &more, &asked, &[("less", &less, &left.end)]).await;
+    found.crash("less", &asked.end, &less, &left, &[("more", &more, &asked.end)]).await;
+    assert!(found.points > 50, "only {} crash points", found.points);
+    found.end("what is asked for and is not");
+}
+
+/// A process that is late may make it again, so its name is known for up to a day; then it is free for others.
+#[tokio::test(start_paused = true)]
+async fn what_is_gone_is_forgotten_after_a_day() {
+    let (less, more) = (page(), asks_for_more());
+    let (start, _) = others_were_here(&less).await;
+    let asked = drive(&start, &more, None).await.unwrap();
+    let left = drive(&asked, &less, None).await.unwrap();
+    let managed = |moment: &Moment| object(moment, "restapis", "api")["status"]["managed"].clone();
+    assert_eq!(managed(&left), managed(&asked));
+    let site = Site::new(left.aws, left.objects);
+    let session = session(&site, &less).await;
+    let mut operator = Operator::start(&site);
+    for _ in 0..=Duration::from_hours(24).as_secs() / RESYNC.as_secs() {
+        operator.round(true).await;
+        tokio::time::sleep(RESYNC).await;
+    }
+    assert_eq!(managed(&Moment::of(&site)), Value::Null);
+    let id = api(&Moment::of(&site))["id"].as_str().unwrap().to_owned();
+    let response = session.apigateway.put_gateway_response().rest_api_id(&id);
+    response.response_type(GatewayResponseType::QuotaExceeded).status_code("421").send().await.unwrap();
+    let theirs = api(&Moment::of(&site));
+    Operator::start(&site).settle().await.unwrap();
+    same(&kept(&theirs), &kept(&api(&Moment::of(&site))), "what others made");
 }
 
 /// What an object says, after a process has looked at everything a few times.

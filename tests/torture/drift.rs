@@ -134,7 +134,6 @@ const EXCEPTIONS: &[(&str, Option<What>, &str)] = &[
         Some(What::Changed),
         "methods that others made below it stay where they are now",
     ),
-    ("adopted api/authorizers/*/name", None, "what was there at the adoption is known by its name"),
     // What no manifest can ask for yet, and nothing reads.
     ("role/description", None, UNMANAGED),
     ("role/longest_session", None, UNMANAGED),

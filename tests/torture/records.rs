@@ -414,7 +414,7 @@ async fn an_adopted_api_s_records_are_rebuilt_and_what_is_others_stays() {
     let served = uncrashed("pin", &made, &changed).await.end;
     let anew = uncrashed("rebuild", &without_records(&served), &changed).await.end;
     says_as_much(&records(&anew)[0], &records(&served)[0]);
-    assert_eq!(records(&anew)[0].before, records(&served)[0].before);
+    assert_eq!(records(&anew)[0].older, records(&served)[0].older);
     assert_eq!(served.aws.essence(), anew.aws.essence(), "what others made stays, and our roles");
     // Where it can't be read, it is not taken for something that was there before.
     let lose_role =

@@ -19,7 +19,7 @@ fn record(revision: i64, hash: &str) -> Record {
         authorizers: false,
         models: false,
         rebuilt: false,
-        before: None,
+        older: None,
     }
 }
 

@@ -1,23 +1,24 @@
 //! What an adopted API has that no manifest asks for: methods, stages and what they use. It is kept as it is, unless
 //! `adoption.unmanaged` says otherwise, and takes no part in the content's hash.
 //!
-//! Methods and stages are told by what is in them, so that others may go on adding theirs: a method is ours by its
-//! operation name, which a route or a record has, or by its role; a stage by its deployment, which is on record. Authorizers,
-//! models and gateway responses say nothing of their kind: those are kept that were there at the adoption, as the first
-//! record holds it.
+//! Others may go on adding theirs. Methods and stages are told by what is in them: a method is ours by its operation name,
+//! which a route or a record has, or by its role; a stage by its deployment, which is on record. Authorizers, models and gateway
+//! responses say nothing of whose they are: ours are those whose names the status has, from before they are made on.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Api, Observed, STUB};
+use crate::api::ManagedNames;
 use crate::api::conditions::reasons;
 use crate::identity::{Key, Ownership, role_path};
 use crate::model::attach::{Attachment, clashes, parameter_names};
 use crate::model::cors;
 use crate::plan::Plan;
 use crate::problem::Problem;
-use crate::resources::deployment::{Before, Record};
+use crate::resources::deployment::Record;
+use crate::resources::model::{self, Models};
 use crate::resources::route::{self, At, Method, with_ancestors};
-use crate::resources::{Step, authorizer, is_adopted, request_validator, stage};
+use crate::resources::{Step, authorizer, gateway_response, is_adopted, request_validator, stage};
 use crate::validate::adoption;
 use crate::validate::rest_api::ValidApi;
 use crate::validate::route::{Refusal, operation_name};
@@ -27,21 +28,30 @@ use crate::validate::route::{Refusal, operation_name};
 pub struct Unmanaged {
     /// Whether anything is.
     keeps: bool,
-    /// Whether all that is there has yet to be looked at, to know later what was there, or to remove it.
-    pub is_new: bool,
+    /// Whether all that is there has yet to be looked at, to remove it.
+    pub removes: bool,
     /// Places of methods that are none of ours, whether kept or not.
     pub methods: BTreeSet<At>,
     /// Paths of resources.
     resources: BTreeSet<String>,
     /// Names of stages.
     stages: BTreeSet<String>,
-    /// What was there at the adoption; absent: all that is not wanted.
-    before: Option<Box<Before>>,
+    /// What is ours of that which does not say so.
+    managed: ManagedNames,
+    /// The deployments that are older than the adoption; absent: they are not on record yet.
+    older: Option<BTreeSet<String>>,
 }
 
 impl Unmanaged {
-    /// Of an API that was adopted, or is to be. `known` are the routes that exist, terminating ones included.
-    pub fn of(valid: &ValidApi, records: &[Record], known: &BTreeSet<Key>, observed: &Observed) -> Self {
+    /// Of an API that was adopted, or is to be. `known` are the routes that exist, terminating ones included; `managed` is what the
+    /// status has.
+    pub fn of(
+        valid: &ValidApi,
+        records: &[Record],
+        known: &BTreeSet<Key>,
+        managed: &ManagedNames,
+        observed: &Observed,
+    ) -> Self {
         let Some(api) = &observed.api else { return Self::default() };
         let becomes_ours = adoption::of_api(valid, Some(api)).takes(&api.tags);
         if !(is_adopted(&api.tags) || becomes_ours) {
@@ -63,21 +73,27 @@ impl Unmanaged {
         let on_record = |id: &str| records.iter().any(|record| record.deployment_id == id);
         let wanted = |name: &str| valid.stages.iter().any(|stage| stage.name == name);
         let newest = records.iter().max_by_key(|record| record.revision);
-        let before = newest.and_then(|record| record.before.clone());
+        let older = newest.and_then(|record| record.older.clone());
         let methods = others.into_iter().map(|(at, _)| at.clone()).collect();
         if valid.removes_unmanaged() {
-            return Self { is_new: newest.is_none() || before.is_some(), methods, ..Self::default() };
+            return Self { removes: newest.is_none() || older.is_some(), methods, ..Self::default() };
         }
         let stages =
             observed.stages.iter().filter(|(name, stage)| !wanted(name) && !stage.deployments().any(on_record));
         Self {
             keeps: true,
-            is_new: before.is_none(),
+            removes: false,
             methods,
             resources: observed.tree.resources.keys().filter(|path| !ours.contains(*path)).cloned().collect(),
             stages: stages.map(|(name, _)| name.clone()).collect(),
-            before,
+            managed: managed.clone(),
+            older,
         }
+    }
+
+    /// Whether there may be some of a kind to remove, although no manifest, method or record names any.
+    pub fn may_remove(&self, of: impl Fn(&ManagedNames) -> &BTreeSet<String>) -> bool {
+        self.removes || !of(&self.managed).is_empty()
     }
 
     /// Places of methods that are kept.
@@ -93,22 +109,22 @@ impl Unmanaged {
 
     /// Whether a deployment is older than the adoption: it holds nothing of ours.
     pub fn is_older(&self, deployment: &str) -> bool {
-        self.before.as_ref().is_some_and(|before| before.deployments.contains(deployment))
+        self.older.as_ref().is_some_and(|older| older.contains(deployment))
     }
 
-    /// Whether something of this name was there at the adoption.
-    fn was_there(&self, of: impl Fn(&Before) -> &BTreeSet<String>, name: &str) -> bool {
-        self.keeps && self.before.as_ref().is_none_or(|before| of(before).contains(name))
+    /// The models that are kept, of these.
+    pub(super) fn kept_models<'a>(&self, observed: &'a Models) -> impl Iterator<Item = &'a String> {
+        let is_ours = |name: &String| self.managed.models.contains(name) || model::is_unnamed(name);
+        observed.keys().filter(move |name| self.keeps && !is_ours(name))
     }
 
     /// Whether it is none of ours that a step would remove.
     fn keeps(&self, step: &Step) -> bool {
         match step {
-            Step::Authorizer(authorizer::Step::Delete { name, .. }) => self.was_there(|it| &it.authorizers, name),
-            Step::RequestValidator(step @ request_validator::Step::Delete { .. }) => self.keeps && !step.is_of_ours(),
-            Step::Model(crate::resources::model::Step::Delete { name }) => self.was_there(|it| &it.models, name),
-            Step::GatewayResponse(crate::resources::gateway_response::Step::Delete { type_ }) => {
-                self.was_there(|it| &it.gateway_responses, type_)
+            Step::Authorizer(authorizer::Step::Delete { name, .. }) => !self.managed.authorizers.contains(name),
+            Step::RequestValidator(step @ request_validator::Step::Delete { .. }) => !step.is_of_ours(),
+            Step::GatewayResponse(gateway_response::Step::Delete { type_ }) => {
+                !self.managed.gateway_responses.contains(type_)
             }
             Step::Route(route::Step::DeleteResource { path, .. }) => {
                 let below = format!("{path}/");
@@ -142,32 +158,36 @@ impl Api<'_> {
         methods
     }
 
-    /// What of an adopted API is to be kept besides its methods, as it is on record.
-    pub(super) fn before(&self, observed: &Observed) -> Option<Box<Before>> {
-        let Unmanaged { keeps, before, .. } = &observed.unmanaged;
-        if !keeps || before.is_some() {
-            return before.clone();
+    /// The deployments that are older than the adoption, as they are to be on record.
+    pub(super) fn older(&self, observed: &Observed) -> Option<BTreeSet<String>> {
+        let Unmanaged { keeps, older, .. } = &observed.unmanaged;
+        if !keeps || older.is_some() {
+            return older.clone();
         }
         // One of ours may have lost its record.
         let is_ours = observed.api.as_ref().is_some_and(|api| self.valid.owner.reads(&api.tags) == Ownership::Ours);
         let lost = |id: &str| is_ours && observed.deployments.iter().any(|found| found.contains_key(id));
         let on_record = |id: &str| self.records.iter().any(|record| record.deployment_id == id) || lost(id);
         let served = observed.stages.values().flat_map(stage::Observed::deployments);
-        let (models, valid) = (self.models(), self.valid);
-        let of = |names: Vec<&String>, ours: &dyn Fn(&str) -> bool| -> BTreeSet<String> {
-            names.into_iter().filter(|name| !ours(name)).cloned().collect()
-        };
-        Some(Box::new(Before {
-            deployments: served.filter(|id| !on_record(id)).map(str::to_owned).collect(),
-            authorizers: of(observed.authorizers.named.keys().collect(), &|name| valid.authorizers.contains_key(name)),
-            models: of(observed.models.iter().flatten().map(|(name, _)| name).collect(), &|name| {
-                models.contains_key(name)
-            }),
-            gateway_responses: of(
-                observed.gateway_responses.iter().flatten().map(|(type_, _)| type_).collect(),
-                &|type_| valid.gateway_responses.contains_key(type_),
-            ),
-        }))
+        Some(served.filter(|id| !on_record(id)).map(str::to_owned).collect())
+    }
+
+    /// What of it the manifests ask for, or asked for by the status, and is still there.
+    pub fn managed_names(&self, observed: &Observed) -> ManagedNames {
+        let Unmanaged { keeps: true, managed, .. } = &observed.unmanaged else { return ManagedNames::default() };
+        fn remaining<T>(had: &BTreeSet<String>, found: Option<&BTreeMap<String, T>>) -> impl Iterator<Item = String> {
+            had.iter().filter(move |name| found.is_some_and(|found| found.contains_key(*name))).cloned()
+        }
+        let ValidApi { authorizers, gateway_responses, .. } = self.valid;
+        let models = self.models().into_keys().filter(|name| !model::is_unnamed(name));
+        let found = &observed.authorizers.named;
+        ManagedNames {
+            authorizers: remaining(&managed.authorizers, Some(found)).chain(authorizers.keys().cloned()).collect(),
+            models: remaining(&managed.models, observed.models.as_ref()).chain(models).collect(),
+            gateway_responses: remaining(&managed.gateway_responses, observed.gateway_responses.as_ref())
+                .chain(gateway_responses.keys().cloned())
+                .collect(),
+        }
     }
 }
 

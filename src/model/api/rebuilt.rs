@@ -187,7 +187,7 @@ impl Snapshot {
             authorizers: true,
             models: true,
             rebuilt: true,
-            before: None,
+            older: None,
         }
     }
 }

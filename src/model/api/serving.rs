@@ -138,7 +138,7 @@ impl Api<'_> {
         };
         for record in self.records.iter().filter(|record| observed.rebuilt.contains(&record.revision)) {
             if kept_anew != Some(record.revision) {
-                let record = Record { before: self.before(observed), ..record.clone() };
+                let record = Record { older: self.older(observed), ..record.clone() };
                 plan.add(Step::Record(RecordStep::Keep { record }), []);
             }
         }
@@ -256,7 +256,7 @@ impl Api<'_> {
             authorizers: !self.valid.authorizers.is_empty() || !observed.authorizers.named.is_empty(),
             models: !self.models().is_empty(),
             rebuilt: false,
-            before: self.before(observed),
+            older: self.older(observed),
         }
     }
 

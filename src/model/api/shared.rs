@@ -32,10 +32,13 @@ impl Api<'_> {
 
     /// What must be there before the methods change, and what goes after they have.
     pub(super) fn shared_steps(&self, observed: &Observed, methods: &BTreeMap<At, Method>) -> (Vec<Step>, Vec<Step>) {
-        let names = methods.values().flat_map(Method::model_names).cloned().collect();
         let none = Models::new();
+        let models = observed.models.as_ref().unwrap_or(&none);
+        // Those that are kept hold those that they refer to.
+        let names = methods.values().flat_map(Method::model_names).chain(observed.unmanaged.kept_models(models));
+        let names = names.cloned().collect();
         let (mut first, mut last): (Vec<_>, Vec<_>) = {
-            let (first, last) = model::diff(&self.models(), observed.models.as_ref().unwrap_or(&none), &names);
+            let (first, last) = model::diff(&self.models(), models, &names);
             (first.into_iter().map(Step::Model).collect(), last.into_iter().map(Step::Model).collect())
         };
         let used = methods.values().filter_map(|method| method.validator.clone()).collect();

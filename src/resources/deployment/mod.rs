@@ -45,23 +45,9 @@ pub struct Record {
     /// Whether it was lost, and made anew by what AWS says: forms of routes are not known, and roles are as wide as they were then.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub rebuilt: bool,
-    /// What an adopted API had before.
+    /// Of an adopted API whose other content is kept: ids of the deployments that its stages served then, which hold nothing of ours.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub before: Option<Box<Before>>,
-}
-
-/// What an adopted API had before, as far as it does not say itself that it is none of ours.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Before {
-    /// Ids of deployments that stages served: they hold nothing of ours.
-    pub deployments: BTreeSet<String>,
-    /// Names of authorizers.
-    pub authorizers: BTreeSet<String>,
-    /// Names of models.
-    pub models: BTreeSet<String>,
-    /// Types of gateway responses.
-    pub gateway_responses: BTreeSet<String>,
+    pub older: Option<BTreeSet<String>>,
 }
 
 /// A route in a snapshot.
@@ -253,7 +239,7 @@ mod tests {
             authorizers: false,
             models: false,
             rebuilt: false,
-            before: None,
+            older: None,
         }
     }
 
