@@ -1,5 +1,8 @@
 //! What others made is adopted, as docs/adoption.md says: in place, with what no manifest asks for.
 
+use std::collections::BTreeSet;
+
+use aws_sdk_apigateway::types::GatewayResponseType;
 use serde_json::{Value, json};
 use stepgate_testbed::Request;
 
@@ -135,6 +138,24 @@ async fn what_others_made_is_adopted_in_place_and_stays_when_its_object_goes() {
     ] {
         let answer = get(&ns, &api, stage, method, path).await;
         assert!(answer.contains(says), "{stage} {method} {path}: {answer}");
+    }
+
+    // What the manifest asks for besides goes when it no longer does, and what others have of the kind stays.
+    let responses = async || {
+        let found = aws.apigateway.get_gateway_responses().rest_api_id(&api).limit(500).send().await.unwrap();
+        let own = found.items.unwrap().into_iter().filter(|response| !response.default_response);
+        own.filter_map(|response| Some(response.response_type?.to_string())).collect::<BTreeSet<_>>()
+    };
+    let put = aws.apigateway.put_gateway_response().rest_api_id(&api).status_code("555");
+    put.response_type(GatewayResponseType::Default5Xx).send().await.unwrap();
+    let others: BTreeSet<_> = ["DEFAULT_4XX", "DEFAULT_5XX"].map(str::to_owned).into();
+    for asked in [json!([{"type": "QUOTA_EXCEEDED", "statusCode": 420}]), Value::Null] {
+        let ours = asked.as_array().map(|_| "QUOTA_EXCEEDED".to_owned()).into_iter().collect();
+        ns.patch("restapi/api", json!({"spec": {"gatewayResponses": asked}})).await;
+        ns.settled(&["restapi/api"]).await;
+        assert_eq!(responses().await, &others | &ours);
+        let managed = ns.get("restapi/api").await["status"]["managed"].clone();
+        assert_eq!(managed, json!({"gatewayResponses": ["QUOTA_EXCEEDED"]}));
     }
 
     // It was there before, and stays. The API goes first: it would take the method of a route that goes out of AWS.
