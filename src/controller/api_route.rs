@@ -84,7 +84,7 @@ async fn finish(
         status.url = None;
     }
     publish::set_state(&mut status.common, generation, &state);
-    publish::write(context, api, &object.name_any(), object.status.as_ref(), &status).await?;
+    publish::write(context, api, object.meta(), object.status.as_ref(), &status).await?;
     publish::tell(context, object, &before, &state).await;
     Ok(match &state {
         // The RestAPI's appearance wakes it.

@@ -80,7 +80,7 @@ pub async fn reconcile(object: Arc<AWSAccount>, context: Arc<Context>) -> Result
     };
     let before = status.common.conditions.clone();
     publish::set_state(&mut status.common, object.meta().generation, &state);
-    publish::write(&context, &api, &name, object.status.as_ref(), &status).await?;
+    publish::write(&context, &api, object.meta(), object.status.as_ref(), &status).await?;
     publish::tell(&context, &*object, &before, &state).await;
     Ok(next(&context, KIND, &Key::new("", &name), &state))
 }

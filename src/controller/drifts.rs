@@ -21,7 +21,7 @@ impl Drifts {
 
     /// Meets a plan although AWS was in order before. Where it is only reported, answers how the object stands.
     pub fn meet(&mut self, plan: &Plan<Step>, last: &mut Option<Drift>) -> Option<State> {
-        let summary = plan.summary();
+        let summary = cut(&plan.summary());
         if self.policy == DriftPolicy::Correct {
             self.add(&summary);
             return None;
@@ -47,11 +47,41 @@ impl Drifts {
 
     /// Adds what one pass repairs to what the passes before it did: somebody may go on changing AWS meanwhile.
     fn add(&mut self, summary: &str) {
-        const LONGEST: usize = 1024;
         let all = match &self.repaired {
             None => summary.to_owned(),
             Some(before) => format!("{before}; then {summary}"),
         };
-        self.repaired = Some(all.chars().take(LONGEST).collect());
+        self.repaired = Some(cut(&all));
+    }
+}
+
+/// As long as the status takes it.
+fn cut(summary: &str) -> String {
+    const LONGEST: usize = 1024;
+    summary.chars().take(LONGEST).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::resources::{Patch, PatchOp, rest_api};
+
+    #[test]
+    fn a_long_summary_is_told_as_far_as_the_status_takes_it() {
+        let add = |number| Patch {
+            op: PatchOp::Add,
+            path: format!("/binaryMediaTypes/application~1x-{number}"),
+            value: None,
+        };
+        let types = (0..100).map(add);
+        let mut plan = Plan::default();
+        plan.add(Step::RestApi(rest_api::Step::Update { id: "a".into(), patches: types.collect() }), []);
+        assert!(plan.summary().len() > 1024);
+        let (mut last, mut drifts) = (None, Drifts::new(DriftPolicy::Report));
+        assert!(drifts.meet(&plan, &mut last).is_some());
+        let first = last.clone().unwrap();
+        assert_eq!(first.summary.chars().count(), 1024);
+        assert!(drifts.meet(&plan, &mut last).is_some());
+        assert_eq!(last, Some(first), "the time is that of the first look");
     }
 }

@@ -164,7 +164,7 @@ impl<'a, K: Kind> Life<'a, K> {
         let state = self.outlives_its_namespace().map_or(state, State::Deleting);
         let before = self.status().common().conditions.clone();
         publish::set_state(status.common(), object.meta().generation, &state);
-        publish::write(context, api, &object.name_any(), object.status(), &status).await?;
+        publish::write(context, api, object.meta(), object.status(), &status).await?;
         publish::tell(context, *object, &before, &state).await;
         Ok(next(context, K::KIND, &Key::of(*object), &state))
     }
@@ -311,8 +311,7 @@ impl<'a, K: Kind> Life<'a, K> {
     /// # Errors
     /// What Kubernetes answers.
     pub async fn record(&self, status: &K::Status) -> Result<(), Problem> {
-        let written =
-            publish::write(self.context, &self.api, &self.object.name_any(), self.object.status(), status).await;
+        let written = publish::write(self.context, &self.api, self.object.meta(), self.object.status(), status).await;
         written.map_err(Problem::from)
     }
 

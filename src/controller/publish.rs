@@ -1,6 +1,6 @@
 //! From what was found and done to status and events. A status is written only when it changed.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, ObjectMeta, Time};
 use k8s_openapi::jiff::Timestamp;
 use kube::api::{Patch, PatchParams};
 use kube::runtime::events::{Event, EventType, Recorder};
@@ -137,14 +137,14 @@ pub fn ours() -> PatchParams {
     PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() }
 }
 
-/// Writes a status, if it differs.
+/// Writes a status, if it differs: on this object, never on another that has its name now.
 ///
 /// # Errors
 /// What Kubernetes answers; that the object is gone is no error.
 pub async fn write<K, S>(
     context: &Context,
     api: &Api<K>,
-    name: &str,
+    meta: &ObjectMeta,
     old: Option<&S>,
     new: &S,
 ) -> Result<(), kube::Error>
@@ -155,10 +155,18 @@ where
     if old == Some(new) && !quota::told() {
         return Ok(());
     }
-    let patch: json_patch::Patch = serde_json::from_value(json!([{"op": "add", "path": "/status", "value": new}]))
-        .map_err(kube::Error::SerdeError)?;
+    let name = meta.name.as_deref().unwrap_or_default();
+    let patch = json!([
+        {"op": "test", "path": "/metadata/uid", "value": meta.uid},
+        {"op": "add", "path": "/status", "value": new},
+    ]);
+    let patch: json_patch::Patch = serde_json::from_value(patch).map_err(kube::Error::SerdeError)?;
     match api.patch_status(name, &ours(), &Patch::Json::<()>(patch)).await {
         Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
+        Err(kube::Error::Api(status)) if status.code == 422 => match api.get_metadata_opt(name).await? {
+            Some(found) if found.metadata.uid == meta.uid => Err(kube::Error::Api(status)),
+            _ => Ok(()),
+        },
         answer => answer.map(|object| context.written.note(object.meta())),
     }
 }

@@ -46,6 +46,10 @@ use crate::world::World;
 
 const MOST_PASSES: usize = 6;
 
+/// How many stages and revisions the status shows: those of the manifest first, and the newest.
+const MOST_STAGES: usize = 10;
+const MOST_REVISIONS: usize = 128;
+
 /// How long the stages of a new API that are deployed by hand wait for such routes: they would stay at what they begin with.
 const ALL_FIRST_ROUTES: Duration = Duration::from_secs(300);
 
@@ -515,11 +519,12 @@ impl<'a> Run<'a> {
                 }),
             })
             .collect();
-        stages.sort_by_key(|stage| order.iter().position(|name| *name == stage.name));
+        stages.sort_by_key(|stage| order.iter().position(|name| *name == stage.name).unwrap_or(order.len()));
+        stages.truncate(MOST_STAGES);
         status.stages = stages;
         let mut revisions: Vec<i64> = self.records.iter().map(|record| record.revision).collect();
         revisions.sort_unstable();
-        status.revisions = revisions;
+        status.revisions = revisions.split_off(revisions.len().saturating_sub(MOST_REVISIONS));
         status.attached_routes = i64::try_from(self.attachment.attached.len()).ok();
     }
 
@@ -655,7 +660,8 @@ async fn delete(life: &Life<'_, RestAPI>, world: &World, status: &RestAPIStatus)
     let known_id = status.rest_api_id.clone().or_else(|| creation::made(object));
     let adopted = async || {
         let found = observe::rest_apis(&session, &owner, known_id.as_deref()).await?;
-        Ok(found.iter().any(|api| is_adopted(&api.tags)))
+        // Somebody may have taken off the tag that says so.
+        Ok(found.iter().any(|api| is_adopted(&api.tags)) || world.records.iter().any(|record| record.older.is_some()))
     };
     let retain = retains(object.spec.deletion_policy, adopted).await? || crd_is_going::<RestAPI>(context).await?;
     if !retain {

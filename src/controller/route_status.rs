@@ -86,7 +86,7 @@ pub async fn publish(
         publish::set_state(&mut status.status.common, route.meta().generation, &status.state);
         let before = route.status.as_ref().map(|status| status.common.conditions.clone()).unwrap_or_default();
         let api: Api<APIRoute> = Api::namespaced(context.client.clone(), &key.namespace);
-        publish::write(context, &api, &key.name, route.status.as_ref(), &status.status).await?;
+        publish::write(context, &api, route.meta(), route.status.as_ref(), &status.status).await?;
         publish::tell(context, &**route, &before, &status.state).await;
         let was_ready = before.iter().any(|c| c.type_ == READY && c.status == "True");
         if matches!(status.state, State::Ready(_)) && !was_ready {

@@ -9,12 +9,22 @@ use crate::aws::{AwsError, Class, Session};
 use crate::identity::{Key, Owner, Ownership};
 use crate::policy::glob;
 use crate::policy::roles::MachineArn;
-use crate::policy::statement::Document;
+use crate::policy::statement::{Document, Effect, Statement};
 use crate::problem::Problem;
 use crate::resources::deployment::Record;
 use crate::resources::stage::export::{Serves, serves};
 use crate::resources::{rest_api, role, stage};
 use crate::tenancy::Place;
+
+/// Of Step Functions' actions, those that are on no state machine (AWS's service authorization reference). A policy allows most of
+/// them on `*`.
+const ON_NO_MACHINE: [&str; 5] = [
+    "states:*Activit*",
+    "states:ListStateMachines",
+    "states:SendTask*",
+    "states:TestState",
+    "states:ValidateStateMachineDefinition",
+];
 
 /// A machine that is to be deleted.
 pub(super) struct Machine<'a> {
@@ -29,7 +39,7 @@ pub(super) struct Machine<'a> {
 /// Whether a stage keeps a machine from being deleted.
 ///
 /// # Errors
-/// The first stage that serves it, or what AWS answers.
+/// The first stage that serves it, or of which that can't be known, or what AWS answers.
 pub(super) async fn blocks(context: &Context, machine: &Machine<'_>, session: &Session) -> Result<(), Problem> {
     let mut apis = context.stores.apis.state();
     apis.sort_by_key(|api| Key::of(&**api));
@@ -78,7 +88,8 @@ async fn on_record(api: &RestAPI, records: &[Record], machine: &Key, session: &S
     Ok(())
 }
 
-/// Whether a stage serves, by the status, what no record is of: they were lost, by hand or with a cluster.
+/// Whether a stage serves, by the status, what no record is of: they were lost, by hand or with a cluster, or the stage is somebody
+/// else's, kept with an API that was adopted.
 fn lacks_records(api: &RestAPI, records: &[Record]) -> bool {
     let known = |revision: Option<i64>| records.iter().any(|record| Some(record.revision) == revision);
     api.status
@@ -88,7 +99,7 @@ fn lacks_records(api: &RestAPI, records: &[Record]) -> bool {
 }
 
 /// By what AWS says of stages whose deployments are on no record: their exports, and for methods whose caller names the machine,
-/// what their roles admit.
+/// what the inline policies of their roles admit.
 async fn off_record(
     context: &Context,
     api: &RestAPI,
@@ -106,38 +117,183 @@ async fn off_record(
     let unknown =
         |stage: &stage::Observed| stage.deployments().any(|id| records.iter().all(|record| record.deployment_id != id));
     for (name, stage) in stages(session, id).await?.into_iter().filter(|(_, stage)| unknown(stage)) {
-        let export = stage::remote::export(&session.apigateway, id, &name).await?;
-        let serves_it = match serves(&export, stage.settings.variables.values(), machine.arn) {
-            Serves::Machine => true,
-            Serves::WhatRolesAdmit(roles) => admitted(session, &roles, machine.arn).await?,
+        let suspect = Suspect { api, stage: &name };
+        let export = stage::remote::export(&session.apigateway, id, &name).await;
+        let export = export.map_err(|error| suspect.unread("its export", &error))?;
+        let roles = match serves(&export, stage.settings.variables.values(), machine.arn) {
+            Serves::Machine => return Err(suspect.serves()),
+            Serves::WhatRolesAdmit(roles) => roles,
         };
-        if serves_it {
-            return Err(Problem::waiting(
-                reasons::DELETION_BLOCKED,
-                format!(
-                    "stage {name} of RestAPI {} serves it in a deployment whose record was lost; move or unpin the stage",
-                    Key::of(api)
-                ),
-            ));
+        for arn in roles {
+            let found = role::remote::observe(&session.iam, arn.rsplit('/').next().unwrap_or_default(), None).await;
+            let found = found.map_err(|error| suspect.unread(&format!("its role {arn}"), &error))?;
+            if found.is_some_and(|role| role.policies.values().any(|policy| admits(policy, machine.arn))) {
+                return Err(suspect.serves());
+            }
         }
     }
     Ok(())
 }
 
-/// Whether the policy of one of the roles names the machine.
-async fn admitted(session: &Session, roles: &BTreeSet<String>, arn: &str) -> Result<bool, AwsError> {
+/// A stage that serves a deployment which is on no record.
+struct Suspect<'a> {
+    api: &'a RestAPI,
+    stage: &'a str,
+}
+
+impl Suspect<'_> {
+    /// Whether the manifest asks for it; if not, it is most likely somebody else's.
+    fn is_asked_for(&self) -> bool {
+        self.api.spec.stages.iter().any(|stage| stage.name == self.stage)
+    }
+
+    /// It serves the machine.
+    fn serves(&self) -> Problem {
+        let lost = if self.is_asked_for() { " in a deployment whose record was lost" } else { "" };
+        self.blocks(&format!("serves it{lost}"), "")
+    }
+
+    /// What can't be known counts as served. What AWS refuses, it will go on refusing until somebody does something about it.
+    fn unread(&self, what: &str, error: &AwsError) -> Problem {
+        let permit = match error.class {
+            Class::Credentials => "let the operator read that (docs/aws-permissions.md), or ",
+            Class::Terminal => "",
+            _ => return error.into(),
+        };
+        self.blocks(&format!("may serve it: {what} can't be read: {}", error.stable()), permit)
+    }
+
+    /// `first` is what to do before all else, up to the next alternative.
+    fn blocks(&self, how: &str, first: &str) -> Problem {
+        let (whose, then) = match self.is_asked_for() {
+            true => ("", "move or unpin the stage"),
+            false => (", which no manifest names,", "delete the stage in AWS"),
+        };
+        let message = format!(
+            "stage {} of RestAPI {}{whose} {how}; {first}{then}; or, to leave the machine in AWS, annotate it with {ABANDON}=true",
+            self.stage,
+            Key::of(self.api)
+        );
+        Problem::waiting(reasons::DELETION_BLOCKED, message)
+    }
+}
+
+/// Whether a role's policy allows a call of Step Functions on the machine or on its executions.
+fn admits(policy: &str, arn: &str) -> bool {
     let executions = MachineArn::parse(arn).map(|arn| arn.executions()).unwrap_or_default();
     let names = |resource: &String| glob::matches(resource, arn) || glob::intersects(resource, &executions);
-    let admits = |policy: &String| match Document::parse(policy) {
-        Ok(policy) => policy.statements().iter().any(|statement| statement.resources.iter().any(names)),
+    let calls = |action: &String| {
+        glob::intersects_ignore_case(action, "states:*")
+            && !ON_NO_MACHINE.iter().any(|other| glob::contains_ignore_case(other, action))
+    };
+    let allows = |statement: &Statement| {
+        let Statement { effect, actions, resources, not_resources, .. } = statement;
+        let on_it = resources.iter().any(names) || !not_resources.is_empty();
+        *effect == Effect::Allow && actions.iter().any(calls) && on_it
+    };
+    match Document::parse(policy) {
+        Ok(policy) => policy.statements().iter().any(allows),
         // What can't be known counts as served.
         Err(_) => true,
-    };
-    for name in roles.iter().filter_map(|role| role.rsplit('/').next()) {
-        let found = role::remote::observe(&session.iam, name, None).await?;
-        if found.is_some_and(|role| role.policies.values().any(admits)) {
-            return Ok(true);
-        }
     }
-    Ok(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::problem::Kind;
+    use crate::validate::fixture::object;
+
+    const ORDERS: &str = "arn:aws:states:eu-central-1:111122223333:stateMachine:demo_orders";
+
+    fn policy(effect: &str, action: &str, resource: &str) -> String {
+        json!({"Version": "2012-10-17", "Statement": [{"Effect": effect, "Action": [action], "Resource": resource}]})
+            .to_string()
+    }
+
+    #[rstest::rstest]
+    #[case::starts("states:StartExecution", "*", true)]
+    #[case::starts_this_one("states:StartExecution", ORDERS, true)]
+    #[case::starts_some("states:Start*", "arn:aws:states:*:*:stateMachine:demo_*", true)]
+    #[case::without_regard_to_case("States:startsyncexecution", "*", true)]
+    #[case::all_of_the_service("states:*", "*", true)]
+    #[case::all("*", "*", true)]
+    #[case::asks_for_its_executions(
+        "states:DescribeExecution",
+        "arn:aws:states:eu-central-1:111122223333:execution:demo_orders:*",
+        true
+    )]
+    #[case::logs("logs:*", "*", false)]
+    #[case::traces("xray:PutTraceSegments", "*", false)]
+    #[case::another_service("dynamodb:PutItem", "*", false)]
+    #[case::ends_tasks("states:SendTaskSuccess", "*", false)]
+    #[case::lists_machines("states:ListStateMachines", "*", false)]
+    #[case::polls("states:GetActivityTask", "*", false)]
+    #[case::starts_another(
+        "states:StartExecution",
+        "arn:aws:states:eu-central-1:111122223333:stateMachine:shop_*",
+        false
+    )]
+    fn a_role_admits_what_its_policy_allows(#[case] action: &str, #[case] resource: &str, #[case] admitted: bool) {
+        assert_eq!(admits(&policy("Allow", action, resource), ORDERS), admitted);
+        assert!(!admits(&policy("Deny", action, resource), ORDERS));
+    }
+
+    #[test]
+    fn what_a_policy_leaves_open_is_admitted() {
+        assert!(admits("no policy", ORDERS));
+        let but_for = |action: &str| {
+            let statement = json!({"Effect": "Allow", "Action": action, "NotResource": "arn:aws:s3:::b"});
+            json!({"Version": "2012-10-17", "Statement": statement}).to_string()
+        };
+        assert!(admits(&but_for("states:StartExecution"), ORDERS));
+        assert!(!admits(&but_for("s3:GetObject"), ORDERS));
+    }
+
+    #[test]
+    fn it_is_told_which_stage_it_is_and_what_to_do() {
+        let api: RestAPI = object(
+            "{apiVersion: stepgate.dev/v1alpha1, kind: RestAPI, metadata: {namespace: demo, name: api}, spec: {stages: [{name: prod}]}}",
+        );
+        let refused = |operation, class, code: &str| AwsError {
+            operation,
+            class,
+            code: Some(code.to_owned()),
+            message: "No".to_owned(),
+            request_id: Some("1".to_owned()),
+        };
+        let says = |problem: Problem| {
+            assert_eq!((problem.kind, problem.reason), (Kind::Waiting, reasons::DELETION_BLOCKED));
+            problem.message
+        };
+        let or = "; or, to leave the machine in AWS, annotate it with stepgate.dev/abandon=true";
+
+        let asked_for = Suspect { api: &api, stage: "prod" };
+        let lost =
+            "stage prod of RestAPI demo/api serves it in a deployment whose record was lost; move or unpin the stage";
+        assert_eq!(says(asked_for.serves()), format!("{lost}{or}"));
+        let kept = Suspect { api: &api, stage: "v1" };
+        let who = "stage v1 of RestAPI demo/api, which no manifest names,";
+        assert_eq!(says(kept.serves()), format!("{who} serves it; delete the stage in AWS{or}"));
+        let denied = refused("GetRole", Class::Credentials, "AccessDenied");
+        assert_eq!(
+            says(kept.unread("its role r", &denied)),
+            format!(
+                "{who} may serve it: its role r can't be read: GetRole: No (AccessDenied); let the operator read that (docs/aws-permissions.md), or delete the stage in AWS{or}"
+            )
+        );
+        let bad = refused("GetExport", Class::Terminal, "BadRequestException");
+        assert_eq!(
+            says(asked_for.unread("its export", &bad)),
+            format!(
+                "stage prod of RestAPI demo/api may serve it: its export can't be read: GetExport: No (BadRequestException); move or unpin the stage{or}"
+            )
+        );
+
+        // What passes by itself is AWS's own trouble.
+        let slow = refused("GetRole", Class::Throttled(None), "Throttling");
+        assert_eq!(kept.unread("its role r", &slow), Problem::from(&slow));
+    }
 }

@@ -1,5 +1,5 @@
-//! How many reconciles of one kind run beside each other: many, for most of them wait for AWS's quotas; but never so many
-//! of one namespace, or of the period's checks, that nobody else gets in.
+//! How many reconciles of one kind run beside each other: many, for most of them wait for AWS's quotas; but never so many of some
+//! namespaces, or of the period's checks, that nobody else gets in.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,12 +7,16 @@ use std::time::Duration;
 
 use crate::aws::budget::Priority;
 
-/// At most so many of one kind.
-pub const ALL: u16 = 64;
-/// At most so many of one namespace.
+/// At most so many of one kind: users' changes, checks, and one that hears when to come again.
+pub const ALL: u16 = 257;
+/// At most so many users' changes. Past [`SHARED`] there is one for each namespace that has none.
+const CHANGES: usize = 240;
+const SHARED: usize = 64;
+/// At most so many changes of one namespace.
 const OF_A_NAMESPACE: usize = 32;
 /// At most so many checks.
 const CHECKS: usize = 16;
+const _: () = assert!(CHANGES + CHECKS < ALL as usize);
 
 /// Who runs.
 #[derive(Default)]
@@ -21,7 +25,7 @@ pub struct Slots(Arc<Mutex<Taken>>);
 #[derive(Default)]
 struct Taken {
     checks: usize,
-    namespaces: HashMap<String, usize>,
+    changes: HashMap<String, usize>,
 }
 
 /// One that runs, until it is dropped.
@@ -35,16 +39,23 @@ impl Slots {
     /// A slot, or when to ask again.
     pub fn take(&self, priority: Priority, namespace: &str) -> Result<Slot, Duration> {
         let mut taken = lock(&self.0);
-        let check = priority == Priority::Resync;
-        if check && taken.checks >= CHECKS {
-            return Err(Duration::from_secs(5));
+        if priority == Priority::Resync {
+            if taken.checks >= CHECKS {
+                return Err(Duration::from_secs(5));
+            }
+            taken.checks += 1;
+        } else {
+            let all: usize = taken.changes.values().sum();
+            let most = match taken.changes.get(namespace).copied().unwrap_or_default() {
+                0 => CHANGES,
+                1..OF_A_NAMESPACE => SHARED,
+                _ => 0,
+            };
+            if all >= most {
+                return Err(Duration::from_millis(250));
+            }
+            *taken.changes.entry(namespace.to_owned()).or_default() += 1;
         }
-        let of_namespace = taken.namespaces.entry(namespace.to_owned()).or_default();
-        if *of_namespace >= OF_A_NAMESPACE {
-            return Err(Duration::from_millis(if check { 5_000 } else { 250 }));
-        }
-        *of_namespace += 1;
-        taken.checks += usize::from(check);
         Ok(Slot { taken: Arc::clone(&self.0), priority, namespace: namespace.to_owned() })
     }
 }
@@ -52,11 +63,12 @@ impl Slots {
 impl Drop for Slot {
     fn drop(&mut self) {
         let mut taken = lock(&self.taken);
-        taken.checks -= usize::from(self.priority == Priority::Resync);
-        if let Some(count) = taken.namespaces.get_mut(&self.namespace) {
+        if self.priority == Priority::Resync {
+            taken.checks -= 1;
+        } else if let Some(count) = taken.changes.get_mut(&self.namespace) {
             *count -= 1;
             if *count == 0 {
-                taken.namespaces.remove(&self.namespace);
+                taken.changes.remove(&self.namespace);
             }
         }
     }
@@ -70,20 +82,26 @@ fn lock(taken: &Mutex<Taken>) -> MutexGuard<'_, Taken> {
 mod tests {
     use super::*;
 
+    fn change(slots: &Slots, namespace: &str) -> Option<Slot> {
+        slots.take(Priority::User, namespace).ok()
+    }
+
     #[test]
-    fn no_namespace_and_no_checks_take_all() {
+    fn no_namespaces_and_no_checks_take_all() {
         let slots = Slots::default();
-        let mut big: Vec<_> =
-            (0..OF_A_NAMESPACE).map(|_| slots.take(Priority::User, "big").unwrap_or_else(|_| panic!())).collect();
-        assert!(slots.take(Priority::User, "big").is_err());
-        let checks: Vec<_> = (0..CHECKS).map(|index| slots.take(Priority::Resync, &format!("team-{index}"))).collect();
-        assert!(checks.iter().all(Result::is_ok));
+        let mut big: Vec<_> = (0..OF_A_NAMESPACE).map(|_| change(&slots, "big").unwrap()).collect();
+        assert!(change(&slots, "big").is_none());
+        let checks: Vec<_> = (0..CHECKS).map(|_| slots.take(Priority::Resync, "big").ok().unwrap()).collect();
         assert!(slots.take(Priority::Resync, "one-more").is_err());
-        assert!(slots.take(Priority::User, "small").is_ok());
+        let other: Vec<_> = (0..OF_A_NAMESPACE).map(|_| change(&slots, "other").unwrap()).collect();
+        // However many have all that is shared, each further namespace has one.
+        let small: Vec<_> = (0..100).map(|team| change(&slots, &format!("team-{team}")).unwrap()).collect();
+        assert!(change(&slots, "team-7").is_none());
         big.pop();
-        assert!(slots.take(Priority::User, "big").is_ok());
-        drop((big, checks));
+        assert!(change(&slots, "big").is_none(), "the others have more than what is shared");
+        drop((big, checks, other, small));
         assert!(slots.take(Priority::Resync, "one-more").is_ok());
-        assert!(lock(&slots.0).namespaces.is_empty());
+        assert!(change(&slots, "big").is_some());
+        assert!(lock(&slots.0).changes.is_empty());
     }
 }

@@ -29,7 +29,7 @@ use crate::problem::Problem;
 use crate::resolve;
 use crate::resources::{Step, api_key, usage_plan};
 use crate::tenancy::Place;
-use crate::validate::usage_plan::{self as validate, ValidPlan};
+use crate::validate::usage_plan::{self as validate, ValidKey, ValidPlan};
 use crate::world::World;
 
 /// A plan is made, or changed; then what is replaced is marked.
@@ -153,7 +153,13 @@ fn settled(
     status.applied_hash = Some(seen.hash);
     let key =
         |(id, name, ends): (String, String, Option<Timestamp>)| ApiKeyStatus { name, id, ends_at: ends.map(Time) };
-    status.api_keys = model::shown(valid, observed).into_iter().map(key).collect();
+    // One that is shown had its value here, and was known to be ours: where the value is gone, another one is made up.
+    let had = |name: &String| {
+        let is_unknown = matches!(valid.keys.get(name), Some(ValidKey::Unknown { from: None }));
+        !is_unknown || status.api_keys.iter().any(|shown| shown.name == *name)
+    };
+    let shown: Vec<_> = model::shown(valid, observed).into_iter().filter(|(_, name, _)| had(name)).map(key).collect();
+    status.api_keys = shown;
     let attached = valid.stages.iter().map(|stage| AttachedStage {
         namespace: stage.api.namespace.clone(),
         name: stage.api.name.clone(),

@@ -26,7 +26,7 @@ use crate::resources::deployment::{self, Record};
 use crate::resources::gateway_response::{self, GatewayResponses};
 use crate::resources::model::Models;
 use crate::resources::route::{self, At, Method};
-use crate::resources::{Step, account, is_adopted, log_group, request_validator, rest_api, role, stage};
+use crate::resources::{Step, account, log_group, request_validator, rest_api, role, stage};
 use crate::validate::adoption;
 use crate::validate::rest_api::ValidApi;
 use crate::validate::route::{ValidRoute, operation_name};
@@ -183,7 +183,7 @@ impl Api<'_> {
         let methods: Vec<_> = self.attachment.attached.values().map(|route| (&route.at, &route.method)).collect();
         let refused: Vec<_> = self.attachment.refused.keys().collect();
         let stages = (&self.valid.stages, &self.valid.mapped_stages, self.valid.may_log(observed.log_role));
-        let api = vec![rest_api::creation(&self.desired_api(None))];
+        let api = vec![rest_api::creation(&self.desired_api(None, false))];
         let authorizers: Vec<_> = self.valid.authorizers.iter().map(|(name, it)| (name, &it.authorizer)).collect();
         let needs = (self.wanted_needs(), self.valid.revision_history_limit);
         let hash =
@@ -191,13 +191,14 @@ impl Api<'_> {
         self.hash_with_keys(hash)
     }
 
-    fn desired_api(&self, observed: Option<&rest_api::Observed>) -> rest_api::Desired {
+    fn desired_api(&self, observed: Option<&rest_api::Observed>, adopted: bool) -> rest_api::Desired {
         let adoption = adoption::of_api(self.valid, observed);
         // Dashboards and alarms know it by its name.
-        let kept = observed.filter(|api| is_adopted(&api.tags) || adoption.takes(&api.tags));
+        let kept = observed.filter(|_| adopted);
         rest_api::Desired {
             name: kept.map_or_else(|| self.valid.name.clone(), |api| api.name.clone()),
             adoption,
+            adopted,
             description: self.valid.description.clone(),
             settings: self.valid.settings.clone(),
             owner: self.valid.owner.clone(),
@@ -216,7 +217,7 @@ impl Api<'_> {
             role_ids.insert(name, plan.chain(steps.iter().cloned().map(Step::Role), &[]));
         }
         let api = observed.api.as_ref();
-        let api = rest_api::diff(&self.desired_api(api), api)?;
+        let api = rest_api::diff(&self.desired_api(api, observed.unmanaged.of_adopted), api)?;
         let api = plan.chain(api.into_iter().map(Step::RestApi), &[]);
 
         let tree = self.tree(observed);

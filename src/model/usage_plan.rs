@@ -1,11 +1,13 @@
 //! A UsagePlan's AWS objects: the usage plan, its API keys, and which keys are in it.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
 
+use crate::api::ApiKeyStatus;
 use crate::identity::{Owner, Ownership, content_hash};
 use crate::plan::{Plan, StepId};
 use crate::problem::Problem;
@@ -21,8 +23,30 @@ pub struct Observed {
     pub attached: BTreeMap<String, String>,
     /// Keys with names of this object's keys.
     pub keys: Vec<api_key::Observed>,
-    /// Keys of other objects that are to be in it, by their names in this plan.
+    /// Keys of other objects that are to be in it, by their names in this plan; of one that can't be had now, what is in it.
     pub shared: BTreeMap<String, Vec<api_key::Observed>>,
+}
+
+impl Observed {
+    /// Takes in a key that is in the plan and was not found by its name: one of ours that somebody gave another name, or one of
+    /// another plan's that can't be had from there now, and stays. That one has the name in AWS that the manifest means; or,
+    /// where somebody changed it, the status shows it as the key that is asked for, and its tags say that it is still that
+    /// plan's. Anything else somebody put in, or the manifest asks for no more: it is left out.
+    pub fn take_in(&mut self, valid: &ValidPlan, shown: &[ApiKeyStatus], key: api_key::Observed) {
+        if key.tags.as_ref().is_some_and(|tags| valid.owner.reads(tags) == Ownership::Ours) {
+            self.keys.push(key);
+            return;
+        }
+        let stays = |name: &str, wanted: &ValidKey| {
+            let ValidKey::Unknown { from: Some((other, there)) } = wanted else { return false };
+            let is_shown = shown.iter().any(|shown| shown.name == name && shown.id == key.id);
+            key.name == key_name(&other.key, there) || (is_shown && !key.is_foreign(other))
+        };
+        let name = valid.keys.iter().find(|(name, wanted)| stays(name, wanted)).map(|(name, _)| name.clone());
+        if let Some(name) = name {
+            self.shared.entry(name).or_default().push(key);
+        }
+    }
 }
 
 /// What is to be done for a UsagePlan.
@@ -156,7 +180,7 @@ impl Model<'_> {
                         wanted.insert(key.id.clone());
                     }
                 }
-                ValidKey::Unknown => wanted.extend(self.kept_of(name, observed)),
+                ValidKey::Unknown { .. } => wanted.extend(self.kept_of(name, observed)),
             }
         }
         for (id, name) in observed.attached.iter().filter(|(id, _)| !wanted.contains(*id)) {
@@ -288,19 +312,31 @@ impl Steps<'_> {
     }
 }
 
-/// The plan's keys that are in AWS, with when they end, by their names in the manifest.
+/// How many keys `status.apiKeys` holds.
+const MOST_SHOWN: usize = 256;
+
+/// The plan's keys that are in AWS, with when they end, by their names in the manifest. Each is there once: under a name that
+/// has it, before one that only keeps it. Of more than a status holds, those go first whose values were replaced longest ago.
 pub fn shown(valid: &ValidPlan, observed: &Observed) -> Vec<(String, String, Option<Timestamp>)> {
-    let mut shown = Vec::new();
-    for name in valid.keys.keys() {
+    let (keep, have): (Vec<_>, Vec<_>) =
+        valid.keys.iter().partition(|(_, key)| matches!(key, ValidKey::Unknown { .. }));
+    let mut found = BTreeMap::new();
+    for (name, _) in have.into_iter().chain(keep) {
         let own = key_name(&valid.owner.key, name);
-        for key in observed.keys.iter().filter(|key| key.name == own && observed.attached.contains_key(&key.id)) {
+        let mine = observed.keys.iter().filter(|key| key.name == own && observed.attached.contains_key(&key.id));
+        let mine = mine.map(|key| {
             let ends = key.replaced_at().map(|at| at.saturating_add(valid.grace).unwrap_or(Timestamp::MAX));
-            shown.push((key.id.clone(), name.clone(), ends));
-        }
-        for key in observed.shared.get(name).into_iter().flatten() {
-            shown.push((key.id.clone(), name.clone(), None));
+            (key, ends)
+        });
+        let shared = observed.shared.get(name).into_iter().flatten().map(|key| (key, None));
+        for (key, ends) in mine.chain(shared) {
+            found.entry(&key.id).or_insert((key, name, ends));
         }
     }
+    let mut found: Vec<_> = found.into_values().collect();
+    found.sort_by_key(|(key, ..)| key.replaced_at().map(Reverse));
+    found.truncate(MOST_SHOWN);
+    let mut shown: Vec<_> = found.into_iter().map(|(key, name, ends)| (key.id.clone(), name.clone(), ends)).collect();
     shown.sort();
     shown
 }

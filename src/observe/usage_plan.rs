@@ -41,10 +41,10 @@ pub struct UsagePlanSeen {
 }
 
 impl UsagePlanLook<'_> {
-    /// Looks, and plans. A check that finds nothing to do costs three calls, and one more for each plan whose keys are shared. The tags
-    /// of keys are read before they are changed, and once at the beginning; those of an API before one of its stages comes
-    /// into the plan, because its RestAPI's status only shows an id. What turns out not to be had becomes a problem in
-    /// `valid`.
+    /// Looks, and plans. A check that finds nothing to do costs three calls, and one more for each plan whose keys are shared and for
+    /// each shared key that can't be had and stays. The tags of keys are read before they are changed, and until the
+    /// status shows them; those of an API before one of its stages comes into the plan, because its RestAPI's status only shows an id.
+    /// What turns out not to be had becomes a problem in `valid`.
     ///
     /// # Errors
     /// What AWS answers, or that an object of ours is another's.
@@ -52,13 +52,14 @@ impl UsagePlanLook<'_> {
         let mut observed = self.observe(valid).await?;
         self.check_apis(valid, observed.plan.as_ref()).await?;
         let kept = self.kept(valid, observed.plan.as_ref());
-        let mut first_look = self.status.usage_plan_id.is_none();
+        let mut first_look = true;
         loop {
             let model = Model { valid, kept: &kept };
             let planned = model.plan(&observed, self.now)?;
             let touched = touched(&planned.plan);
             let mut unread: Vec<&mut api_key::Observed> = observed.keys.iter_mut().collect();
-            unread.retain(|key| key.tags.is_none() && (first_look || touched.contains(&key.id)));
+            let is_shown = |key: &api_key::Observed| self.status.api_keys.iter().any(|shown| shown.id == key.id);
+            unread.retain(|key| key.tags.is_none() && (first_look && !is_shown(key) || touched.contains(&key.id)));
             first_look = false;
             if unread.is_empty() {
                 let (hash, values) = (model.hash(&observed), model.values());
@@ -83,19 +84,17 @@ impl UsagePlanLook<'_> {
             None => BTreeMap::new(),
         };
         let with_values = valid.keys.values().any(|key| matches!(key, ValidKey::Own { value: Some(_), .. }));
-        let mut keys = api_key::remote::find(client, &key_prefix(&valid.owner.key), with_values).await?;
+        let keys = api_key::remote::find(client, &key_prefix(&valid.owner.key), with_values).await?;
         let shared = self.shared(valid, &attached).await?;
         let known: BTreeSet<&String> = keys.iter().chain(shared.values().flatten()).map(|key| &key.id).collect();
         let unknown: Vec<String> = attached.keys().filter(|id| !known.contains(id)).cloned().collect();
+        let mut observed = Observed { plan, attached, keys, shared };
         for id in unknown {
-            // One of ours that somebody gave another name, or one that somebody put in.
-            let found = api_key::remote::observe(client, &id).await?;
-            let is_ours = |key: &api_key::Observed| {
-                key.tags.as_ref().is_some_and(|tags| valid.owner.reads(tags) == Ownership::Ours)
-            };
-            keys.extend(found.filter(is_ours));
+            if let Some(found) = api_key::remote::observe(client, &id).await? {
+                observed.take_in(valid, &self.status.api_keys, found);
+            }
         }
-        Ok(Observed { plan, attached, keys, shared })
+        Ok(observed)
     }
 
     /// The keys of other plans that are to be in this one: all of a name, so that while one is replaced both are.

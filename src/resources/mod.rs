@@ -174,6 +174,11 @@ impl Adoption {
 }
 
 impl Claim {
+    /// Says again of what is ours that it was adopted.
+    fn adopted() -> Self {
+        Self { tags: Tags::from([(ADOPTED.to_owned(), "true".to_owned())]), remove: Vec::new() }
+    }
+
     /// What it does, for people.
     fn verb(&self) -> &'static str {
         if self.tags.contains_key(ADOPTED) { "adopt" } else { "take back" }

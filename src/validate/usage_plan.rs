@@ -69,7 +69,10 @@ pub enum ValidKey {
         name: String,
     },
     /// Something keeps it from being had: what there is of it is kept.
-    Unknown,
+    Unknown {
+        /// Where it is to come from another plan: that plan, and its name there.
+        from: Option<(Owner, String)>,
+    },
 }
 
 /// A stage that a plan is for.
@@ -178,7 +181,11 @@ pub fn validate(world: &World, plan: &UsagePlan) -> Result<ValidPlan, Problem> {
         let found = self::key(world, &admission, plan, wanted).and_then(|found| is_new(&valid, wanted, found));
         let found = found.unwrap_or_else(|problem| {
             valid.problems.push(problem);
-            ValidKey::Unknown
+            let from = wanted.from.as_ref().map(|from| {
+                let other = Key::new(&key.namespace, &from.usage_plan);
+                (Owner { key: other, ..valid.owner.clone() }, from.key.clone())
+            });
+            ValidKey::Unknown { from }
         });
         valid.keys.insert(wanted.name.clone(), found);
     }
@@ -211,7 +218,12 @@ pub fn validate(world: &World, plan: &UsagePlan) -> Result<ValidPlan, Problem> {
 impl ValidPlan {
     /// A key can't be had after all.
     pub fn refuse(&mut self, key: &str, problem: Problem) {
-        self.keys.insert(key.to_owned(), ValidKey::Unknown);
+        let from = match self.keys.remove(key) {
+            Some(ValidKey::Shared { owner, name }) => Some((owner, name)),
+            Some(ValidKey::Unknown { from }) => from,
+            _ => None,
+        };
+        self.keys.insert(key.to_owned(), ValidKey::Unknown { from });
         // It says more than what is wrong with the key as it was found.
         self.problems.insert(0, problem);
     }
@@ -235,6 +247,13 @@ fn key(world: &World, admission: &Admission, plan: &UsagePlan, wanted: &PlanKey)
         let waits = |what: String| Problem::waiting(reasons::WAITING_FOR_REFERENCE, format!("{field}.from: {what}"));
         if key.name == plan.name_any() {
             return Err(Problem::invalid(format!("{field}.from: this is the same UsagePlan; name another one")));
+        }
+        let mut before = plan.spec.api_keys.iter().take_while(|other| other.name != wanted.name);
+        if let Some(first) = before.find(|other| other.from.as_ref() == Some(from)) {
+            return Err(Problem::invalid(format!(
+                "{field}.from: key {} of UsagePlan {key} is on the list already, as {}; take one of them off the list",
+                from.key, first.name
+            )));
         }
         let other = world.plans.get(&key).ok_or_else(|| waits(format!("UsagePlan {key} does not exist")))?;
         let shared = other.spec.api_keys.iter().find(|shared| shared.name == from.key);

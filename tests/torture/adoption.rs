@@ -325,6 +325,24 @@ async fn what_is_no_longer_asked_for_goes_and_what_is_others_stays() {
     found.end("what is asked for and is not");
 }
 
+/// The tag that says so is not all that protects what others have: it is put back.
+#[tokio::test(start_paused = true)]
+async fn an_adopted_api_without_its_tag_is_adopted_all_the_same() {
+    let scene = page();
+    let (start, _) = others_were_here(&scene).await;
+    let made = drive(&start, &scene, None).await.unwrap();
+    let mut without = made.clone();
+    let mut tree = without.aws.tree();
+    let id = api(&made)["id"].as_str().unwrap().to_owned();
+    let tags = tree[ACCOUNT]["regions"][REGION]["apis"][&id]["tags"].as_object_mut().unwrap();
+    tags.shift_remove("stepgate.dev/adopted").unwrap();
+    without.aws.plant(&tree).unwrap();
+    let end = drive(&without, &scene, None).await.unwrap();
+    same(&api(&made), &api(&end), "an API whose tag was taken off");
+    let left = drive(&without, &scene.gone(), None).await.unwrap();
+    same(&kept(&api(&made)), &kept(&api(&left)), "deleted at once");
+}
+
 /// A process that is late may make it again, so its name is known for up to a day; then it is free for others.
 #[tokio::test(start_paused = true)]
 async fn what_is_gone_is_forgotten_after_a_day() {

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use k8s_openapi::jiff::Timestamp;
 use kube::api::ObjectMeta;
 use serde_json::{Value, json};
@@ -213,7 +214,14 @@ async fn run_for_an_hour(
         }
         refuses(step.what)
     });
-    let sessions = Sessions::with_http_client(site.aws.http_client(), Arc::new(|_, _, _| {}));
+    running(site, site.aws.http_client(), Duration::from_hours(1), |site| meanwhile(site)).await;
+    let writes = std::mem::take(&mut *writes.lock().unwrap());
+    (calls.load(Ordering::Relaxed), writes, site.server.snapshot())
+}
+
+/// The whole operator, watches and work queues included, for so long; and what is done every second.
+pub async fn running(site: &Site, http: SharedHttpClient, time: Duration, mut meanwhile: impl FnMut(&Site)) {
+    let sessions = Sessions::with_http_client(http, Arc::new(|_, _, _| {}));
     // AWS's clock is everybody's.
     let aws = site.aws.clone();
     let clock = Clock::of(move || {
@@ -226,7 +234,7 @@ async fn run_for_an_hour(
     let stop = CancellationToken::new();
     let operator = run(client, cluster, config, Arc::new(sessions), Arc::new(Metrics::default()), stop.clone());
     let seconds = async {
-        for _ in 0..3600 {
+        for _ in 0..time.as_secs() {
             tokio::time::sleep(Duration::from_secs(1)).await;
             meanwhile(site);
         }
@@ -235,8 +243,6 @@ async fn run_for_an_hour(
         () = operator => panic!("the operator ends"),
         () = seconds => {}
     }
-    let writes = std::mem::take(&mut *writes.lock().unwrap());
-    (calls.load(Ordering::Relaxed), writes, site.server.snapshot())
 }
 
 /// The most calls to AWS and writes to Kubernetes in an hour: of an account, a machine, an API and a route. A healthy one is

@@ -7,6 +7,7 @@
 //!   change their mind, or delete everything.
 //! - `pages.rs`, `roles.rs`: the same for what no example has; `generated.rs`: the same for random manifests (`specs.rs`).
 //! - `records.rs`: records that were lost are made anew, and what can't be known is kept.
+//! - `refused.rs`: AWS refuses a change of what serves.
 //! - `races.rs`: two operators at once, with caches that lag.
 //! - `adoption.rs`, `adopted_roles.rs`: what exists is adopted.
 //! - `takeover.rs`: a cluster is lost, and another takes over what it made.
@@ -17,6 +18,7 @@
 //! - `panics.rs`: a bug at one object.
 //! - `coverage.rs`: each call that the operator can make is made in some scene.
 //! - `hot.rs`: what an hour of an object costs that can never succeed.
+//! - `quotas.rs`: AWS never throttles the operator, and who waits holds nobody up.
 
 #![allow(clippy::unwrap_used)]
 
@@ -34,9 +36,11 @@ mod neighbours;
 mod operator;
 mod pages;
 mod panics;
+mod quotas;
 mod races;
 mod random;
 mod records;
+mod refused;
 mod roles;
 mod scene;
 mod specs;

@@ -8,11 +8,11 @@ use serde_json::{Value, json};
 use stepgate::api::{Deploy, DriftPolicy};
 use stepgate::identity::Key;
 use stepgate::resources::deployment::Record;
-use stepgate_testbed::memory::{ACCOUNT, Memory, Service};
+use stepgate_testbed::memory::{ACCOUNT, Fault, Memory, Service, answer};
 
 use super::kubernetes::condition;
 use super::operator::{CLUSTER_UID, Operator, Site};
-use super::scene::Scene;
+use super::scene::{Scene, add};
 use super::{Found, Moment, drive, uncrashed};
 
 const MANIFESTS: &str = r#"
@@ -267,10 +267,15 @@ async fn what_any_example_serves_is_read(#[case] name: &str) {
 
 /// What prod serves at a place is changed, as somebody can who deploys by hand.
 fn deployed_by_hand(moment: &Moment, path: &str, change: impl Fn(&mut Value)) -> Moment {
+    deployed_on("prod", moment, path, change)
+}
+
+/// What a stage serves at a place is changed.
+fn deployed_on(stage: &str, moment: &Moment, path: &str, change: impl Fn(&mut Value)) -> Moment {
     let (mut moment, mut tree) = (moment.clone(), moment.aws.tree());
     let apis = tree[ACCOUNT]["regions"]["us-east-1"]["apis"].as_object_mut().unwrap();
     let api = apis.values_mut().find(|api| api["tags"]["stepgate.dev/cluster-uid"] == CLUSTER_UID).unwrap();
-    let deployment = api["stages"]["prod"]["deploymentId"].as_str().unwrap().to_owned();
+    let deployment = api["stages"][stage]["deploymentId"].as_str().unwrap().to_owned();
     change(&mut api["deployments"][deployment]["snapshot"][path]);
     moment.aws.plant(&tree).unwrap();
     moment
@@ -482,4 +487,94 @@ async fn machines_that_no_template_names_as_such_are_served_too() {
         assert!(waits.contains(&format!("statemachines team/{name}: ")), "{waits}");
     }
     assert_eq!(waits.matches(why).count(), 2, "{waits}");
+}
+
+/// A stage that is kept with an adopted API keeps the machines that it may call, whosever they are, and no others; and it is told what to
+/// do about it.
+#[rstest::rstest]
+#[case::another_service("sqs:path/111122223333/q", "role/orders-legacy", "states:*", None, "")]
+#[case::its_callers("states:action/StartExecution", "user/*", "states:*", None, "")]
+#[case::nothing_of_the_kind("states:action/StartExecution", "role/orders-legacy", "sqs:*", None, "")]
+#[case::any_machine(
+    "states:action/StartExecution",
+    "role/orders-legacy",
+    "states:StartExecution",
+    None,
+    "serves it; delete the stage in AWS"
+)]
+#[case::unreadable_role(
+    "states:action/StartExecution",
+    "role/orders-legacy",
+    "sqs:*",
+    Some(("GetRole", 403, "AccessDenied")),
+    "may serve it: its role arn:aws:iam::111122223333:role/orders-legacy can't be read: GetRole: No (AccessDenied); let the operator read that (docs/aws-permissions.md), or delete the stage in AWS"
+)]
+#[case::unreadable_export(
+    "states:action/StartExecution",
+    "role/orders-legacy",
+    "sqs:*",
+    Some(("GetExport", 400, "BadRequestException")),
+    "may serve it: its export can't be read: GetExport: No (BadRequestException); delete the stage in AWS"
+)]
+#[tokio::test(start_paused = true)]
+async fn a_kept_stage_keeps_only_the_machines_that_it_may_call(
+    #[case] calls: &str,
+    #[case] credentials: &str,
+    #[case] allows: &str,
+    #[case] refused: Option<(&'static str, u16, &'static str)>,
+    #[case] why: &str,
+) {
+    let mut scene = super::adoption::page();
+    let definition = r#"{"StartAt": "A", "States": {"A": {"Type": "Succeed"}}}"#;
+    let own = json!({"kind": "StateMachine", "metadata": {"name": "own", "namespace": "page"},
+        "spec": {"type": "EXPRESS", "definition": definition}});
+    add(&mut scene.world, own);
+    let (start, _) = super::adoption::others_were_here(&scene).await;
+    let made = drive(&start, &scene, None).await.unwrap();
+
+    let account = if credentials == "user/*" { "*" } else { ACCOUNT };
+    let integration = json!({"type": "AWS", "httpMethod": "POST", "passthroughBehavior": "NEVER",
+        "uri": format!("arn:aws:apigateway:us-east-1:{calls}"),
+        "credentials": format!("arn:aws:iam::{account}:{credentials}")});
+    let mut served = deployed_on("v1", &made, "/legacy", |at| at["GET"]["methodIntegration"] = integration.clone());
+    let mut tree = served.aws.tree();
+    let statement = json!({"Effect": "Allow", "Action": allows, "Resource": "*"});
+    let by_hand = json!({"Version": "2012-10-17", "Statement": [statement]}).to_string();
+    tree[ACCOUNT]["iam"]["roles"]["orders-legacy"]["policies"]["by-hand"] = by_hand.into();
+    served.aws.plant(&tree).unwrap();
+
+    let site = Site::new(served.aws, served.objects);
+    scene.world.machines.remove(&Key::new("page", "own"));
+    scene.apply(&site.server);
+    site.aws.faults(move |attempt| {
+        let (operation, status, code) = refused?;
+        let is_it = attempt.call.operation == operation;
+        is_it.then(|| Fault::Answer(answer(attempt.call.service, status, code, "No")))
+    });
+    let told = Operator::start(&site).settle().await.err().unwrap_or_default();
+    let is_there = |site: &Site| {
+        let region = site.aws.with(|aws| aws.region(ACCOUNT, "us-east-1").unwrap().clone());
+        region.machines.values().any(|machine| machine.name == "page_own")
+    };
+    assert_eq!(is_there(&site), !why.is_empty(), "{told}");
+    if why.is_empty() {
+        assert_eq!(told, "");
+        return;
+    }
+    let whole = format!(
+        "stage v1 of RestAPI page/api, which no manifest names, {why}; or, to leave the machine in AWS, annotate it with stepgate.dev/abandon=true"
+    );
+    assert!(told.contains("statemachines page/own: ") && told.contains(&whole), "{told}");
+
+    // Nobody is kept by it for ever.
+    site.aws.heal();
+    site.aws.with(|aws| {
+        let mut tree = aws.tree();
+        let apis = tree[ACCOUNT]["regions"]["us-east-1"]["apis"].as_object_mut().unwrap();
+        let api = apis.values_mut().find(|api| api["tags"]["stepgate.dev/cluster-uid"] == CLUSTER_UID).unwrap();
+        api["stages"].as_object_mut().unwrap().shift_remove("v1");
+        aws.plant(&tree).unwrap();
+    });
+    Operator::start(&site).settle().await.unwrap();
+    assert!(!is_there(&site));
 }

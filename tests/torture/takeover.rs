@@ -1,16 +1,21 @@
 //! A cluster is lost, and another one has the same manifests: it conflicts with all that the lost one made and changes nothing,
 //! until it takes that over; and then nothing is changed but the tag that says whose it is.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
+use stepgate::api::DeletionPolicy;
 use stepgate::api::conditions::reasons;
+use stepgate::world::World;
+use stepgate_testbed::memory::ACCOUNT;
 
 use super::drift;
 use super::kubernetes::{KINDS, Objects, condition};
 use super::operator::{CLUSTER_UID, Operator, Site, nothing_is_left};
+use super::races::raced;
 use super::scene::Scene;
-use super::{Moment, difference, drive};
+use super::{DOMAINS, Found, Moment, difference, drive, served};
 
 /// What another cluster of the same name made, which is lost with all its objects.
 fn lost(made: &Moment) -> Moment {
@@ -116,4 +121,63 @@ async fn a_rebuilt_cluster_conflicts_until_it_takes_over_and_then_only_tags_chan
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The same when processes of the new cluster die, and when there are two of them.
+#[rstest::rstest]
+#[case::root_get("root-get")]
+#[case::domains(DOMAINS)]
+#[case::usage_plans("docs/usage-plans.md")]
+#[case::authorization("docs/authorization.md")]
+#[case::everything("everything")]
+#[tokio::test(start_paused = true)]
+async fn a_takeover_goes_on_wherever_it_stops(#[case] name: &str) {
+    let scenes: BTreeMap<_, _> = drift::scenes().collect();
+    let made = drive(&Moment::first(&scenes[name]).0, &scenes[name], None).await.unwrap();
+    let (lost, heir) = (lost(&made), heir(&scenes[name]));
+    let mut found = Found::default();
+    let taken = found.phase("take over", &lost, &heir).await;
+    assert_eq!(difference(&made.aws.essence(), &taken.aws.essence()), None);
+    for seed in 0..3 {
+        let raced = raced(&lost, &heir, seed, seed == 2).await.unwrap();
+        assert_eq!(taken.difference_now(&raced), None, "seed {seed}");
+    }
+    found.end(name);
+}
+
+/// What stays in AWS when its object goes is let go and taken back, wherever a process dies.
+#[rstest::rstest]
+#[case::root_get("root-get")]
+#[case::domains(DOMAINS)]
+#[case::usage_plans("docs/usage-plans.md")]
+#[case::everything("everything")]
+#[tokio::test(start_paused = true)]
+async fn what_stays_is_let_go_and_taken_back_wherever_it_stops(#[case] name: &str) {
+    let scenes: BTreeMap<_, _> = drift::scenes().collect();
+    let scene = staying(&scenes[name]);
+    let made = drive(&Moment::first(&scene).0, &scene, None).await.unwrap();
+    let gone = scene.gone();
+    let mut found = Found::default();
+    let left = found.phase("let go", &made, &gone).await;
+    let tree = left.aws.tree();
+    for (region, rooms) in tree[ACCOUNT]["regions"].as_object().unwrap() {
+        for (room, all) in rooms.as_object().unwrap() {
+            let tags = all.as_object().into_iter().flatten().map(|(id, one)| (id, &one["tags"]));
+            let still: Vec<_> = tags.filter(|(_, tags)| tags["stepgate.dev/cluster-uid"] == CLUSTER_UID).collect();
+            assert!(still.is_empty(), "{region}, {room}: {still:?}");
+        }
+    }
+    let back = found.phase("take back", &left, &scene).await;
+    assert_eq!(difference(&served(made.aws.essence()), &served(back.aws.essence())), None);
+    found.end(name);
+}
+
+fn staying(scene: &Scene) -> Scene {
+    let mut scene = scene.clone();
+    let World { apis, machines, plans, domains, .. } = &mut scene.world;
+    apis.values_mut().for_each(|one| Arc::make_mut(one).spec.deletion_policy = Some(DeletionPolicy::Retain));
+    machines.values_mut().for_each(|one| Arc::make_mut(one).spec.deletion_policy = Some(DeletionPolicy::Retain));
+    plans.values_mut().for_each(|one| Arc::make_mut(one).spec.deletion_policy = DeletionPolicy::Retain);
+    domains.values_mut().for_each(|one| Arc::make_mut(one).spec.deletion_policy = DeletionPolicy::Retain);
+    scene
 }

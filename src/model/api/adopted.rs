@@ -26,7 +26,9 @@ use crate::validate::route::{Refusal, operation_name};
 /// What is kept.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Unmanaged {
-    /// Whether anything is.
+    /// Whether the API was adopted, or is to be.
+    pub of_adopted: bool,
+    /// Whether anything is kept.
     keeps: bool,
     /// Whether all that is there has yet to be looked at, to remove it.
     pub removes: bool,
@@ -54,7 +56,10 @@ impl Unmanaged {
     ) -> Self {
         let Some(api) = &observed.api else { return Self::default() };
         let becomes_ours = adoption::of_api(valid, Some(api)).takes(&api.tags);
-        if !(is_adopted(&api.tags) || becomes_ours) {
+        let newest = records.iter().max_by_key(|record| record.revision);
+        let older = newest.and_then(|record| record.older.clone());
+        // Somebody may have taken off the tag that says so.
+        if !(is_adopted(&api.tags) || becomes_ours || older.is_some()) {
             return Self::default();
         }
         let served = || records.iter().flat_map(|record| &record.routes);
@@ -72,15 +77,15 @@ impl Unmanaged {
         let ours: BTreeSet<String> = ours.flat_map(|at| with_ancestors(&at.path)).collect();
         let on_record = |id: &str| records.iter().any(|record| record.deployment_id == id);
         let wanted = |name: &str| valid.stages.iter().any(|stage| stage.name == name);
-        let newest = records.iter().max_by_key(|record| record.revision);
-        let older = newest.and_then(|record| record.older.clone());
         let methods = others.into_iter().map(|(at, _)| at.clone()).collect();
         if valid.removes_unmanaged() {
-            return Self { removes: newest.is_none() || older.is_some(), methods, ..Self::default() };
+            let removes = newest.is_none() || older.is_some();
+            return Self { of_adopted: true, removes, methods, managed: managed.clone(), ..Self::default() };
         }
         let stages =
             observed.stages.iter().filter(|(name, stage)| !wanted(name) && !stage.deployments().any(on_record));
         Self {
+            of_adopted: true,
             keeps: true,
             removes: false,
             methods,
@@ -174,7 +179,7 @@ impl Api<'_> {
 
     /// What of it the manifests ask for, or asked for by the status, and is still there.
     pub fn managed_names(&self, observed: &Observed) -> ManagedNames {
-        let Unmanaged { keeps: true, managed, .. } = &observed.unmanaged else { return ManagedNames::default() };
+        let Unmanaged { of_adopted: true, managed, .. } = &observed.unmanaged else { return ManagedNames::default() };
         fn remaining<T>(had: &BTreeSet<String>, found: Option<&BTreeMap<String, T>>) -> impl Iterator<Item = String> {
             had.iter().filter(move |name| found.is_some_and(|found| found.contains_key(*name))).cloned()
         }

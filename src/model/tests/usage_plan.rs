@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
+use kube::CustomResourceExt;
 use secrecy::SecretString;
 
-use crate::identity::Tags;
-use crate::model::usage_plan::{Model, Observed, Planned, removal};
+use crate::api::{ApiKeyStatus, UsagePlan};
+use crate::identity::{Key, Owner, Tags};
+use crate::model::usage_plan::{Model, Observed, Planned, removal, shown};
 use crate::resources::{Step, api_key, usage_plan};
 use crate::validate::fixture::{the_plan, world};
 use crate::validate::usage_plan::{ValidKey, ValidPlan, validate};
@@ -185,11 +187,15 @@ fn another_s_key_of_our_name_is_left_alone() {
     assert_eq!(gone.to_string().trim(), "delete usage plan p1");
 }
 
+/// `demo/silver`, which has the key `k`.
+fn silver() -> Owner {
+    Owner { key: Key::new("demo", "silver"), ..valid(OLD, "{}").owner }
+}
+
 #[test]
 fn a_shared_key_is_put_in_and_never_changed() {
     let mut valid = valid(OLD, "{}");
-    let owner = crate::identity::Owner { key: crate::identity::Key::new("demo", "silver"), ..valid.owner.clone() };
-    valid.keys.insert("a".into(), ValidKey::Shared { owner, name: "k".into() });
+    valid.keys.insert("a".into(), ValidKey::Shared { owner: silver(), name: "k".into() });
     let mut there = observed(&valid, vec![]);
     let shared = |id: &str| api_key::Observed { name: "demo_silver_k".into(), ..key(id, "", "", "") };
     there.shared.insert("a".into(), vec![shared("s1"), shared("s2")]);
@@ -197,4 +203,104 @@ fn a_shared_key_is_put_in_and_never_changed() {
     assert_eq!(lines(&planned(&valid, &there)), ["put API key demo_silver_k (s2) into the usage plan"]);
     let gone = removal(&valid.owner, &there).to_string();
     assert!(!gone.contains("delete API key"), "{gone}");
+}
+
+const OF_SILVER: &str = "{apiKeys: [{name: a, from: {usagePlan: silver, key: k}}]}";
+
+/// A key in the plan that has this name and these tags in AWS; the status shows it as `a`, where there is one.
+fn took_in(valid: &ValidPlan, name: &str, tags: Tags, status: bool) -> Observed {
+    let mut there = observed(valid, vec![]);
+    there.attached.insert("s1".into(), name.into());
+    let shown = [ApiKeyStatus { name: "a".into(), id: "s1".into(), ends_at: None }];
+    let found = api_key::Observed { name: name.into(), tags: Some(tags), ..key("s1", "", "", "") };
+    there.take_in(valid, &shown[..usize::from(status)], found);
+    there
+}
+
+/// Its plan is not there: let go under `Retain`, in a cluster that was lost, or with a key that somebody gave another name.
+#[test]
+fn a_shared_key_stays_while_it_can_not_be_had() {
+    let valid = valid(OLD, OF_SILVER);
+    assert_eq!(valid.problems.len(), 1, "{:?}", valid.problems);
+    for (name, tags, status) in [
+        ("demo_silver_k", silver().released_tag(), true),
+        ("demo_silver_k", silver().tags(), false),
+        ("demo_silver_kx", silver().tags(), true),
+        ("somebody-s", silver().released_tag(), true),
+    ] {
+        let there = took_in(&valid, name, tags, status);
+        assert_eq!(lines(&planned(&valid, &there)), [""; 0], "{name}");
+        // So that it stays the next time.
+        assert_eq!(shown(&valid, &there), [("s1".to_owned(), "a".to_owned(), None)], "{name}");
+    }
+    // That it can't be had is no change of the manifest.
+    let there = took_in(&valid, "demo_silver_k", silver().tags(), true);
+    let mut before = valid.clone();
+    before.keys.insert("a".into(), ValidKey::Shared { owner: silver(), name: "k".into() });
+    let hash = |valid: &ValidPlan| Model { valid, kept: &BTreeSet::new() }.hash(&there);
+    assert_eq!(hash(&valid), hash(&before));
+}
+
+/// Nothing but what the manifest asks for, and of that only what is that plan's.
+#[test]
+fn a_shared_key_that_is_asked_for_no_more_goes() {
+    let bronze = OF_SILVER.replace("silver", "bronze");
+    let another = OF_SILVER.replace("name: a", "name: b");
+    let own = ONE_KEY.replace("name: s,", "name: none,");
+    for (spec, name, tags, status) in [
+        ("{}", "demo_silver_k", silver().tags(), true),
+        (another.as_str(), "demo_silver_kx", silver().tags(), true),
+        (bronze.as_str(), "demo_silver_k", silver().tags(), true),
+        (own.as_str(), "demo_silver_k", silver().tags(), true),
+        (OF_SILVER, "demo_silver_kx", silver().tags(), false),
+        (OF_SILVER, "somebody-s", Tags::new(), true),
+    ] {
+        let valid = valid(OLD, spec);
+        let there = took_in(&valid, name, tags, status);
+        let goes = format!("take API key {name} (s1) out of the usage plan");
+        assert_eq!(lines(&planned(&valid, &there)), [goes], "{spec}");
+        assert!(shown(&valid, &there).is_empty(), "{spec}");
+    }
+    // Another one is there instead.
+    let mut valid = valid(OLD, &bronze);
+    let owner = Owner { key: Key::new("demo", "bronze"), ..silver() };
+    valid.keys.insert("a".into(), ValidKey::Shared { owner, name: "k".into() });
+    let mut there = took_in(&valid, "demo_silver_k", silver().tags(), true);
+    there.shared.insert("a".into(), vec![api_key::Observed { name: "demo_bronze_k".into(), ..key("b1", "", "", "") }]);
+    assert_eq!(
+        lines(&planned(&valid, &there)),
+        ["put API key demo_bronze_k (b1) into the usage plan", "take API key demo_silver_k (s1) out of the usage plan"]
+    );
+}
+
+/// `status.apiKeys` takes each id once.
+#[test]
+fn a_key_is_shown_once() {
+    let mut valid = valid(OLD, "{}");
+    let shared = || ValidKey::Shared { owner: silver(), name: "k".into() };
+    let unknown = ValidKey::Unknown { from: Some((silver(), "k".into())) };
+    valid.keys.extend([("a", unknown), ("b", shared()), ("c", shared())].map(|(name, key)| (name.to_owned(), key)));
+    let mut there = observed(&valid, vec![]);
+    let found = || vec![api_key::Observed { name: "demo_silver_k".into(), ..key("s1", "", "", "") }];
+    there.shared.extend(["a", "b", "c"].map(|name| (name.to_owned(), found())));
+    // Where it is to be, not where it is kept.
+    assert_eq!(shown(&valid, &there), [("s1".to_owned(), "b".to_owned(), None)]);
+}
+
+/// However often a value was replaced: what was replaced last is shown.
+#[test]
+fn no_more_keys_are_shown_than_a_status_holds() {
+    let valid = valid(NEW, ONE_KEY);
+    let old = (1..=300).map(|ago| {
+        let at = now().checked_sub(SignedDuration::from_secs(ago)).unwrap();
+        key(&format!("k{ago:03}"), "a", OLD, &api_key::replaced(at, &valid.owner))
+    });
+    let there = observed(&valid, old.chain([key("new", "a", NEW, OURS)]).collect());
+    let shown = shown(&valid, &there);
+    let ids: Vec<_> = shown.iter().map(|(id, ..)| id.clone()).collect();
+    let newest: Vec<_> = (1..=255).map(|ago| format!("k{ago:03}")).chain(["new".to_owned()]).collect();
+    assert_eq!(ids, newest);
+    let crd = serde_json::to_value(UsagePlan::crd()).unwrap();
+    let schema = &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["status"]["properties"];
+    assert_eq!(schema["apiKeys"]["maxItems"], shown.len());
 }

@@ -38,6 +38,8 @@ pub struct Desired {
     pub owner: Owner,
     /// Whether one that exists may become it.
     pub adoption: Adoption,
+    /// Whether it was adopted, or is to be.
+    pub adopted: bool,
 }
 
 /// An API as AWS has it.
@@ -100,6 +102,7 @@ pub fn diff(desired: &Desired, observed: Option<&Observed>) -> Result<Vec<Step>,
     };
     let id = || observed.id.clone();
     let claim = desired.adoption.claim(&desired.owner, &observed.tags, || format!("REST API `{}`", observed.id))?;
+    let claim = claim.or_else(|| (desired.adopted && !super::is_adopted(&observed.tags)).then(Claim::adopted));
     let mut steps: Vec<_> = claim.map(|claim| Step::Claim { id: id(), claim }).into_iter().collect();
     let mut patches = Vec::new();
     if desired.name != observed.name {
@@ -155,7 +158,14 @@ mod tests {
         let cluster = Cluster { name: "c".into(), uid: "u".into() };
         let owner = Owner::new(cluster, "RestAPI", Key::new("demo", "api"));
         let settings = Settings::of("REGIONAL");
-        Desired { name: "demo_api".into(), description: "d".into(), settings, owner, adoption: Adoption::No }
+        Desired {
+            name: "demo_api".into(),
+            description: "d".into(),
+            settings,
+            owner,
+            adoption: Adoption::No,
+            adopted: false,
+        }
     }
 
     fn as_desired(desired: &Desired) -> Observed {

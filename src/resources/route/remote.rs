@@ -135,7 +135,7 @@ pub async fn carry_out(
             let place = Place { apigateway, api, resource, verb: &at.method, named };
             let Err(error) = place.change(from.as_deref(), to).await else { return Ok(()) };
             if error.class == Class::Terminal {
-                place.restore(from.as_deref()).await?;
+                place.restore(at, from.as_deref()).await?;
             }
             Err(error)
         }
@@ -262,13 +262,12 @@ impl Place<'_> {
         Some(self.named.validators.get(name).unwrap_or(name))
     }
 
-    /// Puts back what was there, from nothing: how far the refused change got is not known.
-    async fn restore(&self, from: Option<&Method>) -> Result<(), AwsError> {
-        self.delete().await?;
-        match from {
-            Some(method) => self.change(None, method).await,
-            None => Ok(()),
-        }
+    /// Puts back what was there, from how far the refused change got. The method is never gone meanwhile: a process that follows one that
+    /// dies here knows what to keep by what is there. One without an integration was never whole, and would let no deployment pass.
+    async fn restore(&self, at: &At, from: Option<&Method>) -> Result<(), AwsError> {
+        let Some(from) = from.filter(|from| from.integration.is_some()) else { return self.delete().await };
+        let now = observe(self.apigateway, self.api).await?;
+        self.change(now.methods.get(at), from).await
     }
 
     async fn delete(&self) -> Result<(), AwsError> {

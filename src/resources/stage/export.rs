@@ -1,4 +1,4 @@
-//! What a stage serves, as its export says (GetExport): for deployments whose record was lost.
+//! What a stage serves, as its export says (GetExport): for deployments that are on no record.
 //!
 //! An export is OpenAPI 3.0 with API Gateway's extensions. An operation's `operationId` is the method's operation name, its
 //! `x-amazon-apigateway-integration` the integration (recorded); `security` names an entry of `components.securitySchemes`, which
@@ -115,7 +115,7 @@ pub fn machine_arns(text: &str) -> BTreeSet<String> {
 pub enum Serves {
     /// A template or a stage variable names it.
     Machine,
-    /// None does, but methods call with these roles whatever machine their callers name.
+    /// None does, but methods call Step Functions with these roles, whatever machine their callers name.
     WhatRolesAdmit(BTreeSet<String>),
 }
 
@@ -129,7 +129,9 @@ pub fn serves<'a>(export: &Value, variables: impl IntoIterator<Item = &'a String
         if method.machines.contains(arn) {
             return Serves::Machine;
         }
-        roles.extend(method.credentials.filter(|_| method.machines.is_empty()));
+        let names_none = method.machines.is_empty() && method.uri.contains(":states:");
+        // `user/*` are its caller's own credentials. A stage variable may stand for all of `role/NAME` (doc).
+        roles.extend(method.credentials.filter(|credentials| names_none && !credentials.contains(":user/")));
     }
     Serves::WhatRolesAdmit(roles)
 }
@@ -261,5 +263,27 @@ mod tests {
     fn where_the_client_names_it_the_role_says_which() {
         let by_client = export("$input.json('$')");
         assert_eq!(read(&by_client, &[]), Serves::WhatRolesAdmit(BTreeSet::from([ROLE.to_owned()])));
+    }
+
+    #[test]
+    fn only_roles_that_call_step_functions_say_so() {
+        let start = "states:action/StartExecution";
+        let variable = "arn:aws:iam::111122223333:${stageVariables.role}";
+        for (target, credentials, counts) in [
+            (start, ROLE, true),
+            ("states:path/", ROLE, true),
+            (start, variable, true),
+            (start, "arn:aws:iam::*:user/*", false),
+            ("sqs:path/111122223333/orders", ROLE, false),
+            ("dynamodb:action/PutItem", ROLE, false),
+            ("lambda:path/2015-03-31/functions/arn:aws:lambda:eu-central-1:111122223333:function:f", ROLE, false),
+        ] {
+            let mut by_client = export("$input.json('$')");
+            let integration = &mut by_client["paths"]["/orders"]["post"][INTEGRATION];
+            integration["uri"] = json!(format!("arn:aws:apigateway:eu-central-1:{target}"));
+            integration["credentials"] = json!(credentials);
+            let roles = counts.then(|| credentials.to_owned()).into_iter().collect();
+            assert_eq!(read(&by_client, &[]), Serves::WhatRolesAdmit(roles), "{target} with {credentials}");
+        }
     }
 }

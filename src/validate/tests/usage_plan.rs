@@ -102,7 +102,7 @@ fn keys_that_can_not_be_had(#[case] keys: &str, #[case] kind: Kind, #[case] mess
     let world = scene(&plan("demo", &format!("{{apiKeys: [{keys}]}}")), "{}");
     let problem = problem(&world);
     assert_eq!((problem.kind, problem.message.as_str()), (kind, message));
-    assert!(matches!(valid(&world).keys["x"], ValidKey::Unknown));
+    assert!(matches!(valid(&world).keys["x"], ValidKey::Unknown { .. }));
 }
 
 #[test]
@@ -123,6 +123,14 @@ fn a_key_of_another_plan() {
     ] {
         assert_eq!(problem(&scene(&[gold.clone(), silver(spec)].concat(), "{}")).message, message);
     }
+    let twice =
+        "{apiKeys: [{name: a, from: {usagePlan: silver, key: k}}, {name: x, from: {usagePlan: silver, key: k}}]}";
+    let world = scene(&[plan("demo", twice), silver(key)].concat(), "{}");
+    assert_eq!(
+        problem(&world).message,
+        "spec.apiKeys[x].from: key k of UsagePlan demo/silver is on the list already, as a; take one of them off the list"
+    );
+    assert!(matches!(&valid(&world).keys["a"], ValidKey::Shared { .. }), "the first one stays");
     let same = r#"{"apiStages":[{"apiRef":{"name":"api"},"stage":"prod"}],"apiKeys":[{"name":"k","secretKeyRef":{"name":"keys","key":"other"}}]}"#;
     let gold = plan(
         "demo",
@@ -132,6 +140,24 @@ fn a_key_of_another_plan() {
         problem(&scene(&[gold, silver(same)].concat(), "{}")).message,
         "spec.apiKeys[x].from: UsagePlan demo/silver is for stage prod of RestAPI demo/api too, and AWS takes a key in one plan for each stage; take the stage off one of the plans, or use another key"
     );
+}
+
+/// What can't be had is told with where it was to come from, whatever the reason: that keeps what there is of it.
+#[test]
+fn a_key_that_can_not_be_had_still_says_whose_it_is() {
+    let spec =
+        "{apiKeys: [{name: x, from: {usagePlan: silver, key: k}}, {name: z, secretKeyRef: {name: none, key: a}}]}";
+    let mut found = valid(&scene(&plan("demo", spec), "{}"));
+    let ValidKey::Unknown { from: Some((silver, name)) } = found.keys["x"].clone() else { panic!("{found:?}") };
+    assert_eq!((&silver.key, silver.kind, name.as_str()), (&Key::new("demo", "silver"), "UsagePlan", "k"));
+    assert!(matches!(&found.keys["z"], ValidKey::Unknown { from: None }));
+    let shared = ValidKey::Shared { owner: silver.clone(), name: name.clone() };
+    for key in [shared, found.keys["x"].clone()] {
+        found.keys.insert("x".into(), key);
+        found.refuse("x", Problem::invalid("not in AWS yet"));
+        let ValidKey::Unknown { from } = &found.keys["x"] else { panic!("{found:?}") };
+        assert_eq!(*from, Some((silver.clone(), name.clone())));
+    }
 }
 
 #[test]

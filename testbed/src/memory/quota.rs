@@ -68,6 +68,7 @@ pub const QUOTAS: &[Quota] = &[
     quota(Service::States, "DeleteStateMachine", 100.0, 1.0),
     quota(Service::States, "DescribeStateMachine", 200.0, 20.0),
     quota(Service::States, "ListStateMachines", 100.0, 5.0),
+    quota(Service::States, "ListExecutions", 100.0, 2.0),
     quota(Service::States, "TagResource", 200.0, 1.0),
     quota(Service::States, "UntagResource", 200.0, 1.0),
     quota(Service::States, "ListTagsForResource", 100.0, 1.0),

@@ -1,0 +1,115 @@
+//! AWS refuses a change of a route that serves: what serves goes on, wherever a process dies.
+
+use std::sync::Arc;
+
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::body::SdkBody;
+use serde_json::{Value, json};
+use stepgate_testbed::memory::{ACCOUNT, InProcess, Service, answer};
+
+use super::kubernetes::condition;
+use super::operator::{Operator, RESYNC, Site};
+use super::scene::Scene;
+use super::tape::Wrong;
+use super::{Moment, drive};
+
+/// What no request to AWS may say.
+const UNWANTED: &str = "refused by AWS";
+
+/// AWS, which refuses what says that, after it has taken part of the change.
+#[derive(Clone, Debug)]
+struct Strict(InProcess);
+
+impl HttpClient for Strict {
+    fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
+        SharedHttpConnector::new(self.clone())
+    }
+}
+
+impl HttpConnector for Strict {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let says = request.body().bytes().is_some_and(|body| String::from_utf8_lossy(body).contains(UNWANTED));
+        if !says {
+            return self.0.call(request);
+        }
+        HttpConnectorFuture::new(async move {
+            let refused = answer(Service::ApiGateway, 400, "BadRequestException", "Invalid mapping").map(SdkBody::from);
+            HttpResponse::try_from(refused).map_err(|error| ConnectorError::other(error.into(), None))
+        })
+    }
+}
+
+/// The example with a change of its route that AWS takes in part: callers' keys, and then not the mapping.
+fn unwanted(scene: &Scene) -> Scene {
+    let mut scene = scene.clone();
+    let route = scene.world.routes.values_mut().next().unwrap();
+    let mut spec = json!(route.spec);
+    let more = json!({
+        "request": {"input": [{"to": "/x", "value": json!(UNWANTED).to_string()}]},
+        "authorization": {"apiKeyRequired": true},
+    });
+    json_patch::merge(&mut spec, &more);
+    Arc::make_mut(route).spec = serde_json::from_value(spec).unwrap();
+    scene
+}
+
+/// What the stage serves: the method of the snapshot with its integration.
+fn served(moment: &Moment) -> Value {
+    let apis = moment.aws.tree()[ACCOUNT]["regions"]["us-east-1"]["apis"].clone();
+    let ours = apis.as_object().unwrap().values().find(|api| api["tags"]["stepgate.dev/name"].is_string()).unwrap();
+    let stage = ours["stages"].as_object().unwrap().values().next().unwrap();
+    let snapshot = &ours["deployments"][stage["deploymentId"].as_str().unwrap()]["snapshot"];
+    let methods = snapshot.as_object().unwrap().values().flat_map(|verbs| verbs.as_object().unwrap());
+    methods.map(|(verb, method)| json!([verb, method["methodIntegration"]])).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_route_whose_change_is_refused_serves_on_wherever_a_process_dies() {
+    let scene = Scene::example("root-get");
+    let made = drive(&Moment::first(&scene).0, &scene, None).await.unwrap();
+    let wanted = unwanted(&scene);
+    let before = served(&made);
+    assert!(before.to_string().contains("states"), "{before}");
+    let mut points = 0;
+    for effect in 1.. {
+        let site = Site::new(made.aws.clone(), made.objects.clone());
+        let start = || {
+            let http = SharedHttpClient::new(Strict(site.aws.clone()));
+            Operator::with(&site, http, site.server.client(&site.tape, None))
+        };
+        site.tape.hook(move |step| (step.effect == effect).then_some(Wrong::DeadBefore));
+        wanted.apply(&site.server);
+        // It is tried again at each look.
+        let looks = async |operator: &mut Operator| {
+            for _ in 0..3 {
+                operator.round(true).await;
+                tokio::time::sleep(RESYNC).await;
+            }
+        };
+        let mut first = start();
+        let died = tokio::select! {
+            biased;
+            () = site.tape.died() => true,
+            () = looks(&mut first) => false,
+        };
+        site.tape.revive(&site.aws);
+        site.tape.calm();
+        looks(&mut start()).await;
+        let end = Moment::of(&site);
+        assert_eq!(served(&end), before, "dead before effect {effect}");
+        let (_, route) = end.objects.of("apiroutes").next().unwrap();
+        let ready = condition(route, "Ready").unwrap();
+        assert_eq!(ready["reason"], "LastKnownGood", "dead before effect {effect}: {ready}");
+        assert!(ready["message"].as_str().unwrap().contains("Invalid mapping"), "{ready}");
+        if !died {
+            break;
+        }
+        points += 1;
+    }
+    assert!(points > 3, "only {points} crash points");
+}
