@@ -101,11 +101,11 @@ impl<'a> Operator<'a> {
         self.run().await
     }
 
-    /// Stops it as Kubernetes does: SIGTERM, and SIGKILL after 10 s.
+    /// Stops it as Kubernetes does: SIGTERM, and SIGKILL after 10 s. Answers whether it ended well.
     ///
     /// # Errors
     /// When it can't be waited for.
-    pub async fn stop(&self) -> Result<()> {
+    pub async fn stop(&self) -> Result<bool> {
         self.testbed.processes().stop(&self.program.name, Duration::from_secs(10)).await
     }
 
@@ -114,7 +114,7 @@ impl<'a> Operator<'a> {
     /// # Errors
     /// When it can't be waited for.
     pub async fn kill(&self) -> Result<()> {
-        self.testbed.processes().stop(&self.program.name, Duration::ZERO).await
+        self.testbed.processes().stop(&self.program.name, Duration::ZERO).await.map(drop)
     }
 
     /// Its process id, while it runs.

@@ -107,10 +107,10 @@ impl Processes {
         Ok(child.context("the program was stopped")?.wait()?.success())
     }
 
-    /// Ends a program: SIGTERM, and SIGKILL after `grace`. Nothing happens when it does not run.
-    pub(crate) async fn stop(&self, name: &str, grace: Duration) -> Result<()> {
+    /// Ends a program: SIGTERM, and SIGKILL after `grace`. Nothing happens when it does not run. Answers whether it ended well.
+    pub(crate) async fn stop(&self, name: &str, grace: Duration) -> Result<bool> {
         let Some(mut child) = self.lock().remove(name) else {
-            return Ok(());
+            return Ok(true);
         };
         if !grace.is_zero() {
             signal_group("TERM", child.id());
@@ -120,13 +120,16 @@ impl Processes {
             }
         }
         signal_group("KILL", child.id());
-        while child.try_wait()?.is_none() {
-            tokio::time::sleep(POLL).await;
+        let status = loop {
+            match child.try_wait()? {
+                Some(status) => break status,
+                None => tokio::time::sleep(POLL).await,
+            }
+        };
+        match fs::remove_file(self.pid_path(name)) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error.into()),
+            _ => Ok(status.success()),
         }
-        fs::remove_file(self.pid_path(name)).or_else(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => Ok(()),
-            _ => Err(error.into()),
-        })
     }
 
     /// Waits until `ready` says so.

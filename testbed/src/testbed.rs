@@ -217,7 +217,7 @@ impl Testbed {
     /// # Errors
     /// When it can't be waited for.
     pub async fn stop_aws(&self) -> Result<()> {
-        self.processes.stop(LOCALSTACK, Duration::from_secs(3)).await
+        self.processes.stop(LOCALSTACK, Duration::from_secs(3)).await.map(drop)
     }
 
     /// Starts the AWS emulator, empty, at the same URL.
@@ -238,7 +238,7 @@ impl Testbed {
     /// When it can't be waited for.
     pub async fn stop_apiserver(&self) -> Result<()> {
         // After a SIGTERM it would keep its port for up to a minute.
-        self.processes.stop(API_SERVER, Duration::from_secs(1)).await
+        self.processes.stop(API_SERVER, Duration::from_secs(1)).await.map(drop)
     }
 
     /// Starts the API server again, at the same URL and with the same state.

@@ -65,7 +65,7 @@ async fn it_converges_whatever_dies() {
     testbed.stop_apiserver().await.unwrap();
     tokio::time::sleep(Duration::from_millis(dice.random_range(100..2_000))).await;
     let told = Instant::now();
-    operator.stop().await.unwrap();
+    assert!(operator.stop().await.unwrap(), "it does not end well");
     let took = told.elapsed();
     assert!(took < Duration::from_secs(9), "it takes {took:?} to end, and is killed after 10 s");
     testbed.start_apiserver().await.unwrap();

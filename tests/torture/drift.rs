@@ -12,7 +12,7 @@ use stepgate::api::DriftPolicy;
 use stepgate_testbed::memory::{ACCOUNT, Memory};
 use tokio::sync::OnceCell;
 
-use super::kubernetes::{KINDS, is};
+use super::kubernetes::{KINDS, condition, is};
 use super::neighbours::Neighbours;
 use super::operator::{CLUSTER_UID, Operator, Site};
 use super::scene::{ALL_DOCS, Scene};
@@ -114,14 +114,17 @@ const EXCEPTIONS: &[(&str, Option<What>, &str)] = &[
     ("api/models/Empty", None, BUILT_IN),
     ("api/models/Error", None, BUILT_IN),
     // Whose it is.
-    ("role/tags", None, FOREIGN),
-    ("policy/tags", None, FOREIGN),
-    ("machine/tags", None, FOREIGN),
-    ("api/tags", None, FOREIGN),
-    ("plan/tags", None, FOREIGN),
-    ("key/tags", None, FOREIGN),
-    ("domain/tags", None, FOREIGN),
-    ("log/tags", None, FOREIGN),
+    ("role/tags/stepgate.dev", None, FOREIGN),
+    ("policy/tags/stepgate.dev", None, FOREIGN),
+    ("machine/tags/stepgate.dev", None, UNREAD),
+    ("api/tags", Some(What::Deleted), FOREIGN),
+    ("api/tags/stepgate.dev", None, FOREIGN),
+    ("plan/tags", Some(What::Deleted), FOREIGN),
+    ("plan/tags/stepgate.dev", None, FOREIGN),
+    ("key/tags", None, UNREAD),
+    ("domain/tags", Some(What::Deleted), FOREIGN),
+    ("domain/tags/stepgate.dev", None, FOREIGN),
+    ("log/tags/stepgate.dev", None, FOREIGN),
     ("domain/mappings/*/restApiId", None, "what leads to an API of nobody here is somebody else's (OwnershipConflict)"),
     // What others made, of which some was adopted.
     ("adopted role", Some(What::Deleted), WAITED_FOR),
@@ -145,6 +148,7 @@ const EXCEPTIONS: &[(&str, Option<What>, &str)] = &[
 const OWN: &str = "AWS's own: nobody can change it, or take it away";
 const BUILT_IN: &str = "AWS puts it into every API; no method of ours depends on what it says";
 const FOREIGN: &str = "without its owner tags it is another's, and left alone (OwnershipConflict)";
+const UNREAD: &str = "a check does not read them, which would be a call for each; a change does before it is made";
 const WAITED_FOR: &str = "`policy: Adopt` makes nothing: its object waits for another one, and says so";
 const UNMANAGED: &str = "no manifest can ask for it yet";
 
@@ -267,7 +271,7 @@ fn walk(property: &str, at: &[String], value: &Value, named: bool, all: &mut Vec
         Value::Object(map) if !map.is_empty() => {
             for (key, child) in map {
                 let root = property == "api/resources" && child["parentId"].is_null();
-                let name = if named { "*" } else { key.as_str() };
+                let name = if named && !key.starts_with("stepgate.dev/") { "*" } else { key.as_str() };
                 let property = format!("{property}/{name}");
                 // AWS refuses to delete it.
                 if !root {
@@ -553,6 +557,21 @@ async fn met(mutation: &Mutation, reports: bool) -> Option<String> {
     }
     let remains = difference(&bare(&before.aws.essence()), &bare(&after.aws.essence()));
     match (lost, remains) {
+        // Without any tag, what is to be adopted is adopted again; that there are policies beside the inline one is written again.
+        (Some(number), _)
+            if EXCEPTIONS[number].2 == FOREIGN
+                && !mutation.property.starts_with(PREFIX)
+                && !mutation.property.ends_with("/policies") =>
+        {
+            let objects = KINDS.iter().flat_map(|kind| after.objects.of(kind));
+            let ready = objects.filter_map(|(_, object)| condition(object, "Ready"));
+            let told = ready.filter(|ready| ready["message"].as_str().is_some_and(|says| says.contains("is not ours")));
+            match (difference(&mutation.tree, &after.aws.tree()), told.count()) {
+                (Some(touched), _) => Some(format!("is touched: {touched}")),
+                (None, 0) => Some("is told by nobody".into()),
+                _ => None,
+            }
+        }
         (Some(_), _) => None,
         (None, _) if settled.is_err() => settled.err(),
         (None, Some(remains)) => Some(format!("is not restored: {remains}")),

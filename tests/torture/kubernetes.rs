@@ -382,6 +382,7 @@ impl Server {
             Some(Wrong::Refused) => return Err(io::Error::other("connection refused")),
             Some(Wrong::Throttled) => failure(429, "TooManyRequests", "too many requests"),
             Some(Wrong::Broken) => failure(500, "InternalError", "etcdserver: leader changed"),
+            Some(Wrong::Busy | Wrong::Unseen) => failure(409, "Conflict", "the object has been modified"),
             Some(Wrong::DeadBefore) => return std::future::pending().await,
             Some(Wrong::DeadAfter) => {
                 act();

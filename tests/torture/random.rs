@@ -43,7 +43,14 @@ enum Act {
 }
 
 fn act() -> impl Strategy<Value = Act> {
-    let wrong = prop_oneof![Just(Wrong::Lost), Just(Wrong::Refused), Just(Wrong::Throttled), Just(Wrong::Broken)];
+    let wrong = prop::sample::select(vec![
+        Wrong::Lost,
+        Wrong::Refused,
+        Wrong::Throttled,
+        Wrong::Broken,
+        Wrong::Busy,
+        Wrong::Unseen,
+    ]);
     prop_oneof![
         17 => edit().prop_map(Act::Edit),
         3 => any::<prop::sample::Index>().prop_map(Act::Drift),

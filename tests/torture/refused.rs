@@ -1,4 +1,4 @@
-//! AWS refuses a change of a route that serves: what serves goes on, wherever a process dies.
+//! AWS refuses a change of a route that serves: what serves goes on, wherever a process dies. And what AWS refuses only for a moment.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use super::kubernetes::condition;
 use super::operator::{Operator, RESYNC, Site};
 use super::scene::Scene;
 use super::tape::Wrong;
-use super::{Moment, drive};
+use super::{DOMAINS, Found, Moment, drift, drive, uncrashed};
 
 /// What no request to AWS may say.
 const UNWANTED: &str = "refused by AWS";
@@ -112,4 +112,28 @@ async fn a_route_whose_change_is_refused_serves_on_wherever_a_process_dies() {
         points += 1;
     }
     assert!(points > 3, "only {points} crash points");
+}
+
+/// Each effect is refused once, in the words for what passes by itself.
+#[rstest::rstest]
+#[case::root_get("root-get")]
+#[case::domains(DOMAINS)]
+#[case::usage_plans("docs/usage-plans.md")]
+#[case::authorization("docs/authorization.md")]
+#[tokio::test(start_paused = true)]
+async fn what_is_refused_for_a_moment_is_done_after_it(#[case] name: &str) {
+    let (_, scene) = drift::scenes().find(|(scene, _)| *scene == name).unwrap();
+    let (start, _) = Moment::first(&scene);
+    let made = uncrashed(name, &start, &scene).await;
+    let gone = uncrashed(name, &made.end, &scene.gone()).await;
+    let mut found = Found::default();
+    for (what, from, scene, run) in [("make", &start, &scene, &made), ("delete", &made.end, &scene.gone(), &gone)] {
+        for (effect, wrong) in
+            (1..=run.before.len()).flat_map(|effect| [(effect, Wrong::Busy), (effect, Wrong::Unseen)])
+        {
+            let at = format!("{what}, effect {effect}, {wrong:?}");
+            found.recovers(&at, from, scene, &run.end, Some((effect, wrong))).await;
+        }
+    }
+    found.end(name);
 }

@@ -30,6 +30,10 @@ pub enum Wrong {
     Throttled,
     /// Status 500.
     Broken,
+    /// Another change is under way.
+    Busy,
+    /// What it is about is not visible yet.
+    Unseen,
     /// The process dies before the call leaves.
     DeadBefore,
     /// The process dies before it hears of the answer.
@@ -80,6 +84,15 @@ impl Tape {
                 Wrong::Refused => Fault::Refused,
                 Wrong::Throttled => Fault::Answer(throttled(call.service, 1)),
                 Wrong::Broken => Fault::Answer(answer(call.service, 500, failure(call.service), "try again")),
+                Wrong::Unseen if call.service == Service::ApiGateway => Fault::Answer(answer(
+                    call.service,
+                    404,
+                    "NotFoundException",
+                    "Invalid Resource identifier specified",
+                )),
+                Wrong::Busy | Wrong::Unseen => {
+                    Fault::Answer(answer(call.service, 409, busy(call.service), "try again later"))
+                }
                 Wrong::DeadBefore => Fault::CrashBefore,
                 Wrong::DeadAfter => Fault::CrashAfter,
             })
@@ -144,6 +157,15 @@ fn failure(service: Service) -> &'static str {
         Service::States => "InternalFailure",
         Service::ApiGateway => "InternalServerErrorException",
         Service::Logs => "ServiceUnavailableException",
+    }
+}
+
+/// Concurrent changes (AWS.md §2).
+fn busy(service: Service) -> &'static str {
+    match service {
+        Service::Iam | Service::Sts => "ConcurrentModification",
+        Service::States | Service::ApiGateway => "ConflictException",
+        Service::Logs => "OperationAbortedException",
     }
 }
 

@@ -31,7 +31,7 @@ async fn credentials_are_told_to_nobody() {
     ns.patch("statemachine/say", refused).await;
 
     let testbed = suite.testbed;
-    let kinds = "statemachines.stepgate.dev,restapis.stepgate.dev,apiroutes.stepgate.dev,awsaccounts.stepgate.dev,events,controllerrevisions,leases";
+    let kinds = "statemachines.stepgate.dev,restapis.stepgate.dev,apiroutes.stepgate.dev,usageplans.stepgate.dev,apidomains.stepgate.dev,awsaccounts.stepgate.dev,configmaps,events,controllerrevisions,leases";
     let objects = testbed.kubectl(["get", kinds, "-A", "-o", "json"]).await.unwrap();
     let planned = {
         let path = testbed.dir().join("esc-secrets.yaml");
@@ -127,7 +127,7 @@ async fn what_an_assumed_role_signs_with_is_told_to_nobody_at_no_log_level() {
     let secrets = proxy.assumed();
     assert!(secrets.len() >= 2 && secrets.iter().all(|secret| secret.len() > 20), "{} secrets", secrets.len());
 
-    let kinds = "statemachines.stepgate.dev,restapis.stepgate.dev,apiroutes.stepgate.dev,awsaccounts.stepgate.dev,events,controllerrevisions,leases";
+    let kinds = "statemachines.stepgate.dev,restapis.stepgate.dev,apiroutes.stepgate.dev,usageplans.stepgate.dev,apidomains.stepgate.dev,awsaccounts.stepgate.dev,configmaps,events,controllerrevisions,leases";
     let objects = loud.testbed.kubectl(["get", kinds, "-A", "-o", "json"]).await.unwrap();
     let metrics = loud.operator.metrics().await.unwrap();
     for object in ["apiroute/say", "restapi/api", "statemachine/say"] {
