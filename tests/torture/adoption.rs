@@ -138,6 +138,8 @@ async fn a_crash_at_any_effect_of_an_adoption_loses_nothing() {
     assert!(role(&made.end).0["policies"]["stepgate"].is_string());
     assert_ne!(after["stages"]["prod"]["deploymentId"], before["stages"]["prod"]["deploymentId"]);
     assert_eq!((&after["description"], &machine(&made.end)["stateMachineArn"]), (&json!("Orders"), &arn));
+    let stages = &object(&made.end, "restapis", "api")["status"]["stages"];
+    assert_eq!((&stages[0]["name"], &stages[1]["name"]), (&json!("prod"), &json!("v1")), "those of the manifest first");
     for (resource, name) in [("statemachines", "place-order"), ("restapis", "api"), ("apiroutes", "place-order")] {
         let shown = object(&made.end, resource, name);
         assert!(is(&shown, "Ready"), "{resource}: {shown:#}");
