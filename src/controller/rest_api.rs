@@ -36,7 +36,7 @@ use crate::records::{self, Records};
 use crate::resolve;
 use crate::resources::deployment::Record;
 use crate::resources::route::with_ancestors;
-use crate::resources::{Step, deployment, is_adopted, request_validator, role, route};
+use crate::resources::{Step, deployment, is_adopted, request_validator, rest_api, role, route};
 use crate::tenancy::Place;
 use crate::validate::domain_mappings;
 use crate::validate::rest_api::{self as validate, ValidApi};
@@ -661,7 +661,10 @@ async fn delete(life: &Life<'_, RestAPI>, world: &World, status: &RestAPIStatus)
     let adopted = async || {
         let found = observe::rest_apis(&session, &owner, known_id.as_deref()).await?;
         // Somebody may have taken off the tag that says so.
-        Ok(found.iter().any(|api| is_adopted(&api.tags)) || world.records.iter().any(|record| record.older.is_some()))
+        let says = |api: &rest_api::Observed| {
+            world.records.iter().any(|record| record.rest_api_id == api.id && record.older.is_some())
+        };
+        Ok(found.iter().any(|api| is_adopted(&api.tags) || says(api)))
     };
     let retain = retains(object.spec.deletion_policy, adopted).await? || crd_is_going::<RestAPI>(context).await?;
     if !retain {
