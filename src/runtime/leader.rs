@@ -6,6 +6,8 @@ use kube_lease_manager::LeaseManagerBuilder;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::start;
+
 const LEASE: &str = "stepgate";
 
 /// Being the leader.
@@ -25,14 +27,15 @@ impl Leader {
 /// # Errors
 /// The Lease can't be had at all.
 pub async fn wait(client: Client, namespace: &str, stop: CancellationToken) -> anyhow::Result<Leader> {
-    let manager = LeaseManagerBuilder::new(client, LEASE)
-        .with_namespace(namespace)
-        .with_identity(identity())
-        .with_duration(15)
-        .with_grace(5)
-        .build()
-        .await
-        .with_context(|| format!("Lease {namespace}/{LEASE} can't be read or made"))?;
+    let manager = start::answer(async || {
+        let manager = LeaseManagerBuilder::new(client.clone(), LEASE)
+            .with_namespace(namespace)
+            .with_identity(identity())
+            .with_duration(15)
+            .with_grace(5);
+        manager.build().await.with_context(|| format!("Lease {namespace}/{LEASE} can't be read or made"))
+    });
+    let manager = manager.await?;
     let (mut leads, task) = manager.watch().await;
     tracing::info!("waiting for the Lease");
     leads.wait_for(|leads| *leads).await.context("leader election ended")?;

@@ -5,6 +5,7 @@ mod leader;
 mod metrics;
 mod panics;
 mod shutdown;
+mod start;
 mod telemetry;
 
 use std::net::SocketAddr;
@@ -60,14 +61,12 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
     let budget = Budget::new(options.quotas, Arc::new(move |event| observer.budget(event)));
     let sessions = Arc::new(sessions.with_budget(Arc::new(budget)));
 
-    let leader = match options.lease_namespace {
-        Some(namespace) => tokio::select! {
-            leader = leader::wait(client.clone(), &namespace, stop.clone()) => Some(leader?),
-            () = stop.cancelled() => return Ok(()),
-        },
-        None => None,
+    let lease = options.lease_namespace.as_deref();
+    let (leader, uid) = tokio::select! {
+        started = start(&client, lease, &stop) => started?,
+        () = stop.cancelled() => return Ok(()),
     };
-    let cluster = Cluster { name: options.cluster_name, uid: cluster_uid(&client).await? };
+    let cluster = Cluster { name: options.cluster_name, uid };
     tracing::info!(cluster = cluster.name, uid = cluster.uid, "running");
     let controllers = controller::run(client, cluster, options.controller, sessions, metrics, stop.clone());
     bounded(controllers, &stop).await;
@@ -90,6 +89,19 @@ async fn bounded(work: impl Future<Output = ()>, stop: &CancellationToken) {
         () = work => {}
         () = deadline => tracing::warn!("stopped with work unfinished; it is taken up again at the next start"),
     }
+}
+
+/// Waits for the Lease, and for what the API server says of the cluster.
+async fn start(
+    client: &Client,
+    lease_namespace: Option<&str>,
+    stop: &CancellationToken,
+) -> anyhow::Result<(Option<leader::Leader>, String)> {
+    let leader = match lease_namespace {
+        Some(namespace) => Some(leader::wait(client.clone(), namespace, stop.clone()).await?),
+        None => None,
+    };
+    Ok((leader, start::answer(async || cluster_uid(client).await).await?))
 }
 
 async fn cluster_uid(client: &Client) -> anyhow::Result<String> {

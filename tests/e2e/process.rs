@@ -68,8 +68,9 @@ async fn it_converges_whatever_dies() {
     assert!(operator.stop().await.unwrap(), "it does not end well");
     let took = told.elapsed();
     assert!(took < Duration::from_secs(9), "it takes {took:?} to end, and is killed after 10 s");
-    testbed.start_apiserver().await.unwrap();
+    // One that starts meanwhile waits for it.
     operator.restart().await.unwrap();
+    testbed.start_apiserver().await.unwrap();
     // Not only when all is well again: one in five calls still goes wrong, and what is asked for now is made all the same.
     let asked = proxy.broken();
     ns.apply(&[machine("late", "late"), route("late", "/late", "late")].concat()).await;
