@@ -9,6 +9,8 @@
 #             is made is named stepgate-conformance-* and removed
 # make torture SECONDS=60 SEED=1  random manifests, edits, faults, drift and deaths of the operator, against an AWS and an API
 #             server in memory; ends with one line of JSON. A failure shrinks, and its seed replays exactly
+# make nightly  what make test has no time for: each effect and each drift in every place, the seeds of the day, the budget at full
+#             size, an hour of random lives, licences and advisories; hours in all. DAY=20261122 replays a day
 # make deny   licences, sources, banned crates and advisories of the dependencies, these from GitHub; CHECKS="bans licenses sources"
 #             checks only that
 # make bench  what each example costs: calls to AWS, time, memory; a table, and JSON in target/bench.json
@@ -17,7 +19,7 @@
 
 MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL := help
-.PHONY: help build demo test test-gitops record up down bench conformance torture deny
+.PHONY: help build demo test test-gitops record up down bench conformance torture nightly deny
 
 # Only from make's command line: the environment has AWS_ENDPOINT_URL after `. .testbed/env`.
 ifeq ($(origin AWS_ENDPOINT_URL),command line)
@@ -75,6 +77,14 @@ torture:
 	TORTURE_SECONDS=$(SECONDS) TORTURE_SEED=$(SEED) TORTURE_REPORT=target/torture.json \
 		cargo test --workspace --test torture random:: -- --nocapture; cat target/torture.json
 	@grep -q '"orphans":0,"duplicates":0,"foreign_touched":0,"unconverged":0' target/torture.json
+
+DAY ?= $(shell date +%Y%m%d)
+nightly:
+	CRASH_ALL=1 DRIFT_ALL=1 SEED=$(DAY) CRASH_SEEDS=20 RACE_SEEDS=10 cargo test --workspace --test torture
+	STEPGATE_SIMULATION=full cargo test --workspace --lib simulation
+	PROCESS_SEED=$(DAY) cargo test --workspace --test e2e process::
+	$(MAKE) torture SECONDS=3600 SEED=$(DAY)
+	$(MAKE) deny
 
 DENY_ROOT = $${CARGO_TARGET_DIR:-target}/cargo-deny
 deny:

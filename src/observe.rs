@@ -65,7 +65,8 @@ pub async fn state_machine(
             wanted = otherwise;
         }
     }
-    let had_other_role = status.role_arn.as_ref().is_some_and(|arn| *arn != wanted.machine.role_arn)
+    let had_other_role = status.managed_role
+        || status.role_arn.as_ref().is_some_and(|arn| *arn != wanted.machine.role_arn)
         || status.common.conditions.iter().any(|condition| condition.type_ == POLICY_NARROWING_PENDING);
     if wanted.managed.adopted.is_none() && (wanted.role.is_some() || had_other_role) {
         observed.role = wanted_role(session, wanted, place).await?;

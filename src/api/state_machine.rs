@@ -228,6 +228,9 @@ pub struct StateMachineStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 8), inner(length(max = 700)))]
     pub adopted_roles: Vec<String>,
+    /// Whether a role was made for it that may be in AWS still: it is removed when it is no longer wanted.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub managed_role: bool,
     /// The customer managed key that it is encrypted with, if any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kms_key_arn: Option<String>,

@@ -7,11 +7,12 @@ use kube::runtime::reflector::ObjectRef;
 use kube::{Api, Resource, ResourceExt};
 use tracing::instrument;
 
+use super::brake::Brake;
 use super::publish::{self, State};
 use super::steps::{crd_is_going, next};
-use super::{Context, Stores, finalizer};
-use crate::api::conditions::{ACCEPTED, PROGRAMMED, STALLED, reasons};
-use crate::api::{ABANDON, APIRoute, PAUSED, RestAPI, StageStatus, is_paused};
+use super::{Context, Stores, finalizer, served};
+use crate::api::conditions::{ACCEPTED, PROGRAMMED, RECONCILING, STALLED, reasons};
+use crate::api::{ABANDON, APIRoute, AWSAccount, PAUSED, RestAPI, StageStatus, is_paused};
 use crate::identity::Key;
 use crate::problem::Problem;
 use crate::resolve::{self, api_of};
@@ -34,8 +35,12 @@ pub async fn reconcile(object: Arc<APIRoute>, context: Arc<Context>) -> Result<A
         }
         let held = rest_api.as_ref().and_then(|rest_api| {
             let records = context.stores.records_of(rest_api);
-            let held = held(rest_api, &records, &object)?;
-            Some(braked(&context, rest_api, &object).unwrap_or(held))
+            match held(rest_api, &records, &object) {
+                Some(held) => Some(brake(&context, rest_api, &object, Brake::check).unwrap_or(held)),
+                // What it serves goes when its RestAPI can be carried out again.
+                None if may_serve(rest_api, &records, &object) => brake(&context, rest_api, &object, Brake::pass),
+                None => None,
+            }
         });
         // What is served stays so without it, where its kind is being deleted.
         let let_go =
@@ -114,14 +119,32 @@ fn held(rest_api: &RestAPI, records: &[Record], route: &APIRoute) -> Option<Prob
     }
     let stalled =
         status.common.conditions.iter().any(|condition| condition.type_ == STALLED && condition.status == "True");
-    (!stalled).then(|| Problem::waiting(reasons::DELETING, format!("stage {stage} of RestAPI {api} still serves it")))
+    let conditions = &status.common.conditions;
+    let aws = [reasons::RETRYING, reasons::WAITING_FOR_QUOTA];
+    let waits = conditions.iter().find(|condition| {
+        condition.type_ == RECONCILING && condition.status == "True" && aws.contains(&condition.reason.as_str())
+    });
+    let why = waits.map(|waits| format!("; RestAPI {api}: {}", waits.message)).unwrap_or_default();
+    let message = format!("stage {stage} of RestAPI {api} still serves it{why}");
+    (!stalled).then(|| Problem::waiting(reasons::DELETING, message))
 }
 
-/// Whether there were too many deletions: then the RestAPI keeps what the route serves.
-fn braked(context: &Context, rest_api: &RestAPI, route: &APIRoute) -> Option<Problem> {
+/// Whether there were too many deletions, as the brake of its account answers: then the RestAPI keeps what the route serves.
+fn brake(
+    context: &Context,
+    rest_api: &RestAPI,
+    route: &APIRoute,
+    asks: fn(&Brake, &AWSAccount, &str) -> Result<(), Problem>,
+) -> Option<Problem> {
     let account = &rest_api.status.as_ref()?.binding.as_ref()?.account;
     let account = context.stores.accounts.get(&ObjectRef::new(account))?;
-    context.brake.check(&account, &route.uid().unwrap_or_default()).err()
+    asks(&context.brake, &account, &route.uid().unwrap_or_default()).err()
+}
+
+/// Whether a RestAPI that does not go itself serves a route, or may.
+fn may_serve(rest_api: &RestAPI, records: &[Record], route: &APIRoute) -> bool {
+    let serves = serving_stage(rest_api, records, &Key::of(route)).is_some();
+    !resolve::terminating(rest_api) && (serves || served::serves_off_record(rest_api, records))
 }
 
 fn serving_stage<'a>(rest_api: &'a RestAPI, records: &[Record], route: &Key) -> Option<&'a str> {

@@ -2,7 +2,7 @@
 //! be, so that one `kubectl apply` of routes and machines is one revision to go back to, not one for each machine.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -32,7 +32,7 @@ impl Arrivals {
     /// route, and whoever never stops to add others does not hold it up.
     pub fn end_in(&self, api: &Key, waiting: Vec<Coming>, now: Instant) -> Option<Duration> {
         // A panic elsewhere cannot leave an entry half written.
-        let mut all = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if waiting.is_empty() {
             all.remove(api);
             return None;
@@ -50,6 +50,31 @@ impl Arrivals {
             return None;
         }
         Some(left)
+    }
+}
+
+/// Since when APIs that were taken over, or taken back, wait for routes that they serve: not before they are this operator's. By UID.
+#[derive(Default)]
+pub struct Returns(Mutex<HashMap<String, Instant>>);
+
+impl Returns {
+    /// An API is this operator's, and serves routes that do not exist.
+    pub fn begin(&self, api: &str, now: Instant) {
+        self.lock().entry(api.to_owned()).or_insert(now);
+    }
+
+    /// Whether it has waited so long.
+    pub fn is_over(&self, api: &str, after: Duration, now: Instant) -> bool {
+        self.lock().get(api).is_some_and(|since| now.saturating_duration_since(*since) >= after)
+    }
+
+    /// All is as it should be.
+    pub fn end(&self, api: &str) {
+        self.lock().remove(api);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Instant>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

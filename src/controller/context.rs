@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::backoff::Backoff;
 use super::brake::Brake;
 use super::changes::Changes;
-use super::coming::Arrivals;
+use super::coming::{Arrivals, Returns};
 use super::creation::Creations;
 use super::effects::Effects;
 use super::stores::Stores;
@@ -86,6 +86,8 @@ pub struct Context {
     pub changes: Changes,
     /// Routes that wait for what they refer to.
     pub arrivals: Arrivals,
+    /// APIs that wait for routes which they serve already.
+    pub returns: Returns,
     /// What was written and not seen yet.
     pub written: Written,
     /// The process's metrics.
@@ -117,6 +119,7 @@ impl Context {
             effects: Effects::default(),
             changes: Changes::default(),
             arrivals: Arrivals::default(),
+            returns: Returns::default(),
             written: Written::default(),
             metrics,
             widened: Mutex::default(),

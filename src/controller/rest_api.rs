@@ -19,7 +19,7 @@ use super::passes::Passes;
 use super::publish::{self, State};
 use super::route_status::{self, Serving};
 use super::steps::{apply_problem, back_since, crd_is_going, report, retains, retired, session};
-use super::{Context, finalizer, outputs};
+use super::{Context, finalizer, outputs, served};
 use crate::api::conditions::reasons;
 use crate::api::{
     APIRoute, Authorization, CanaryStatus, Deploy, ManagedNames, PAUSED, RestAPI, RestAPIStatus, StageStatus, is_paused,
@@ -97,6 +97,8 @@ pub async fn reconcile(object: Arc<RestAPI>, context: Arc<Context>) -> Result<Ac
     route_status::publish(&context, &world, &status, &run.serving(&status), routes).await?;
     while let Some(gone) = life.overtaken(&status).await {
         let life = life.after(&gone);
+        // Domains that led to it are gone since.
+        let world = resolve::rest_api(&context, &object);
         let left = Box::pin(delete(&life, &world, &life.status())).await;
         if life.is_undone(left).await {
             return Ok(Action::await_change());
@@ -237,6 +239,7 @@ impl<'a> Run<'a> {
             return Err(problem);
         }
         status.applied_hash = Some(pass.hash);
+        self.context.returns.end(&self.object.uid().unwrap_or_default());
         let unread =
             |text: String| self.observed.unread.values().fold(text, |text, one| publish::sentences(&text, one));
         if let Some((field, revision)) = model::unknown_pins(valid, &self.records).first() {
@@ -329,7 +332,7 @@ impl<'a> Run<'a> {
             managed: &status.managed,
             keeps_orphans: self.routes_may_come(status).await?,
             candidates,
-            known_routes: self.world.routes.keys().cloned().collect(),
+            known_routes: self.known_routes(),
             proof: self.context,
             records: self.records.clone(),
             uid: self.object.metadata.uid.as_deref(),
@@ -343,6 +346,9 @@ impl<'a> Run<'a> {
         let Surveyed {
             plan, hash, settles_in, first_routes_are_coming, holds, authorizers_wait, orphans, managed, ..
         } = surveyed;
+        if !orphans.is_empty() {
+            self.context.returns.begin(&self.object.uid().unwrap_or_default(), Instant::now());
+        }
         self.records = surveyed.records;
         self.attachment = surveyed.attachment;
         let withdrawn = self.attachment.refused.iter().filter(|(_, refusal)| refusal.withdrawn);
@@ -354,7 +360,8 @@ impl<'a> Run<'a> {
 
     /// Whether routes that AWS serves may yet be applied: to a RestAPI, or a kind, that has only just come back.
     async fn routes_may_come(&self, status: &RestAPIStatus) -> Result<bool, Problem> {
-        if status.applied_hash.is_none() && self.age() < ROUTES_OF_BEFORE {
+        let uid = self.object.uid().unwrap_or_default();
+        if status.applied_hash.is_none() && !self.context.returns.is_over(&uid, ROUTES_OF_BEFORE, Instant::now()) {
             return Ok(true);
         }
         let newest = self.records.iter().max_by_key(|record| record.revision);
@@ -364,6 +371,13 @@ impl<'a> Run<'a> {
         }
         let back = back_since::<APIRoute>(self.context, &**self.object).await?;
         Ok(back.is_some_and(|since| since < ROUTES_OF_BEFORE))
+    }
+
+    /// The routes whose methods go where they take no part. One that has lost our finalizer, or does not have it yet, keeps what is there.
+    fn known_routes(&self) -> BTreeSet<Key> {
+        let routes = self.world.routes.iter();
+        let known = routes.filter(|(_, route)| finalizer::has(&***route) || resolve::terminating(&***route));
+        known.map(|(key, _)| key.clone()).collect()
     }
 
     /// The routes that can take part: those that hold our finalizer. One that is being deleted takes part while it is
@@ -387,7 +401,8 @@ impl<'a> Run<'a> {
 
     /// What holds a route that is being deleted. One that serves nothing costs nothing.
     fn held(&self, valid: &ValidApi, key: &Key, route: &APIRoute) -> Option<Problem> {
-        let serves = self.records.iter().any(|record| record.routes.iter().any(|served| served.route == *key));
+        let serves = self.records.iter().any(|record| record.routes.iter().any(|served| served.route == *key))
+            || served::serves_off_record(self.object, &self.records);
         if serves && self.world.routes_stay {
             let why = "APIRoutes are being deleted as a kind: what they serve stays";
             return Some(Problem::waiting(reasons::DELETING, why));
@@ -670,11 +685,6 @@ async fn delete(life: &Life<'_, RestAPI>, world: &World, status: &RestAPIStatus)
     if !retain {
         life.pass_brake(&account)?;
     }
-    if let (false, Some((stage, domain))) = (retain, domain_mappings::mapped(world, &owner.key).pop_first()) {
-        // API Gateway deletes no API to which a custom domain leads.
-        let message = format!("waiting until APIDomain {domain} no longer leads to its stage {stage}");
-        return Err(Problem::waiting(reasons::DELETION_BLOCKED, message));
-    }
     let mut passes = Passes::of_deletion();
     loop {
         let mut observed = Observed {
@@ -683,6 +693,14 @@ async fn delete(life: &Life<'_, RestAPI>, world: &World, status: &RestAPIStatus)
         };
         if life.spares(observed.api.is_some()) {
             return Ok(());
+        }
+        if observed.api.is_some()
+            && !retain
+            && let Some((stage, domain)) = domain_mappings::mapped(world, &owner.key).pop_first()
+        {
+            // API Gateway deletes no API to which a custom domain leads.
+            let message = format!("waiting until APIDomain {domain} no longer leads to its stage {stage}");
+            return Err(Problem::waiting(reasons::DELETION_BLOCKED, message));
         }
         let mut asked_for = object.spec.stages.iter().filter_map(|stage| stage.access_log.as_ref());
         let asked_for = asked_for.any(|log| log.log_group_arn.is_none());

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Context;
 use crate::api::conditions::reasons;
-use crate::api::{ABANDON, RestAPI};
+use crate::api::{ABANDON, RestAPI, StageStatus};
 use crate::aws::{AwsError, Class, Session};
 use crate::identity::{Key, Owner, Ownership};
 use crate::policy::glob;
@@ -46,7 +46,7 @@ pub(super) async fn blocks(context: &Context, machine: &Machine<'_>, session: &S
     for api in apis {
         let records = context.stores.records_of(&api);
         on_record(&api, &records, machine.key, session).await?;
-        if lacks_records(&api, &records)
+        if off_record_stages(&api, &records).next().is_some()
             && api.status.as_ref().and_then(|status| status.binding.as_ref()) == Some(&machine.place.binding())
         {
             off_record(context, &api, &records, machine, session).await?;
@@ -88,18 +88,22 @@ async fn on_record(api: &RestAPI, records: &[Record], machine: &Key, session: &S
     Ok(())
 }
 
-/// Whether a stage serves, by the status, what no record is of: they were lost, by hand or with a cluster, or the stage is somebody
+/// The stages that serve, by the status, what no record is of: they were lost, by hand or with a cluster, or the stage is somebody
 /// else's, kept with an API that was adopted.
-fn lacks_records(api: &RestAPI, records: &[Record]) -> bool {
+fn off_record_stages<'a>(api: &'a RestAPI, records: &'a [Record]) -> impl Iterator<Item = &'a StageStatus> {
     let known = |revision: Option<i64>| records.iter().any(|record| Some(record.revision) == revision);
-    api.status
-        .iter()
-        .flat_map(|status| &status.stages)
-        .any(|stage| !known(stage.revision) || stage.canary.as_ref().is_some_and(|canary| !known(canary.revision)))
+    api.status.iter().flat_map(|status| &status.stages).filter(move |stage| {
+        !known(stage.revision) || stage.canary.as_ref().is_some_and(|canary| !known(canary.revision))
+    })
+}
+
+/// Whether no record says which routes a stage of the manifest serves.
+pub(super) fn serves_off_record(api: &RestAPI, records: &[Record]) -> bool {
+    off_record_stages(api, records).any(|stage| api.spec.stages.iter().any(|own| own.name == stage.name))
 }
 
 /// By what AWS says of stages whose deployments are on no record: their exports, and for methods whose caller names the machine,
-/// what the inline policies of their roles admit.
+/// what the policies of their roles admit.
 async fn off_record(
     context: &Context,
     api: &RestAPI,
@@ -114,9 +118,9 @@ async fn off_record(
     if !found.is_some_and(|found| owner.reads(&found.tags) == Ownership::Ours) {
         return Ok(());
     }
-    let unknown =
-        |stage: &stage::Observed| stage.deployments().any(|id| records.iter().all(|record| record.deployment_id != id));
-    for (name, stage) in stages(session, id).await?.into_iter().filter(|(_, stage)| unknown(stage)) {
+    let unknown = |id: &str| records.iter().all(|record| record.deployment_id != id);
+    let stages = stages(session, id).await?;
+    for (name, stage) in stages.into_iter().filter(|(_, stage)| stage.deployments().any(unknown)) {
         let suspect = Suspect { api, stage: &name };
         let export = stage::remote::export(&session.apigateway, id, &name).await;
         let export = export.map_err(|error| suspect.unread("its export", &error))?;
@@ -127,9 +131,20 @@ async fn off_record(
         for arn in roles {
             let found = role::remote::observe(&session.iam, arn.rsplit('/').next().unwrap_or_default(), None).await;
             let found = found.map_err(|error| suspect.unread(&format!("its role {arn}"), &error))?;
-            if found.is_some_and(|role| role.policies.values().any(|policy| admits(policy, machine.arn))) {
+            let Some(role) = found else { continue };
+            if role.policies.values().any(|policy| admits(policy, machine.arn)) {
                 return Err(suspect.serves());
             }
+            if let Some(policy) = role.managed_policies.iter().find(|policy| may_admit(policy)) {
+                return Err(
+                    suspect.blocks(&format!("may serve it: its role {arn} has the managed policy {policy}"), "")
+                );
+            }
+        }
+        if stage.canary.as_ref().is_some_and(|canary| unknown(&canary.serves)) {
+            // An export shows only what the stage serves beside it.
+            let how = "may serve it: what its canary serves is on no record";
+            return Err(suspect.blocks(how, "end the canary, or "));
         }
     }
     Ok(())
@@ -176,6 +191,14 @@ impl Suspect<'_> {
         );
         Problem::waiting(reasons::DELETION_BLOCKED, message)
     }
+}
+
+/// Whether a managed policy, which is not read, may allow calls of Step Functions: of AWS's own, those of the service and of
+/// administrators do (AWS managed policy reference).
+fn may_admit(arn: &str) -> bool {
+    let name = arn.rsplit('/').next().unwrap_or_default();
+    !arn.contains(":iam::aws:policy/")
+        || ["StepFunctions", "AdministratorAccess", "PowerUserAccess"].iter().any(|part| name.contains(part))
 }
 
 /// Whether a role's policy allows a call of Step Functions on the machine or on its executions.
@@ -239,6 +262,16 @@ mod tests {
     fn a_role_admits_what_its_policy_allows(#[case] action: &str, #[case] resource: &str, #[case] admitted: bool) {
         assert_eq!(admits(&policy("Allow", action, resource), ORDERS), admitted);
         assert!(!admits(&policy("Deny", action, resource), ORDERS));
+    }
+
+    #[rstest::rstest]
+    #[case("arn:aws:iam::aws:policy/AWSStepFunctionsFullAccess", true)]
+    #[case("arn:aws-cn:iam::aws:policy/AdministratorAccess", true)]
+    #[case("arn:aws:iam::111122223333:policy/team", true)]
+    #[case("arn:aws:iam::aws:policy/AmazonSQSFullAccess", false)]
+    #[case("arn:aws:iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs", false)]
+    fn of_managed_policies_those_of_others_and_of_the_service_may_admit(#[case] arn: &str, #[case] may: bool) {
+        assert_eq!(may_admit(arn), may);
     }
 
     #[test]

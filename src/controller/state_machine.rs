@@ -10,6 +10,7 @@ use kube::{Resource, ResourceExt};
 use tracing::instrument;
 
 use super::backoff::jittered;
+use super::daily::is_check_of_the_day;
 use super::drifts::Drifts;
 use super::lifecycle::{Departure, Kind, Life, Phase};
 use super::passes::Passes;
@@ -17,7 +18,7 @@ use super::publish::{self, State};
 use super::steps::{apply_problem, crd_is_going, report, retains, session};
 use super::{Context, narrowing, outputs, served};
 use crate::api::conditions::{POLICY_COMPLETE, reasons};
-use crate::api::{DeletionPolicy, MachineType, PAUSED, StateMachine, StateMachineStatus, is_paused};
+use crate::api::{AdoptionPolicy, DeletionPolicy, MachineType, PAUSED, StateMachine, StateMachineStatus, is_paused};
 use crate::apply::{Known, apply};
 use crate::aws::Session;
 use crate::identity::{Key, Ownership};
@@ -98,6 +99,7 @@ async fn carry_out(
     // 3. AWS.
     let session = session(context, &admission.account, &place).await?;
     let hash = wanted.hash(&place);
+    let uid = object.uid().unwrap_or_default();
     let mut drifts = Drifts::new(object.spec.drift_policy);
     let mut passes = Passes::at_most(MOST_PASSES);
     loop {
@@ -112,6 +114,9 @@ async fn carry_out(
                 let is_former = observed.former.iter().any(|(role, _)| role.adopted.as_ref() == Some(arn));
                 is_former || (planned.adopts && *arn == planned.role_arn)
             });
+            // Another process that is late may still make what this one knows to be gone.
+            status.managed_role &= !is_check_of_the_day(&uid, now, context.config.resync_period);
+            status.managed_role |= planned.makes || observed.former.iter().any(|(role, _)| role.adopted.is_none());
             status.role_arn = Some(planned.role_arn.clone());
             status.kms_key_arn = valid.encryption.as_ref().map(|encryption| encryption.kms_key_arn.clone());
             status.revision_id = observed.machine.and_then(|machine| machine.revision_id);
@@ -131,12 +136,14 @@ async fn carry_out(
         {
             return Ok(state);
         }
-        if planned.adopts && !status.adopted_roles.contains(&planned.role_arn) {
+        let adopts = planned.adopts && !status.adopted_roles.contains(&planned.role_arn);
+        if adopts {
             has_room(&status.adopted_roles)?;
             status.adopted_roles.push(planned.role_arn.clone());
-            if status.binding.is_some() {
-                life.record(status).await?;
-            }
+        }
+        let makes = planned.makes && !std::mem::replace(&mut status.managed_role, true);
+        if (adopts || makes) && status.binding.is_some() {
+            life.record(status).await?;
         }
         life.bind(status, &place).await?;
         let outcome = apply(plan, &session, None, Known::default()).await;
@@ -193,7 +200,9 @@ async fn delete(life: &Life<'_, StateMachine>, world: &World) -> Result<(), Prob
     let adopted_roles = life.status().adopted_roles;
     let former = || adopted_roles.iter().map(|arn| ManagedRole::adopted(&owner, &place.region, arn));
     let takes_adopted = object.spec.deletion_policy == Some(DeletionPolicy::Delete);
-    let adopted = async || state_machine::remote::tags(&session.sfn, &arn).await.map(|tags| is_adopted(&tags));
+    // `Adopt` makes none: also one whose tag somebody has taken off was there before.
+    let never_made = object.spec.adoption.as_ref().is_some_and(|adoption| adoption.policy == AdoptionPolicy::Adopt);
+    let adopted = async || Ok(never_made || is_adopted(&state_machine::remote::tags(&session.sfn, &arn).await?));
     let retain = retains(object.spec.deletion_policy, adopted).await? || crd_is_going::<StateMachine>(context).await?;
     if !retain {
         life.pass_brake(&account)?;

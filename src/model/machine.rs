@@ -74,6 +74,8 @@ pub struct Planned {
     pub role_arn: String,
     /// Whether it is one that is adopted.
     pub adopts: bool,
+    /// Whether it is one that is made.
+    pub makes: bool,
 }
 
 /// When executions of a machine that was updated at `since` have ended, if only time can tell.
@@ -228,7 +230,8 @@ impl Machine {
         let marks: Vec<Mark> = observed.marks(managed).collect();
         let goes_on = marks.contains(&Mark::Updating) || (!marks.is_empty() && !may_run);
         let (role_arn, adopts) = (self.machine.role_arn.clone(), managed.adopted.is_some());
-        Ok(Planned { plan, keeps_since, goes_on, role_arn, adopts })
+        let makes = self.role.is_some() && !adopts;
+        Ok(Planned { plan, keeps_since, goes_on, role_arn, adopts, makes })
     }
 }
 

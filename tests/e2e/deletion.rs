@@ -98,8 +98,10 @@ async fn a_machine_waits_for_its_running_executions() {
 
 #[tokio::test]
 async fn a_machine_waits_no_longer_than_its_grace_period() {
-    let (ns, _, _) = running("delete-grace", "0s").await;
+    let (ns, _, _) = running("delete-grace", "15s").await;
     ns.delete("statemachine/long").await;
+    ns.condition("statemachine/long", "Reconciling", "True", "DeletionBlocked").await;
+    assert_eq!(ns.in_aws().await.len(), 2, "machine and role are there");
     ns.gone("statemachine/long").await;
     nothing_is_left(&ns).await;
 }

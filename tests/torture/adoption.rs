@@ -345,6 +345,22 @@ async fn an_adopted_api_without_its_tag_is_adopted_all_the_same() {
     same(&kept(&api(&made)), &kept(&api(&left)), "deleted at once");
 }
 
+#[tokio::test(start_paused = true)]
+async fn an_adopted_machine_without_its_tag_stays_when_its_object_goes() {
+    let scene = page();
+    let (start, _) = others_were_here(&scene).await;
+    let mut made = drive(&start, &scene, None).await.unwrap();
+    let mut tree = made.aws.tree();
+    let machines = tree[ACCOUNT]["regions"][REGION]["machines"].as_object_mut().unwrap().values_mut();
+    let tags = machines.filter_map(|machine| machine["tags"].as_object_mut());
+    let taken: Vec<_> = tags.filter_map(|tags| tags.shift_remove("stepgate.dev/adopted")).collect();
+    assert_eq!(taken.len(), 1);
+    made.aws.plant(&tree).unwrap();
+    let left = drive(&made, &scene.gone(), None).await.unwrap();
+    same(&machine(&made)["definition"], &machine(&left)["definition"], "deleted");
+    assert!(left.objects.of("statemachines").next().is_none());
+}
+
 /// A process that is late may make it again, so its name is known for up to a day; then it is free for others.
 #[tokio::test(start_paused = true)]
 async fn what_is_gone_is_forgotten_after_a_day() {

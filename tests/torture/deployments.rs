@@ -14,7 +14,7 @@ use super::kubernetes::condition;
 use super::operator::{CLUSTER_UID, Operator, RESYNC, Site};
 use super::scene::Scene;
 use super::tape::Wrong;
-use super::{Moment, drive};
+use super::{Moment, difference, drive};
 
 /// What becomes of the process whose deployment comes second.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -286,4 +286,23 @@ async fn routes_that_come_with_their_machines_are_one_deployment() {
     // Nor is it waited for again.
     let routes = [&routes[..3], &[("also", "m2"), ("never", "none")]].concat();
     assert_eq!(looks(&team(&["m0", "m1", "m2"], &routes), 6).await.0, 4);
+}
+
+/// Whoever reconciles the RestAPI before the route: what it serves is not taken for something that nobody asks for.
+#[tokio::test(start_paused = true)]
+async fn a_route_that_loses_its_finalizer_serves_on() {
+    let scene = Scene::example("item-api");
+    let made = drive(&Moment::first(&scene).0, &scene, None).await.unwrap();
+    let site = Site::new(made.aws.clone(), made.objects);
+    for key in scene.world.routes.keys() {
+        site.server.unfinalize("apiroutes", key);
+    }
+    let mut operator = Operator::start(&site);
+    operator.see(&site.server.snapshot());
+    for key in scene.world.apis.keys() {
+        operator.reconcile("restapis", key).await;
+    }
+    assert_eq!(difference(&made.aws.essence(), &Moment::of(&site).aws.essence()), None);
+    operator.settle().await.unwrap();
+    assert_eq!(difference(&made.aws.essence(), &Moment::of(&site).aws.essence()), None);
 }

@@ -149,8 +149,12 @@ impl Shared {
         self.log.push((self.objects.version, resource.to_owned(), line));
     }
 
+    fn now(&self) -> Timestamp {
+        self.now.unwrap_or_else(|| self.clock.now())
+    }
+
     fn create(&mut self, id: &Id, object: Value) -> Value {
-        let now = self.now.unwrap_or_else(|| self.clock.now());
+        let now = self.now();
         let made = self.objects.create(id, object, now);
         self.tell("ADDED", &id.0, &made);
         made
@@ -188,8 +192,7 @@ impl Shared {
         if found.pointer("/metadata/finalizers").and_then(Value::as_array).is_none_or(Vec::is_empty) {
             self.remove(id);
         } else if found["metadata"]["deletionTimestamp"].is_null() {
-            // Long ago: a grace period is over.
-            found["metadata"]["deletionTimestamp"] = json!("2020-01-02T00:00:00Z");
+            found["metadata"]["deletionTimestamp"] = json!(self.now().to_string());
             found["metadata"]["generation"] = json!(found["metadata"]["generation"].as_i64().unwrap_or(1) + 1);
             self.put(id, found);
         }
@@ -300,6 +303,15 @@ impl Server {
     /// Takes an object away at once, as who takes its finalizer off does.
     pub fn lose(&self, resource: &str, key: &Key) {
         self.lock().remove(&(resource.to_owned(), key.namespace.clone(), key.name.clone()));
+    }
+
+    /// Takes the finalizers off an object that stays, as `kubectl replace` does.
+    pub fn unfinalize(&self, resource: &str, key: &Key) {
+        let id = (resource.to_owned(), key.namespace.clone(), key.name.clone());
+        let mut shared = self.lock();
+        let mut object = (*shared.objects.all[&id]).clone();
+        object["metadata"].as_object_mut().unwrap().shift_remove("finalizers");
+        shared.put(&id, object);
     }
 
     /// Writes into a status, as somebody who may not.

@@ -145,6 +145,8 @@ impl Found {
 #[rstest::rstest]
 #[case::hello_world("hello-world")]
 #[case::root_get("root-get")]
+#[case::authorizers("docs/authorization.md")]
+#[case::domains(DOMAINS)]
 #[case::usage_plans("docs/usage-plans.md")]
 #[tokio::test(start_paused = true)]
 async fn whoever_is_overtaken_at_any_write_does_no_harm(#[case] example: &str) {

@@ -18,7 +18,7 @@ use super::neighbours::Neighbours;
 use super::operator::{Operator, Site, nothing_is_left};
 use super::scene::Scene;
 use super::specs::{Edit, Spec, edit, spec};
-use super::tape::Wrong;
+use super::tape::{Gate, Racer, Wrong, race};
 use super::{Failure, Kind, Moment, difference, drift, generated, kubernetes, unconverged};
 
 /// One thing that happens.
@@ -40,6 +40,10 @@ enum Act {
     },
     /// It works on caches of a while ago.
     Stale,
+    /// Another one works at the same time: a lease is no fence.
+    Twin {
+        dice: u64,
+    },
 }
 
 fn act() -> impl Strategy<Value = Act> {
@@ -57,6 +61,7 @@ fn act() -> impl Strategy<Value = Act> {
         4 => (wrong, 0..40usize, 1..8usize).prop_map(|(wrong, after, calls)| Act::Trouble { wrong, after, calls }),
         4 => (0..12usize, any::<bool>()).prop_map(|(after, before)| Act::Death { after, before }),
         2 => Just(Act::Stale),
+        2 => any::<u64>().prop_map(|dice| Act::Twin { dice }),
     ]
 }
 
@@ -114,19 +119,32 @@ impl Life {
         let troubles: Arc<Mutex<Troubles>> = Arc::default();
         let asked = Arc::clone(&troubles);
         site.tape.hook(move |step| asked.lock().unwrap().of(step.effect));
-        Self { operator: Operator::start(&site), site, troubles, deaths: 0 }
+        Self { operator: Self::process(&site), site, troubles, deaths: 0 }
     }
 
-    async fn works(&mut self, fresh: bool) {
+    /// One that takes turns with another, if there is one.
+    fn process(site: &Site) -> Operator {
+        Operator::gated(site, Gate::Turn)
+    }
+
+    /// What each process does, in an order that the dice say.
+    async fn works(&mut self, act: &Act) {
+        let mut twin = Self::process(&self.site);
+        let mut processes: Vec<Racer<'_, ()>> = vec![Box::pin(self.operator.round(!matches!(act, Act::Stale)))];
+        let mut dice = 0;
+        if let Act::Twin { dice: thrown } = act {
+            dice = *thrown;
+            processes.push(Box::pin(twin.round(true)));
+        }
         let died = tokio::select! {
             biased;
             () = self.site.tape.died() => true,
-            () = self.operator.round(fresh) => false,
+            _ = race(dice, processes) => false,
         };
         if died {
             self.deaths += 1;
             self.site.tape.revive(&self.site.aws);
-            self.operator = Operator::start(&self.site);
+            self.operator = Self::process(&self.site);
         }
         // A pod starts in seconds, and so does the next try.
         tokio::time::sleep(Duration::from_secs(5)).await;
@@ -192,7 +210,7 @@ async fn lived(spec: &Spec, acts: &[Act], tally: &Mutex<Tally>) -> Result<Memory
         if let Act::Drift(index) = act {
             life.site.aws.with(|memory| drift::by_hand(memory, *index));
         }
-        life.works(!matches!(act, Act::Stale)).await;
+        life.works(act).await;
     }
     {
         let troubles = life.troubles.lock().unwrap();

@@ -374,6 +374,18 @@ async fn of_a_stage_with_a_canary_only_what_serves_beside_it_is_known() {
     let moment = Moment::of(&site);
     assert_eq!(lost.aws.essence(), moment.aws.essence());
 
+    // What it calls stays.
+    let calls_nothing = lost.objects.by_id(&("apiroutes".into(), "team".into(), "call".into())).is_none();
+    let machine = |moment: &Moment| moment.objects.of("statemachines").any(|((.., name), _)| name == "served");
+    assert!(calls_nothing && machine(&lost), "only the canary serves the route to it");
+    let mut without = both.clone();
+    without.world.machines.remove(&Key::new("team", "served"));
+    without.apply(&site.server);
+    let waits = Operator::start(&site).settle().await.unwrap_err();
+    let why = "stage prod of RestAPI team/api may serve it: what its canary serves is on no record; end the canary, or move or unpin the stage;";
+    assert!(waits.contains(why), "{waits}");
+    assert_eq!(lost.aws.essence(), Moment::of(&site).aws.essence());
+
     // Beside a stage that serves it, it is known.
     let mut third = both.clone();
     let api = Arc::make_mut(third.world.apis.values_mut().next().unwrap());
@@ -382,6 +394,34 @@ async fn of_a_stage_with_a_canary_only_what_serves_beside_it_is_known() {
     let anew = uncrashed("rebuild", &without_records(&served), &third).await.end;
     says_as_much(&records(&anew)[0], &records(&served)[0]);
     assert_eq!(served.aws.essence(), anew.aws.essence());
+}
+
+/// A wrong prune meets a RestAPI that can't be carried out just now, or whose records are lost: it costs no more routes than any other.
+#[rstest::rstest]
+#[case::of_a_stalled_api(true)]
+#[case::without_records(false)]
+#[tokio::test(start_paused = true)]
+async fn the_brake_holds_routes_whatever_their_api_is_up_to(#[case] stalled: bool) {
+    let mut scene = Scene::of(documents(&[MANIFESTS, MORE]));
+    Arc::make_mut(&mut scene.world.accounts[0]).spec.max_deletions_per_hour = 1;
+    let mut wanted = scene.clone();
+    if stalled {
+        let api = Arc::make_mut(wanted.world.apis.values_mut().next().unwrap());
+        api.spec.stages[1].revision = Some(77);
+    }
+    let made = drive(&Moment::first(&scene).0, &scene, None).await.unwrap();
+    let made = drive(&made, &wanted, None).await.unwrap();
+    let made = if stalled { made } else { without_records(&made) };
+    let site = Site::new(made.aws.clone(), made.objects);
+    wanted.world.routes.clear();
+    wanted.apply(&site.server);
+    let waits = Operator::start(&site).settle().await.unwrap_err();
+    assert!(waits.contains("more than 1 deletions within an hour"), "{waits}");
+    let after = Moment::of(&site);
+    let left: Vec<_> = after.objects.of("apiroutes").map(|((.., name), _)| name.clone()).collect();
+    assert_eq!(left.len(), 1, "{left:?}");
+    let served = after.aws.essence().to_string();
+    assert!(served.contains(&format!("team_{}", left[0])), "its method is there");
 }
 
 /// A route that cannot be carried out any more keeps its method, and its record the machine that this calls.
@@ -502,6 +542,13 @@ async fn machines_that_no_template_names_as_such_are_served_too() {
     None,
     "serves it; delete the stage in AWS"
 )]
+#[case::by_a_managed_policy(
+    "states:action/StartExecution",
+    "role/orders-legacy",
+    "arn:aws:iam::aws:policy/AWSStepFunctionsFullAccess",
+    None,
+    "may serve it: its role arn:aws:iam::111122223333:role/orders-legacy has the managed policy arn:aws:iam::aws:policy/AWSStepFunctionsFullAccess; delete the stage in AWS"
+)]
 #[case::unreadable_role(
     "states:action/StartExecution",
     "role/orders-legacy",
@@ -538,9 +585,14 @@ async fn a_kept_stage_keeps_only_the_machines_that_it_may_call(
         "credentials": format!("arn:aws:iam::{account}:{credentials}")});
     let mut served = deployed_on("v1", &made, "/legacy", |at| at["GET"]["methodIntegration"] = integration.clone());
     let mut tree = served.aws.tree();
-    let statement = json!({"Effect": "Allow", "Action": allows, "Resource": "*"});
+    let role = &mut tree[ACCOUNT]["iam"]["roles"]["orders-legacy"];
+    let managed = allows.starts_with("arn:");
+    let statement = json!({"Effect": "Allow", "Action": if managed { "sqs:*" } else { allows }, "Resource": "*"});
     let by_hand = json!({"Version": "2012-10-17", "Statement": [statement]}).to_string();
-    tree[ACCOUNT]["iam"]["roles"]["orders-legacy"]["policies"]["by-hand"] = by_hand.into();
+    role["policies"]["by-hand"] = by_hand.into();
+    if managed {
+        role["attached"]["by-hand"] = allows.into();
+    }
     served.aws.plant(&tree).unwrap();
 
     let site = Site::new(served.aws, served.objects);

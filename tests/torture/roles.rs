@@ -3,9 +3,11 @@
 
 use std::time::Duration;
 
+use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
 use stepgate_testbed::memory::{ACCOUNT, Memory, Settings};
 
+use super::operator::{Operator, Site};
 use super::scene::Scene;
 use super::{Found, Moment, drive, kubernetes, uncrashed};
 
@@ -124,6 +126,37 @@ async fn a_running_execution_survives_a_definition_that_drops_its_later_task(#[c
     let fresh = uncrashed("make", &nothing(), &other).await.end;
     assert_eq!(role(&narrowed), role(&fresh), "nothing is left of it");
     found.end("roles");
+}
+
+/// Whoever looks at it, and whenever.
+#[tokio::test(start_paused = true)]
+async fn a_deletion_gives_running_executions_an_hour_and_no_more() {
+    let mut found = Found::default();
+    let machine = scene("STANDARD", &["q"], &[]);
+    let mut now = found.phase("make", &nothing(), &machine).await;
+    let arn = format!("arn:aws:states:us-east-1:{ACCOUNT}:stateMachine:team_m");
+    states(&mut now.aws, "StartExecution", &json!({"stateMachineArn": arn, "name": "monday"}));
+    let made = now.aws.essence();
+    for minutes in [0, 30, 29] {
+        now.aws.advance(Duration::from_mins(minutes));
+        let site = Site::new(now.aws, now.objects);
+        machine.gone().apply(&site.server);
+        Operator::start(&site).round(true).await;
+        now = Moment::of(&site);
+        assert_eq!(now.aws.essence(), made);
+        let (_, object) = now.objects.of("statemachines").next().unwrap();
+        let says = kubernetes::condition(object, "Reconciling").unwrap();
+        assert_eq!(says["reason"], "DeletionBlocked", "{says}");
+        let deleted = object["metadata"]["deletionTimestamp"].as_str().unwrap().parse::<Timestamp>().unwrap();
+        let until = (deleted + Duration::from_hours(1)).to_string();
+        let text =
+            format!("1 execution is running; it is deleted when they have ended, or at {until} (deletionGracePeriod)");
+        assert!(says["message"].as_str().unwrap().starts_with(&text), "{says}");
+    }
+    now.aws.advance(Duration::from_mins(2));
+    let gone = found.phase("delete", &now, &machine.gone()).await;
+    assert_eq!(gone.aws.essence(), nothing().aws.essence());
+    found.end("grace period");
 }
 
 #[tokio::test(start_paused = true)]

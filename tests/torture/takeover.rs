@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use stepgate::api::DeletionPolicy;
@@ -121,6 +122,38 @@ async fn a_rebuilt_cluster_conflicts_until_it_takes_over_and_then_only_tags_chan
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The platform's manifests come first, and it takes somebody a while to say from whom they take over.
+#[tokio::test(start_paused = true)]
+async fn routes_that_come_last_are_served_all_the_while() {
+    let scene = Scene::example("item-api");
+    let made = drive(&Moment::first(&scene).0, &scene, None).await.unwrap();
+    let lost = lost(&made);
+    let site = Site::new(lost.aws, lost.objects);
+    let mut without = scene.clone();
+    without.world.routes.clear();
+    let mut operator = Operator::start(&site);
+    let mut look = async |scene: &Scene, minutes: u64| {
+        scene.apply(&site.server);
+        for _ in 0..3 {
+            operator.round(true).await;
+            tokio::time::sleep(Duration::from_secs(20 * minutes)).await;
+        }
+    };
+    look(&without, 20).await;
+    look(&heir(&without), 1).await;
+    let taken = Moment::of(&site);
+    assert_eq!(difference(&made.aws.essence(), &taken.aws.essence()), None, "taken over, and served all the same");
+    look(&heir(&scene), 1).await;
+    operator.settle().await.unwrap();
+    assert_eq!(difference(&made.aws.essence(), &Moment::of(&site).aws.essence()), None);
+
+    // Those that never come go, once there was time for them.
+    let site = Site::new(taken.aws, taken.objects);
+    Operator::start(&site).settle().await.unwrap();
+    let methods = |moment: &Moment| moment.aws.essence().to_string().matches("httpMethod").count();
+    assert!(methods(&Moment::of(&site)) < methods(&made));
 }
 
 /// The same when processes of the new cluster die, and when there are two of them.

@@ -270,7 +270,8 @@ impl Wake for Woken {
     }
 }
 
-type Racer<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
+/// What a process does.
+pub type Racer<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
 
 /// Runs several processes on one thread. Whose turn it is at each of their calls, dice decide; a seed replays exactly.
 pub async fn race<T>(seed: u64, processes: Vec<Racer<'_, T>>) -> Vec<T> {
