@@ -15,7 +15,7 @@ use super::operator::{Operator, Site};
 use super::races::raced;
 use super::roles::{sends, states};
 use super::scene::{Scene, add};
-use super::{Found, Moment, difference, drive};
+use super::{Found, Moment, difference, drive, uncrashed};
 
 const BOUNDARY: &str = "arn:aws:iam::aws:policy/AmazonSQSFullAccess";
 const ATTACHED: &str = "arn:aws:iam::aws:policy/ReadOnlyAccess";
@@ -179,6 +179,20 @@ async fn a_machine_goes_from_role_to_role_and_leaves_each_as_it_was() {
     }
     assert_eq!(of_machine(&gone, "m"), Value::Null);
     found.end("adopted roles");
+}
+
+/// A role is made first, and the machine then may still be refused, or become one with another role.
+#[tokio::test(start_paused = true)]
+async fn who_changes_their_mind_while_a_role_is_made_leaves_none_behind() {
+    let start = start().await;
+    let of = |role: &Value| scene("EXPRESS", &["q"], role);
+    let (makes, adopting, names) = (of(&json!({})), of(&adopts("legacy")), of(&json!({"arn": arn("legacy")})));
+    let made = uncrashed("make", &start, &makes).await;
+    let (adopted, named) =
+        (uncrashed("adopt", &start, &adopting).await.end, uncrashed("name", &start, &names).await.end);
+    let mut found = Found::default();
+    found.crash("make", &start, &makes, &made, &[("adopt", &adopting, &adopted), ("name", &names, &named)]).await;
+    found.end("a role for nothing");
 }
 
 /// One starts now; answers with what stops it.
