@@ -5,12 +5,15 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use kube::Resource;
+use kube::api::ObjectMeta;
 use serde_json::{Value, json};
-use stepgate::api::DeletionPolicy;
 use stepgate::api::conditions::reasons;
+use stepgate::api::{ABANDON, DeletionPolicy};
 use stepgate::world::World;
 use stepgate_testbed::memory::ACCOUNT;
 
+use super::coverage;
 use super::drift;
 use super::kubernetes::{KINDS, Objects, condition};
 use super::operator::{CLUSTER_UID, Operator, Site, nothing_is_left};
@@ -122,6 +125,34 @@ async fn a_rebuilt_cluster_conflicts_until_it_takes_over_and_then_only_tags_chan
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Nothing in AWS is touched; it still carries the owner tags, so that the same manifests have it again.
+#[tokio::test(start_paused = true)]
+async fn what_is_abandoned_goes_without_aws_and_can_be_had_again() {
+    let scene = coverage::everything();
+    let made = drive(&Moment::first(&scene).0, &scene, None).await.unwrap();
+    let mut abandoned = scene.clone();
+    let World { machines, apis, routes, domains, plans, .. } = &mut abandoned.world;
+    let abandon =
+        |meta: &mut ObjectMeta| drop(meta.annotations.get_or_insert_default().insert(ABANDON.into(), "true".into()));
+    machines.values_mut().for_each(|one| abandon(Arc::make_mut(one).meta_mut()));
+    apis.values_mut().for_each(|one| abandon(Arc::make_mut(one).meta_mut()));
+    routes.values_mut().for_each(|one| abandon(Arc::make_mut(one).meta_mut()));
+    domains.values_mut().for_each(|one| abandon(Arc::make_mut(one).meta_mut()));
+    plans.values_mut().for_each(|one| abandon(Arc::make_mut(one).meta_mut()));
+    let site = Site::new(made.aws.clone(), made.objects.clone());
+    abandoned.apply(&site.server);
+    Operator::start(&site).settle().await.unwrap();
+    abandoned.gone().apply(&site.server);
+    Operator::start(&site).settle().await.unwrap();
+    let left = Moment::of(&site);
+    for kind in KINDS.iter().filter(|kind| **kind != "awsaccounts") {
+        assert_eq!(left.objects.of(kind).count(), 0, "{kind}");
+    }
+    assert_eq!(difference(&made.aws.tree(), &left.aws.tree()), None);
+    let again = drive(&left, &scene, None).await.unwrap();
+    assert_eq!(difference(&served(made.aws.essence()), &served(again.aws.essence())), None);
 }
 
 /// The platform's manifests come first, and it takes somebody a while to say from whom they take over.

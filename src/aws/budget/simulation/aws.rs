@@ -27,11 +27,15 @@ pub fn limit(family: Family, operation: Option<&str>) -> Option<Limit> {
             "CreateDeployment" => per(1.0, 5.0),
             "CreateResource" | "DeleteResource" => per(5.0, 1.0),
             "GetResources" => per(5.0, 2.0),
+            "UpdateAccount" | "UpdateUsagePlan" => per(1.0, 20.0),
             _ => None,
         },
         (Family::StepFunctions, Some(operation)) => match operation {
             "CreateStateMachine" | "UpdateStateMachine" | "DeleteStateMachine" => bucket(100.0, 1.0),
             "DescribeStateMachine" => bucket(200.0, 20.0),
+            "TagResource" | "UntagResource" => bucket(200.0, 1.0),
+            "ListTagsForResource" => bucket(100.0, 1.0),
+            "ListExecutions" => bucket(100.0, 2.0),
             _ => None,
         },
         // Unpublished; what the budget assumes.
