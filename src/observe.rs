@@ -387,7 +387,7 @@ async fn log_group_tags(
 }
 
 /// An owner's log groups with their tags, before they are deleted. It is a call of its own only where the manifest has
-/// asked for one, or a stage names one.
+/// asked for one, or a stage names one; or where the API that `was_made` is gone, with its stages: who may not look then has made none.
 ///
 /// # Errors
 /// What AWS answers.
@@ -396,19 +396,24 @@ pub async fn log_groups(
     owner: &Owner,
     place: &Place,
     asked_for: bool,
+    was_made: bool,
     api: Option<&rest_api::Observed>,
 ) -> Result<Option<log_group::Groups>, AwsError> {
-    let named = match api {
+    let looks = match api {
         Some(api) if !asked_for => match stage::remote::observe(&session.apigateway, &api.id).await {
             Err(AwsError { class: Class::NotFound, .. }) => false,
             stages => name_log_groups(&stages?, owner),
         },
-        _ => false,
+        Some(_) => true,
+        None => asked_for || was_made,
     };
-    if !asked_for && !named {
+    if !looks {
         return Ok(None);
     }
-    let mut groups = log_group::remote::observe(&session.logs, &log_group_prefix(owner)).await?;
+    let mut groups = match log_group::remote::observe(&session.logs, &log_group_prefix(owner)).await {
+        Err(AwsError { class: Class::Credentials, .. }) if api.is_none() && !asked_for => return Ok(None),
+        groups => groups?,
+    };
     log_group_tags(session, place, Some(&mut groups)).await?;
     Ok(Some(groups))
 }

@@ -340,16 +340,15 @@ fn stub(settings: &rest_api::settings::Settings) -> (At, Method) {
     (At { path: "/".to_owned(), method: "OPTIONS".to_owned() }, method)
 }
 
-/// The plan to nothing: the API with all that is in it, then the roles. What is another's is left alone, and is no
-/// reason to keep the rest.
+/// The plan to nothing: the API with all that is in it, then its log groups and roles, because AWS may refuse to delete the API. What
+/// is another's is left alone, and is no reason to keep the rest.
 pub fn removal(owner: &crate::identity::Owner, observed: &Observed) -> Plan<Step> {
     let mut plan = Plan::default();
-    // First, because they are found by the stages.
-    let groups = observed.log_groups.iter().flatten();
-    let groups = groups.filter_map(|(name, found)| log_group::removal(name, owner, found));
-    let groups: Vec<StepId> = groups.map(|step| plan.add(Step::LogGroup(step), [])).collect();
     let api = rest_api::removal(owner, observed.api.as_ref());
-    let api = plan.chain(api.into_iter().map(Step::RestApi), &groups);
+    let api = plan.chain(api.into_iter().map(Step::RestApi), &[]);
+    for (name, found) in observed.log_groups.iter().flatten() {
+        plan.chain(log_group::removal(name, owner, found).into_iter().map(Step::LogGroup), &api);
+    }
     for (name, found) in &observed.roles {
         plan.chain(role::removal(name, owner, found.as_ref()).into_iter().map(Step::Role), &api);
     }

@@ -23,11 +23,6 @@ use super::{DOMAINS, Found, Moment, drive};
 
 /// What no manifest makes the operator do, and a test that has it done.
 const ELSEWHERE: &[(Service, &str, &str)] = &[
-    (
-        Service::States,
-        "ListExecutions",
-        "tests/torture/roles.rs::a_running_execution_survives_a_definition_that_drops_its_later_task",
-    ),
     (Service::Sts, "AssumeRole", "tests/torture/coverage.rs::an_account_is_entered_by_its_role"),
     (Service::Iam, "UpdateAssumeRolePolicy", "tests/torture/drift.rs::every_drift_is_found"),
     (Service::ApiGateway, "UpdateRequestValidator", "tests/torture/drift.rs::every_drift_is_found"),

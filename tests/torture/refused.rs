@@ -10,8 +10,9 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use serde_json::{Value, json};
-use stepgate_testbed::memory::{ACCOUNT, InProcess, Service, answer};
+use stepgate_testbed::memory::{ACCOUNT, Fault, InProcess, Service, answer};
 
+use super::coverage;
 use super::kubernetes::condition;
 use super::operator::{Operator, RESYNC, Site};
 use super::scene::Scene;
@@ -136,4 +137,29 @@ async fn what_is_refused_for_a_moment_is_done_after_it(#[case] name: &str) {
         }
     }
     found.end(name);
+}
+
+/// It may serve for long yet, and be called back.
+#[tokio::test(start_paused = true)]
+async fn an_api_that_aws_does_not_delete_keeps_its_logs() {
+    let scene = coverage::everything();
+    let (start, _) = Moment::first(&scene);
+    let made = drive(&start, &scene, None).await.unwrap();
+    let groups = |moment: &Moment| -> Vec<String> {
+        moment.aws.region(ACCOUNT, "us-east-1").unwrap().log_groups.keys().cloned().collect()
+    };
+    assert_ne!(groups(&made), groups(&start));
+    let site = Site::new(made.aws.clone(), made.objects.clone());
+    scene.gone().apply(&site.server);
+    site.aws.faults(|attempt| {
+        let why = "Please remove all base path mappings related to the domain name in your account before deleting it.";
+        let is_it = attempt.call.operation == "DeleteRestApi";
+        is_it.then(|| Fault::Answer(answer(attempt.call.service, 400, "BadRequestException", why)))
+    });
+    let told = Operator::start(&site).settle().await.unwrap_err();
+    assert!(told.contains("remove all base path mappings"), "{told}");
+    assert_eq!(groups(&Moment::of(&site)), groups(&made));
+    site.aws.heal();
+    Operator::start(&site).settle().await.unwrap();
+    assert_eq!(groups(&Moment::of(&site)), groups(&start));
 }
