@@ -387,7 +387,8 @@ async fn log_group_tags(
 }
 
 /// An owner's log groups with their tags, before they are deleted. It is a call of its own only where the manifest has
-/// asked for one, or a stage names one; or where the API that `was_made` is gone, with its stages: who may not look then has made none.
+/// asked for one, or a stage names one; or where the API is gone with its stages, and some `may_be_left`: who may not look then has made
+/// none.
 ///
 /// # Errors
 /// What AWS answers.
@@ -396,7 +397,7 @@ pub async fn log_groups(
     owner: &Owner,
     place: &Place,
     asked_for: bool,
-    was_made: bool,
+    may_be_left: bool,
     api: Option<&rest_api::Observed>,
 ) -> Result<Option<log_group::Groups>, AwsError> {
     let looks = match api {
@@ -405,7 +406,7 @@ pub async fn log_groups(
             stages => name_log_groups(&stages?, owner),
         },
         Some(_) => true,
-        None => asked_for || was_made,
+        None => asked_for || may_be_left,
     };
     if !looks {
         return Ok(None);

@@ -4,7 +4,7 @@
 //! What was counted is in memory and, for the next process, in the AWSAccount's status, which only its own controller
 //! writes. An object is counted once, however often its deletion is tried.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -29,7 +29,7 @@ pub struct Brake {
 
 #[derive(Default)]
 struct Account {
-    deletions: Option<Deletions>,
+    window: Window,
     /// UIDs of objects that were let go, and since when one is gone: the stores may still hold it for a moment, and a
     /// reconcile of what they hold asks again.
     passed: HashMap<String, Option<Timestamp>>,
@@ -51,12 +51,12 @@ impl Brake {
         if entry.passed.contains_key(uid) {
             return Ok(());
         }
-        let before = entry.deletions.clone();
-        let passes = count(&mut entry.deletions, account, now());
+        let before = entry.window.clone();
+        let passes = entry.window.count(account, now());
         if passes {
             entry.passed.insert(uid.to_owned(), None);
         }
-        if let (true, Some(accounts)) = (before != entry.deletions, self.counted.get()) {
+        if let (true, Some(accounts)) = (before != entry.window, self.counted.get()) {
             // A closed queue means that the process is ending.
             let _ = accounts.send(ObjectRef::new(&account.name_any()));
         }
@@ -70,8 +70,8 @@ impl Brake {
     pub fn check(&self, account: &AWSAccount, uid: &str) -> Result<(), Problem> {
         let mut accounts = self.accounts();
         let entry = entry(&mut accounts, account);
-        let mut after = entry.deletions.clone();
-        if entry.passed.contains_key(uid) || count(&mut after, account, now()) { Ok(()) } else { Err(held(account)) }
+        let mut after = entry.window.clone();
+        if entry.passed.contains_key(uid) || after.count(account, now()) { Ok(()) } else { Err(held(account)) }
     }
 
     /// The object is gone, or goes as soon as Kubernetes takes its finalizer off.
@@ -89,8 +89,8 @@ impl Brake {
     pub fn counted(&self, account: &AWSAccount) -> Option<Deletions> {
         let mut accounts = self.accounts();
         let entry = entry(&mut accounts, account);
-        forget_old(&mut entry.deletions, account, now());
-        entry.deletions.clone()
+        entry.window.forget_old(account, now());
+        entry.window.shown()
     }
 
     fn accounts(&self) -> MutexGuard<'_, HashMap<String, Account>> {
@@ -101,7 +101,12 @@ impl Brake {
 fn entry<'a>(accounts: &'a mut HashMap<String, Account>, account: &AWSAccount) -> &'a mut Account {
     accounts.entry(account.name_any()).or_insert_with(|| Account {
         // What the process before this one counted.
-        deletions: account.status.as_ref().and_then(|status| status.deletions.clone()),
+        window: account
+            .status
+            .as_ref()
+            .and_then(|status| status.deletions.as_ref())
+            .map(Window::of)
+            .unwrap_or_default(),
         passed: HashMap::new(),
     })
 }
@@ -115,33 +120,57 @@ pub fn released_at(account: &AWSAccount) -> Result<Option<Timestamp>, String> {
     value.map(|value| value.parse().map_err(|_| value.clone())).transpose()
 }
 
-/// Forgets what was before the last hour, and what was let go.
-fn forget_old(deletions: &mut Option<Deletions>, account: &AWSAccount, now: Timestamp) {
-    let released = released_at(account).ok().flatten();
-    *deletions = deletions.take().filter(|counted| match &counted.held_since {
-        Some(held) => released.is_none_or(|released| released < held.0),
-        None => {
-            now.duration_since(counted.since.0) < HOUR && released.is_none_or(|released| released < counted.since.0)
-        }
-    });
+/// The deletions of the last hour.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Window {
+    /// When they were counted, oldest first.
+    times: VecDeque<Timestamp>,
+    /// Since when all further ones are held.
+    held_since: Option<Timestamp>,
 }
 
-/// Counts one more; answers whether it passes.
-fn count(deletions: &mut Option<Deletions>, account: &AWSAccount, now: Timestamp) -> bool {
-    forget_old(deletions, account, now);
-    if released_at(account).is_ok_and(|released| released.is_some_and(|released| now <= released)) {
-        return true;
+impl Window {
+    /// As another process wrote it down.
+    fn of(deletions: &Deletions) -> Self {
+        let count = usize::try_from(deletions.count).unwrap_or_default();
+        Self {
+            times: std::iter::repeat_n(deletions.since.0, count).collect(),
+            held_since: deletions.held_since.as_ref().map(|held| held.0),
+        }
     }
-    let counted = deletions.get_or_insert_with(|| Deletions { since: Time(now), count: 0, held_since: None });
-    if counted.held_since.is_some() {
-        return false;
+
+    fn shown(&self) -> Option<Deletions> {
+        let since = self.times.front().copied().or(self.held_since)?;
+        let count = i32::try_from(self.times.len()).unwrap_or(i32::MAX);
+        Some(Deletions { since: Time(since), count, held_since: self.held_since.map(Time) })
     }
-    if counted.count >= account.spec.max_deletions_per_hour {
-        counted.held_since = Some(Time(now));
-        return false;
+
+    /// Forgets what was before the last hour, unless further ones are held, and what was let go.
+    fn forget_old(&mut self, account: &AWSAccount, now: Timestamp) {
+        let released = released_at(account).ok().flatten();
+        match self.held_since {
+            Some(held) if released.is_none_or(|released| released < held) => {}
+            Some(_) => *self = Self::default(),
+            None => {
+                self.times.retain(|at| now.duration_since(*at) < HOUR && released.is_none_or(|released| released < *at))
+            }
+        }
     }
-    counted.count += 1;
-    true
+
+    /// Counts one more; answers whether it passes.
+    fn count(&mut self, account: &AWSAccount, now: Timestamp) -> bool {
+        self.forget_old(account, now);
+        if released_at(account).is_ok_and(|released| released.is_some_and(|released| now <= released)) {
+            return true;
+        }
+        let most = usize::try_from(account.spec.max_deletions_per_hour).unwrap_or_default();
+        if self.held_since.is_none() && self.times.len() < most {
+            self.times.push_back(now);
+            return true;
+        }
+        self.held_since.get_or_insert(now);
+        false
+    }
 }
 
 fn held(account: &AWSAccount) -> Problem {
@@ -172,17 +201,23 @@ mod tests {
     }
 
     /// How many of these pass, one at each minute.
-    fn passing(
-        deletions: &mut Option<Deletions>,
-        account: &AWSAccount,
-        minutes: impl IntoIterator<Item = i64>,
-    ) -> usize {
-        minutes.into_iter().filter(|minute| count(deletions, account, at(*minute))).count()
+    fn passing(window: &mut Window, account: &AWSAccount, minutes: impl IntoIterator<Item = i64>) -> usize {
+        minutes.into_iter().filter(|minute| window.count(account, at(*minute))).count()
+    }
+
+    #[test]
+    fn no_hour_sees_more_wherever_it_begins() {
+        let mut window = Window::default();
+        assert_eq!(passing(&mut window, &account(3, None), [0, 59, 59, 60]), 4, "the first was an hour ago");
+        assert_eq!(passing(&mut window, &account(3, None), [61, 62]), 0);
+        let written = window.shown().unwrap();
+        assert_eq!((written.count, written.since.0, written.held_since), (3, at(59), Some(Time(at(61)))));
+        assert_eq!(Window::of(&window.shown().unwrap()).shown(), window.shown());
     }
 
     #[test]
     fn so_many_an_hour_pass_and_then_none_however_long_it_lasts() {
-        let mut deletions = None;
+        let mut deletions = Window::default();
         assert_eq!(passing(&mut deletions, &account(3, None), [0, 1, 2]), 3);
         assert_eq!(passing(&mut deletions, &account(3, None), [61, 62, 63]), 3, "the hour is over");
         assert_eq!(passing(&mut deletions, &account(3, None), [64]), 0);
@@ -192,7 +227,7 @@ mod tests {
 
     #[test]
     fn the_admin_lets_go_of_what_is_held_and_counting_begins_anew() {
-        let mut deletions = None;
+        let mut deletions = Window::default();
         assert_eq!(passing(&mut deletions, &account(1, None), [0, 1]), 1);
         let earlier = account(1, Some(&at(0).to_string()));
         assert_eq!(passing(&mut deletions, &earlier, [2]), 0, "an older release does not count");

@@ -704,8 +704,8 @@ async fn delete(life: &Life<'_, RestAPI>, world: &World, status: &RestAPIStatus)
         }
         let mut asked_for = object.spec.stages.iter().filter_map(|stage| stage.access_log.as_ref());
         let asked_for = asked_for.any(|log| log.log_group_arn.is_none());
-        let (was_made, api) = (known_id.is_some(), observed.api.as_ref());
-        observed.log_groups = observe::log_groups(&session, &owner, &place, asked_for, was_made, api).await?;
+        let (may_be_left, api) = (known_id.is_some() && passes.none_yet(), observed.api.as_ref());
+        observed.log_groups = observe::log_groups(&session, &owner, &place, asked_for, may_be_left, api).await?;
         let names = role::remote::names_under(&session.iam, &role_path(&owner, &place.region)).await?;
         observed.roles = observe::roles(&session, names).await?;
         let plan = if retain { model::release(&owner, &observed) } else { model::removal(&owner, &observed) };
