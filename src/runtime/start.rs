@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-const PAUSE: Duration = Duration::from_secs(1);
+const PAUSE: Duration = Duration::from_secs(2);
 
 /// An API server that comes up may refuse for a moment what it admits once it has read its own RBAC.
 const REFUSED: Duration = Duration::from_secs(30);

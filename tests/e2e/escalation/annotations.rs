@@ -103,11 +103,15 @@ async fn the_same_place_is_the_first_one_s_and_stays_so() {
     let at = |name: &str, path: &str| crate::tenancy::route_of("esc-place-platform", name, path, "say");
     first.apply(&[machine("say", "first"), at("item", "/items/{id}")].concat()).await;
     first.ready(&["apiroute/item"]).await;
-    second
-        .apply(&[machine("say", "second"), at("same", "/items/{id}"), at("sibling", "/items/{other}/x")].concat())
-        .await;
+    let aws = Cloud::new(platform.suite.testbed.aws_endpoint());
+    let id = platform.get("restapi/api").await["status"]["restApiId"].as_str().unwrap().to_owned();
+    let before = (aws.rest_api(&id).await.unwrap(), aws.deployments(&id).await);
+    let greedy = at("greedy", "/items/{proxy+}");
+    let late = [at("same", "/items/{id}"), at("sibling", "/items/{other}/x"), greedy].concat();
+    second.apply(&[machine("say", "second"), late].concat()).await;
     for (name, says) in [
         ("same", "POST /items/{id}: APIRoute esc-place-first/item has this path and method already"),
+        ("greedy", "spec.path /items/{proxy+}: API Gateway takes one name for the parameters at one place"),
         (
             "sibling",
             "spec.path /items/{other}/x: API Gateway takes one name for the parameters at one place, and APIRoute esc-place-first/item calls this one {id}",
@@ -116,6 +120,9 @@ async fn the_same_place_is_the_first_one_s_and_stays_so() {
         let message = second.stalled(&format!("apiroute/{name}"), "RouteConflict").await;
         assert!(message.starts_with(says), "{message}");
     }
+    assert_eq!((aws.rest_api(&id).await.unwrap(), aws.deployments(&id).await), before);
+    second.delete("apiroute/greedy").await;
+    second.gone("apiroute/greedy").await;
     // Younger and applied again, paused or changed: the place is not lost.
     first.apply(&patched(&at("item", "/items/{id}"), &json!({"timeoutMillis": 10_000}))).await;
     first.ready(&["apiroute/item"]).await;
