@@ -112,7 +112,7 @@ impl Outcome {
 }
 
 /// Runs it. Throttling and refused credentials end it at once: the next steps would fare no better.
-pub async fn apply(plan: &Plan<Step>, session: &Session, records: Option<&Records>, known: Known) -> Outcome {
+pub async fn apply(plan: &Plan<Step>, session: &Session, records: Option<&Records<'_>>, known: Known) -> Outcome {
     let mut outcome = Outcome { known, ..Outcome::default() };
     let mut failed: BTreeSet<StepId> = BTreeSet::new();
     for (id, planned) in plan.steps().iter().enumerate() {
@@ -148,7 +148,7 @@ fn boxed<F: Future>(make: impl FnOnce() -> F) -> std::pin::Pin<Box<F>> {
 async fn carry_out(
     step: &Step,
     session: &Session,
-    records: Option<&Records>,
+    records: Option<&Records<'_>>,
     known: &mut Known,
 ) -> Result<(), ApplyError> {
     let api = |known: &Known| known.rest_api_id.clone().unwrap_or_default();

@@ -25,7 +25,7 @@ use crate::plan::{Plan, Planned};
 use crate::problem::Problem;
 use crate::resources::deployment::Record;
 use crate::resources::{
-    Step, account, authorizer, deployment, gateway_response, is_marked, log_group, managed_policy, model,
+    Step, account, authorizer, deployment, gateway_response, is_adopted, is_marked, log_group, managed_policy, model,
     request_validator, rest_api, role, route, stage, state_machine,
 };
 use crate::tenancy::Place;
@@ -65,16 +65,25 @@ pub async fn state_machine(
             wanted = otherwise;
         }
     }
+    let first_look = status.state_machine_arn.is_none();
+    // What a status that was lost, or a lost cluster, would know.
+    let runs_with = observed.machine.as_ref().map(|machine| &machine.role_arn).filter(|_| first_look);
+    let runs_with = runs_with.filter(|arn| **arn != wanted.machine.role_arn);
     let had_other_role = status.managed_role
+        || runs_with.is_some()
         || status.role_arn.as_ref().is_some_and(|arn| *arn != wanted.machine.role_arn)
         || status.common.conditions.iter().any(|condition| condition.type_ == POLICY_NARROWING_PENDING);
     if wanted.managed.adopted.is_none() && (wanted.role.is_some() || had_other_role) {
         observed.role = wanted_role(session, wanted, place).await?;
     }
-    for managed in wanted.former(&place.region, &status.adopted_roles) {
+    let known = |arn: &String| status.adopted_roles.contains(arn);
+    let adopted: Vec<String> =
+        status.adopted_roles.iter().chain(runs_with.filter(|arn| !known(arn))).cloned().collect();
+    for managed in wanted.former(&place.region, &adopted) {
         if managed.adopted.is_some() || had_other_role {
             let found = execution_role(session, &managed, place, BTreeSet::new(), false).await?;
-            if managed.is_ours(&found) {
+            let says = || found.role.as_ref().is_some_and(|role| is_adopted(&role.tags));
+            if managed.is_ours(&found) && managed.adopted.as_ref().is_none_or(|arn| known(arn) || says()) {
                 observed.former.push((managed, found));
             }
         }
@@ -83,7 +92,6 @@ pub async fn state_machine(
         observed.older = older(session, wanted, since, now).await?;
     }
     let planned = wanted.plan(&observed, place, now)?;
-    let first_look = status.state_machine_arn.is_none();
     if observed.machine.is_some() && (first_look || !planned.plan.is_empty()) {
         observed.tags = Some(state_machine::remote::tags(&session.sfn, &wanted.machine.arn).await?);
         let planned = wanted.plan(&observed, place, now)?;

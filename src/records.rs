@@ -15,9 +15,10 @@ use crate::resources::deployment::Record;
 pub const LABEL: &str = "stepgate.dev/restapi-uid";
 
 /// Writes the records of one RestAPI.
-pub struct Records {
+pub struct Records<'a> {
     api: Api<ControllerRevision>,
-    owner: RestAPI,
+    owner: &'a RestAPI,
+    known: &'a [Record],
 }
 
 /// Kubernetes did not take a record.
@@ -28,17 +29,17 @@ pub struct RecordError {
     message: String,
 }
 
-impl Records {
-    /// For this RestAPI.
-    pub fn new(client: Client, owner: &RestAPI) -> Self {
+impl<'a> Records<'a> {
+    /// For this RestAPI, by a process that knows these records of it.
+    pub fn new(client: Client, owner: &'a RestAPI, known: &'a [Record]) -> Self {
         let namespace = owner.namespace().unwrap_or_default();
-        Self { api: Api::namespaced(client, &namespace), owner: owner.clone() }
+        Self { api: Api::namespaced(client, &namespace), owner, known }
     }
 
     /// Writes a record; repeating it is harmless.
     ///
     /// # Errors
-    /// What Kubernetes answers.
+    /// What Kubernetes answers; and that another process has recorded another deployment with this number meanwhile, which stays.
     pub async fn keep(&self, record: &Record) -> Result<(), RecordError> {
         let name = self.name(record.revision);
         let fail = |message: String| RecordError { name: name.clone(), message };
@@ -60,7 +61,7 @@ impl Records {
         };
         match self.api.create(&PostParams::default(), &revision).await {
             Err(kube::Error::Api(status)) if status.code == 409 => {
-                self.make_room(&name).await.map_err(&fail)?;
+                self.make_room(&name, record).await.map_err(&fail)?;
                 self.api.create(&PostParams::default(), &revision).await.map(drop)
             }
             answer => answer.map(drop),
@@ -68,15 +69,24 @@ impl Records {
         .map_err(|error| fail(kubernetes_says(&error)))
     }
 
-    /// A record's data can't be changed: one of another time, or of a RestAPI that is gone, makes room.
-    async fn make_room(&self, name: &str) -> Result<(), String> {
-        let found = self.api.get_metadata_opt(name).await.map_err(|error| kubernetes_says(&error))?;
-        match found {
-            Some(found) if !found.labels().contains_key(LABEL) => {
-                Err("it exists and is no record of stepgate".to_owned())
+    /// A record's data can't be changed: one that this process knows, or of an API that is gone, makes room.
+    async fn make_room(&self, name: &str, record: &Record) -> Result<(), String> {
+        let Some(found) = self.api.get_opt(name).await.map_err(|error| kubernetes_says(&error))? else { return Ok(()) };
+        let Some(uid) = found.labels().get(LABEL) else {
+            return Err("it exists and is no record of stepgate".to_owned());
+        };
+        let is_news = |found: &Record| {
+            let is_known = |known: &Record| known.deployment_id == found.deployment_id;
+            found.rest_api_id == record.rest_api_id
+                && found.deployment_id != record.deployment_id
+                && !self.known.iter().any(is_known)
+        };
+        match read(&found) {
+            Some(found) if self.owner.uid().as_ref() == Some(uid) && is_news(&found) => {
+                let Record { revision, deployment_id, .. } = found;
+                Err(format!("another process has deployed revision {revision} meanwhile ({deployment_id})"))
             }
-            Some(_) => self.delete(name).await.map_err(|error| kubernetes_says(&error)),
-            None => Ok(()),
+            _ => self.delete(name).await.map_err(|error| kubernetes_says(&error)),
         }
     }
 

@@ -457,7 +457,7 @@ impl<'a> Run<'a> {
             validators: self.observed.validators.as_ref().map(request_validator::ids).unwrap_or_default(),
             ..Known::of(place)
         };
-        let records = Records::new(self.context.client.clone(), self.object);
+        let records = Records::new(self.context.client.clone(), self.object, &self.records);
         let outcome = apply(plan, session, Some(&records), known).await;
         status.rest_api_id = outcome.known.rest_api_id.clone();
         for step in &outcome.done {

@@ -23,7 +23,7 @@ use crate::apply::{Known, apply};
 use crate::aws::Session;
 use crate::identity::{Key, Ownership};
 use crate::model::execution_role::ManagedRole;
-use crate::model::machine::{self, Observed};
+use crate::model::machine::{self, Observed, Planned};
 use crate::observe;
 use crate::problem::Problem;
 use crate::resolve;
@@ -116,7 +116,7 @@ async fn carry_out(
             });
             // Another process that is late may still make what this one knows to be gone.
             status.managed_role &= !is_check_of_the_day(&uid, now, context.config.resync_period);
-            status.managed_role |= planned.makes || observed.former.iter().any(|(role, _)| role.adopted.is_none());
+            status.managed_role |= is_there_one_made(&observed, &planned);
             status.role_arn = Some(planned.role_arn.clone());
             status.kms_key_arn = valid.encryption.as_ref().map(|encryption| encryption.kms_key_arn.clone());
             status.revision_id = observed.machine.and_then(|machine| machine.revision_id);
@@ -136,13 +136,7 @@ async fn carry_out(
         {
             return Ok(state);
         }
-        let adopts = planned.adopts && !status.adopted_roles.contains(&planned.role_arn);
-        if adopts {
-            has_room(&status.adopted_roles)?;
-            status.adopted_roles.push(planned.role_arn.clone());
-        }
-        let makes = planned.makes && !std::mem::replace(&mut status.managed_role, true);
-        if (adopts || makes) && status.binding.is_some() {
+        if remember(status, &observed, &planned)? && status.binding.is_some() {
             life.record(status).await?;
         }
         life.bind(status, &place).await?;
@@ -175,6 +169,26 @@ fn tell_permissions(status: &mut StateMachineStatus, generation: Option<i64>, ro
     };
     status.policy_summary = summary;
     publish::set(&mut status.common.conditions, POLICY_COMPLETE, complete, reason, &message, generation);
+}
+
+/// Has the status know of all roles that may have to go one day; whether it did not.
+fn remember(status: &mut StateMachineStatus, observed: &Observed, planned: &Planned) -> Result<bool, Problem> {
+    let before = (status.adopted_roles.len(), status.managed_role);
+    let adopts = planned.adopts.then_some(&planned.role_arn);
+    for arn in adopts.into_iter().chain(observed.former.iter().filter_map(|(role, _)| role.adopted.as_ref())) {
+        if !status.adopted_roles.contains(arn) {
+            has_room(&status.adopted_roles)?;
+            status.adopted_roles.push(arn.clone());
+        }
+    }
+    status.managed_role |= is_there_one_made(observed, planned);
+    Ok(before != (status.adopted_roles.len(), status.managed_role))
+}
+
+/// Whether there is a role that was made for it, or will be.
+fn is_there_one_made(observed: &Observed, planned: &Planned) -> bool {
+    let is_former = observed.former.iter().any(|(role, _)| role.adopted.is_none());
+    planned.makes || is_former || (!planned.adopts && observed.role.role.is_some())
 }
 
 /// Whether the status can remember one adopted role more.

@@ -15,6 +15,7 @@ use super::operator::{Operator, Site};
 use super::races::raced;
 use super::roles::{sends, states};
 use super::scene::{Scene, add};
+use super::takeover::{heir, lost};
 use super::{Found, Moment, difference, drive, uncrashed};
 
 const BOUNDARY: &str = "arn:aws:iam::aws:policy/AmazonSQSFullAccess";
@@ -193,6 +194,28 @@ async fn who_changes_their_mind_while_a_role_is_made_leaves_none_behind() {
     let mut found = Found::default();
     found.crash("make", &start, &makes, &made, &[("adopt", &adopting, &adopted), ("name", &names, &named)]).await;
     found.end("a role for nothing");
+}
+
+/// The manifest is already another when the cluster is rebuilt, which knows only what AWS says.
+#[rstest::rstest]
+#[case::made_then_adopted(json!({}), adopts("legacy"))]
+#[case::made_then_named(json!({}), json!({"arn": arn("legacy")}))]
+#[case::adopted_then_made(adopts("legacy"), json!({}))]
+#[case::adopted_then_another(adopts("legacy"), adopts("second"))]
+#[tokio::test(start_paused = true)]
+async fn who_takes_over_a_machine_and_gives_it_another_role_leaves_none_behind(
+    #[case] before: Value,
+    #[case] after: Value,
+) {
+    let start = start().await;
+    let of = |role: &Value| heir(&scene("EXPRESS", &["q"], role));
+    let end = drive(&start, &of(&after), None).await.unwrap();
+    let lost = lost(&drive(&start, &of(&before), None).await.unwrap());
+    let mut found = Found::default();
+    let taken = found.phase("take over", &lost, &of(&after)).await;
+    let taken = found.phase("the other one goes", &later(taken, 6), &of(&after)).await;
+    assert_eq!(difference(&end.aws.essence(), &taken.aws.essence()), None);
+    found.end("taken over with another role");
 }
 
 /// One starts now; answers with what stops it.

@@ -166,6 +166,16 @@ impl Shared {
         stored
     }
 
+    /// What Kubernetes' garbage collector does with an object whose owners are gone.
+    fn collect(&mut self, id: &Id) {
+        let owners = self.objects.all[id].pointer("/metadata/ownerReferences").and_then(Value::as_array);
+        let Some(owners) = owners.filter(|owners| !owners.is_empty()) else { return };
+        let lives = |owner: &Value| self.objects.all.values().any(|one| one["metadata"]["uid"] == owner["uid"]);
+        if !owners.iter().any(lives) {
+            self.remove(id);
+        }
+    }
+
     /// With what it owns.
     fn remove(&mut self, id: &Id) {
         let Some(gone) = Arc::make_mut(&mut self.objects.all).remove(id) else { return };
@@ -452,7 +462,9 @@ impl Server {
                 if shared.objects.all.contains_key(&id) {
                     return failure(409, "AlreadyExists", "already exists");
                 }
-                (201, shared.create(&id, object))
+                let made = shared.create(&id, object);
+                shared.collect(&id);
+                (201, made)
             }
             Method::DELETE => match shared.delete(id) {
                 true => (200, json!({"kind": "Status", "apiVersion": "v1", "status": "Success"})),

@@ -153,6 +153,7 @@ impl Found {
 #[case::client_names_machine("client-names-machine", 11)]
 #[case::ec2_sync_async("ec2-sync-async", 11)]
 #[case::item_api("item-api", 11)]
+#[case::orders_api("orders-api", 37)]
 #[case::potato("potato", 11)]
 #[case::stage_variables("stage-variables", 11)]
 #[tokio::test(start_paused = true)]

@@ -19,7 +19,7 @@ use super::operator::{Operator, Site, nothing_is_left};
 use super::scene::Scene;
 use super::specs::{Edit, Spec, edit, spec};
 use super::tape::{Gate, Racer, Wrong, race};
-use super::{Failure, Kind, Moment, difference, drift, generated, kubernetes, unconverged};
+use super::{Failure, Kind, Moment, difference, drift, generated, kubernetes, takeover, unconverged};
 
 /// One thing that happens.
 #[derive(Clone, Debug)]
@@ -44,6 +44,8 @@ enum Act {
     Twin {
         dice: u64,
     },
+    /// The cluster is lost when all was well, and another one of its name takes over what it made.
+    Lost,
 }
 
 fn act() -> impl Strategy<Value = Act> {
@@ -62,6 +64,7 @@ fn act() -> impl Strategy<Value = Act> {
         4 => (0..12usize, any::<bool>()).prop_map(|(after, before)| Act::Death { after, before }),
         2 => Just(Act::Stale),
         2 => any::<u64>().prop_map(|dice| Act::Twin { dice }),
+        1 => Just(Act::Lost),
     ]
 }
 
@@ -150,6 +153,24 @@ impl Life {
         tokio::time::sleep(Duration::from_secs(5)).await;
     }
 
+    /// Once all is as these manifests say, the cluster is lost; whether it came to that.
+    async fn loses_cluster(&mut self, scene: &Scene) -> bool {
+        let faults = {
+            let mut troubles = self.troubles.lock().unwrap();
+            (troubles.trouble, troubles.death) = (None, None);
+            troubles.faults
+        };
+        scene.apply(&self.site.server);
+        let settled = Operator::start(&self.site).settle().await.is_ok();
+        let now = Moment::of(&self.site);
+        if !settled || now.objects.any_is_terminating() {
+            return false;
+        }
+        *self = Self { deaths: self.deaths, ..Self::begin(&takeover::lost(&now)) };
+        self.troubles.lock().unwrap().faults = faults;
+        true
+    }
+
     fn oldest(&self) -> Option<i64> {
         let objects = self.site.server.snapshot();
         let api = objects.of("restapis").next()?.1.clone();
@@ -194,6 +215,14 @@ async fn lived(spec: &Spec, acts: &[Act], tally: &Mutex<Tally>) -> Result<Memory
     for act in acts {
         if let Act::Edit(edit) = act {
             spec.edit(edit);
+        }
+        if matches!(act, Act::Lost) && spec.is_carried_out() && life.loses_cluster(&spec.scene(life.oldest())).await {
+            spec.heir = true;
+            // What goes before it was ever looked at stays in AWS: it is the lost cluster's.
+            for _ in 0..LOOKS {
+                spec.scene(None).apply(&life.site.server);
+                life.works(act).await;
+            }
         }
         spec.scene(life.oldest()).apply(&life.site.server);
         {
@@ -300,6 +329,9 @@ fn a_seed_replays_exactly() {
         assert!(ends[0] == ends[1], "{:?}", difference(&ends[0].tree(), &ends[1].tree()));
     }
 }
+
+/// How often a new cluster looks at everything before people go on.
+const LOOKS: usize = 3;
 
 /// So many seeds where no time is given.
 const LIVES: u64 = 8;

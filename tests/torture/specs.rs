@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use stepgate::api::DELETIONS_RELEASED;
 use stepgate::identity::Cluster;
 use stepgate::world::World;
 use stepgate_testbed::memory::ACCOUNT;
@@ -11,6 +12,7 @@ use stepgate_testbed::memory::ACCOUNT;
 use super::around::{Around, Change, around, change};
 use super::operator::CLUSTER_UID;
 use super::scene::{ADOPTABLE, Scene, add};
+use super::takeover::LOST;
 
 const PATHS: [&str; 6] = ["/", "/a", "/a/{id}", "/a/{id}/x", "/b", "/c/{proxy+}"];
 const VERBS: [&str; 3] = ["GET", "POST", "DELETE"];
@@ -27,6 +29,10 @@ pub struct Spec {
     history: i32,
     paused: bool,
     reports: bool,
+    /// So few deletions an hour pass.
+    brake: Option<u8>,
+    /// Whether what a lost cluster made is taken over.
+    pub heir: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -47,6 +53,8 @@ pub struct Stage {
     variable: u8,
     /// Serves the oldest revision that there is.
     pinned: bool,
+    /// It is deployed by hand, and so many percent of the requests get the newest revision.
+    canary: Option<u8>,
 }
 
 #[derive(Clone, Debug)]
@@ -69,6 +77,7 @@ pub enum Edit {
     Around(Change),
     Pause(bool),
     Report(bool),
+    Brake(Option<u8>),
 }
 
 fn machine() -> impl Strategy<Value = Machine> {
@@ -78,7 +87,8 @@ fn machine() -> impl Strategy<Value = Machine> {
 }
 
 fn stage() -> impl Strategy<Value = Stage> {
-    (0..3u8, prop::bool::weighted(0.2)).prop_map(|(variable, pinned)| Stage { variable, pinned })
+    (0..3u8, prop::bool::weighted(0.2), prop::option::weighted(0.2, 0..=100u8))
+        .prop_map(|(variable, pinned, canary)| Stage { variable, pinned, canary })
 }
 
 fn route() -> impl Strategy<Value = Route> {
@@ -104,6 +114,8 @@ pub fn spec(most: usize) -> impl Strategy<Value = Spec> {
             history,
             paused: false,
             reports: false,
+            brake: None,
+            heir: false,
         })
 }
 
@@ -120,6 +132,7 @@ pub fn edit() -> impl Strategy<Value = Edit> {
         4 => change().prop_map(Edit::Around),
         1 => any::<bool>().prop_map(Edit::Pause),
         1 => any::<bool>().prop_map(Edit::Report),
+        1 => prop::option::of(1..3u8).prop_map(Edit::Brake),
     ]
 }
 
@@ -141,15 +154,21 @@ impl Spec {
             Edit::Around(change) => self.around.edit(&change),
             Edit::Pause(paused) => self.paused = paused,
             Edit::Report(reports) => self.reports = reports,
+            Edit::Brake(brake) => self.brake = brake,
             _ => {}
         }
     }
 
     /// Nothing held back.
     pub fn released(mut self) -> Self {
-        (self.paused, self.reports) = (false, false);
-        self.stages.values_mut().for_each(|stage| stage.pinned = false);
+        (self.paused, self.reports, self.brake) = (false, false, None);
+        self.stages.values_mut().for_each(|stage| (stage.pinned, stage.canary) = (false, None));
         self
+    }
+
+    /// Whether AWS becomes what the manifests say.
+    pub fn is_carried_out(&self) -> bool {
+        !self.paused && !self.reports
     }
 
     /// The manifests; a pinned stage takes the oldest revision.
@@ -193,6 +212,10 @@ impl Spec {
                 if let (true, Some(revision)) = (stage.pinned, oldest) {
                     shown["revision"] = json!(revision);
                 }
+                if let Some(percent) = stage.canary {
+                    shown["deploy"] = json!("Manual");
+                    shown["canary"] = json!({"percent": percent});
+                }
                 shown
             })
             .collect();
@@ -234,6 +257,13 @@ impl Spec {
         .unwrap();
         let roles = (0..MACHINES).flat_map(|index| [true, false].map(|express| adopted_role(index, express)));
         account["spec"]["tenants"][0]["adoptableArns"] = roles.collect();
+        match self.brake {
+            Some(most) => account["spec"]["maxDeletionsPerHour"] = json!(most),
+            None => account["metadata"]["annotations"] = json!({DELETIONS_RELEASED: "2100-01-01T00:00:00Z"}),
+        }
+        if self.heir {
+            account["spec"]["takeoverFrom"] = json!([LOST]);
+        }
         self.around.secrets().for_each(|secret| add(&mut world, secret));
         add(&mut world, account);
         Scene { world }

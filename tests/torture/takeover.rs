@@ -21,19 +21,22 @@ use super::races::raced;
 use super::scene::Scene;
 use super::{DOMAINS, Found, Moment, difference, drive, served};
 
+/// The UID of a cluster that is lost.
+pub const LOST: &str = "lost";
+
 /// What another cluster of the same name made, which is lost with all its objects.
-fn lost(made: &Moment) -> Moment {
+pub fn lost(made: &Moment) -> Moment {
     let mut aws = made.aws.clone();
     let tag = |uid: &str| format!(r#""stepgate.dev/cluster-uid":"{uid}""#);
     let tree = aws.tree().to_string();
     assert!(tree.contains(&tag(CLUSTER_UID)));
-    aws.plant(&serde_json::from_str(&tree.replace(&tag(CLUSTER_UID), &tag("lost"))).unwrap()).unwrap();
+    aws.plant(&serde_json::from_str(&tree.replace(&tag(CLUSTER_UID), &tag(LOST))).unwrap()).unwrap();
     Moment { aws, objects: Objects::default() }
 }
 
-fn heir(scene: &Scene) -> Scene {
+pub fn heir(scene: &Scene) -> Scene {
     let mut scene = scene.clone();
-    scene.world.accounts.iter_mut().for_each(|account| Arc::make_mut(account).spec.takeover_from = vec!["lost".into()]);
+    scene.world.accounts.iter_mut().for_each(|account| Arc::make_mut(account).spec.takeover_from = vec![LOST.into()]);
     scene
 }
 
