@@ -66,7 +66,7 @@ impl From<&AwsError> for Problem {
             }
             Class::NotFound | Class::Retryable => Self::waiting(reasons::RETRYING, message),
             Class::Throttled(retry_after) => Self { retry_after, ..Self::waiting(reasons::RETRYING, message) },
-            Class::Credentials => Self::waiting(
+            Class::Credentials | Class::NotGranted => Self::waiting(
                 reasons::RETRYING,
                 format!(
                     "{message}; the platform admin must check the operator's AWS permissions (docs/aws-permissions.md)"

@@ -71,14 +71,8 @@ pub fn rest_api(context: &Context, api: &Arc<RestAPI>) -> World {
     world.records = context.stores.records_of(api);
     add_machines(&mut world, &context.stores, routes.iter().flat_map(|route| validate::route::references(route)));
     // What is served is still its owner's to withdraw, whatever its route asks for by now.
-    let served: BTreeSet<Key> = world
-        .records
-        .iter()
-        .max_by_key(|record| record.revision)
-        .into_iter()
-        .flat_map(|record| &record.routes)
-        .flat_map(|route| route.machines.iter().cloned())
-        .collect();
+    let served = world.records.iter().flat_map(|record| &record.routes);
+    let served: BTreeSet<Key> = served.flat_map(|route| route.machines.iter().cloned()).collect();
     add_machines(&mut world, &context.stores, served);
     let arns: BTreeSet<&str> = routes.iter().filter_map(|route| route.spec.target.arn.as_deref()).collect();
     if !arns.is_empty() {
@@ -87,7 +81,10 @@ pub fn rest_api(context: &Context, api: &Arc<RestAPI>) -> World {
         world.machines.extend(named.map(|machine| (Key::of(&*machine), machine)));
     }
     let of_routes = routes.iter().filter_map(|route| route.namespace());
-    world.namespaces = context.stores.labels(namespaces(&world).chain(of_routes).chain([key.namespace.clone()]));
+    let of_roles = world.records.iter().flat_map(|record| record.roles.values()).filter_map(|role| role.of.as_ref());
+    let of_roles: BTreeSet<String> = of_roles.map(|of| of.namespace.clone()).collect();
+    world.namespaces =
+        context.stores.labels(namespaces(&world).chain(of_routes).chain(of_roles).chain([key.namespace.clone()]));
     world.routes = routes.into_iter().map(|route| (Key::of(&*route), route)).collect();
     let named = domains_of(api);
     let domains = context.stores.domains.state().into_iter().map(|domain| (Key::of(&*domain), domain));

@@ -526,7 +526,7 @@ const USES: &[(&str, &[&str], &str, &str)] = &[
         "src/controller/steps.rs",
         "Api<CustomResourceDefinition>",
     ),
-    ("apps/controllerrevisions", &["get"], "src/records.rs", ".api.get_metadata_opt("),
+    ("apps/controllerrevisions", &["get"], "src/records.rs", ".api.get_opt("),
     ("apps/controllerrevisions", &["list", "watch"], "src/controller/run.rs", "writers.revisions, &stores"),
     ("apps/controllerrevisions", &["create"], "src/records.rs", ".api.create("),
     ("apps/controllerrevisions", &["delete"], "src/records.rs", ".api.delete("),

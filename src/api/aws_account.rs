@@ -259,6 +259,9 @@ pub struct AWSAccountStatus {
 pub struct Deletions {
     /// When the first of them was.
     pub since: Time,
+    /// When the last of them was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last: Option<Time>,
     /// How many there were.
     pub count: i32,
     /// Since when further ones are held.

@@ -23,6 +23,15 @@ pub enum Class {
     RoleQuota,
     /// The operator's own credentials are missing, expired or not allowed to do this.
     Credentials,
+    /// They may not hand out the role or the policy that was named.
+    NotGranted,
+}
+
+impl Class {
+    /// Whether it is about what was asked for, rather than about AWS or the operator.
+    pub fn is_about_what_was_asked(self) -> bool {
+        matches!(self, Self::Terminal | Self::NotGranted)
+    }
 }
 
 /// A call that failed, in words for users.
@@ -153,6 +162,11 @@ fn classify(operation: &str, status: u16, code: &str, message: &str, retry_after
         }
         _ if status == 429 => Class::Throttled(retry_after),
         _ if fresh_role.iter().any(|words| message.contains(words)) => Class::FreshRole,
+        "AccessDenied" | "AccessDeniedException"
+            if operation == "AttachRolePolicy" || message.contains("perform: iam:PassRole on") =>
+        {
+            Class::NotGranted
+        }
         "ExpiredToken"
         | "ExpiredTokenException"
         | "InvalidClientTokenId"
@@ -181,6 +195,10 @@ fn classify(operation: &str, status: u16, code: &str, message: &str, retry_after
         | "ServiceFailure"
         | "InternalFailure"
         | "EntityTemporarilyUnmodifiable" => Class::Retryable,
+        // So it says in some operations of what is not there, or not seen yet.
+        "BadRequestException" if message.starts_with("Invalid ") && message.ends_with(" identifier specified") => {
+            Class::NotFound
+        }
         "BadRequestException"
             if message.contains("concurrent modification")
                 || message.contains("already an update")
@@ -235,6 +253,20 @@ mod tests {
         404,
         "NotFoundException",
         "Invalid Resource identifier specified",
+        Class::NotFound
+    )]
+    #[case::role_that_may_not_be_passed(
+        "PutIntegration",
+        403,
+        "AccessDeniedException",
+        "User: arn:aws:sts::111122223333:assumed-role/stepgate/s is not authorized to perform: iam:PassRole on resource: arn:aws:iam::111122223333:role/theirs because no identity-based policy allows the iam:PassRole action",
+        Class::NotGranted
+    )]
+    #[case::parent_that_is_not_seen_yet(
+        "CreateRequestValidator",
+        400,
+        "BadRequestException",
+        "Invalid REST API identifier specified",
         Class::NotFound
     )]
     #[case::bad("PutIntegration", 400, "BadRequestException", "Invalid mapping expression specified", Class::Terminal)]

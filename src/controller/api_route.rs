@@ -99,7 +99,7 @@ async fn finish(
 }
 
 /// What holds a terminating route: a stage that follows the newest revision and serves it. Nothing holds it where its
-/// RestAPI is going, never served it, or can't be carried out itself.
+/// RestAPI is going, never served it, is paused, or can't be carried out itself: who deletes routes can't end that.
 fn held(rest_api: &RestAPI, records: &[Record], route: &APIRoute) -> Option<Problem> {
     let status = rest_api.status.as_ref()?;
     if resolve::terminating(rest_api) {
@@ -107,15 +107,9 @@ fn held(rest_api: &RestAPI, records: &[Record], route: &APIRoute) -> Option<Prob
     }
     let stage = serving_stage(rest_api, records, &Key::of(route))?;
     let api = api_of(route);
-    let paused = |whose: &str| {
-        let message = format!("{whose}paused by annotation {PAUSED}: remove it, and deletion goes on");
-        Some(Problem::waiting(reasons::DELETION_BLOCKED, message))
-    };
     if is_paused(route) {
-        return paused("");
-    }
-    if is_paused(rest_api) {
-        return paused(&format!("RestAPI {api} is "));
+        let message = format!("paused by annotation {PAUSED}: remove it, and deletion goes on");
+        return Some(Problem::waiting(reasons::DELETION_BLOCKED, message));
     }
     let stalled =
         status.common.conditions.iter().any(|condition| condition.type_ == STALLED && condition.status == "True");
@@ -126,7 +120,7 @@ fn held(rest_api: &RestAPI, records: &[Record], route: &APIRoute) -> Option<Prob
     });
     let why = waits.map(|waits| format!("; RestAPI {api}: {}", waits.message)).unwrap_or_default();
     let message = format!("stage {stage} of RestAPI {api} still serves it{why}");
-    (!stalled).then(|| Problem::waiting(reasons::DELETING, message))
+    (!stalled && !is_paused(rest_api)).then(|| Problem::waiting(reasons::DELETING, message))
 }
 
 /// Whether there were too many deletions, as the brake of its account answers: then the RestAPI keeps what the route serves.

@@ -130,11 +130,13 @@ struct Window {
 }
 
 impl Window {
-    /// As another process wrote it down.
+    /// As another process wrote it down. All but the first may have been as late as the last.
     fn of(deletions: &Deletions) -> Self {
         let count = usize::try_from(deletions.count).unwrap_or_default();
+        let last = deletions.last.as_ref().unwrap_or(&deletions.since).0;
+        let later = std::iter::repeat_n(last, count.saturating_sub(1));
         Self {
-            times: std::iter::repeat_n(deletions.since.0, count).collect(),
+            times: std::iter::once(deletions.since.0).take(count).chain(later).collect(),
             held_since: deletions.held_since.as_ref().map(|held| held.0),
         }
     }
@@ -142,7 +144,8 @@ impl Window {
     fn shown(&self) -> Option<Deletions> {
         let since = self.times.front().copied().or(self.held_since)?;
         let count = i32::try_from(self.times.len()).unwrap_or(i32::MAX);
-        Some(Deletions { since: Time(since), count, held_since: self.held_since.map(Time) })
+        let last = self.times.back().copied().filter(|last| *last != since).map(Time);
+        Some(Deletions { since: Time(since), last, count, held_since: self.held_since.map(Time) })
     }
 
     /// Forgets what was before the last hour, unless further ones are held, and what was let go.
@@ -213,6 +216,14 @@ mod tests {
         let written = window.shown().unwrap();
         assert_eq!((written.count, written.since.0, written.held_since), (3, at(59), Some(Time(at(61)))));
         assert_eq!(Window::of(&window.shown().unwrap()).shown(), window.shown());
+    }
+
+    #[test]
+    fn nor_does_an_hour_in_which_another_process_begins() {
+        let mut window = Window::default();
+        assert_eq!(passing(&mut window, &account(3, None), [0, 59, 59]), 3);
+        let mut next = Window::of(&window.shown().unwrap());
+        assert_eq!(passing(&mut next, &account(3, None), [61, 61]), 1, "only the first was more than an hour ago");
     }
 
     #[test]

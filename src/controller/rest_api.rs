@@ -416,7 +416,10 @@ impl<'a> Run<'a> {
         let waits = |candidate: &Result<ValidRoute, Refusal>| {
             candidate.as_ref().is_err_and(|refusal| refusal.problem.reason == reasons::WAITING_FOR_REFERENCE)
         };
-        let new = |route: &&Arc<APIRoute>| !finalizer::has(&***route) && !resolve::terminating(&***route);
+        let new = |route: &&Arc<APIRoute>| {
+            let admitted = validate::admits(&self.world.namespaces, self.object, route).is_ok();
+            admitted && !finalizer::has(&***route) && !resolve::terminating(&***route)
+        };
         let unresolved = candidates.iter().filter(|(_, candidate)| waits(candidate)).map(|(route, _)| route);
         let unresolved = self.world.routes.values().filter(new).chain(unresolved);
         let unresolved: Vec<coming::Coming> =
@@ -478,12 +481,19 @@ impl<'a> Run<'a> {
         self.take_failures(&outcome)
     }
 
-    /// One route's refusal by AWS is its own affair: the next pass goes on without it. Anything else ends the reconcile.
+    /// The refusal of a route, or of the role of some, is their own affair: the next pass goes on without them. Anything else ends the
+    /// reconcile.
     fn take_failures(&mut self, outcome: &Outcome) -> Result<(), Problem> {
         for (step, error) in &outcome.failed {
             let problem = apply_problem(error);
             let of_routes: Vec<Key> = match (step, error) {
-                (_, ApplyError::Aws(AwsError { class, .. })) if *class != Class::Terminal => Vec::new(),
+                (Step::Role(step), ApplyError::Aws(AwsError { class, .. }))
+                    if class.is_about_what_was_asked() || *class == Class::NotFound =>
+                {
+                    let has = |route: &&ValidRoute| route.role.as_ref().is_some_and(|(name, _)| name == step.name());
+                    self.attachment.attached.values().filter(has).map(|route| route.key.clone()).collect()
+                }
+                (_, ApplyError::Aws(AwsError { class, .. })) if !class.is_about_what_was_asked() => Vec::new(),
                 (Step::Route(route::Step::Put { to, .. }), ApplyError::Aws(_)) => {
                     self.world.routes.keys().filter(|key| operation_name(key) == to.operation_name).cloned().collect()
                 }

@@ -21,6 +21,7 @@ use crate::api::{
 use crate::identity::Key;
 use crate::resolve::{api_of, domains_of, mapped_apis};
 use crate::resources::deployment::Record;
+use crate::validate::rest_api::admits;
 use crate::validate::{route, state_machine, usage_plan};
 
 /// Where wakes go.
@@ -316,7 +317,9 @@ impl Wakes for APIRoute {
     fn wake(&self, gone: bool, seen: &mut Seen, stores: &Stores, queues: &Queues) {
         if seen.changed(id("APIRoute", self), (!gone).then(|| own_digest(self))) {
             let api = api_of(self);
-            stores.bursts.changed(&api, Instant::now());
+            if is_admitted(self, &api, stores) {
+                stores.bursts.changed(&api, Instant::now());
+            }
             queues.route(&Key::of(self));
             queues.api(&api);
             if gone {
@@ -324,6 +327,12 @@ impl Wakes for APIRoute {
             }
         }
     }
+}
+
+/// Whether a route is one of those for which the others of its API wait.
+fn is_admitted(route: &APIRoute, api: &Key, stores: &Stores) -> bool {
+    let labels = stores.labels(route.namespace());
+    Stores::get(&stores.apis, api).is_none_or(|api| admits(&labels, &api, route).is_ok())
 }
 
 impl Wakes for PartialObjectMeta<Namespace> {

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 pub use self::roles::RoleSteps;
 pub use self::serving::unknown_pins;
-use super::attach::{Attachment, clashes, kept, parameter_names};
+use super::attach::{Attachment, kept};
 use super::cors;
 use crate::identity::{Key, content_hash};
 use crate::plan::{Plan, Planned, StepId};
@@ -118,8 +118,8 @@ impl Api<'_> {
                 tree.extend(places(valid).map(|at| (at, route::Desired::Keep)));
             }
             // Beside what is kept, no parameter can have another name.
-            let names = parameter_names(tree.keys().map(|at| at.path.as_str()));
-            (waiting, ready) = ready.into_iter().partition(|valid| clashes(&valid.at.path, &names));
+            let names = route::parameter_names(tree.keys().map(|at| at.path.as_str()));
+            (waiting, ready) = ready.into_iter().partition(|valid| route::clash(&valid.at.path, &names).is_some());
             if waiting.is_empty() {
                 break;
             }

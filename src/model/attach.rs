@@ -7,7 +7,7 @@ use crate::api::APIRoute;
 use crate::api::conditions::reasons;
 use crate::identity::Key;
 use crate::problem::Problem;
-use crate::resources::route::{At, Observed, with_ancestors};
+use crate::resources::route::{At, Observed, parameters_of, with_ancestors};
 use crate::validate::route::{Refusal, ValidRoute, operation_name};
 
 /// The routes of an API, sorted by what becomes of them.
@@ -93,16 +93,6 @@ fn take(at: &At, key: &Key, taken: &mut BTreeMap<At, Key>, parameters: &mut BTre
     taken.insert(at.clone(), key.clone());
 }
 
-/// The names of the parameters of these paths, by their parents.
-pub fn parameter_names<'a>(paths: impl IntoIterator<Item = &'a str>) -> BTreeMap<String, String> {
-    paths.into_iter().flat_map(parameters_of).collect()
-}
-
-/// Whether a path can't be in one API with paths that have these parameters, because it names one of them differently.
-pub fn clashes(path: &str, names: &BTreeMap<String, String>) -> bool {
-    parameters_of(path).iter().any(|(parent, name)| names.get(parent).is_some_and(|has| has != name))
-}
-
 fn full(path: &str, has: usize, needs: usize, max: usize) -> Refusal {
     let problem = Problem::invalid(format!(
         "spec.path {path}: it needs {needs} more resources (one for each part of a path), and the RestAPI's other routes have {has} of the {max} that API Gateway gives an API; move it to another RestAPI, or let the platform admin ask AWS for a higher quota (API Gateway, \"Resources per API\") and write it to spec.maxResourcesPerAPI of the AWSAccount"
@@ -119,17 +109,6 @@ fn parameter_clash(path: &str, taken: &BTreeMap<String, (String, Key)>) -> Optio
         let (theirs, winner) = taken.get(&parent)?;
         (*theirs != ours).then(|| (ours, theirs.clone(), winner.clone()))
     })
-}
-
-/// The parameters of a path, each with its parent.
-fn parameters_of(path: &str) -> Vec<(String, String)> {
-    with_ancestors(path)
-        .into_iter()
-        .filter_map(|path| {
-            let (parent, last) = path.rsplit_once('/')?;
-            last.starts_with('{').then(|| (parent.to_owned(), last.to_owned()))
-        })
-        .collect()
 }
 
 /// The places at which a route that can't be carried out keeps serving: wherever it serves now and no other route was

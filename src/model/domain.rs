@@ -192,8 +192,13 @@ impl Domain<'_> {
     }
 
     fn mapping_steps(&self, observed: &Observed, shared: &Shared) -> Vec<base_path_mapping::Step> {
+        let withdrawn = |path: &str, api: &Key| {
+            let of = |wish: &&Wish| wish.api == *api && wish.base_path == path;
+            self.wishes.iter().filter(of).any(|wish| wish.refused.as_ref().is_some_and(|refused| refused.withdrawn))
+        };
         let kept = |path: &str, found: &Mapping| {
-            shared.kept.contains(path) || self.known.get(&found.rest_api_id).is_none_or(|known| known.frozen)
+            let stays = |known: &KnownApi| known.frozen && !withdrawn(path, &known.key);
+            shared.kept.contains(path) || self.known.get(&found.rest_api_id).is_none_or(stays)
         };
         base_path_mapping::diff(&self.valid.name, &shared.wanted, &observed.mappings, kept)
     }

@@ -280,6 +280,21 @@ pub fn plumbing_tracing() -> Statement {
     )
 }
 
+/// Whether it changes the rules by which Step Functions hears of the jobs of `.sync` tasks, or may (AWS.md §5).
+pub fn writes_managed_rules(statement: &Statement) -> bool {
+    const MANAGED: &str = "arn:*:events:*:*:rule/StepFunctionsGetEvent*";
+    let Statement { actions, resources, .. } = statement;
+    actions.iter().any(|action| ["events:PutRule", "events:PutTargets"].contains(&action.as_str()))
+        && resources.iter().any(|resource| glob::intersects(MANAGED, resource))
+}
+
+/// Whether it is something of what execution roles are given for logs, traces and the rules of `.sync` tasks.
+pub fn may_be_plumbing(statement: &Statement) -> bool {
+    let of_all = [plumbing_logging(), plumbing_tracing()];
+    statement.actions.iter().any(|action| of_all.iter().any(|plumbing| plumbing.actions.contains(action)))
+        || writes_managed_rules(statement)
+}
+
 /// Whether it is plumbing of an execution role, or starts a named state machine or follows its executions: the ceiling does not bound
 /// such (DESIGN §1).
 pub fn is_bounded_elsewhere(statement: &Statement) -> bool {

@@ -148,6 +148,7 @@ impl Subject<'_> {
             encryption::keys_stay_managed(kms_key_arn, &found.needs, admits, wanting)?;
         }
         if role.inferred == Some(false) {
+            self.lends_nothing(&found.needs, &ceiling)?;
             found = Inferred::default();
         }
         self.bounded(&found.needs, &ceiling)?;
@@ -226,6 +227,23 @@ impl Subject<'_> {
             return Err(Problem::stalled(reasons::OVER_CEILING, several(&over)));
         }
         managed_rules_stay_managed(needs)
+    }
+
+    /// What a task could do by what a role is given beside its tasks is held against the ceiling also where nothing is inferred: a
+    /// machine that shares the role may have it, or an execution of another time.
+    fn lends_nothing(&self, needs: &[Need], ceiling: &[Grant]) -> Result<(), Problem> {
+        let could_borrow = |need: &&Need| need.class == Class::Task && roles::may_be_plumbing(&need.statement);
+        let over = needs.iter().filter(could_borrow).filter(|need| self.within(need, ceiling).is_err()).map(|need| {
+            format!(
+                "spec.definition: {} uses `{}`, which Step Functions itself may need of the role of a machine that logs, is traced or waits for jobs, and no grant in the ceiling of tenant {} in AWSAccount {} contains it; do without it, name literally what is your own, or ask the platform admin to add it",
+                wanting(need),
+                need.statement.actions.join("`, `"),
+                self.admission.tenant.name,
+                self.admission.account.name_any(),
+            )
+        });
+        let over: Vec<String> = over.collect();
+        if over.is_empty() { Ok(()) } else { Err(Problem::stalled(reasons::OVER_CEILING, several(&over))) }
     }
 
     fn within(&self, need: &Need, ceiling: &[Grant]) -> Result<(), String> {
@@ -311,12 +329,9 @@ fn wanting(need: &Need) -> String {
 /// A task that changes rules could change those by which Step Functions hears of the jobs of `.sync` tasks, which the role may
 /// write (AWS.md §5).
 fn managed_rules_stay_managed(needs: &[Need]) -> Result<(), Problem> {
-    const MANAGED: &str = "arn:*:events:*:*:rule/StepFunctionsGetEvent*";
-    let is_on_managed =
-        |need: &&Need| need.statement.resources.iter().any(|resource| glob::intersects(MANAGED, resource));
-    let writes = |need: &&Need| ["events:PutRule", "events:PutTargets"].contains(&&*need.statement.actions[0]);
+    let writes = |need: &&Need| roles::writes_managed_rules(&need.statement);
     let mut plumbing = needs.iter().filter(|need| need.class == Class::Plumbing).filter(writes);
-    let mut tasks = needs.iter().filter(|need| need.class == Class::Task).filter(writes).filter(is_on_managed);
+    let mut tasks = needs.iter().filter(|need| need.class == Class::Task).filter(writes);
     match (plumbing.next(), tasks.next()) {
         (Some(_), Some(task)) => Err(Problem::stalled(
             reasons::OVER_CEILING,

@@ -6,6 +6,7 @@ use crate::api::{LogLevel, StateMachine};
 use crate::policy::infer::{Class, Need};
 use crate::policy::roles;
 use crate::problem::Problem;
+use crate::resources::log_group;
 use crate::resources::state_machine::Logging;
 use crate::tenancy::{Admission, Place};
 
@@ -34,12 +35,27 @@ pub(super) fn logging(
             place.account_id, place.region
         )));
     }
+    is_not_managed(field, &arn, &here)?;
     Ok(Some(Logging {
         level: logging.level.name().to_owned(),
         include_execution_data: logging.include_execution_data,
         // Step Functions' reference of CloudWatchLogsLogGroup: "The ARN must end with `:*`".
         log_group_arn: format!("{arn}:*"),
     }))
+}
+
+/// A log group that is made for a stage is for the lines of that stage alone.
+///
+/// # Errors
+/// It is such a one. `here` is what the ARNs of its account and Region begin with.
+pub(super) fn is_not_managed(field: &str, arn: &str, here: &str) -> Result<(), Problem> {
+    if arn.strip_prefix(here).is_none_or(|name| !name.starts_with(log_group::PREFIX)) {
+        return Ok(());
+    }
+    Err(Problem::stalled(
+        reasons::OVER_CEILING,
+        format!("{field}: `{arn}` is a log group that stepgate manages for one object; name one of your own"),
+    ))
 }
 
 /// The role of a machine that logs may change every log delivery and resource policy of the account (AWS.md §3), so no task of the machine

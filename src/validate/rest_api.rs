@@ -8,8 +8,8 @@ use super::authorizer::{self, ValidAuthorizer};
 use super::domain_mappings::mapped;
 use super::encryption::{self, Keys};
 use super::schema::models;
-use super::settings;
 use super::stage::{self, ValidStage};
+use super::{served, settings};
 use crate::api::conditions::reasons;
 use crate::api::{
     APIRoute, AWSAccount, ApiAdoption, Authorization, DeletionPolicy, Mapping, RestAPI, RouteGrant, Unmanaged,
@@ -22,7 +22,8 @@ use crate::resources::account::LogRole;
 use crate::resources::gateway_response::GatewayResponses;
 use crate::resources::model::Models;
 use crate::resources::rest_api::settings::Settings;
-use crate::tenancy::{Admission, Place, admit, includes};
+use crate::resources::route::{clash, parameter_names};
+use crate::tenancy::{Admission, NamespaceLabels, Place, admit, includes};
 use crate::world::World;
 
 /// A RestAPI that can be built.
@@ -54,6 +55,8 @@ pub struct ValidApi {
     pub gateway_responses: GatewayResponses,
     /// Which web pages' scripts may call routes that do not say it themselves.
     pub cors: Option<Cors>,
+    /// Which namespaces may no longer call which of the StateMachines that revisions call.
+    pub withdrawn: BTreeSet<(String, MachineArn)>,
     /// The keys of the encrypted StateMachines that its routes may call.
     pub keys: BTreeMap<MachineArn, Keys>,
     /// How many unserved revisions are kept.
@@ -151,6 +154,7 @@ pub fn validate(world: &World, api: &RestAPI) -> Result<ValidApi, Problem> {
         log_role: admission.account.spec.api_gateway_log_role.as_ref().map(|role| role.arn.clone()),
         gateway_responses,
         cors,
+        withdrawn: served::withdrawn(world, &place),
         keys: encryption::keys(world, &place),
         revision_history_limit: usize::try_from(api.spec.revision_history_limit).unwrap_or_default(),
         mapped_stages,
@@ -164,7 +168,7 @@ pub fn validate(world: &World, api: &RestAPI) -> Result<ValidApi, Problem> {
 ///
 /// # Errors
 /// Which grant is missing.
-pub fn admits(world: &World, api: &RestAPI, route: &APIRoute) -> Result<(), Problem> {
+pub fn admits(labels: &NamespaceLabels, api: &RestAPI, route: &APIRoute) -> Result<(), Problem> {
     let own = api.namespace().unwrap_or_default();
     let namespace = route.namespace().unwrap_or_default();
     let spec = &route.spec;
@@ -177,7 +181,7 @@ pub fn admits(world: &World, api: &RestAPI, route: &APIRoute) -> Result<(), Prob
             "admits only routes of its own namespace; its owner must add a grant for namespace {namespace} to spec.allowedRoutes"
         ));
     };
-    let mine = |grant: &RouteGrant| includes(&grant.namespaces, Some(&own), &namespace, &world.namespaces);
+    let mine = |grant: &RouteGrant| includes(&grant.namespaces, Some(&own), &namespace, labels);
     // A prefix has one owner: the first grant that names one above the path.
     let owner = grants.iter().find(|grant| owns(grant, &spec.path));
     if owner.is_some_and(|grant| !mine(grant)) {
@@ -224,6 +228,31 @@ pub fn admits(world: &World, api: &RestAPI, route: &APIRoute) -> Result<(), Prob
         spec.target.action.as_str(),
         if mapping == Mapping::Raw { "raw" } else { "structured" },
     ))
+}
+
+/// That a route of another namespace calls no parameter otherwise than the grants do: API Gateway takes one name for those at one place, and
+/// who came first with another would block all for whom the grant is.
+///
+/// # Errors
+/// Which one it does.
+pub fn calls_parameters_as_granted(api: &RestAPI, route: &APIRoute) -> Result<(), Problem> {
+    if route.namespace() == api.namespace() {
+        return Ok(());
+    }
+    let grants = api.spec.allowed_routes.iter().flatten();
+    let prefixes = grants.flat_map(|grant| grant.path_prefixes.iter().flatten());
+    let granted = parameter_names(prefixes.map(String::as_str));
+    match clash(&route.spec.path, &granted) {
+        None => Ok(()),
+        Some((ours, theirs)) => Err(Problem::stalled(
+            reasons::ROUTE_CONFLICT,
+            format!(
+                "spec.path {}: API Gateway takes one name for the parameters at one place, and a grant in spec.allowedRoutes of RestAPI {} calls this one {theirs}; write {theirs} instead of {ours}",
+                route.spec.path,
+                Key::of(api)
+            ),
+        )),
+    }
 }
 
 /// Whether a route brings templates of its own, for requests or for answers: each is a program that reads all of a call.

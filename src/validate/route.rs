@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use kube::ResourceExt;
 
-use super::rest_api::{ValidApi, admits};
+use super::rest_api::{ValidApi, admits, calls_parameters_as_granted};
 use super::route_request::{self, Checks, checks, request_templates};
 use super::route_response::{Responses, responses};
 use super::state_machine::arn_in;
@@ -109,7 +109,8 @@ pub fn validate(world: &World, api: &RestAPI, valid: &ValidApi, route: &APIRoute
     let spec = &route.spec;
     let admission =
         admit(&world.accounts, &world.namespaces, &key.namespace, Some(&valid.place.account)).map_err(Refusal::own)?;
-    admits(world, api, route).map_err(Refusal::own)?;
+    admits(&world.namespaces, api, route).map_err(Refusal::own)?;
+    calls_parameters_as_granted(api, route).map_err(Refusal::own)?;
     exposed(valid, &admission, route).map_err(Refusal::own)?;
     let at_root = |mapping: &DomainMapping| mapping.base_path.is_none();
     if ["/ping", "/sping"].contains(&spec.path.as_str()) && api.spec.domain_mappings.iter().any(at_root) {

@@ -7,15 +7,16 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 
-use super::admits_caller;
 use super::rest_api::{ValidApi, admits};
 use super::route::{Refusal, ValidRoute, exposed, operation_name, validate};
+use super::{admits_caller, state_machine};
 use crate::api::{APIRoute, Action, RestAPI, is_paused};
 use crate::identity::Key;
+use crate::policy::roles::MachineArn;
 use crate::problem::Problem;
 use crate::resources::deployment::Record;
 use crate::resources::route::{At, Method, Observed};
-use crate::tenancy::admit;
+use crate::tenancy::{Place, admit};
 use crate::world::World;
 
 /// Routes of a RestAPI, each with what it asks for or why it can't be carried out.
@@ -114,6 +115,21 @@ fn read<T: DeserializeOwned>(value: &mut T, text: &str) {
     }
 }
 
+/// Which namespaces may no longer call which StateMachines, of those that call them in some revision. Of a namespace or a machine that is not
+/// there nothing is known.
+pub(super) fn withdrawn(world: &World, place: &Place) -> BTreeSet<(String, MachineArn)> {
+    let roles = world.records.iter().flat_map(|record| record.roles.values());
+    let callers: BTreeSet<&String> = roles.filter_map(|role| role.of.as_ref()).map(|of| &of.namespace).collect();
+    let callers: Vec<&String> = callers.into_iter().filter(|name| world.namespaces.contains_key(*name)).collect();
+    let machines = world.machines.iter().filter(|(_, machine)| state_machine::may_be_called_so(world, machine));
+    let refuses = machines.flat_map(|(key, machine)| {
+        let arn = MachineArn::parse(&state_machine::arn_in(place, machine)).ok();
+        let refused = callers.iter().filter(|name| admits_caller(world, "", key, machine, name).is_err());
+        refused.filter_map(move |name| Some(((*name).clone(), arn.clone()?)))
+    });
+    refuses.collect()
+}
+
 fn granted(
     world: &World,
     api: &RestAPI,
@@ -126,7 +142,7 @@ fn granted(
     let Ok(admission) = admit(&world.accounts, &world.namespaces, &namespace, Some(&valid.place.account)) else {
         return Ok(());
     };
-    admits(world, api, route)?;
+    admits(&world.namespaces, api, route)?;
     exposed(valid, &admission, route)?;
     for key in machines {
         if let Some(machine) = world.machines.get(*key) {

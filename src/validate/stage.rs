@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use kube::ResourceExt;
 use serde::Serialize;
 
-use super::{admitted_arn, client_certificate};
+use super::{admitted_arn, client_certificate, logging};
 use crate::api::conditions::reasons;
 use crate::api::{
     CacheSettings, Deploy, ExecutionLogLevel, ExecutionLogging, Exposure, RestAPI, Stage, StageMethod, Switch,
@@ -213,14 +213,7 @@ impl Validating<'_> {
                         "{field}: API Gateway writes to log groups of its own account and Region, whose ARNs begin with {of_region}"
                     )));
                 }
-                if destination_arn[of_region.len()..].starts_with(log_group::PREFIX) {
-                    return Err(Problem::stalled(
-                        reasons::OVER_CEILING,
-                        format!(
-                            "{field}: `{destination_arn}` is a log group that stepgate manages for one object; name one of your own, or leave the field out"
-                        ),
-                    ));
-                }
+                logging::is_not_managed(&field, &destination_arn, &of_region)?;
                 Ok((Some(AccessLog { destination_arn, format }), None))
             }
         }

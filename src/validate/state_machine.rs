@@ -257,6 +257,10 @@ fn config_map_value(
 /// Whether its definition may start state machines by their ARNs; only the substituted text says which.
 pub fn starts_machines(machine: &StateMachine) -> bool {
     let Some(text) = &machine.spec.definition else { return true };
+    if machine.spec.substitutions.iter().any(|substitution| substitution.json.is_some()) {
+        // It may be a whole state.
+        return true;
+    }
     let Ok(definition) = asl::parse(text) else { return false };
     asl::walk(definition.value()).any(|state| {
         let resource = state.field("Resource").and_then(|value| value.as_str()).unwrap_or_default();

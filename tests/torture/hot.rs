@@ -43,8 +43,12 @@ enum Error {
     Unreachable,
     /// The operator has not the right to one operation.
     Denied,
+    /// It may not hand out a role that was named.
+    NotGranted,
     /// Its credentials are refused.
     Credentials,
+    /// Its credentials are of another account.
+    WrongAccount,
     /// A change is always under way.
     Conflict,
     /// An object of the name is another's.
@@ -61,6 +65,10 @@ enum Error {
     Unassumable,
     /// The account has no room for another role.
     RoleQuota,
+    /// What is to be adopted is not there.
+    NothingToAdopt,
+    /// A stage is pinned to a revision that never was.
+    NoRevision,
     /// The API server takes no status.
     NoStatus,
 }
@@ -75,6 +83,7 @@ fn errors(class: Class) -> &'static [Error] {
         Class::FreshRole => &[Error::Unassumable],
         Class::RoleQuota => &[Error::RoleQuota],
         Class::Credentials => &[Error::Denied, Error::Credentials],
+        Class::NotGranted => &[Error::NotGranted],
     }
 }
 
@@ -88,6 +97,7 @@ fn every_class_of_error_has_a_case() {
         Class::FreshRole,
         Class::RoleQuota,
         Class::Credentials,
+        Class::NotGranted,
     ];
     for error in classes.iter().flat_map(|class| errors(*class)) {
         assert!(include_str!("hot.rs").contains(&format!("(Error::{error:?}, ")), "{error:?} has no case");
@@ -124,6 +134,17 @@ async fn an_hour(example: &str, error: Error) -> (usize, BTreeMap<String, usize>
             scene.world.secrets.clear();
         }
         Error::NotAdmitted => Arc::make_mut(&mut scene.world.accounts[0]).spec.tenants.clear(),
+        Error::WrongAccount => Arc::make_mut(&mut scene.world.accounts[0]).spec.account_id = "999900001111".into(),
+        Error::NothingToAdopt => {
+            Arc::make_mut(&mut scene.world.accounts[0]).spec.tenants[0].adoptable_arns = vec!["arn:aws:*".into()];
+            let api = Arc::make_mut(scene.world.apis.values_mut().next().unwrap());
+            let adoption = json!({"policy": "Adopt", "name": "nowhere"});
+            api.spec.adoption = Some(serde_json::from_value(adoption).unwrap());
+        }
+        Error::NoRevision => {
+            let api = Arc::make_mut(scene.world.apis.values_mut().next().unwrap());
+            api.spec.stages[0].revision = Some(99);
+        }
         Error::Unassumable => settings.role_propagation = Duration::from_secs(100 * 3600),
         Error::RoleQuota => settings.role_limit = 1,
         _ => {}
@@ -178,6 +199,11 @@ async fn an_hour(example: &str, error: Error) -> (usize, BTreeMap<String, usize>
             Error::Denied if operation == "CreateRole" => {
                 says(403, "AccessDenied", "User is not authorized to perform: iam:CreateRole")
             }
+            Error::NotGranted if operation == "CreateStateMachine" || operation == "PutIntegration" => says(
+                403,
+                "AccessDeniedException",
+                "User: stepgate is not authorized to perform: iam:PassRole on resource: r",
+            ),
             Error::Credentials => says(403, "ExpiredToken", "The security token included in the request is expired"),
             Error::Conflict if operation == "CreateResource" || operation == "PutMethod" => says(
                 409,
@@ -257,6 +283,10 @@ pub async fn running(site: &Site, http: SharedHttpClient, time: Duration, mut me
 #[case::unreachable(Error::Unreachable, 700, 60)]
 #[case::denied(Error::Denied, 700, 60)]
 #[case::credentials(Error::Credentials, 700, 60)]
+#[case::not_granted(Error::NotGranted, 700, 60)]
+#[case::wrong_account(Error::WrongAccount, 250, 40)]
+#[case::nothing_to_adopt(Error::NothingToAdopt, 250, 40)]
+#[case::no_revision(Error::NoRevision, 300, 40)]
 #[case::conflict(Error::Conflict, 700, 60)]
 #[case::foreign(Error::Foreign, 250, 40)]
 #[case::over_ceiling(Error::OverCeiling, 250, 40)]

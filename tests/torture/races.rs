@@ -155,6 +155,7 @@ impl Found {
 #[case::item_api("item-api", 11)]
 #[case::orders_api("orders-api", 37)]
 #[case::potato("potato", 11)]
+#[case::reddit_api("reddit-api", 199)]
 #[case::stage_variables("stage-variables", 11)]
 #[tokio::test(start_paused = true)]
 async fn whoever_is_overtaken_at_any_write_does_no_harm(#[case] example: &str, #[case] each: usize) {

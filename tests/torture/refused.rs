@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use stepgate_testbed::memory::{ACCOUNT, Fault, InProcess, Service, answer};
 
 use super::coverage;
-use super::kubernetes::condition;
+use super::kubernetes::{self, condition};
 use super::operator::{Operator, RESYNC, Site};
 use super::scene::Scene;
 use super::tape::Wrong;
@@ -24,7 +24,12 @@ const UNWANTED: &str = "refused by AWS";
 
 /// AWS, which refuses what says that, after it has taken part of the change.
 #[derive(Clone, Debug)]
-struct Strict(InProcess);
+struct Strict {
+    aws: InProcess,
+    says: &'static str,
+    service: Service,
+    refusal: (u16, &'static str, &'static str),
+}
 
 impl HttpClient for Strict {
     fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
@@ -34,12 +39,13 @@ impl HttpClient for Strict {
 
 impl HttpConnector for Strict {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let says = request.body().bytes().is_some_and(|body| String::from_utf8_lossy(body).contains(UNWANTED));
+        let says = request.body().bytes().is_some_and(|body| String::from_utf8_lossy(body).contains(self.says));
         if !says {
-            return self.0.call(request);
+            return self.aws.call(request);
         }
+        let (service, (status, code, message)) = (self.service, self.refusal);
         HttpConnectorFuture::new(async move {
-            let refused = answer(Service::ApiGateway, 400, "BadRequestException", "Invalid mapping").map(SdkBody::from);
+            let refused = answer(service, status, code, message).map(SdkBody::from);
             HttpResponse::try_from(refused).map_err(|error| ConnectorError::other(error.into(), None))
         })
     }
@@ -80,8 +86,9 @@ async fn a_route_whose_change_is_refused_serves_on_wherever_a_process_dies() {
     for effect in 1.. {
         let site = Site::new(made.aws.clone(), made.objects.clone());
         let start = || {
-            let http = SharedHttpClient::new(Strict(site.aws.clone()));
-            Operator::with(&site, http, site.server.client(&site.tape, None))
+            let refusal = (400, "BadRequestException", "Invalid mapping");
+            let strict = Strict { aws: site.aws.clone(), says: UNWANTED, service: Service::ApiGateway, refusal };
+            Operator::with(&site, SharedHttpClient::new(strict), site.server.client(&site.tape, None))
         };
         site.tape.hook(move |step| (step.effect == effect).then_some(Wrong::DeadBefore));
         wanted.apply(&site.server);
@@ -113,6 +120,61 @@ async fn a_route_whose_change_is_refused_serves_on_wherever_a_process_dies() {
         points += 1;
     }
     assert!(points > 3, "only {points} crash points");
+}
+
+/// A route whose role the operator may not hand out, or can't make as asked, is its own team's affair.
+#[rstest::rstest]
+#[case::no_such_policy(json!({"managedPolicyArns": [format!("arn:aws:iam::{ACCOUNT}:policy/nowhere")]}), None, "AttachRolePolicy: ")]
+#[case::policy_that_is_not_the_operator_s(
+    json!({"managedPolicyArns": ["arn:aws:iam::aws:policy/AdministratorAccess"]}),
+    Some(("AdministratorAccess", Service::Iam, "is not authorized to perform: iam:AttachRolePolicy on resource: role r")),
+    "AttachRolePolicy: "
+)]
+#[case::role_that_is_not_the_operator_s(
+    json!({"arn": format!("arn:aws:iam::{ACCOUNT}:role/theirs")}),
+    Some(("role/theirs", Service::ApiGateway, "is not authorized to perform: iam:PassRole on resource: role/theirs")),
+    "PutIntegration: "
+)]
+#[tokio::test(start_paused = true)]
+async fn a_route_that_asks_for_what_the_operator_may_not_give_holds_up_no_other(
+    #[case] role: Value,
+    #[case] denied: Option<(&'static str, Service, &'static str)>,
+    #[case] says: &str,
+) {
+    let mut scene = Scene::example("item-api");
+    let tenants = scene.world.accounts.iter_mut().flat_map(|account| &mut Arc::make_mut(account).spec.tenants);
+    for tenant in tenants {
+        tenant.managed_policy_arns.push("arn:aws:iam::*:policy/*".into());
+        tenant.invoke_role_arns.push("arn:aws:iam::*:role/theirs".into());
+    }
+    let (key, route) = scene.world.routes.iter_mut().next().unwrap();
+    let key = key.clone();
+    Arc::make_mut(route).spec.invoke_role = Some(serde_json::from_value(role).unwrap());
+    let site = Site::new(Moment::first(&scene).0.aws, kubernetes::Objects::default());
+    scene.apply(&site.server);
+    let mut operator = match denied {
+        None => Operator::start(&site),
+        Some((says, service, message)) => {
+            let strict = Strict { aws: site.aws.clone(), says, service, refusal: (403, "AccessDenied", message) };
+            Operator::with(&site, SharedHttpClient::new(strict), site.server.client(&site.tape, None))
+        }
+    };
+    for _ in 0..4 {
+        operator.round(true).await;
+        tokio::time::sleep(RESYNC).await;
+    }
+    let end = Moment::of(&site);
+    for ((_, _, name), route) in end.objects.of("apiroutes") {
+        let ready = condition(route, "Ready").unwrap();
+        let message = ready["message"].as_str().unwrap();
+        match *name == key.name {
+            false => assert_eq!(ready["status"], "True", "{name}: {message}"),
+            true => assert!(ready["status"] == "False" && message.starts_with(says), "{name}: {message}"),
+        }
+    }
+    let (_, api) = end.objects.of("restapis").next().unwrap();
+    assert_eq!(condition(api, "Ready").unwrap()["status"], "True");
+    assert_ne!(served(&end), json!([]));
 }
 
 /// Each effect is refused once, in the words for what passes by itself.

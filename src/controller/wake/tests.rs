@@ -332,6 +332,18 @@ fn a_binding_wakes_the_account_that_it_names() {
 }
 
 #[test]
+fn only_routes_that_are_admitted_hold_up_others() {
+    let mut watches = Watches::new();
+    let (api, later) = (Key::new("demo", "api"), || Instant::now() + std::time::Duration::from_mins(1));
+    assert_eq!(watches.stores.bursts.ends_in(&api, later()), None);
+    let woken = watches.route(&with(&route("shop/far", "GET /farther", "far"), "{metadata: {generation: 2, uid: u4}}"));
+    assert_eq!(watches.stores.bursts.ends_in(&api, Instant::now()), None, "of another namespace, without a grant");
+    assert_eq!(woken, ["APIRoute shop/far", "RestAPI demo/api"], "which is told so");
+    watches.route(&with(&greet(), "{metadata: {generation: 2}, spec: {path: /hi}}"));
+    assert!(watches.stores.bursts.ends_in(&api, Instant::now()).is_some());
+}
+
+#[test]
 fn a_namespace_s_labels_wake_what_is_in_it() {
     let mut watches = Watches::new();
     let labelled = |team: &str| -> PartialObjectMeta<Namespace> {

@@ -11,7 +11,7 @@ use super::{Api, Observed, STUB};
 use crate::api::ManagedNames;
 use crate::api::conditions::reasons;
 use crate::identity::{Key, Ownership, role_path};
-use crate::model::attach::{Attachment, clashes, parameter_names};
+use crate::model::attach::Attachment;
 use crate::model::cors;
 use crate::plan::Plan;
 use crate::problem::Problem;
@@ -141,8 +141,8 @@ impl Unmanaged {
 
     /// Routes whose parameters API Gateway could not have beside those of methods that are kept.
     pub fn refuse(&self, attachment: &mut Attachment) {
-        let names = parameter_names(self.kept_methods().map(|at| at.path.as_str()));
-        let clashing = attachment.attached.iter().filter(|(_, route)| clashes(&route.at.path, &names));
+        let names = route::parameter_names(self.kept_methods().map(|at| at.path.as_str()));
+        let clashing = attachment.attached.iter().filter(|(_, valid)| route::clash(&valid.at.path, &names).is_some());
         for key in clashing.map(|(key, _)| key.clone()).collect::<Vec<_>>() {
             let Some(route) = attachment.attached.remove(&key) else { continue };
             let message = format!(

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Api, Observed};
-use crate::identity::{content_hash, role_path};
+use crate::identity::{Key, content_hash, role_path};
 use crate::model::attach::Attachment;
 use crate::model::invoke_roles;
+use crate::policy::roles::{MachineArn, On};
 use crate::policy::statement::INLINE_LIMIT;
 use crate::policy::trust;
 use crate::problem::Problem;
@@ -45,7 +46,16 @@ impl Api<'_> {
         let mut held = self.needs_of_old_forms(observed, |_| true);
         let counted = |record: &&Record| in_use.contains(&record.revision);
         for (name, served) in self.records.iter().filter(counted).flat_map(|record| &record.roles) {
-            held.entry(name.clone()).or_default().merge(served);
+            let mut served = served.clone();
+            if let Some(Key { namespace, .. }) = &served.of {
+                // A machine's owner closes it to callers, whatever a stage is pinned to.
+                let withdrawn = |machine: &MachineArn| {
+                    let of = |(caller, arn): &(String, MachineArn)| caller == namespace && arn == machine;
+                    self.valid.withdrawn.iter().any(of)
+                };
+                served.uses.retain(|one| !matches!(&one.on, On::Machine(machine) if withdrawn(machine)));
+            }
+            held.entry(name.clone()).or_default().merge(&served);
         }
         merge(&mut held, self.needs_of_present_authorizers(observed, |_| true));
         self.with_keys(held, observed)

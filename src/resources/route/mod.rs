@@ -276,6 +276,30 @@ pub fn result(desired: &BTreeMap<At, Desired>, observed: &Observed) -> BTreeMap<
         .collect()
 }
 
+/// The parameters of a path, each with its parent.
+pub fn parameters_of(path: &str) -> Vec<(String, String)> {
+    with_ancestors(path)
+        .into_iter()
+        .filter_map(|path| {
+            let (parent, last) = path.rsplit_once('/')?;
+            last.starts_with('{').then(|| (parent.to_owned(), last.to_owned()))
+        })
+        .collect()
+}
+
+/// The names of the parameters of these paths, by their parents.
+pub fn parameter_names<'a>(paths: impl IntoIterator<Item = &'a str>) -> BTreeMap<String, String> {
+    paths.into_iter().flat_map(parameters_of).collect()
+}
+
+/// The first parameter of a path that has another name among these, and that name: API Gateway takes one for those at one place.
+pub fn clash(path: &str, names: &BTreeMap<String, String>) -> Option<(String, String)> {
+    parameters_of(path).into_iter().find_map(|(parent, ours)| {
+        let theirs = names.get(&parent).filter(|theirs| **theirs != ours)?;
+        Some((ours, theirs.clone()))
+    })
+}
+
 /// `/a/b` → `/`, `/a`, `/a/b`.
 pub fn with_ancestors(path: &str) -> Vec<String> {
     let mut all = vec!["/".to_owned()];

@@ -134,7 +134,7 @@ pub async fn carry_out(
             let resource = id(resources, &at.path, "PutMethod")?;
             let place = Place { apigateway, api, resource, verb: &at.method, named };
             let Err(error) = place.change(from.as_deref(), to).await else { return Ok(()) };
-            if error.class == Class::Terminal {
+            if error.class.is_about_what_was_asked() {
                 place.restore(at, from.as_deref()).await?;
             }
             Err(error)

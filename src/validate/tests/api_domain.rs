@@ -280,10 +280,16 @@ fn what_a_restapi_no_longer_asks_for_goes_unless_it_is_paused() {
     "APIDomain demo/site gives base path orders to another namespace; choose another base path"
 )]
 fn grants_bound_who_is_served_where(#[case] spec: &str, #[case] says: &str) {
-    let manifests = account() + &domain(spec) + &api("shop/api", "a", 1, AT_ORDERS, "{}");
-    let outcome = share(&world(&manifests), vec![at("orders", "a", "prod")]);
-    assert_eq!(outcome.refused, [format!("shop/api NotAllowed: {says}")]);
-    assert_eq!(outcome.plan, ["unmap api.demo.example.com/orders"], "it is withdrawn");
+    for more in ["{}", "{metadata: {annotations: {stepgate.dev/paused: 'true'}}}"] {
+        let manifests = account() + &domain(spec) + &api("shop/api", "a", 1, AT_ORDERS, more);
+        let outcome = share(&world(&manifests), vec![at("orders", "a", "prod")]);
+        assert_eq!(outcome.refused, [format!("shop/api NotAllowed: {says}")]);
+        assert_eq!(
+            outcome.plan,
+            ["unmap api.demo.example.com/orders"],
+            "it is withdrawn, whatever the RestAPI is up to"
+        );
+    }
 }
 
 #[rstest]

@@ -23,7 +23,7 @@ spec:
     - {actions: ["dynamodb:*Item"], resources: ["arn:aws:dynamodb:*:*:table/${namespace}-*"]}
     - {actions: ["ssm:*", "lambda:*", "iam:*", "ec2:*", "events:*", "s3:*", "secretsmanager:*", "logs:*"], resources: ["*"]}
     - {actions: ["events:PutTargets", "events:PutRule"], resources: ["arn:aws:events:*:*:rule/*"]}
-    exposure: {logGroupArns: ["arn:aws:logs:*:*:log-group:/demo/${namespace}/*"]}
+    exposure: {logGroupArns: ["arn:aws:logs:*:*:log-group:/demo/${namespace}/*", "arn:aws:logs:*:*:log-group:/stepgate/*"]}
     targets: [{arns: ["arn:aws:states:*:*:stateMachine:shared-*"], actions: [StartExecution]}]
     adoptableArns: ["arn:aws:iam::*:role/team/${namespace}-*"]
 "#;
@@ -229,6 +229,11 @@ fn a_log_goes_where_the_tenant_may_write() {
         elsewhere.message,
         "spec.logging.logGroupArn: `arn:aws:logs:us-east-1:111122223333:log-group:/demo/demo/a` is in another account or Region, where Step Functions can't write: name a log group of account 111122223333 in eu-central-1"
     );
+    let of_a_stage = refused("arn:aws:logs:eu-central-1:111122223333:log-group:/stepgate/0/shop/api/prod");
+    assert_eq!(
+        of_a_stage.message,
+        "spec.logging.logGroupArn: `arn:aws:logs:eu-central-1:111122223333:log-group:/stepgate/0/shop/api/prod` is a log group that stepgate manages for one object; name one of your own"
+    );
     let off = validated_with("logging: {level: 'OFF'}", nothing()).unwrap();
     assert_eq!(off.logging, None);
     assert_eq!(managed(off).0, "");
@@ -258,6 +263,33 @@ fn no_task_uses_what_logging_brings(#[case] call: &str, #[case] role: &str, #[ca
             );
         }
     }
+}
+
+/// Nor what a role is given for another machine that shares it, or for an execution of another time.
+#[rstest]
+#[case::of_who_shares(
+    "cloudwatchlogs:putResourcePolicy",
+    "executionRole: {scope: Namespace, inferred: false}",
+    "logs:PutResourcePolicy"
+)]
+#[case::of_another_time(
+    "cloudwatchlogs:putResourcePolicy",
+    "executionRole: {inferred: false}",
+    "logs:PutResourcePolicy"
+)]
+#[case::traces(
+    "xray:putTraceSegments",
+    "tracing: {enabled: true}, executionRole: {inferred: false}",
+    "xray:PutTraceSegments"
+)]
+fn no_task_borrows_what_step_functions_needs(#[case] call: &str, #[case] spec: &str, #[case] action: &str) {
+    let states = json!({"Do": task(&format!("aws-sdk:{call}"), json!({}))});
+    let problem = validated_with(spec, states).unwrap_err();
+    assert_eq!(problem.reason, "OverCeiling");
+    let message = format!(
+        "spec.definition: state `Do` (/States/Do) uses `{action}`, which Step Functions itself may need of the role of a machine that logs, is traced or waits for jobs, and no grant in the ceiling of tenant demo in AWSAccount dev contains it"
+    );
+    assert!(problem.message.starts_with(&message), "{problem}");
 }
 
 #[test]

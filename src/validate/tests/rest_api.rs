@@ -1,7 +1,7 @@
 use rstest::rstest;
 
 use crate::validate::fixture::{api, route, the_api, the_route, with, world};
-use crate::validate::rest_api::{admits, validate};
+use crate::validate::rest_api::{admits, calls_parameters_as_granted, validate};
 
 fn refusal(spec: &str) -> String {
     let world = world(&api(spec));
@@ -52,7 +52,7 @@ fn granted(grants: &str, at: &str, patch: &str) -> String {
     let grants = if grants.is_empty() { String::new() } else { format!(", allowedRoutes: {grants}") };
     let spec = format!("{{stages: [{{name: prod}}]{grants}}}");
     let world = world(&[api(&spec), with(&route("shop/r", at, "m"), patch)].concat());
-    match admits(&world, &the_api(&world), &the_route(&world, "shop/r")) {
+    match admits(&world.namespaces, &the_api(&world), &the_route(&world, "shop/r")) {
         Ok(()) => "yes".into(),
         Err(problem) => {
             assert_eq!(problem.reason, "NotAllowed");
@@ -128,6 +128,22 @@ fn none_and_raw_mappings_must_be_said() {
     assert_eq!(granted(&all(", mappings: [Raw]"), "POST /x", answers), "yes");
     let statuses = "{spec: {response: {responses: [{statusCode: 200, integration: {}}]}}}";
     assert_eq!(granted(&all(""), "POST /x", statuses), "yes");
+}
+
+/// Whoever comes first with another name would block the place for all to whom it is given.
+#[test]
+fn parameters_have_the_names_of_the_grants() {
+    let grants = "[{namespaces: {from: All}}, {namespaces: {from: All}, pathPrefixes: ['/tenants/{tenant}/orders']}]";
+    let called = |route_: &str| {
+        let spec = format!("{{stages: [{{name: prod}}], allowedRoutes: {grants}}}");
+        let world = world(&[api(&spec), route(route_, "POST /tenants/{other}", "m")].concat());
+        calls_parameters_as_granted(&the_api(&world), &the_route(&world, route_)).map_err(|problem| problem.message)
+    };
+    assert_eq!(
+        called("shop/r").unwrap_err(),
+        "spec.path /tenants/{other}: API Gateway takes one name for the parameters at one place, and a grant in spec.allowedRoutes of RestAPI demo/api calls this one {tenant}; write {tenant} instead of {other}"
+    );
+    assert_eq!(called("demo/r"), Ok(()), "the API's own namespace knows what it does");
 }
 
 /// API Gateway prefers a static path to a parameter beside it, so who owns the parameter owns what stands above it.

@@ -53,7 +53,7 @@ fn stage(exposure: &str, fields: &str) -> Result<ValidStage, Problem> {
 #[case::log_group_of_ours(
     "{logGroupArns: ['arn:aws:logs:*:*:log-group:*']}",
     ", accessLog: {logGroupArn: 'arn:aws:logs:eu-central-1:111122223333:log-group:/stepgate/0/shop/a/prod'}",
-    "OverCeiling: spec.stages[prod].accessLog.logGroupArn: `arn:aws:logs:eu-central-1:111122223333:log-group:/stepgate/0/shop/a/prod` is a log group that stepgate manages for one object; name one of your own, or leave the field out"
+    "OverCeiling: spec.stages[prod].accessLog.logGroupArn: `arn:aws:logs:eu-central-1:111122223333:log-group:/stepgate/0/shop/a/prod` is a log group that stepgate manages for one object; name one of your own"
 )]
 #[case::client_certificate(
     "{clientCertificates: [a1b2c3, 'arn:aws:acm:*:*:certificate/a1']}",

@@ -189,6 +189,11 @@ fn a_machine_that_is_started_by_its_arn_is_referred_to() {
     let machine = the_machine(&world, "demo/hello");
     assert_eq!(references(&machine).0, [Key::new("shop", "other")]);
     assert!(starts_machines(&machine));
+    // Nobody knows before substitution what a JSON document holds.
+    let whole =
+        r#"{spec: {definition: '{"StartAt": "A", "States": {"A": "${S}"}}', substitutions: [{name: S, json: '{}'}]}}"#;
+    let whole = fixture::world(&with(&fixture::machine("demo/whole", "STANDARD"), whole));
+    assert!(starts_machines(&the_machine(&whole, "demo/whole")));
     let plain = fixture::world(&fixture::machine("demo/plain", "STANDARD"));
     assert!(!starts_machines(&the_machine(&plain, "demo/plain")));
 }

@@ -10,7 +10,7 @@ use super::Context;
 use super::wire::{Refusal, input, marker, page, read_marker};
 
 /// Log groups by name.
-type Groups = BTreeMap<String, LogGroup>;
+pub(super) type Groups = BTreeMap<String, LogGroup>;
 
 /// A log group.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -46,6 +46,12 @@ fn bad(message: impl Into<String>) -> Refusal {
 
 fn no_group() -> Refusal {
     Refusal::new(400, "ResourceNotFoundException", "The specified log group does not exist.")
+}
+
+/// Whether there is a log group of this ARN.
+pub(super) fn exists(context: &Context<'_>, groups: &Groups, arn: &str) -> bool {
+    let name = arn.strip_prefix(&prefix(context)).map(|rest| rest.strip_suffix(":*").unwrap_or(rest));
+    name.is_some_and(|name| groups.contains_key(name))
 }
 
 fn prefix(context: &Context<'_>) -> String {

@@ -88,6 +88,8 @@ pub struct Settings {
     pub domain_update: Duration,
     /// The role that API Gateway writes logs with where none was set.
     pub log_role: Option<String>,
+    /// Whether a machine may log to a group that was not made here: somebody else's, whom nobody plays.
+    pub other_log_groups: bool,
 }
 
 impl Default for Settings {
@@ -106,6 +108,7 @@ impl Default for Settings {
             longest_timeout: 29_000,
             domain_update: Duration::ZERO,
             log_role: None,
+            other_log_groups: true,
         }
     }
 }
@@ -308,8 +311,8 @@ impl Memory {
             Service::Iam => account.iam.call(context, &call.operation, wire::form(request.body())).map(ok),
             Service::States => {
                 let Account { iam, regions } = account;
-                let machines = &mut regions.entry(call.region.clone()).or_default().machines;
-                sfn::call(context, iam, machines, &call.operation, wire::json(request.body())?).map(ok)
+                let Region { machines, log_groups, .. } = regions.entry(call.region.clone()).or_default();
+                sfn::call(context, iam, log_groups, machines, &call.operation, wire::json(request.body())?).map(ok)
             }
             Service::Logs => {
                 let groups = &mut account.regions.entry(call.region.clone()).or_default().log_groups;

@@ -1,5 +1,7 @@
 //! API Gateway: APIs, resources, methods, integrations, responses. Sources: corpora/aws-recorded, AWS.md §1 and §2.
 
+use std::collections::HashMap;
+
 use anyhow::{Context, Result, ensure};
 use aws_sdk_apigateway::types::{
     EndpointConfiguration, EndpointType, Integration, IntegrationType, IpAddressType, Op, PatchOperation, Resource,
@@ -32,6 +34,7 @@ pub const CASES: &[Case] = &[
     case!(a_method_needs_its_authorizer),
     case!(a_method_can_be_changed),
     case!(a_method_response_is_there_once, "accepted (TESTBED §2)"),
+    case!(a_method_response_can_be_changed),
     case!(an_integration_needs_its_method),
     case!(an_integration_shows_defaults_for_what_was_not_said),
     case!(an_integration_has_a_timeout_within_bounds, "10 ms are accepted (TESTBED §2)"),
@@ -45,6 +48,7 @@ pub const CASES: &[Case] = &[
     case!(an_empty_template_comes_back_as_none),
     case!(what_is_not_there_is_not_deleted),
     case!(a_response_that_is_not_there_is_not_deleted, "InternalError"),
+    case!(a_deleted_response_is_gone),
 ];
 
 pub fn patch(op: Op, path: &str, value: &str) -> PatchOperation {
@@ -303,6 +307,26 @@ async fn a_method_response_is_there_once(cloud: Cloud) -> Result<()> {
     cloud.refused(put().await, "ConflictException", "Response already exists for this resource")
 }
 
+async fn a_method_response_can_be_changed(cloud: Cloud) -> Result<()> {
+    let (api, root) = cloud.api().await?;
+    cloud.method(&api, &root, "GET").await?;
+    let put = cloud.apigateway.put_method_response().rest_api_id(&api).resource_id(&root).http_method("GET");
+    put.status_code("200").response_parameters("method.response.header.a", false).send().await?;
+    let patches = [
+        patch(Op::Add, "/responseParameters/method.response.header.b", "false"),
+        patch(Op::Remove, "/responseParameters/method.response.header.a", ""),
+        patch(Op::Add, "/responseModels/application~1json", "Empty"),
+    ];
+    let update = cloud.apigateway.update_method_response().rest_api_id(&api).resource_id(&root).http_method("GET");
+    update.status_code("200").set_patch_operations(Some(patches.into())).send().await?;
+    let found = cloud.apigateway.get_method().rest_api_id(&api).resource_id(&root).http_method("GET").send().await?;
+    let found = &found.method_responses().context("no responses")?["200"];
+    let is = |names: Option<Vec<&String>>, name: &str| names.is_some_and(|names| names == [name]);
+    ensure!(is(found.response_parameters().map(|all| all.keys().collect()), "method.response.header.b"), "{found:?}");
+    ensure!(is(found.response_models().map(|all| all.values().collect()), "Empty"), "{found:?}");
+    Ok(())
+}
+
 async fn an_integration_needs_its_method(cloud: Cloud) -> Result<()> {
     let (api, root) = cloud.api().await?;
     let put = cloud.apigateway.put_integration().rest_api_id(&api).resource_id(&root).http_method("GET");
@@ -465,4 +489,22 @@ async fn a_response_that_is_not_there_is_not_deleted(cloud: Cloud) -> Result<()>
     let delete = cloud.apigateway.delete_method_response().rest_api_id(&api).resource_id(&root).http_method("GET");
     let delete = delete.status_code("200").send().await;
     cloud.refused(delete, "NotFoundException", "Invalid Response status code specified")
+}
+
+async fn a_deleted_response_is_gone(cloud: Cloud) -> Result<()> {
+    let (api, root) = cloud.api().await?;
+    cloud.mock(&api, &root, "GET").await?;
+    let put = cloud.apigateway.put_method_response().rest_api_id(&api).resource_id(&root).http_method("GET");
+    put.status_code("200").send().await?;
+    let put = cloud.apigateway.put_integration_response().rest_api_id(&api).resource_id(&root).http_method("GET");
+    put.status_code("200").send().await?;
+    let delete = cloud.apigateway.delete_integration_response().rest_api_id(&api).resource_id(&root);
+    delete.http_method("GET").status_code("200").send().await?;
+    let delete = cloud.apigateway.delete_method_response().rest_api_id(&api).resource_id(&root);
+    delete.http_method("GET").status_code("200").send().await?;
+    let found = cloud.apigateway.get_method().rest_api_id(&api).resource_id(&root).http_method("GET").send().await?;
+    ensure!(found.method_responses().is_none_or(HashMap::is_empty), "{found:?}");
+    let integration = found.method_integration().context("no integration")?;
+    ensure!(integration.integration_responses().is_none_or(HashMap::is_empty), "{found:?}");
+    Ok(())
 }

@@ -11,6 +11,7 @@ pub const CASES: &[Case] = &[
     case!(an_authorizer_can_be_changed),
     case!(a_method_names_its_authorizer),
     case!(an_authorizer_that_a_method_names_stays, "accepted"),
+    case!(an_authorizer_that_no_method_names_goes),
     case!(a_resource_policy_names_its_api_in_full, "as it was sent"),
 ];
 
@@ -77,6 +78,14 @@ async fn an_authorizer_that_a_method_names_stays(cloud: Cloud) -> Result<()> {
     let (api, _, id) = named(&cloud).await?;
     let delete = cloud.apigateway.delete_authorizer().rest_api_id(&api).authorizer_id(&id).send().await;
     cloud.refused(delete, "ConflictException", "Cannot delete authorizer 'jwt', is referenced in method")
+}
+
+async fn an_authorizer_that_no_method_names_goes(cloud: Cloud) -> Result<()> {
+    let (api, _, id) = token(&cloud).await?;
+    cloud.apigateway.delete_authorizer().rest_api_id(&api).authorizer_id(&id).send().await?;
+    let all = cloud.apigateway.get_authorizers().rest_api_id(&api).send().await?;
+    ensure!(all.items().is_empty(), "{all:?}");
+    Ok(())
 }
 
 async fn a_resource_policy_names_its_api_in_full(cloud: Cloud) -> Result<()> {

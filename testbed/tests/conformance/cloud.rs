@@ -79,6 +79,7 @@ pub struct Cloud {
     pub sfn: aws_sdk_sfn::Client,
     pub apigateway: aws_sdk_apigateway::Client,
     pub logs: aws_sdk_cloudwatchlogs::Client,
+    pub sts: aws_sdk_sts::Client,
     /// The AWS in memory whose time passes only by [`Cloud::pause`].
     clock: Option<InProcess>,
     run: String,
@@ -122,6 +123,7 @@ impl Cloud {
             sfn: aws_sdk_sfn::Client::new(config),
             apigateway: aws_sdk_apigateway::Client::new(config),
             logs: aws_sdk_cloudwatchlogs::Client::new(config),
+            sts: aws_sdk_sts::Client::new(config),
             clock: None,
             run: format!("{:x}", std::process::id()),
             made: Arc::default(),

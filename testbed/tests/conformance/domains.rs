@@ -15,6 +15,7 @@ pub const CASES: &[Case] = &[
     case!(an_api_that_a_domain_leads_to_stays),
     case!(what_does_not_fit_is_refused, "accepted"),
     case!(a_vpc_endpoint_is_associated_once, "it has no access associations"),
+    case!(domain_names_are_listed_in_pages, "`limit` is ignored (TESTBED §2)"),
 ];
 
 fn certificate(cloud: &Cloud, region: &str) -> String {
@@ -175,5 +176,24 @@ async fn a_vpc_endpoint_is_associated_once(cloud: Cloud) -> Result<()> {
     remove().await?;
     cloud.refused(remove().await, "NotFoundException", "")?;
     delete().await?;
+    Ok(())
+}
+
+async fn domain_names_are_listed_in_pages(cloud: Cloud) -> Result<()> {
+    if cloud.kind == Kind::Aws {
+        return Ok(());
+    }
+    let (one, other) = (made(&cloud).await?, made(&cloud).await?);
+    let first = cloud.apigateway.get_domain_names().limit(1).send().await?;
+    let pages = cloud.apigateway.get_domain_names().limit(1).into_paginator().items().send();
+    let all = pages.collect::<Result<Vec<_>, _>>().await?;
+    gone(&cloud, &one).await?;
+    gone(&cloud, &other).await?;
+    ensure!(first.items().len() == 1 && first.position().is_some(), "{first:?}");
+    for name in [one, other] {
+        let found: Vec<_> = all.iter().filter(|domain| domain.domain_name() == Some(&name)).collect();
+        // With its tags.
+        ensure!(found.len() == 1 && found[0].tags().is_some_and(|tags| tags["a"] == "b"), "{found:?}");
+    }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! IAM. Sources: AWS.md §1, IAM's reference, words as users report them.
 
 use anyhow::{Context, Result, ensure};
-use aws_sdk_iam::types::Tag;
+use aws_sdk_iam::types::{SummaryKeyType, Tag};
 
 use super::cloud::{Case, Cloud, case, policy, trust};
 
@@ -27,6 +27,7 @@ pub const CASES: &[Case] = &[
     case!(a_role_has_50_tags_at_most, "TagRole counts only its own"),
     case!(tag_keys_ignore_case),
     case!(trust_can_be_changed),
+    case!(an_account_tells_of_its_roles_and_of_how_many_it_may_have),
 ];
 
 fn tag(key: &str, value: &str) -> Tag {
@@ -251,5 +252,13 @@ async fn trust_can_be_changed(cloud: Cloud) -> Result<()> {
     let found = percent_encoding::percent_decode_str(&found).decode_utf8()?.into_owned();
     let parse = |text: &str| serde_json::from_str::<serde_json::Value>(text);
     ensure!(parse(&found)? == parse(&document)?, "{found}");
+    Ok(())
+}
+
+async fn an_account_tells_of_its_roles_and_of_how_many_it_may_have(cloud: Cloud) -> Result<()> {
+    cloud.role("lambda.amazonaws.com").await?;
+    let summary = cloud.iam.get_account_summary().send().await?.summary_map.context("no summary")?;
+    let number = |key: &str| summary.get(&SummaryKeyType::from(key)).copied().unwrap_or_default();
+    ensure!(number("Roles") > 0 && number("Roles") <= number("RolesQuota"), "{summary:?}");
     Ok(())
 }

@@ -10,6 +10,7 @@ mod apigateway;
 mod authorizers;
 mod checks;
 mod cloud;
+mod coverage;
 mod domains;
 mod gateway_responses;
 mod iam;
@@ -17,6 +18,7 @@ mod managed;
 mod settings;
 mod stages;
 mod states;
+mod sts;
 mod timed;
 mod usage_plans;
 
@@ -38,7 +40,7 @@ fn cases() -> impl Iterator<Item = &'static Case> + Clone {
         domains::CASES,
         usage_plans::CASES,
     ];
-    [iam::CASES, managed::CASES, states::CASES].into_iter().chain(of_apis).flatten()
+    [iam::CASES, managed::CASES, states::CASES, sts::CASES].into_iter().chain(of_apis).flatten()
 }
 
 /// Runs these cases; answers with those that did not go as they should.

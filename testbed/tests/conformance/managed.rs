@@ -1,7 +1,7 @@
 //! Customer-managed policies. Sources: AWS.md §1, IAM's reference.
 
 use anyhow::{Context, Result, ensure};
-use aws_sdk_iam::types::PolicyScopeType;
+use aws_sdk_iam::types::{PolicyScopeType, Tag};
 
 use super::cloud::{Case, Cloud, case, policy, trust};
 
@@ -13,6 +13,7 @@ pub const CASES: &[Case] = &[
     case!(the_default_version_stays),
     case!(a_policy_with_versions_or_roles_is_not_deleted, "its versions go with it"),
     case!(what_is_not_there_is_no_such_policy),
+    case!(tags_of_a_policy_are_put_over_each_other),
 ];
 
 async fn a_policy_is_read_with_its_tags_and_listed_without(cloud: Cloud) -> Result<()> {
@@ -103,4 +104,19 @@ async fn what_is_not_there_is_no_such_policy(cloud: Cloud) -> Result<()> {
     cloud.refused(cloud.iam.get_policy().policy_arn(&arn).send().await, "NoSuchEntity", &words)?;
     cloud.refused(cloud.iam.list_policy_versions().policy_arn(&arn).send().await, "NoSuchEntity", &words)?;
     cloud.refused(cloud.iam.delete_policy().policy_arn(&arn).send().await, "NoSuchEntity", &words)
+}
+
+async fn tags_of_a_policy_are_put_over_each_other(cloud: Cloud) -> Result<()> {
+    // With the tag a=b.
+    let (_, _, arn) = cloud.policy(&policy("s3:GetObject")).await?;
+    let tag = |key: &str, value: &str| Tag::builder().key(key).value(value).build();
+    let put = cloud.iam.tag_policy().policy_arn(&arn).tags(tag("a", "c")?).tags(tag("other", "")?);
+    put.send().await?;
+    // One that is not there is no error.
+    cloud.iam.untag_policy().policy_arn(&arn).tag_keys("other").tag_keys("none").send().await?;
+    let found = cloud.iam.get_policy().policy_arn(&arn).send().await?.policy.context("no policy")?;
+    ensure!(found.tags() == [tag("a", "c")?], "{found:?}");
+    let none = format!("arn:aws:iam::{}:policy/{}", cloud.account, cloud.name("none"));
+    let put = cloud.iam.tag_policy().policy_arn(&none).tags(tag("a", "b")?).send().await;
+    cloud.refused(put, "NoSuchEntity", &format!("Policy {none} was not found."))
 }

@@ -1,8 +1,11 @@
 //! Step Functions. Sources: corpora/aws-recorded, AWS.md §1 and §2.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result, ensure};
 use aws_sdk_sfn::types::{
-    EncryptionConfiguration, EncryptionType, LogLevel, StateMachineStatus, StateMachineType, Tag, TracingConfiguration,
+    EncryptionConfiguration, EncryptionType, ExecutionStatus, LogLevel, StateMachineStatus, StateMachineType, Tag,
+    TracingConfiguration,
 };
 
 use super::cloud::{Case, Cloud, case, definition};
@@ -29,6 +32,8 @@ pub const CASES: &[Case] = &[
     case!(machines_are_listed_in_pages),
     case!(a_log_level_needs_a_destination),
     case!(a_customer_managed_key_must_be_named, "accepted"),
+    case!(executions_are_listed_in_pages_the_newest_first),
+    case!(executions_are_of_a_standard_machine),
 ];
 
 async fn role(cloud: &Cloud) -> Result<String> {
@@ -260,4 +265,63 @@ async fn a_customer_managed_key_must_be_named(cloud: Cloud) -> Result<()> {
     let create = cloud.sfn.create_state_machine().name(&name).definition(definition("a")).role_arn(&role);
     let answer = create.encryption_configuration(nameless).send().await;
     cloud.refused(answer, "InvalidEncryptionConfiguration", "")
+}
+
+/// That the executions with this status are these, in this order; the list is eventually consistent (doc).
+async fn executions(cloud: &Cloud, arn: &str, status: ExecutionStatus, expected: &[&str]) -> Result<()> {
+    for tried in 0.. {
+        let list = cloud.sfn.list_executions().state_machine_arn(arn).status_filter(status.clone()).max_results(2);
+        let mut pages = list.into_paginator().send();
+        let mut found = Vec::new();
+        while let Some(page) = pages.next().await {
+            let page = page?.executions;
+            ensure!(page.len() <= 2, "{page:?}");
+            found.extend(page.into_iter().map(|execution| execution.name));
+        }
+        if found == expected {
+            break;
+        }
+        ensure!(tried < 30, "{expected:?} were expected, and there are {found:?}");
+        cloud.pause(Duration::from_secs(1)).await;
+    }
+    Ok(())
+}
+
+async fn executions_are_listed_in_pages_the_newest_first(cloud: Cloud) -> Result<()> {
+    let (name, role) = (cloud.name("m"), role(&cloud).await?);
+    let waits = r#"{"StartAt": "A", "States": {"A": {"Type": "Wait", "Seconds": 300, "End": true}}}"#;
+    let arn = cloud.machine(&name, &role, waits).await?;
+    let mut started = Vec::new();
+    // Not in the order of their names.
+    for name in ["b", "c", "a"] {
+        let start = cloud.sfn.start_execution().state_machine_arn(&arn).name(name).send().await?;
+        started.push(start.execution_arn);
+        cloud.pause(Duration::from_millis(20)).await;
+    }
+    executions(&cloud, &arn, ExecutionStatus::Running, &["a", "c", "b"]).await?;
+    executions(&cloud, &arn, ExecutionStatus::Succeeded, &[]).await?;
+    let stop = |arn: &str| cloud.sfn.stop_execution().execution_arn(arn).send();
+    stop(&started[1]).await?;
+    executions(&cloud, &arn, ExecutionStatus::Running, &["a", "b"]).await?;
+    stop(&started[0]).await?;
+    stop(&started[2]).await?;
+    executions(&cloud, &arn, ExecutionStatus::Running, &[]).await
+}
+
+async fn executions_are_of_a_standard_machine(cloud: Cloud) -> Result<()> {
+    let list = |arn: &str| cloud.sfn.list_executions().state_machine_arn(arn);
+    let none = missing(&cloud);
+    let words = format!("State Machine Does Not Exist: '{none}'");
+    cloud.refused(list(&none).send().await, "StateMachineDoesNotExist", &words)?;
+    let role = role(&cloud).await?;
+    let arn = cloud.machine(&cloud.name("m"), &role, &definition("a")).await?;
+    let words =
+        "Value '1001' at 'maxResults' failed to satisfy constraint: Member must have value less than or equal to 1000";
+    cloud.refused(list(&arn).max_results(1001).send().await, "ValidationException", words)?;
+    let name = cloud.name("express");
+    let create = cloud.sfn.create_state_machine().name(&name).r#type(StateMachineType::Express).role_arn(&role);
+    let express = create.definition(definition("a")).send().await?.state_machine_arn;
+    cloud.made_machine(&express);
+    let words = "This operation is not supported by this type of state machine";
+    cloud.refused(list(&express).send().await, "StateMachineTypeNotSupported", words)
 }

@@ -21,6 +21,7 @@ pub const CASES: &[Case] = &[
     case!(a_key_is_in_a_plan_once, "accepted"),
     case!(a_deleted_key_is_in_no_plan),
     case!(a_deleted_stage_is_in_no_plan),
+    case!(plans_are_listed_with_their_stages),
 ];
 
 const UNKNOWN: &str = "Invalid API Key identifier specified";
@@ -223,5 +224,21 @@ async fn a_deleted_stage_is_in_no_plan(cloud: Cloud) -> Result<()> {
     let found = cloud.apigateway.get_usage_plan().usage_plan_id(&plan).send().await?;
     ensure!(found.api_stages().is_empty(), "{found:?}");
     cloud.apigateway.delete_usage_plan().usage_plan_id(&plan).send().await?;
+    Ok(())
+}
+
+/// Whether with their tags, too, is not known.
+async fn plans_are_listed_with_their_stages(cloud: Cloud) -> Result<()> {
+    let (plan, api) = plan(&cloud).await?;
+    let name = cloud.name("plan");
+    let bare = cloud.apigateway.create_usage_plan().name(&name).send().await?.id.context("no id")?;
+    let pages = cloud.apigateway.get_usage_plans().limit(500).into_paginator().items().send();
+    let all = pages.collect::<Result<Vec<_>, _>>().await?;
+    no_plan(&cloud, &plan, &api).await?;
+    cloud.apigateway.delete_usage_plan().usage_plan_id(&bare).send().await?;
+    let find = |id: &String| all.iter().find(|one| one.id() == Some(id)).context("it is not listed");
+    let (plan, bare) = (find(&plan)?, find(&bare)?);
+    ensure!(plan.api_stages().len() == 1 && plan.api_stages()[0].api_id() == Some(&api), "{plan:?}");
+    ensure!(bare.name() == Some(&name) && bare.api_stages().is_empty(), "{bare:?}");
     Ok(())
 }

@@ -69,18 +69,25 @@ fn shown(key: &ApiKey, with_value: bool, with_tags: bool) -> Value {
     shown
 }
 
-/// It has no client token, but values are unique.
+/// rec
+fn check(key: &ApiKey) -> Result<(), Refusal> {
+    if key.name.as_ref().is_some_and(|name| name.chars().count() > 1024) {
+        return Err(bad("Invalid API Key name, can be at most 1024 characters."));
+    }
+    if key.description.as_ref().is_some_and(|text| text.chars().count() > 125_000) {
+        return Err(bad("Invalid API Key description specified."));
+    }
+    match key.value.len() {
+        ..20 => Err(bad("API Key value should be at least 20 characters")),
+        20..=128 => Ok(()),
+        _ => Err(bad("API Key value exceeds maximum size of 128 characters")),
+    }
+}
+
+/// It has no client token, but values are unique. What is empty was not said (rec).
 pub(super) fn create(context: &mut Context<'_>, region: &mut Region, body: Value) -> Answer {
     let given: Create = input(body)?;
-    let value = given.value.unwrap_or_else(|| context.id(40));
-    if value.len() < 20 {
-        // field: moto's words.
-        return Err(bad("API Key value should be at least 20 characters"));
-    }
-    if value.len() > 128 {
-        // doc: 20 to 128 characters; the words are believed.
-        return Err(bad("API Key value should be at most 128 characters"));
-    }
+    let value = given.value.filter(|value| !value.is_empty()).unwrap_or_else(|| context.id(40));
     // field: rrahul963/serverless-add-api-key#27.
     if region.api_keys.values().any(|key| key.value == value) {
         return Err(conflict("API Key already exists"));
@@ -90,13 +97,14 @@ pub(super) fn create(context: &mut Context<'_>, region: &mut Region, body: Value
     let key = ApiKey {
         id: context.id(10),
         value,
-        name: given.name,
+        name: given.name.filter(|name| !name.is_empty()),
         description: given.description.filter(|text| !text.is_empty()),
         enabled: given.enabled.unwrap_or_default(),
         created_date: context.now,
         last_updated_date: context.now,
         tags,
     };
+    check(&key)?;
     let answer = shown(&key, true, !key.tags.is_empty());
     region.api_keys.insert(key.id.clone(), key);
     Ok((201, answer))
@@ -123,13 +131,15 @@ pub(super) fn update(context: &Context<'_>, region: &mut Region, at: Place<'_>, 
     let found = region.api_keys.get_mut(at.name).ok_or_else(no_key)?;
     let mut key = found.clone();
     for patch in patches {
-        match patch.path.as_str() {
-            "/name" => key.name = Some(patch.replaces()?.value()),
-            "/description" => key.description = Some(patch.replaces()?.value()).filter(|text| !text.is_empty()),
-            "/enabled" => key.enabled = patch.replaces()?.flag(),
-            _ => return Err(patch.invalid_path()),
+        match (patch.op.as_str(), patch.path.as_str()) {
+            ("replace", "/name") => key.name = patch.value.clone().filter(|name| !name.is_empty()),
+            ("replace", "/description") => key.description = patch.value.clone().filter(|text| !text.is_empty()),
+            ("replace", "/enabled") => key.enabled = patch.flag(),
+            ("replace", "/customerId") => return Err(Refusal::unknown("the customerId of an API key")),
+            _ => return Err(patch.unsupported("/description, /enabled, /name, /customerId")),
         }
     }
+    check(&key)?;
     key.last_updated_date = context.now;
     *found = key;
     let mut shown = shown(found, false, true);

@@ -25,7 +25,7 @@ pub struct Authorizer {
     /// User pools.
     #[serde(default, rename = "providerARNs", skip_serializing_if = "Vec::is_empty")]
     pub provider_arns: Vec<String>,
-    /// For people.
+    /// For people; `custom` or `cognito_user_pools` unless said otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub auth_type: Option<String>,
     /// Calls the function.
@@ -40,7 +40,7 @@ pub struct Authorizer {
     /// A regular expression.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub identity_validation_expression: Option<String>,
-    /// 300 unless said otherwise.
+    /// 300 unless said otherwise, which is not shown (rec).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub authorizer_result_ttl_in_seconds: Option<i64>,
 }
@@ -73,11 +73,13 @@ fn check(one: &Authorizer) -> Result<(), Refusal> {
 pub(super) fn create(context: &mut Context<'_>, apis: &mut Apis, at: Place<'_>, body: Value) -> Answer {
     let mut new: Authorizer = input(body)?;
     new.id = context.id(6);
-    if new.r#type != "COGNITO_USER_POOLS" {
-        new.authorizer_result_ttl_in_seconds.get_or_insert(300);
-    }
-    let api = find(context, apis, at.api)?;
+    // rec
+    let cognito = new.r#type == "COGNITO_USER_POOLS";
+    new.auth_type.get_or_insert_with(|| if cognito { "cognito_user_pools" } else { "custom" }.to_owned());
     check(&new)?;
+    // rec: in these words.
+    let busy = "Unable to complete operation due to concurrent modification. Please try again later.";
+    let api = apis.get_mut(at.api).ok_or_else(|| conflict(busy))?;
     if api.authorizers.values().any(|other| other.name == new.name) {
         let name = &new.name;
         return Err(conflict(format!(

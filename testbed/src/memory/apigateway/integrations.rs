@@ -132,8 +132,8 @@ pub(super) fn put(context: &Context<'_>, apis: &mut Apis, at: Place<'_>, body: V
     check(context, &integration, method)?;
     no_empty_text(&mut integration.request_templates);
     if integration.r#type == "MOCK" {
-        // rec: it is taken and not kept.
-        integration.uri = None;
+        // rec: they are taken and not kept.
+        (integration.uri, integration.http_method) = (None, None);
     }
     method.integration = Some(integration.clone());
     Ok((201, json!(integration)))

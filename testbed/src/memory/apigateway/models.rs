@@ -20,7 +20,7 @@ pub struct Model {
     /// Letters and digits.
     #[serde(default)]
     pub name: String,
-    /// For people.
+    /// For people; never empty (rec).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// The schema, as text.
@@ -81,6 +81,7 @@ fn check(api: &Api, schema: Option<&String>) -> Result<(), Refusal> {
 
 pub(super) fn create(context: &mut Context<'_>, apis: &mut Apis, at: Place<'_>, body: Value) -> Answer {
     let mut model: Model = input(body)?;
+    model.description = model.description.filter(|text| !text.is_empty());
     let id = context.id(6);
     let api = find(context, apis, at.api)?;
     if model.name.is_empty() || !model.name.chars().all(|c| c.is_ascii_alphanumeric()) {
@@ -100,19 +101,23 @@ pub(super) fn list(context: &Context<'_>, apis: &mut Apis, at: Place<'_>, path: 
     listed(path, api.models.iter().map(|(name, model)| (name.clone(), json!(model))).collect())
 }
 
-pub(super) fn get(context: &Context<'_>, apis: &mut Apis, at: Place<'_>) -> Answer {
-    let api = find(context, apis, at.api)?;
-    api.models.get(at.name).map(|model| (200, json!(model))).ok_or_else(|| no_model(at.name))
+/// The API that has it; of one that is not there, too, AWS says that it has no such model (rec).
+fn with_model<'a>(apis: &'a mut Apis, at: Place<'_>) -> Result<&'a mut Api, Refusal> {
+    apis.get_mut(at.api).filter(|api| api.models.contains_key(at.name)).ok_or_else(|| no_model(at.name))
 }
 
-pub(super) fn update(context: &Context<'_>, apis: &mut Apis, at: Place<'_>, patches: &[Patch]) -> Answer {
-    let api = find(context, apis, at.api)?;
-    let mut model = api.models.get(at.name).cloned().ok_or_else(|| no_model(at.name))?;
+pub(super) fn get(apis: &mut Apis, at: Place<'_>) -> Answer {
+    Ok((200, json!(with_model(apis, at)?.models[at.name])))
+}
+
+pub(super) fn update(apis: &mut Apis, at: Place<'_>, patches: &[Patch]) -> Answer {
+    let api = with_model(apis, at)?;
+    let mut model = api.models[at.name].clone();
     for patch in patches {
-        match patch.path.as_str() {
-            "/schema" => model.schema = Some(patch.replaces()?.value()),
-            "/description" => model.description = Some(patch.replaces()?.value()),
-            _ => return Err(patch.invalid_path()),
+        match (patch.op.as_str(), patch.path.as_str()) {
+            ("replace", "/schema") => model.schema = Some(patch.value()),
+            ("replace", "/description") => model.description = patch.value.clone().filter(|text| !text.is_empty()),
+            _ => return Err(patch.unsupported("/description, /schema")),
         }
     }
     check(api, model.schema.as_ref())?;
@@ -120,28 +125,27 @@ pub(super) fn update(context: &Context<'_>, apis: &mut Apis, at: Place<'_>, patc
     Ok((200, json!(model)))
 }
 
-/// Not while a method or another model refers to it (rec for methods; field for models).
-pub(super) fn delete(context: &Context<'_>, apis: &mut Apis, at: Place<'_>) -> Answer {
-    let api = find(context, apis, at.api)?;
-    if !api.models.contains_key(at.name) {
-        return Err(no_model(at.name));
-    }
-    let in_use = |kind: &str| conflict(format!("Cannot delete model '{}', is referenced in {kind}", at.name));
-    for resource in api.resources.values() {
-        for (verb, method) in &resource.methods {
-            let requests = method.request_models.iter().flatten();
-            let responses = method.responses.values().flat_map(|response| response.response_models.iter().flatten());
-            if requests.chain(responses).any(|(_, name)| name == at.name) {
-                return Err(in_use(&format!("method {verb} of resource {}", resource.id)));
+/// Not while a method or another model refers to it (rec for the requests of methods, and that of several the last is named;
+/// [?] for their responses; field for models).
+pub(super) fn delete(apis: &mut Apis, at: Place<'_>) -> Answer {
+    let api = with_model(apis, at)?;
+    let named = |models: &Option<BTreeMap<String, String>>| models.iter().flatten().any(|(_, name)| name == at.name);
+    let references = api.resources.values().flat_map(|resource| {
+        let path = api.path(resource);
+        resource.methods.iter().filter_map(move |(verb, method)| {
+            let responds = method.responses.values().any(|response| named(&response.response_models));
+            match named(&method.request_models) {
+                true => Some(format!("method request: {path}/{verb}")),
+                false => responds.then(|| format!("method response: {path}/{verb}")),
             }
-        }
-    }
+        })
+    });
     let mention = format!("\"{}\"", reference(&api.id, at.name));
-    let others = api.models.values().filter(|model| model.name != at.name);
-    for model in others {
-        if model.schema.as_ref().is_some_and(|schema| schema.contains(&mention)) {
-            return Err(in_use(&format!("model {}", model.name)));
-        }
+    let refers = |model: &&Model| model.schema.as_ref().is_some_and(|schema| schema.contains(&mention));
+    let others = api.models.values().filter(|model| model.name != at.name).filter(refers);
+    let reference = references.max().or_else(|| others.map(|model| format!("model {}", model.name)).next());
+    if let Some(what) = reference {
+        return Err(conflict(format!("Cannot delete model '{}', is referenced in {what}", at.name)));
     }
     api.models.remove(at.name);
     Ok((202, Value::Null))

@@ -45,6 +45,16 @@ impl Patch {
         }
     }
 
+    /// Where only `replace` will do, and only of these paths (rec for resources, models and request validators).
+    pub fn unsupported(&self, paths: &str) -> Refusal {
+        let Self { op, path, .. } = self;
+        let instead = match op.as_str() {
+            "replace" => format!("Must be one of: [{paths}]"),
+            _ => "Please choose supported operations".to_owned(),
+        };
+        bad(format!("Invalid patch path  '{path}' specified for op '{op}'. {instead}"))
+    }
+
     /// Changes one entry of a map. What is replaced or removed must be there (rec for the responses of methods; [?]
     /// elsewhere). A map that gets empty is shown no more (rec).
     pub fn entry<T>(

@@ -27,10 +27,15 @@ pub(super) fn kept(context: &Context<'_>, api: &str, text: &str) -> Result<Optio
         statement => vec![statement],
     };
     for statement in all {
-        match statement.get_mut("Resource") {
-            Some(Value::Array(list)) => list.iter_mut().for_each(one),
-            Some(resource) => one(resource),
-            None => return Err(invalid()),
+        let resource = statement.get_mut("Resource").ok_or_else(invalid)?;
+        match resource {
+            // rec: no list of one.
+            Value::Array(list) if list.len() == 1 => {
+                one(&mut list[0]);
+                *resource = list[0].take();
+            }
+            Value::Array(list) => list.iter_mut().for_each(one),
+            resource => one(resource),
         }
     }
     Ok(Some(policy.to_string()))

@@ -110,11 +110,11 @@ pub(super) fn get(apis: &mut Apis, at: Place<'_>, path: &Path) -> Answer {
 pub(super) fn update(apis: &mut Apis, at: Place<'_>, patches: &[Patch]) -> Answer {
     let mut resource = apis.resource(at)?.clone();
     let api = apis.get_mut(at.api).ok_or_else(|| not_found("Invalid Resource identifier specified"))?;
-    for Patch { op, path, value, .. } in patches {
-        let value = value.clone().unwrap_or_default();
-        match (op.as_str(), path.as_str()) {
+    for patch in patches {
+        let value = patch.value();
+        match (patch.op.as_str(), patch.path.as_str()) {
             ("replace", "/pathPart" | "/parentId") if resource.parent_id.is_none() => {
-                let field = path.trim_start_matches('/');
+                let field = patch.path.trim_start_matches('/');
                 return Err(bad(format!("Root resource cannot update its {field}.")));
             }
             ("replace", "/pathPart") => resource.path_part = Some(value),
@@ -127,16 +127,7 @@ pub(super) fn update(apis: &mut Apis, at: Place<'_>, patches: &[Patch]) -> Answe
                 }
                 resource.parent_id = Some(value);
             }
-            ("replace", _) => {
-                return Err(bad(format!(
-                    "Invalid patch path  '{path}' specified for op 'replace'. Must be one of: [/parentId, /pathPart]"
-                )));
-            }
-            _ => {
-                return Err(bad(format!(
-                    "Invalid patch path  '{path}' specified for op '{op}'. Please choose supported operations"
-                )));
-            }
+            _ => return Err(patch.unsupported("/parentId, /pathPart")),
         }
     }
     if let (Some(parent), Some(part)) = (&resource.parent_id, &resource.path_part) {

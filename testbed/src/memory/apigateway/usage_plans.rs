@@ -318,10 +318,12 @@ pub(super) fn attach(region: &mut Region, at: Place<'_>, body: Value) -> Answer 
     Ok((201, answer))
 }
 
-/// rec: a plan that is not there has no keys.
+/// rec: a plan that is not there has no keys; a query finds the names that begin with it, and minds case.
 pub(super) fn keys(region: &Region, at: Place<'_>, path: &Path) -> Answer {
     let ids = region.usage_plans.get(at.name).map(|plan| plan.keys.clone()).unwrap_or_default();
+    let query = path.get("name").unwrap_or_default();
     let keys = ids.into_iter().filter_map(|id| Some((id.clone(), of_key(region, &id).ok()?)));
+    let keys = keys.filter(|(_, key)| key["name"].as_str().unwrap_or_default().starts_with(query));
     let mut keys: Vec<(String, Value)> = keys.collect();
     keys.sort_by(|one, other| one.0.cmp(&other.0));
     listed(path, keys)

@@ -1,5 +1,7 @@
 //! Request validators of an API.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -30,11 +32,17 @@ fn no_validator() -> Refusal {
     not_found("Invalid Request Validator identifier specified")
 }
 
+/// Those of an API; of one that is not there, too, AWS says that it has no such validator (rec).
+fn validators<'a>(apis: &'a mut Apis, at: Place<'_>) -> Result<&'a mut BTreeMap<String, Validator>, Refusal> {
+    apis.get_mut(at.api).map(|api| &mut api.validators).ok_or_else(no_validator)
+}
+
 /// It has no client token: a repeat makes a second one.
 pub(super) fn create(context: &mut Context<'_>, apis: &mut Apis, at: Place<'_>, body: Value) -> Answer {
     let mut validator: Validator = input(body)?;
     validator.id = context.id(6);
-    let api = find(context, apis, at.api)?;
+    // rec: other words than elsewhere.
+    let api = apis.get_mut(at.api).ok_or_else(|| bad("Invalid REST API identifier specified"))?;
     api.validators.insert(validator.id.clone(), validator.clone());
     Ok((201, json!(validator)))
 }
@@ -44,30 +52,31 @@ pub(super) fn list(context: &Context<'_>, apis: &mut Apis, at: Place<'_>, path: 
     listed(path, api.validators.iter().map(|(id, validator)| (id.clone(), json!(validator))).collect())
 }
 
-pub(super) fn get(context: &Context<'_>, apis: &mut Apis, at: Place<'_>) -> Answer {
-    let api = find(context, apis, at.api)?;
-    api.validators.get(at.name).map(|validator| (200, json!(validator))).ok_or_else(no_validator)
+pub(super) fn get(apis: &mut Apis, at: Place<'_>) -> Answer {
+    validators(apis, at)?.get(at.name).map(|validator| (200, json!(validator))).ok_or_else(no_validator)
 }
 
-pub(super) fn update(context: &Context<'_>, apis: &mut Apis, at: Place<'_>, patches: &[Patch]) -> Answer {
-    let api = find(context, apis, at.api)?;
-    let mut validator = api.validators.get(at.name).cloned().ok_or_else(no_validator)?;
+pub(super) fn update(apis: &mut Apis, at: Place<'_>, patches: &[Patch]) -> Answer {
+    let validators = validators(apis, at)?;
+    let mut validator = validators.get(at.name).cloned().ok_or_else(no_validator)?;
     for patch in patches {
-        match patch.path.as_str() {
-            "/name" if patch.value().is_empty() => return Err(bad("Request Validator name cannot be blank")),
-            "/name" => validator.name = patch.replaces()?.value(),
-            "/validateRequestBody" => validator.validate_request_body = patch.replaces()?.flag(),
-            "/validateRequestParameters" => validator.validate_request_parameters = patch.replaces()?.flag(),
-            _ => return Err(patch.invalid_path()),
+        match (patch.op.as_str(), patch.path.as_str()) {
+            ("replace", "/name") if patch.value().is_empty() => {
+                return Err(bad("Request Validator name cannot be blank"));
+            }
+            ("replace", "/name") => validator.name = patch.value(),
+            ("replace", "/validateRequestBody") => validator.validate_request_body = patch.flag(),
+            ("replace", "/validateRequestParameters") => validator.validate_request_parameters = patch.flag(),
+            _ => return Err(patch.unsupported("/name, /validateRequestParameters, /validateRequestBody")),
         }
     }
-    api.validators.insert(at.name.to_owned(), validator.clone());
+    validators.insert(at.name.to_owned(), validator.clone());
     Ok((200, json!(validator)))
 }
 
 /// Not while a method refers to it ([?]).
-pub(super) fn delete(context: &Context<'_>, apis: &mut Apis, at: Place<'_>) -> Answer {
-    let api = find(context, apis, at.api)?;
+pub(super) fn delete(apis: &mut Apis, at: Place<'_>) -> Answer {
+    let api = apis.get_mut(at.api).ok_or_else(no_validator)?;
     let used = api.resources.values().flat_map(|resource| resource.methods.values());
     if used.into_iter().any(|method| method.request_validator_id.as_deref() == Some(at.name)) {
         return Err(conflict("Cannot delete a request validator that is referenced in a method"));

@@ -5,22 +5,31 @@ use serde_json::{Value, json};
 use super::super::Context;
 use super::super::wire::Refusal;
 use super::machines::found;
-use super::{Input, Machines, bad, marker, page, read_marker, required};
+use super::{Input, Machines, bad, constraint, listed, required};
 
-pub(super) fn start(context: &Context<'_>, machines: &mut Machines, input: &Input) -> Result<Value, Refusal> {
+const STATUSES: [&str; 6] = ["SUCCEEDED", "TIMED_OUT", "PENDING_REDRIVE", "ABORTED", "FAILED", "RUNNING"];
+
+pub(super) fn start(context: &mut Context<'_>, machines: &mut Machines, input: &Input) -> Result<Value, Refusal> {
     let (arn, machine) = found(machines, input)?;
-    let name = required(input.name.as_ref(), "name")?;
     if machine.kind != "STANDARD" || input.input.is_some() {
         return Err(Refusal::unknown("executions of an EXPRESS machine, or with input"));
     }
-    let started = *machine.running.entry(name.to_owned()).or_insert(context.now);
+    let name = input.name.clone().unwrap_or_else(|| context.uuid());
     let arn = format!("{}:{name}", arn.replace(":stateMachine:", ":execution:"));
+    let started = *machine.running.entry(name).or_insert(context.now);
     Ok(json!({"executionArn": arn, "startDate": started.as_secs_f64()}))
 }
 
 pub(super) fn stop(context: &Context<'_>, machines: &mut Machines, input: &Input) -> Result<Value, Refusal> {
     let arn = required(input.execution_arn.as_ref(), "executionArn")?;
-    let (machine, name) = arn.rsplit_once(':').unwrap_or_default();
+    let (machine, name) = match arn.split(':').nth(5) {
+        Some("execution") => arn.rsplit_once(':').unwrap_or_default(),
+        // rec; the words for what is no ARN are those of DescribeExecution.
+        Some(kind) => {
+            return Err(bad("InvalidArn", format!("Invalid Arn: 'Resource type not valid in this context: {kind}'")));
+        }
+        None => return Err(bad("InvalidArn", format!("Invalid Arn: 'Invalid ARN prefix: {arn}'"))),
+    };
     let machine = machines.get_mut(&machine.replace(":execution:", ":stateMachine:"));
     let stopped = machine.and_then(|machine| machine.running.remove(name));
     match stopped {
@@ -31,6 +40,11 @@ pub(super) fn stop(context: &Context<'_>, machines: &mut Machines, input: &Input
 
 /// The newest first (doc).
 pub(super) fn list(machines: &mut Machines, input: &Input) -> Result<Value, Refusal> {
+    let status = input.status_filter.as_deref().unwrap_or("RUNNING");
+    if !STATUSES.contains(&status) {
+        let set = format!("satisfy enum value set: [{}]", STATUSES.join(", "));
+        return Err(constraint(status, "statusFilter", &set));
+    }
     let (arn, machine) = found(machines, input)?;
     if machine.kind == "EXPRESS" {
         return Err(bad(
@@ -38,25 +52,16 @@ pub(super) fn list(machines: &mut Machines, input: &Input) -> Result<Value, Refu
             "This operation is not supported by this type of state machine",
         ));
     }
-    let is_running = input.status_filter.as_deref().is_none_or(|status| status == "RUNNING");
-    let arn = arn.replace(":stateMachine:", ":execution:");
-    let newest = machine.running.values().max().copied().unwrap_or_default();
-    let running = machine.running.iter().filter(|_| is_running).map(|(name, started)| {
-        let key = format!("{:020}{name}", (newest - *started).as_nanos());
+    let executions = arn.replace(":stateMachine:", ":execution:");
+    let running = machine.running.iter().filter(|_| status == "RUNNING").map(|(name, started)| {
+        let key = format!("{:039}{name}", u128::MAX - started.as_nanos());
         let shown = json!({
-            "executionArn": format!("{arn}:{name}"), "stateMachineArn": input.state_machine_arn, "name": name,
-            "status": "RUNNING", "startDate": started.as_secs_f64(),
+            "executionArn": format!("{executions}:{name}"), "stateMachineArn": arn, "name": name,
+            "status": "RUNNING", "startDate": started.as_secs_f64(), "redriveCount": 0,
         });
         (key, shown)
     });
     let mut running: Vec<_> = running.collect();
     running.sort_by(|a, b| a.0.cmp(&b.0));
-    let size = input.max_results.and_then(|size| usize::try_from(size).ok()).filter(|size| *size > 0).unwrap_or(100);
-    let after = input.next_token.as_deref().and_then(read_marker);
-    let (items, next) = page(running, after.as_deref(), size);
-    let mut answer = json!({"executions": items});
-    if let Some(next) = next {
-        answer["nextToken"] = json!(marker(&next));
-    }
-    Ok(answer)
+    listed(input, "executions", running, 3096)
 }

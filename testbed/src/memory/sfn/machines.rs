@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 
 use super::super::Context;
 use super::super::iam::Iam;
+use super::super::logs::{self, Groups};
 use super::super::wire::Refusal;
 use super::{
-    Form, Input, Machine, Machines, Tracing, add_tags, bad, constraint, definition, machine_arn, marker, page,
-    read_marker, required,
+    Form, Input, Machine, Machines, Tracing, add_tags, bad, constraint, definition, listed, machine_arn, required,
 };
 
 /// Not allowed in names (AWS.md §1).
@@ -117,6 +117,16 @@ fn check_role(context: &Context<'_>, iam: &Iam, arn: &str, form: &Form) -> Resul
     Ok(())
 }
 
+/// rec
+fn check_log(context: &Context<'_>, groups: &Groups, form: &Form) -> Result<(), Refusal> {
+    let group = form.logging["destinations"][0]["cloudWatchLogsLogGroup"]["logGroupArn"].as_str();
+    let there = |arn| context.settings.other_log_groups || logs::exists(context, groups, arn);
+    match group.is_none_or(there) {
+        true => Ok(()),
+        false => Err(bad("InvalidLoggingConfiguration", "Invalid Logging Configuration: Log Destination not found.")),
+    }
+}
+
 fn deleting(arn: &str) -> Refusal {
     bad("StateMachineDeleting", format!("State Machine Deleting: '{arn}'"))
 }
@@ -127,7 +137,7 @@ fn no_machine(arn: &str) -> Refusal {
 
 pub(super) fn create(
     context: &mut Context<'_>,
-    iam: &Iam,
+    around: (&Iam, &Groups),
     machines: &mut Machines,
     input: Input,
 ) -> Result<Value, Refusal> {
@@ -150,7 +160,8 @@ pub(super) fn create(
     };
     definition::check(text, kind)?;
     let tags = add_tags(&BTreeMap::new(), input.tags.as_deref().unwrap_or_default(), &arn)?;
-    check_role(context, iam, &arn, &form)?;
+    check_role(context, around.0, &arn, &form)?;
+    check_log(context, around.1, &form)?;
     let created = |at: std::time::Duration| json!({"stateMachineArn": arn, "creationDate": at.as_secs_f64()});
     if let Some(found) = machines.get(&arn) {
         if found.gone.is_some() {
@@ -210,7 +221,7 @@ pub(super) fn describe(context: &Context<'_>, machines: &mut Machines, input: &I
 /// Behaves like a patch: what is not said stays (AWS.md §2).
 pub(super) fn update(
     context: &mut Context<'_>,
-    iam: &Iam,
+    around: (&Iam, &Groups),
     machines: &mut Machines,
     input: Input,
 ) -> Result<Value, Refusal> {
@@ -253,7 +264,8 @@ pub(super) fn update(
     if encryption_configuration.is_some() {
         form.encryption = encryption(encryption_configuration, context.region)?;
     }
-    check_role(context, iam, &arn, &form)?;
+    check_role(context, around.0, &arn, &form)?;
+    check_log(context, around.1, &form)?;
     // rec: the same again keeps its revision.
     if form != machine.form || machine.revision.is_none() {
         let before = std::mem::replace(&mut machine.form, form);
@@ -275,34 +287,13 @@ pub(super) fn delete(context: &Context<'_>, machines: &mut Machines, input: &Inp
     Ok(json!({}))
 }
 
-/// rec: by name; `maxResults` and `nextToken` within their bounds.
+/// rec: by name.
 pub(super) fn list(machines: &Machines, input: &Input) -> Result<Value, Refusal> {
-    let size = match input.max_results.unwrap_or(100) {
-        // doc: 0 means the default.
-        0 => 100,
-        size if size > 1000 => {
-            return Err(constraint(&size.to_string(), "maxResults", "have value less than or equal to 1000"));
-        }
-        size => usize::try_from(size)
-            .map_err(|_| constraint(&size.to_string(), "maxResults", "have value greater than or equal to 0"))?,
-    };
-    let after = match &input.next_token {
-        None => None,
-        Some(text) if text.len() > 1024 => {
-            return Err(constraint(text, "nextToken", "have length less than or equal to 1024"));
-        }
-        Some(text) => Some(read_marker(text).ok_or_else(|| bad("InvalidToken", "Invalid Token: 'Invalid token'"))?),
-    };
     let items = machines.iter().map(|(arn, machine)| {
         let shown = json!({
             "stateMachineArn": arn, "name": machine.name, "type": machine.kind, "creationDate": machine.created.as_secs_f64(),
         });
         (arn.clone(), shown)
     });
-    let (items, next) = page(items.collect(), after.as_deref(), size);
-    let mut answer = json!({"stateMachines": items});
-    if let Some(next) = next {
-        answer["nextToken"] = json!(marker(&next));
-    }
-    Ok(answer)
+    listed(input, "stateMachines", items.collect(), 1024)
 }

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use super::Context;
 use super::iam::Iam;
+use super::logs::Groups;
 use super::wire::{Refusal, input, marker, page, read_marker};
 
 /// State machines by ARN.
@@ -94,6 +95,7 @@ struct Tracing {
 pub(super) fn call(
     context: &mut Context<'_>,
     iam: &Iam,
+    groups: &Groups,
     machines: &mut Machines,
     operation: &str,
     body: Value,
@@ -102,9 +104,9 @@ pub(super) fn call(
     machines.retain(|_, machine| machine.gone.is_none_or(|gone| now < gone));
     let input: Input = input(body)?;
     match operation {
-        "CreateStateMachine" => machines::create(context, iam, machines, input),
+        "CreateStateMachine" => machines::create(context, (iam, groups), machines, input),
         "DescribeStateMachine" => machines::describe(context, machines, &input),
-        "UpdateStateMachine" => machines::update(context, iam, machines, input),
+        "UpdateStateMachine" => machines::update(context, (iam, groups), machines, input),
         "DeleteStateMachine" => machines::delete(context, machines, &input),
         "StartExecution" => executions::start(context, machines, &input),
         "StopExecution" => executions::stop(context, machines, &input),
@@ -137,6 +139,33 @@ fn required<'a>(value: Option<&'a String>, field: &str) -> Result<&'a str, Refus
         )
     };
     value.map(String::as_str).ok_or_else(what)
+}
+
+/// One page of a list. rec: `maxResults` and `nextToken` within their bounds.
+fn listed(input: &Input, name: &str, items: Vec<(String, Value)>, longest_token: usize) -> Result<Value, Refusal> {
+    let size = match input.max_results.unwrap_or(100) {
+        // doc: 0 means the default.
+        0 => 100,
+        size if size > 1000 => {
+            return Err(constraint(&size.to_string(), "maxResults", "have value less than or equal to 1000"));
+        }
+        size => usize::try_from(size)
+            .map_err(|_| constraint(&size.to_string(), "maxResults", "have value greater than or equal to 0"))?,
+    };
+    let after = match &input.next_token {
+        None => None,
+        Some(text) if text.len() > longest_token => {
+            let longest = format!("have length less than or equal to {longest_token}");
+            return Err(constraint(text, "nextToken", &longest));
+        }
+        Some(text) => Some(read_marker(text).ok_or_else(|| bad("InvalidToken", "Invalid Token: 'Invalid token'"))?),
+    };
+    let (items, next) = page(items, after.as_deref(), size);
+    let mut answer = json!({name: items});
+    if let Some(next) = next {
+        answer["nextToken"] = json!(marker(&next));
+    }
+    Ok(answer)
 }
 
 /// The ARN of a state machine (rec: the words for one that is none).
