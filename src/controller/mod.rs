@@ -32,6 +32,7 @@ mod steps;
 mod stores;
 pub mod usage_plan;
 mod wake;
+mod withdrawals;
 mod written;
 
 pub use context::{Clock, Config, Context};

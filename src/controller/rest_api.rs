@@ -19,7 +19,7 @@ use super::passes::Passes;
 use super::publish::{self, State};
 use super::route_status::{self, Serving};
 use super::steps::{apply_problem, back_since, crd_is_going, report, retains, retired, session};
-use super::{Context, finalizer, outputs, served};
+use super::{Context, finalizer, outputs, served, withdrawals};
 use crate::api::conditions::reasons;
 use crate::api::{
     APIRoute, Authorization, CanaryStatus, Deploy, ManagedNames, PAUSED, RestAPI, RestAPIStatus, StageStatus, is_paused,
@@ -68,9 +68,13 @@ pub async fn reconcile(object: Arc<RestAPI>, context: Arc<Context>) -> Result<Ac
     let life = Life::of(&context, &*object);
     let mut world = resolve::rest_api(&context, &object);
     let mut status = life.status();
+    let closed = withdrawals::carry_out(&context, &world, &object, &status).await;
     match life.phase().await? {
         Phase::Lives => {}
         Phase::Goes => {
+            if let Err(problem) = closed {
+                tracing::warn!("what was taken back stays in its roles until the next try: {}", problem.message);
+            }
             let left = Box::pin(delete(&life, &world, &status)).await;
             return life.end(status, left).await;
         }
@@ -81,7 +85,11 @@ pub async fn reconcile(object: Arc<RestAPI>, context: Arc<Context>) -> Result<Ac
     }
     world.routes_stay = retired(&context, world.routes.values()).await?;
     let mut run = Run::new(&context, &world, &object);
-    let state = match Box::pin(run.carry_out(&life, &mut status)).await {
+    let carried_out = match closed {
+        Ok(()) => Box::pin(run.carry_out(&life, &mut status)).await,
+        Err(problem) => Err(problem),
+    };
+    let state = match carried_out {
         Ok(state) => state,
         Err(problem) => State::Not { problem, serving: status.applied_hash.is_some() },
     };

@@ -12,7 +12,7 @@ use super::route::{Refusal, ValidRoute, exposed, operation_name, validate};
 use super::{admits_caller, state_machine};
 use crate::api::{APIRoute, Action, RestAPI, is_paused};
 use crate::identity::Key;
-use crate::policy::roles::MachineArn;
+use crate::policy::roles::{MachineArn, On, Use};
 use crate::problem::Problem;
 use crate::resources::deployment::Record;
 use crate::resources::route::{At, Method, Observed};
@@ -116,18 +116,27 @@ fn read<T: DeserializeOwned>(value: &mut T, text: &str) {
 }
 
 /// Which namespaces may no longer call which StateMachines, of those that call them in some revision. Of a namespace or a machine that is not
-/// there nothing is known.
-pub(super) fn withdrawn(world: &World, place: &Place) -> BTreeSet<(String, MachineArn)> {
+/// there nothing is known, and a name that is only asked for closes nobody's machine.
+pub fn withdrawn(world: &World, place: &Place) -> BTreeSet<(String, MachineArn)> {
     let roles = world.records.iter().flat_map(|record| record.roles.values());
     let callers: BTreeSet<&String> = roles.filter_map(|role| role.of.as_ref()).map(|of| &of.namespace).collect();
     let callers: Vec<&String> = callers.into_iter().filter(|name| world.namespaces.contains_key(*name)).collect();
-    let machines = world.machines.iter().filter(|(_, machine)| state_machine::may_be_called_so(world, machine));
-    let refuses = machines.flat_map(|(key, machine)| {
-        let arn = MachineArn::parse(&state_machine::arn_in(place, machine)).ok();
+    let mut withdrawn = BTreeSet::new();
+    for (key, machine) in &world.machines {
+        let arn = state_machine::arn_in(place, machine);
+        let shown = machine.status.as_ref().and_then(|status| status.state_machine_arn.as_ref());
+        let has_it = state_machine::may_be_called_so(world, machine) && shown == Some(&arn);
+        let Some(arn) = MachineArn::parse(&arn).ok().filter(|_| has_it) else { continue };
         let refused = callers.iter().filter(|name| admits_caller(world, "", key, machine, name).is_err());
-        refused.filter_map(move |name| Some(((*name).clone(), arn.clone()?)))
-    });
-    refuses.collect()
+        withdrawn.extend(refused.map(|name| ((*name).clone(), arn.clone())));
+    }
+    withdrawn
+}
+
+/// Whether a use of a role of this namespace's routes is withdrawn.
+pub fn is_withdrawn(withdrawn: &BTreeSet<(String, MachineArn)>, namespace: &str, one: &Use) -> bool {
+    let of = |(caller, arn): &(String, MachineArn)| caller == namespace && one.on == On::Machine(arn.clone());
+    withdrawn.iter().any(of)
 }
 
 fn granted(

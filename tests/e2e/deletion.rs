@@ -468,8 +468,9 @@ async fn what_is_paused_and_deleted_waits_for_the_end_of_the_pause() {
     ns.settled(&["restapi/api"]).await;
     annotate(&ns, "apiroute/say", PAUSED, Value::Null).await;
     ns.gone("apiroute/say").await;
-    ns.says("say", "hello").await;
+    answers(&ns, "/say", "hello").await;
     annotate(&ns, "restapi/api", PAUSED, Value::Null).await;
+    is_withdrawn(&ns, "/say").await;
     ns.ready(&["restapi/api"]).await;
     let id = text(&ns.get("restapi/api").await, "/status/restApiId");
     let methods = cloud(&ns).rest_api(&id).await.unwrap().methods;

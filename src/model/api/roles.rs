@@ -6,7 +6,6 @@ use super::{Api, Observed};
 use crate::identity::{Key, content_hash, role_path};
 use crate::model::attach::Attachment;
 use crate::model::invoke_roles;
-use crate::policy::roles::{MachineArn, On};
 use crate::policy::statement::INLINE_LIMIT;
 use crate::policy::trust;
 use crate::problem::Problem;
@@ -15,6 +14,7 @@ use crate::resources::role;
 use crate::resources::route::{self, At};
 use crate::validate::rest_api::ValidApi;
 use crate::validate::route::operation_name;
+use crate::validate::served::is_withdrawn;
 
 /// The steps of the roles.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -49,11 +49,7 @@ impl Api<'_> {
             let mut served = served.clone();
             if let Some(Key { namespace, .. }) = &served.of {
                 // A machine's owner closes it to callers, whatever a stage is pinned to.
-                let withdrawn = |machine: &MachineArn| {
-                    let of = |(caller, arn): &(String, MachineArn)| caller == namespace && arn == machine;
-                    self.valid.withdrawn.iter().any(of)
-                };
-                served.uses.retain(|one| !matches!(&one.on, On::Machine(machine) if withdrawn(machine)));
+                served.uses.retain(|one| !is_withdrawn(&self.valid.withdrawn, namespace, one));
             }
             held.entry(name.clone()).or_default().merge(&served);
         }

@@ -236,6 +236,15 @@ pub fn removal(name: &str, owner: &Owner, observed: Option<&Observed>) -> Vec<St
     observed.filter(|observed| !foreign(owner, &observed.tags)).map(delete).into_iter().collect()
 }
 
+/// What makes this our policy of a role; IAM takes none without a statement.
+pub fn rewritten(name: &str, policy: &Document) -> Step {
+    let (name, policy_name) = (name.to_owned(), POLICY_NAME.to_owned());
+    match policy.is_empty() {
+        true => Step::DeletePolicy { name, policy_name },
+        false => Step::PutPolicy { name, policy_name, policy: policy.to_value() },
+    }
+}
+
 /// What takes a share out of a role, and removes the role where it was the last: nothing where it is not there, or another's.
 pub fn removal_of_share(name: &str, share: &str, owner: &Owner, observed: Option<&Observed>) -> Vec<Step> {
     let shares = observed.into_iter().flat_map(|observed| observed.policies.keys());

@@ -70,39 +70,55 @@ async fn a_machine_s_owner_is_heard_whatever_its_callers_write() {
     .await;
 }
 
-/// A stage that its own team pinned goes on as it is, but not into another's machine.
+/// A RestAPI that its own team pins, pauses or breaks goes on as it is, but not into another's machine.
+#[rstest::rstest]
+#[case::pinned("esc-pins")]
+#[case::paused("esc-pauses")]
+#[case::stalled("esc-stalls")]
 #[tokio::test]
-async fn no_pinned_stage_keeps_a_machine_that_was_taken_back() {
-    let owner = Namespace::new("esc-pins-owner").await;
-    let team = Namespace::new("esc-pins").await;
+async fn no_restapi_keeps_a_machine_that_was_taken_back(#[case] name: &str) {
+    let owner = Namespace::new(&format!("{name}-owner")).await;
+    let team = Namespace::new(name).await;
     let admitting =
         |from: &str| machine("pay", "paid") + &format!("  allowedCallers: {{namespaces: {{from: {from}}}}}\n");
     owner.apply(&admitting("All")).await;
-    let to = "stateMachineRef: {name: pay, namespace: esc-pins-owner}";
-    let pays = route("pays", "/pays", "pay").replace("stateMachineRef: {name: pay}", to);
+    let to = format!("stateMachineRef: {{name: pay, namespace: {name}-owner}}");
+    let pays = route("pays", "/pays", "pay").replace("stateMachineRef: {name: pay}", &to);
     team.apply(&[machine("own", "mine"), rest_api("api"), route("own", "/own", "own"), pays].concat()).await;
     team.ready(&["apiroute/own", "apiroute/pays", "restapi/api"]).await;
     answers(&team, "/pays", "paid").await;
     let api = team.get("restapi/api").await;
-    let revision = api["status"]["revisions"].as_array().unwrap().last().unwrap().clone();
-    team.apply(&rest_api("api").replace("{name: prod}", &format!("{{name: prod, revision: {revision}}}"))).await;
-    team.ready(&["restapi/api"]).await;
     let id = api["status"]["restApiId"].as_str().unwrap();
     let aws = crate::cloud::Cloud::new(team.suite.testbed.aws_endpoint());
     let role = aws.invoke_role(id, "POST /pays").await;
     let may =
         |name: &str| format!("states:StartSyncExecution arn:aws:states:us-east-1:000000000000:stateMachine:{name}");
-    assert!(aws.role(&role).await.unwrap().allows().contains(&may("esc-pins-owner_pay")));
+    let theirs = may(&format!("{name}-owner_pay"));
+    assert!(aws.role(&role).await.unwrap().allows().contains(&theirs));
+    match name {
+        "esc-pins" => {
+            let revision = api["status"]["revisions"].as_array().unwrap().last().unwrap();
+            let pinned = format!("{{name: prod, revision: {revision}}}");
+            team.apply(&rest_api("api").replace("{name: prod}", &pinned)).await;
+            team.ready(&["restapi/api"]).await;
+        }
+        "esc-pauses" => {
+            team.patch("restapi/api", annotated(json!("true"))).await;
+            team.settled(&["restapi/api"]).await;
+        }
+        _ => {
+            team.apply(&patched(&rest_api("api"), &json!({"accountRef": {"name": "nowhere"}}))).await;
+            team.condition("restapi/api", "Ready", "False", "LastKnownGood").await;
+        }
+    }
 
     owner.apply(&admitting("Same")).await;
-    let says = "Warning NotAllowed: spec.target.stateMachineRef: StateMachine esc-pins-owner/pay admits only its own namespace";
-    team.event("apiroute/pays", says).await;
     team.eventually("restapi/api", "has narrowed the role", async |_| {
         let now = aws.role(&role).await.unwrap().allows();
-        if now == [may("esc-pins_own")].into() { Ok(()) } else { Err(format!("{now:?}")) }
+        if now == [may(&format!("{name}_own"))].into() { Ok(()) } else { Err(format!("{now:?}")) }
     })
     .await;
-    // What is pinned serves; the emulator asks for no rights, AWS refuses this call now.
+    // The rest serves on. The emulator asks for no rights; AWS refuses the other call now.
     answers(&team, "/own", "mine").await;
 }
 
