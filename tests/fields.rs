@@ -177,6 +177,22 @@ fn sets(value: &Value, field: &str) -> bool {
     }
 }
 
+/// Each right that an admin gives a tenant is one that somebody may want who does not have it.
+#[test]
+fn every_grant_of_a_tenant_is_attacked() {
+    let dir = root().join("tests/e2e/escalation");
+    let files = fs::read_dir(&dir).unwrap().map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap());
+    let attacks: String = files.collect();
+    let of_tenants = rows().into_iter().filter(|row| row.kind == "AWSAccount" && row.field.contains("tenants[]."));
+    let mut seen = 0;
+    for row in of_tenants {
+        let name = row.field.rsplit('.').next().unwrap().trim_end_matches("[]").to_owned();
+        assert!(attacks.contains(&name), "{}: no manifest of tests/e2e/escalation wants it", row.field);
+        seen += 1;
+    }
+    assert!(seen > 10, "only {seen} grants");
+}
+
 /// What no scene of the torture suite asks for is never crashed there, and in no drift matrix: that tries all that AWS holds after them.
 #[test]
 fn every_property_is_asked_for_in_some_scene() {

@@ -14,6 +14,7 @@ use super::neighbours::Neighbours;
 use super::operator::{Operator, RESYNC, Site};
 use super::races::raced;
 use super::scene::{Scene, add};
+use super::takeover::{heir, lost};
 use super::tape::Wrong;
 use super::{Found, Moment, difference, drive, observed};
 
@@ -177,6 +178,22 @@ async fn a_crash_at_any_effect_of_an_adoption_loses_nothing() {
     }
     assert!(found.points > 60, "only {} crash points", found.points);
     found.end("adoption");
+}
+
+/// A rebuilt cluster knows what was adopted by what AWS says of it.
+#[tokio::test(start_paused = true)]
+async fn what_was_adopted_is_taken_over_as_that() {
+    let scene = page();
+    let (start, _) = others_were_here(&scene).await;
+    let made = drive(&start, &scene, None).await.unwrap();
+    let mut found = Found::default();
+    let taken = found.phase("take over", &lost(&made), &heir(&scene)).await;
+    same(&made.aws.essence(), &taken.aws.essence(), "more is changed than a tag");
+    same(&kept(&api(&start)), &kept(&api(&taken)), "what others made");
+    let left = drive(&taken, &heir(&scene).gone(), None).await.unwrap();
+    same(&kept(&api(&start)), &kept(&api(&left)), "deletion takes what was there before");
+    same(&role(&start).1, &role(&left).1, "what others wrote in the role");
+    found.end("adopted and taken over");
 }
 
 #[tokio::test(start_paused = true)]

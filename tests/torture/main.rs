@@ -7,7 +7,7 @@
 //!   change their mind, or delete everything.
 //! - `pages.rs`, `roles.rs`: the same for what no example has; `generated.rs`: the same for random manifests (`specs.rs`).
 //! - `records.rs`: records that were lost are made anew, and what can't be known is kept.
-//! - `refused.rs`: AWS refuses a change of what serves.
+//! - `refused.rs`: AWS refuses a change of what serves. `serving.rs`: and what is not to change is served all the while.
 //! - `races.rs`: two operators at once, with caches that lag.
 //! - `adoption.rs`, `adopted_roles.rs`: what exists is adopted.
 //! - `takeover.rs`: a cluster is lost, and another takes over what it made.
@@ -43,6 +43,7 @@ mod records;
 mod refused;
 mod roles;
 mod scene;
+mod serving;
 mod specs;
 mod takeover;
 mod tape;

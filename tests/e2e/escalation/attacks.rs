@@ -121,7 +121,9 @@ fn of_a_narrow_tenant(scene: &Scene) -> Vec<Attack> {
         attack(
             patched(&rest_api("cache"), &json!({"stages": [{"name": "prod", "cache": {"clusterSize": "237"}}]})),
             "OverCeiling",
-            format!("spec.stages[prod].cache.clusterSize: tenant {esc}-hostile of AWSAccount {esc} does not admit 237"),
+            format!(
+                "spec.stages[prod].cache.clusterSize: tenant {esc}-hostile of AWSAccount {esc} does not admit 237; choose another, or ask the platform admin to add it to exposure.cacheClusterSizes"
+            ),
         ),
         api(
             "certificate",
