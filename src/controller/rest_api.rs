@@ -68,7 +68,7 @@ pub async fn reconcile(object: Arc<RestAPI>, context: Arc<Context>) -> Result<Ac
     let life = Life::of(&context, &*object);
     let mut world = resolve::rest_api(&context, &object);
     let mut status = life.status();
-    let closed = withdrawals::carry_out(&context, &world, &object, &status).await;
+    let closed = Box::pin(withdrawals::carry_out(&context, &world, &object, &status)).await;
     match life.phase().await? {
         Phase::Lives => {}
         Phase::Goes => {

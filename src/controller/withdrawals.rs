@@ -59,7 +59,7 @@ pub(super) async fn carry_out(
     if plan.is_empty() {
         return Ok(());
     }
-    let outcome = apply(&plan, &session, None, Known::of(&place)).await;
+    let outcome = Box::pin(apply(&plan, &session, None, Known::of(&place))).await;
     report(context, object, &outcome.summary(), false).await;
     outcome.failed.first().map_or(Ok(()), |(_, error)| Err(apply_problem(error)))
 }

@@ -185,7 +185,7 @@ fn play(
 ) -> usize {
     // Whoever recorded had a role for logs.
     let log_role = Some("arn:aws:iam::111111111111:role/logs".to_owned());
-    let settings = Settings { account: ACCOUNT.to_owned(), log_role, other_log_groups: false, ..Settings::default() };
+    let settings = Settings { account: ACCOUNT.to_owned(), log_role, ..Settings::default() };
     let mut aws = Memory::new(1, settings);
     let long = [("long", 1025), ("longer", 3097), ("longest", 125_001)];
     let mut variables = BTreeMap::from(long.map(|(name, length)| (name.to_owned(), "x".repeat(length))));

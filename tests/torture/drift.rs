@@ -139,6 +139,7 @@ const EXCEPTIONS: &[(&str, Option<What>, &str)] = &[
     ),
     // What no manifest can ask for yet, and nothing reads.
     ("role/description", None, UNMANAGED),
+    ("api/authorizers/*/authType", None, UNMANAGED),
     ("role/longest_session", None, UNMANAGED),
     ("role/boundary", None, UNMANAGED),
     ("api/resources/*/resourceMethods/*/methodIntegration/cacheKeyParameters", None, UNMANAGED),

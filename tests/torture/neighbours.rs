@@ -173,7 +173,8 @@ fn gateway(aws: &mut Memory, method: &str, path: &str, body: &Value) -> Value {
     done(aws, request.body(body.to_string().into_bytes()).unwrap())
 }
 
-fn logs(aws: &mut Memory, operation: &str, body: &Value) {
+/// One call of CloudWatch Logs.
+pub fn logs(aws: &mut Memory, operation: &str, body: &Value) {
     let request = http::Request::post("https://logs.us-east-1.amazonaws.com/")
         .header("x-amz-target", format!("Logs_20140328.{operation}"));
     done(aws, request.body(body.to_string().into_bytes()).unwrap());

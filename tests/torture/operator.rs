@@ -114,23 +114,23 @@ impl Operator {
         let account = || accounts.state().into_iter().find(|one| one.metadata.name.as_ref() == Some(&key.name));
         let done = match resource {
             "awsaccounts" => match account() {
-                Some(object) => aws_account::reconcile(object, context).await,
+                Some(object) => Box::pin(aws_account::reconcile(object, context)).await,
                 None => return,
             },
             "statemachines" => match Stores::get(machines, key) {
-                Some(object) => state_machine::reconcile(object, context).await,
+                Some(object) => Box::pin(state_machine::reconcile(object, context)).await,
                 None => return,
             },
             "apidomains" => match Stores::get(domains, key) {
-                Some(object) => api_domain::reconcile(object, context).await,
+                Some(object) => Box::pin(api_domain::reconcile(object, context)).await,
                 None => return,
             },
             "restapis" => match Stores::get(apis, key) {
-                Some(object) => rest_api::reconcile(object, context).await,
+                Some(object) => Box::pin(rest_api::reconcile(object, context)).await,
                 None => return,
             },
             "usageplans" => match Stores::get(plans, key) {
-                Some(object) => usage_plan::reconcile(object, context).await,
+                Some(object) => Box::pin(usage_plan::reconcile(object, context)).await,
                 None => return,
             },
             _ => match Stores::get(routes, key) {

@@ -1,5 +1,6 @@
 //! The manifests of an example, and the same with changes.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -18,7 +19,7 @@ use stepgate::world::World;
 use stepgate_testbed::memory::{ACCOUNT, Memory};
 
 use super::kubernetes::Server;
-use super::neighbours::iam;
+use super::neighbours::{iam, logs};
 
 /// The account of the examples.
 const ACCOUNTS: &str = "awsaccount.yaml";
@@ -306,8 +307,13 @@ impl Scene {
         scene
     }
 
-    /// The roles that the manifests take as they are, and those that may be adopted: they exist, and are nobody's.
+    /// What the manifests take as it is: it exists, and is nobody's. Log groups, roles, and roles that may be adopted.
     pub fn prepare(&self, aws: &mut Memory) {
+        let logging = self.world.machines.values().filter_map(|machine| machine.spec.logging.as_ref());
+        let groups = logging.filter_map(|logging| logging.log_group_arn.as_ref()?.split(":log-group:").nth(1));
+        for group in groups.map(|group| group.trim_end_matches(":*")).collect::<BTreeSet<_>>() {
+            logs(aws, "CreateLogGroup", &json!({"logGroupName": group}));
+        }
         let text = |value: &Value| value.to_string();
         let manifests: Vec<String> = self
             .world

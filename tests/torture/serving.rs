@@ -83,7 +83,7 @@ fn changed(scene: &Scene) -> Scene {
 fn renamed(scene: &Scene) -> Scene {
     let mut scene = scene.clone();
     for (key, mut route) in std::mem::take(&mut scene.world.routes) {
-        let key = Key::new(&key.namespace, &format!("{}-renamed", key.name));
+        let key = Key::new(&key.namespace, format!("{}-renamed", key.name));
         Arc::make_mut(&mut route).metadata.name = Some(key.name.clone());
         scene.world.routes.insert(key, route);
     }

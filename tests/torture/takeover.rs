@@ -1,7 +1,7 @@
 //! A cluster is lost, and another one has the same manifests: it conflicts with all that the lost one made and changes nothing,
 //! until it takes that over; and then nothing is changed but the tag that says whose it is.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -32,6 +32,24 @@ pub fn lost(made: &Moment) -> Moment {
     assert!(tree.contains(&tag(CLUSTER_UID)));
     aws.plant(&serde_json::from_str(&tree.replace(&tag(CLUSTER_UID), &tag(LOST))).unwrap()).unwrap();
     Moment { aws, objects: Objects::default() }
+}
+
+/// The same without the deployments that no stage serves and no record names: what the lost cluster alone knew of stays, until its API goes.
+pub fn without_lost_revisions(mut moment: Moment) -> Moment {
+    let on_record: BTreeSet<String> =
+        moment.objects.of("controllerrevisions").map(|(_, one)| one["data"]["deploymentId"].to_string()).collect();
+    let mut tree = moment.aws.tree();
+    let regions = tree[ACCOUNT]["regions"].as_object_mut().unwrap().values_mut();
+    for api in regions.filter_map(|rooms| rooms["apis"].as_object_mut()).flat_map(|apis| apis.values_mut()) {
+        let stages = api["stages"].to_string();
+        let deployments = api["deployments"].as_object_mut().unwrap();
+        deployments.retain(|id, deployment| {
+            let is_ours = deployment["description"].as_str().is_some_and(|text| text.starts_with("revision "));
+            !is_ours || stages.contains(&format!("\"{id}\"")) || on_record.contains(&format!("\"{id}\""))
+        });
+    }
+    moment.aws.plant(&tree).unwrap();
+    moment
 }
 
 pub fn heir(scene: &Scene) -> Scene {

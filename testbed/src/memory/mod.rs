@@ -88,8 +88,6 @@ pub struct Settings {
     pub domain_update: Duration,
     /// The role that API Gateway writes logs with where none was set.
     pub log_role: Option<String>,
-    /// Whether a machine may log to a group that was not made here: somebody else's, whom nobody plays.
-    pub other_log_groups: bool,
 }
 
 impl Default for Settings {
@@ -108,7 +106,6 @@ impl Default for Settings {
             longest_timeout: 29_000,
             domain_update: Duration::ZERO,
             log_role: None,
-            other_log_groups: true,
         }
     }
 }

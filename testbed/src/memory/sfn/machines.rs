@@ -120,8 +120,7 @@ fn check_role(context: &Context<'_>, iam: &Iam, arn: &str, form: &Form) -> Resul
 /// rec
 fn check_log(context: &Context<'_>, groups: &Groups, form: &Form) -> Result<(), Refusal> {
     let group = form.logging["destinations"][0]["cloudWatchLogsLogGroup"]["logGroupArn"].as_str();
-    let there = |arn| context.settings.other_log_groups || logs::exists(context, groups, arn);
-    match group.is_none_or(there) {
+    match group.is_none_or(|arn| logs::exists(context, groups, arn)) {
         true => Ok(()),
         false => Err(bad("InvalidLoggingConfiguration", "Invalid Logging Configuration: Log Destination not found.")),
     }
