@@ -66,9 +66,14 @@ pub async fn state_machine(
         }
     }
     let first_look = status.state_machine_arn.is_none();
-    // What a status that was lost, or a lost cluster, would know.
-    let runs_with = observed.machine.as_ref().map(|machine| &machine.role_arn).filter(|_| first_look);
-    let runs_with = runs_with.filter(|arn| **arn != wanted.machine.role_arn);
+    // What a status that was lost, or a lost cluster, would know. The role of a machine that is nobody's here is none of ours to read.
+    let mut runs_with = observed.machine.as_ref().map(|machine| machine.role_arn.clone()).filter(|_| first_look);
+    runs_with = runs_with.filter(|arn| *arn != wanted.machine.role_arn);
+    if runs_with.is_some() {
+        let tags = state_machine::remote::tags(&session.sfn, &wanted.machine.arn).await?;
+        runs_with = runs_with.filter(|_| !matches!(wanted.machine.owner.reads(&tags), Ownership::Foreign(_)));
+        observed.tags = Some(tags);
+    }
     let had_other_role = status.managed_role
         || runs_with.is_some()
         || status.role_arn.as_ref().is_some_and(|arn| *arn != wanted.machine.role_arn)
@@ -78,7 +83,7 @@ pub async fn state_machine(
     }
     let known = |arn: &String| status.adopted_roles.contains(arn);
     let adopted: Vec<String> =
-        status.adopted_roles.iter().chain(runs_with.filter(|arn| !known(arn))).cloned().collect();
+        status.adopted_roles.iter().cloned().chain(runs_with.filter(|arn| !known(arn))).collect();
     for managed in wanted.former(&place.region, &adopted) {
         if managed.adopted.is_some() || had_other_role {
             let found = execution_role(session, &managed, place, BTreeSet::new(), false).await?;
@@ -92,7 +97,7 @@ pub async fn state_machine(
         observed.older = older(session, wanted, since, now).await?;
     }
     let planned = wanted.plan(&observed, place, now)?;
-    if observed.machine.is_some() && (first_look || !planned.plan.is_empty()) {
+    if observed.machine.is_some() && observed.tags.is_none() && (first_look || !planned.plan.is_empty()) {
         observed.tags = Some(state_machine::remote::tags(&session.sfn, &wanted.machine.arn).await?);
         let planned = wanted.plan(&observed, place, now)?;
         return Ok((observed, planned));

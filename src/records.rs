@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::apps::v1::ControllerRevision;
 use k8s_openapi::apimachinery::pkg::runtime::RawExtension;
-use kube::api::{DeleteParams, ListParams, ObjectMeta, PostParams};
+use kube::api::{DeleteParams, ListParams, ObjectMeta, PostParams, Preconditions};
 use kube::{Api, Client, Resource, ResourceExt};
 
 use crate::api::RestAPI;
@@ -86,12 +86,17 @@ impl<'a> Records<'a> {
                 let Record { revision, deployment_id, .. } = found;
                 Err(format!("another process has deployed revision {revision} meanwhile ({deployment_id})"))
             }
-            _ => self.delete(name).await.map_err(|error| kubernetes_says(&error)),
+            _ => {
+                // None that has come in its place since.
+                let preconditions = Preconditions { uid: found.uid(), resource_version: None };
+                let this = DeleteParams { preconditions: Some(preconditions), ..DeleteParams::default() };
+                self.delete(name, &this).await.map_err(|error| kubernetes_says(&error))
+            }
         }
     }
 
-    async fn delete(&self, name: &str) -> Result<(), kube::Error> {
-        match self.api.delete(name, &DeleteParams::default()).await {
+    async fn delete(&self, name: &str, which: &DeleteParams) -> Result<(), kube::Error> {
+        match self.api.delete(name, which).await {
             Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
             answer => answer.map(drop),
         }
@@ -103,7 +108,9 @@ impl<'a> Records<'a> {
     /// What Kubernetes answers.
     pub async fn forget(&self, revision: i64) -> Result<(), RecordError> {
         let name = self.name(revision);
-        self.delete(&name).await.map_err(|error| RecordError { message: kubernetes_says(&error), name })
+        self.delete(&name, &DeleteParams::default())
+            .await
+            .map_err(|error| RecordError { message: kubernetes_says(&error), name })
     }
 
     fn name(&self, revision: i64) -> String {

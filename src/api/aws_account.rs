@@ -253,15 +253,26 @@ pub struct AWSAccountStatus {
     pub deletions: Option<Deletions>,
 }
 
+/// Deletions within five minutes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DeletionsPart {
+    /// When the last of them was.
+    pub until: Time,
+    /// How many there were.
+    pub count: i32,
+}
+
 /// Deletions within an hour.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Deletions {
     /// When the first of them was.
     pub since: Time,
-    /// When the last of them was.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last: Option<Time>,
+    /// How they are spread over the last hour, in parts of five minutes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 16))]
+    pub parts: Vec<DeletionsPart>,
     /// How many there were.
     pub count: i32,
     /// Since when further ones are held.

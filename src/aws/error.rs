@@ -163,7 +163,9 @@ fn classify(operation: &str, status: u16, code: &str, message: &str, retry_after
         _ if status == 429 => Class::Throttled(retry_after),
         _ if fresh_role.iter().any(|words| message.contains(words)) => Class::FreshRole,
         "AccessDenied" | "AccessDeniedException"
-            if operation == "AttachRolePolicy" || message.contains("perform: iam:PassRole on") =>
+            if operation == "AttachRolePolicy"
+                || message.contains("perform: iam:PassRole on")
+                || message.contains("ross-account pass role is not allowed") =>
         {
             Class::NotGranted
         }
@@ -195,9 +197,12 @@ fn classify(operation: &str, status: u16, code: &str, message: &str, retry_after
         | "ServiceFailure"
         | "InternalFailure"
         | "EntityTemporarilyUnmodifiable" => Class::Retryable,
-        // So it says in some operations of what is not there, or not seen yet.
+        // So it says in some operations of what is not there, or not seen yet; where that would be taken for gone, it is asked again.
         "BadRequestException" if message.starts_with("Invalid ") && message.ends_with(" identifier specified") => {
-            Class::NotFound
+            match ["Get", "List", "Delete"].iter().any(|verb| operation.starts_with(verb)) {
+                true => Class::Retryable,
+                false => Class::NotFound,
+            }
         }
         "BadRequestException"
             if message.contains("concurrent modification")

@@ -165,7 +165,6 @@ impl Cluster {
         let Self { client, live, world, .. } = self;
         let key = Key::of(&**object);
         let (admission, place) = rest_api::place(world, object)?;
-        let valid = rest_api::validate(world, object)?;
         let session = self.session(&admission, &place).await?;
         let live = live.apis.get(&key);
         let status = live.and_then(|api| api.status.clone()).unwrap_or_default();
@@ -173,6 +172,8 @@ impl Cluster {
             Some(live) => live::records(client, live).await.map_err(|error| Problem::invalid(error.to_string()))?,
             None => Vec::new(),
         };
+        let world = &World { records: records.clone(), ..world.clone() };
+        let valid = rest_api::validate(world, object)?;
         let routes: Vec<_> = world.routes.values().filter(|route| resolve::api_of(route) == key).collect();
         let survey = Survey {
             session: &session,

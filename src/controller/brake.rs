@@ -15,10 +15,13 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::publish::now;
 use crate::api::conditions::reasons;
-use crate::api::{AWSAccount, DELETIONS_RELEASED, Deletions};
+use crate::api::{AWSAccount, DELETIONS_RELEASED, Deletions, DeletionsPart};
 use crate::problem::Problem;
 
 const HOUR: SignedDuration = SignedDuration::from_hours(1);
+
+/// So exactly another process knows when deletions were.
+const PART: SignedDuration = SignedDuration::from_mins(5);
 
 /// Counts deletions, by AWSAccount.
 #[derive(Default)]
@@ -130,22 +133,34 @@ struct Window {
 }
 
 impl Window {
-    /// As another process wrote it down. All but the first may have been as late as the last.
+    /// As another process wrote it down. Those of a part may have been as late as the last of them.
     fn of(deletions: &Deletions) -> Self {
-        let count = usize::try_from(deletions.count).unwrap_or_default();
-        let last = deletions.last.as_ref().unwrap_or(&deletions.since).0;
-        let later = std::iter::repeat_n(last, count.saturating_sub(1));
-        Self {
-            times: std::iter::once(deletions.since.0).take(count).chain(later).collect(),
-            held_since: deletions.held_since.as_ref().map(|held| held.0),
+        let parts = deletions.parts.iter().flat_map(|part| {
+            let count = usize::try_from(part.count).unwrap_or_default();
+            std::iter::repeat_n(part.until.0, count)
+        });
+        let mut times: VecDeque<Timestamp> = parts.collect();
+        if let Some(first) = times.front_mut() {
+            *first = deletions.since.0;
         }
+        Self { times, held_since: deletions.held_since.as_ref().map(|held| held.0) }
     }
 
     fn shown(&self) -> Option<Deletions> {
         let since = self.times.front().copied().or(self.held_since)?;
         let count = i32::try_from(self.times.len()).unwrap_or(i32::MAX);
-        let last = self.times.back().copied().filter(|last| *last != since).map(Time);
-        Some(Deletions { since: Time(since), last, count, held_since: self.held_since.map(Time) })
+        let mut parts: Vec<DeletionsPart> = Vec::new();
+        let mut begun = since;
+        for at in &self.times {
+            match parts.last_mut().filter(|_| at.duration_since(begun) < PART) {
+                Some(part) => (part.until, part.count) = (Time(*at), part.count + 1),
+                None => {
+                    begun = *at;
+                    parts.push(DeletionsPart { until: Time(*at), count: 1 });
+                }
+            }
+        }
+        Some(Deletions { since: Time(since), parts, count, held_since: self.held_since.map(Time) })
     }
 
     /// Forgets what was before the last hour, unless further ones are held, and what was let go.
@@ -224,6 +239,12 @@ mod tests {
         assert_eq!(passing(&mut window, &account(3, None), [0, 59, 59]), 3);
         let mut next = Window::of(&window.shown().unwrap());
         assert_eq!(passing(&mut next, &account(3, None), [61, 61]), 1, "only the first was more than an hour ago");
+
+        // Nor does it hold what is no more than in any other hour.
+        let mut steady = Window::default();
+        assert_eq!(passing(&mut steady, &account(70, None), 0..60), 60);
+        let mut next = Window::of(&steady.shown().unwrap());
+        assert_eq!(passing(&mut next, &account(70, None), 60..180), 120);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use kube::runtime::controller::Action;
 use tokio::time::Instant;
 use tracing::instrument;
 
+use super::backoff::jittered;
 use super::coming::{self, PATIENCE};
 use super::creation::{self, Creation};
 use super::daily::is_check_of_the_day;
@@ -31,7 +32,7 @@ use crate::model::api::{self as model, Coming, Observed};
 use crate::model::attach::{Attachment, kept};
 use crate::observe::{self, Proof, Survey, Surveyed};
 use crate::plan::Plan;
-use crate::problem::Problem;
+use crate::problem::{self, Problem};
 use crate::records::{self, Records};
 use crate::resolve;
 use crate::resources::deployment::Record;
@@ -55,6 +56,9 @@ const ALL_FIRST_ROUTES: Duration = Duration::from_secs(300);
 
 /// How long an API that was taken over, or taken back, keeps methods whose routes have not come yet.
 const ROUTES_OF_BEFORE: Duration = Duration::from_secs(300);
+
+/// When a route is tried again that AWS refused for what may pass: its role may not be handed out, or a policy is not there.
+const REFUSED_AGAIN: Duration = Duration::from_mins(5);
 
 /// How long a new API waits for any route at all.
 const FIRST_MOMENTS: Duration = Duration::from_secs(3);
@@ -85,11 +89,9 @@ pub async fn reconcile(object: Arc<RestAPI>, context: Arc<Context>) -> Result<Ac
     }
     world.routes_stay = retired(&context, world.routes.values()).await?;
     let mut run = Run::new(&context, &world, &object);
-    let carried_out = match closed {
-        Ok(()) => Box::pin(run.carry_out(&life, &mut status)).await,
-        Err(problem) => Err(problem),
-    };
-    let state = match carried_out {
+    // Who could not be closed out yet holds up nobody else.
+    let carried_out = Box::pin(run.carry_out(&life, &mut status)).await;
+    let state = match closed.and(carried_out) {
         Ok(state) => state,
         Err(problem) => State::Not { problem, serving: status.applied_hash.is_some() },
     };
@@ -101,7 +103,11 @@ pub async fn reconcile(object: Arc<RestAPI>, context: Arc<Context>) -> Result<Ac
     let routes = run.route_states(&state);
     let data = outputs::of_rest_api(&status, run.place.as_ref());
     let state = outputs::publish(&context.client, &*object, object.spec.outputs.as_ref(), data, state).await;
-    let action = life.finish(status.clone(), state).await?;
+    let ready = matches!(state, State::Ready(_));
+    let mut action = life.finish(status.clone(), state).await?;
+    if ready && run.refused.values().any(|refusal| refusal.problem.kind == problem::Kind::Waiting) {
+        action = Action::requeue(jittered(REFUSED_AGAIN));
+    }
     route_status::publish(&context, &world, &status, &run.serving(&status), routes).await?;
     while let Some(gone) = life.overtaken(&status).await {
         let life = life.after(&gone);
@@ -496,7 +502,8 @@ impl<'a> Run<'a> {
             let problem = apply_problem(error);
             let of_routes: Vec<Key> = match (step, error) {
                 (Step::Role(step), ApplyError::Aws(AwsError { class, .. }))
-                    if class.is_about_what_was_asked() || *class == Class::NotFound =>
+                    if class.is_about_what_was_asked()
+                        || (*class == Class::NotFound && matches!(step, role::Step::Attach { .. })) =>
                 {
                     let has = |route: &&ValidRoute| route.role.as_ref().is_some_and(|(name, _)| name == step.name());
                     self.attachment.attached.values().filter(has).map(|route| route.key.clone()).collect()

@@ -12,6 +12,7 @@ use crate::apply::{Known, apply};
 use crate::identity::Ownership;
 use crate::observe;
 use crate::plan::Plan;
+use crate::policy::roles::{MachineArn, On};
 use crate::problem::Problem;
 use crate::resources::deployment::RoleNeeds;
 use crate::resources::{Step, role};
@@ -53,6 +54,10 @@ pub(super) async fn carry_out(
         let had = needs.uses.len();
         needs.uses.retain(|one| !is_withdrawn(&withdrawn, concerned[&name], one));
         if needs.uses.len() < had {
+            let is_called = |machine: &MachineArn| {
+                needs.uses.iter().any(|one| matches!(&one.on, On::Machine(arn) if arn == machine))
+            };
+            needs.keys.retain(|key| is_called(&key.machine));
             plan.chain([Step::Role(role::rewritten(&name, &needs.policy()))], &[]);
         }
     }

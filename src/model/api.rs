@@ -119,7 +119,7 @@ impl Api<'_> {
             }
             // Beside what is kept, no parameter can have another name.
             let names = route::parameter_names(tree.keys().map(|at| at.path.as_str()));
-            (waiting, ready) = ready.into_iter().partition(|valid| route::clash(&valid.at.path, &names).is_some());
+            (waiting, ready) = ready.into_iter().partition(|valid| route::clashes(&valid.at.path, &names));
             if waiting.is_empty() {
                 break;
             }

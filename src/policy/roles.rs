@@ -288,11 +288,26 @@ pub fn writes_managed_rules(statement: &Statement) -> bool {
         && resources.iter().any(|resource| glob::intersects(MANAGED, resource))
 }
 
-/// Whether it is something of what execution roles are given for logs, traces and the rules of `.sync` tasks.
-pub fn may_be_plumbing(statement: &Statement) -> bool {
-    let of_all = [plumbing_logging(), plumbing_tracing()];
-    statement.actions.iter().any(|action| of_all.iter().any(|plumbing| plumbing.actions.contains(action)))
+/// Whether it changes what is one for all of an account, and some execution roles may change: log deliveries and resource policies of logs,
+/// the managed rules.
+pub fn changes_the_account_s(statement: &Statement) -> bool {
+    let plumbing = plumbing_logging().actions;
+    let reads =
+        |action: &str| ["Describe", "Get", "List"].iter().any(|verb| action.starts_with(&format!("logs:{verb}")));
+    statement.actions.iter().any(|action| plumbing.contains(action) && !reads(action))
         || writes_managed_rules(statement)
+}
+
+/// Whether it is something of what execution roles are given for logs, traces, the rules of `.sync` tasks and the connections of HTTP tasks.
+pub fn may_be_plumbing(statement: &Statement) -> bool {
+    const SECRETS: &str = "arn:*:secretsmanager:*:*:secret:events!connection/*";
+    let Statement { actions, resources, .. } = statement;
+    let is_any = |known: &[String]| actions.iter().any(|action| known.contains(action));
+    let of_connections = ["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"].map(str::to_owned);
+    is_any(&plumbing_logging().actions)
+        || is_any(&plumbing_tracing().actions)
+        || writes_managed_rules(statement)
+        || (is_any(&of_connections) && resources.iter().any(|resource| glob::intersects(SECRETS, resource)))
 }
 
 /// Whether it is plumbing of an execution role, or starts a named state machine or follows its executions: the ceiling does not bound

@@ -148,7 +148,7 @@ impl Subject<'_> {
             encryption::keys_stay_managed(kms_key_arn, &found.needs, admits, wanting)?;
         }
         if role.inferred == Some(false) {
-            self.lends_nothing(&found.needs, &ceiling)?;
+            self.lends_nothing(&found.needs, &ceiling, role.scope == RoleScope::Namespace)?;
             found = Inferred::default();
         }
         self.bounded(&found.needs, &ceiling)?;
@@ -229,10 +229,14 @@ impl Subject<'_> {
         managed_rules_stay_managed(needs)
     }
 
-    /// What a task could do by what a role is given beside its tasks is held against the ceiling also where nothing is inferred: a
-    /// machine that shares the role may have it, or an execution of another time.
-    fn lends_nothing(&self, needs: &[Need], ceiling: &[Grant]) -> Result<(), Problem> {
-        let could_borrow = |need: &&Need| need.class == Class::Task && roles::may_be_plumbing(&need.statement);
+    /// What a task could do to all of the account by what a role is given beside its tasks is held against the ceiling also where nothing is
+    /// inferred: an execution of another time may have it. So is what it could read by that where machines share the role.
+    fn lends_nothing(&self, needs: &[Need], ceiling: &[Grant], shared: bool) -> Result<(), Problem> {
+        let lent = |need: &Need| {
+            roles::changes_the_account_s(&need.statement)
+                || ((shared || self.tracing) && roles::may_be_plumbing(&need.statement))
+        };
+        let could_borrow = |need: &&Need| need.class == Class::Task && lent(need);
         let over = needs.iter().filter(could_borrow).filter(|need| self.within(need, ceiling).is_err()).map(|need| {
             format!(
                 "spec.definition: {} uses `{}`, which Step Functions itself may need of the role of a machine that logs, is traced or waits for jobs, and no grant in the ceiling of tenant {} in AWSAccount {} contains it; do without it, name literally what is your own, or ask the platform admin to add it",

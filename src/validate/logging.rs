@@ -35,7 +35,7 @@ pub(super) fn logging(
             place.account_id, place.region
         )));
     }
-    is_not_managed(field, &arn, &here)?;
+    is_no_stage_s(field, &arn, &here)?;
     Ok(Some(Logging {
         level: logging.level.name().to_owned(),
         include_execution_data: logging.include_execution_data,
@@ -48,8 +48,9 @@ pub(super) fn logging(
 ///
 /// # Errors
 /// It is such a one. `here` is what the ARNs of its account and Region begin with.
-pub(super) fn is_not_managed(field: &str, arn: &str, here: &str) -> Result<(), Problem> {
-    if arn.strip_prefix(here).is_none_or(|name| !name.starts_with(log_group::PREFIX)) {
+pub(super) fn is_no_stage_s(field: &str, arn: &str, here: &str) -> Result<(), Problem> {
+    let of_ours = arn.strip_prefix(here).and_then(|name| name.strip_prefix(log_group::PREFIX)?.split_once('/'));
+    if of_ours.is_none_or(|(cluster, _)| !cluster.bytes().all(|byte| byte.is_ascii_hexdigit())) {
         return Ok(());
     }
     Err(Problem::stalled(

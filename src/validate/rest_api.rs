@@ -22,7 +22,7 @@ use crate::resources::account::LogRole;
 use crate::resources::gateway_response::GatewayResponses;
 use crate::resources::model::Models;
 use crate::resources::rest_api::settings::Settings;
-use crate::resources::route::{clash, parameter_names};
+use crate::resources::route::parameters_of;
 use crate::tenancy::{Admission, NamespaceLabels, Place, admit, includes};
 use crate::world::World;
 
@@ -241,8 +241,16 @@ pub fn calls_parameters_as_granted(api: &RestAPI, route: &APIRoute) -> Result<()
     }
     let grants = api.spec.allowed_routes.iter().flatten();
     let prefixes = grants.flat_map(|grant| grant.path_prefixes.iter().flatten());
-    let granted = parameter_names(prefixes.map(String::as_str));
-    match clash(&route.spec.path, &granted) {
+    let mut granted: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (parent, name) in prefixes.flat_map(|prefix| parameters_of(prefix)) {
+        granted.entry(parent).or_default().insert(name);
+    }
+    let mut parameters = parameters_of(&route.spec.path).into_iter();
+    let other = parameters.find_map(|(parent, ours)| {
+        let theirs = granted.get(&parent).filter(|names| !names.contains(&ours))?.first()?;
+        Some((ours, theirs))
+    });
+    match other {
         None => Ok(()),
         Some((ours, theirs)) => Err(Problem::stalled(
             reasons::ROUTE_CONFLICT,

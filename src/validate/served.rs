@@ -115,8 +115,8 @@ fn read<T: DeserializeOwned>(value: &mut T, text: &str) {
     }
 }
 
-/// Which namespaces may no longer call which StateMachines, of those that call them in some revision. Of a namespace or a machine that is not
-/// there nothing is known, and a name that is only asked for closes nobody's machine.
+/// Which of the namespaces whose routes some revision serves may not call which of the StateMachines in view. Of a namespace or a machine
+/// that is not there nothing is known, and a name that is only asked for closes nobody's machine.
 pub fn withdrawn(world: &World, place: &Place) -> BTreeSet<(String, MachineArn)> {
     let roles = world.records.iter().flat_map(|record| record.roles.values());
     let callers: BTreeSet<&String> = roles.filter_map(|role| role.of.as_ref()).map(|of| &of.namespace).collect();
@@ -135,8 +135,7 @@ pub fn withdrawn(world: &World, place: &Place) -> BTreeSet<(String, MachineArn)>
 
 /// Whether a use of a role of this namespace's routes is withdrawn.
 pub fn is_withdrawn(withdrawn: &BTreeSet<(String, MachineArn)>, namespace: &str, one: &Use) -> bool {
-    let of = |(caller, arn): &(String, MachineArn)| caller == namespace && one.on == On::Machine(arn.clone());
-    withdrawn.iter().any(of)
+    matches!(&one.on, On::Machine(arn) if withdrawn.contains(&(namespace.to_owned(), arn.clone())))
 }
 
 fn granted(

@@ -213,7 +213,7 @@ impl Validating<'_> {
                         "{field}: API Gateway writes to log groups of its own account and Region, whose ARNs begin with {of_region}"
                     )));
                 }
-                logging::is_not_managed(&field, &destination_arn, &of_region)?;
+                logging::is_no_stage_s(&field, &destination_arn, &of_region)?;
                 Ok((Some(AccessLog { destination_arn, format }), None))
             }
         }

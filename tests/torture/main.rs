@@ -10,6 +10,7 @@
 //! - `refused.rs`: AWS refuses a change of what serves. `serving.rs`: and what is not to change is served all the while.
 //! - `races.rs`: two operators at once, with caches that lag.
 //! - `adoption.rs`, `adopted_roles.rs`: what exists is adopted.
+//! - `withdrawn.rs`: what a machine's owner takes back.
 //! - `takeover.rs`: a cluster is lost, and another takes over what it made.
 //! - `creation.rs`: a process that is paused while it creates an API, and others that go on.
 //! - `deployments.rs`: the same of a deployment, which is found and deleted.
@@ -47,6 +48,7 @@ mod serving;
 mod specs;
 mod takeover;
 mod tape;
+mod withdrawn;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};

@@ -142,7 +142,7 @@ impl Unmanaged {
     /// Routes whose parameters API Gateway could not have beside those of methods that are kept.
     pub fn refuse(&self, attachment: &mut Attachment) {
         let names = route::parameter_names(self.kept_methods().map(|at| at.path.as_str()));
-        let clashing = attachment.attached.iter().filter(|(_, valid)| route::clash(&valid.at.path, &names).is_some());
+        let clashing = attachment.attached.iter().filter(|(_, valid)| route::clashes(&valid.at.path, &names));
         for key in clashing.map(|(key, _)| key.clone()).collect::<Vec<_>>() {
             let Some(route) = attachment.attached.remove(&key) else { continue };
             let message = format!(

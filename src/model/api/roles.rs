@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Api, Observed};
-use crate::identity::{Key, content_hash, role_path};
+use crate::identity::{content_hash, role_path};
 use crate::model::attach::Attachment;
 use crate::model::invoke_roles;
 use crate::policy::statement::INLINE_LIMIT;
@@ -37,6 +37,7 @@ impl Api<'_> {
                 needs.merge(&RoleNeeds::read(found));
             }
         }
+        self.without_withdrawn(&mut needs);
         self.with_keys(needs, observed)
     }
 
@@ -46,15 +47,21 @@ impl Api<'_> {
         let mut held = self.needs_of_old_forms(observed, |_| true);
         let counted = |record: &&Record| in_use.contains(&record.revision);
         for (name, served) in self.records.iter().filter(counted).flat_map(|record| &record.roles) {
-            let mut served = served.clone();
-            if let Some(Key { namespace, .. }) = &served.of {
-                // A machine's owner closes it to callers, whatever a stage is pinned to.
-                served.uses.retain(|one| !is_withdrawn(&self.valid.withdrawn, namespace, one));
-            }
-            held.entry(name.clone()).or_default().merge(&served);
+            held.entry(name.clone()).or_default().merge(served);
         }
         merge(&mut held, self.needs_of_present_authorizers(observed, |_| true));
+        self.without_withdrawn(&mut held);
         self.with_keys(held, observed)
+    }
+
+    /// A machine's owner closes it to callers, whatever stages and older forms of routes still call.
+    fn without_withdrawn(&self, needs: &mut BTreeMap<String, RoleNeeds>) {
+        for (name, needs) in needs {
+            let on_record = || self.records.iter().find_map(|record| record.roles.get(name)?.of.as_ref());
+            let Some(of) = needs.of.as_ref().or_else(on_record) else { continue };
+            let namespace = of.namespace.clone();
+            needs.uses.retain(|one| !is_withdrawn(&self.valid.withdrawn, &namespace, one));
+        }
     }
 
     /// The name in the ARN of a role that is managed for this API.
@@ -187,6 +194,7 @@ impl Api<'_> {
         let stays = |name: &str| !self.valid.authorizers.contains_key(name) || self.authorizer_waits(name);
         let kept = self.needs_of_present_authorizers(observed, |name| named.contains(name) && stays(name));
         merge(&mut needs, kept);
+        self.without_withdrawn(&mut needs);
         needs.values_mut().for_each(|needs| needs.keys.clear());
         needs
     }

@@ -292,12 +292,9 @@ pub fn parameter_names<'a>(paths: impl IntoIterator<Item = &'a str>) -> BTreeMap
     paths.into_iter().flat_map(parameters_of).collect()
 }
 
-/// The first parameter of a path that has another name among these, and that name: API Gateway takes one for those at one place.
-pub fn clash(path: &str, names: &BTreeMap<String, String>) -> Option<(String, String)> {
-    parameters_of(path).into_iter().find_map(|(parent, ours)| {
-        let theirs = names.get(&parent).filter(|theirs| **theirs != ours)?;
-        Some((ours, theirs.clone()))
-    })
+/// Whether a path can't be in one API with paths that have these parameters, because it names one of them differently.
+pub fn clashes(path: &str, names: &BTreeMap<String, String>) -> bool {
+    parameters_of(path).iter().any(|(parent, name)| names.get(parent).is_some_and(|has| has != name))
 }
 
 /// `/a/b` → `/`, `/a`, `/a/b`.

@@ -229,10 +229,10 @@ fn a_log_goes_where_the_tenant_may_write() {
         elsewhere.message,
         "spec.logging.logGroupArn: `arn:aws:logs:us-east-1:111122223333:log-group:/demo/demo/a` is in another account or Region, where Step Functions can't write: name a log group of account 111122223333 in eu-central-1"
     );
-    let of_a_stage = refused("arn:aws:logs:eu-central-1:111122223333:log-group:/stepgate/0/shop/api/prod");
+    let of_a_stage = refused("arn:aws:logs:eu-central-1:111122223333:log-group:/stepgate/00ff/shop/api/prod");
     assert_eq!(
         of_a_stage.message,
-        "spec.logging.logGroupArn: `arn:aws:logs:eu-central-1:111122223333:log-group:/stepgate/0/shop/api/prod` is a log group that stepgate manages for one object; name one of your own"
+        "spec.logging.logGroupArn: `arn:aws:logs:eu-central-1:111122223333:log-group:/stepgate/00ff/shop/api/prod` is a log group that stepgate manages for one object; name one of your own"
     );
     let off = validated_with("logging: {level: 'OFF'}", nothing()).unwrap();
     assert_eq!(off.logging, None);
@@ -271,6 +271,11 @@ fn no_task_uses_what_logging_brings(#[case] call: &str, #[case] role: &str, #[ca
     "cloudwatchlogs:putResourcePolicy",
     "executionRole: {scope: Namespace, inferred: false}",
     "logs:PutResourcePolicy"
+)]
+#[case::of_who_shares_and_calls_http(
+    "secretsmanager:getSecretValue",
+    "executionRole: {scope: Namespace, inferred: false}",
+    "secretsmanager:GetSecretValue"
 )]
 #[case::of_another_time(
     "cloudwatchlogs:putResourcePolicy",
