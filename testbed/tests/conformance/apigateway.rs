@@ -427,13 +427,19 @@ async fn the_passthrough_of_an_integration_can_be_changed(cloud: Cloud) -> Resul
     Ok(())
 }
 
-async fn put_integration_replaces_its_responses(cloud: Cloud) -> Result<()> {
+/// A mock that answers with a declared status.
+async fn answering(cloud: &Cloud) -> Result<(String, String)> {
     let (api, root) = cloud.api().await?;
     cloud.mock(&api, &root, "GET").await?;
     let put = cloud.apigateway.put_method_response().rest_api_id(&api).resource_id(&root).http_method("GET");
     put.status_code("200").send().await?;
     let put = cloud.apigateway.put_integration_response().rest_api_id(&api).resource_id(&root).http_method("GET");
     put.status_code("200").send().await?;
+    Ok((api, root))
+}
+
+async fn put_integration_replaces_its_responses(cloud: Cloud) -> Result<()> {
+    let (api, root) = answering(&cloud).await?;
     let put = cloud.apigateway.put_integration().rest_api_id(&api).resource_id(&root).http_method("GET");
     put.r#type(IntegrationType::Mock).send().await?;
     let found = integration(&cloud, &api, &root).await?;
@@ -492,12 +498,7 @@ async fn a_response_that_is_not_there_is_not_deleted(cloud: Cloud) -> Result<()>
 }
 
 async fn a_deleted_response_is_gone(cloud: Cloud) -> Result<()> {
-    let (api, root) = cloud.api().await?;
-    cloud.mock(&api, &root, "GET").await?;
-    let put = cloud.apigateway.put_method_response().rest_api_id(&api).resource_id(&root).http_method("GET");
-    put.status_code("200").send().await?;
-    let put = cloud.apigateway.put_integration_response().rest_api_id(&api).resource_id(&root).http_method("GET");
-    put.status_code("200").send().await?;
+    let (api, root) = answering(&cloud).await?;
     let delete = cloud.apigateway.delete_integration_response().rest_api_id(&api).resource_id(&root);
     delete.http_method("GET").status_code("200").send().await?;
     let delete = cloud.apigateway.delete_method_response().rest_api_id(&api).resource_id(&root);
