@@ -8,7 +8,7 @@ use aws_sdk_iam::types::Tag;
 use serde_json::{Value, json};
 use stepgate::aws::{Session, Sessions};
 use stepgate::identity::Key;
-use stepgate_testbed::memory::{ACCOUNT, Memory, Service, Settings, answer};
+use stepgate_testbed::memory::{ACCOUNT, InProcess, Service, answer};
 
 use super::kubernetes::{Objects, condition, is};
 use super::operator::{Operator, Site};
@@ -49,15 +49,17 @@ fn adopts(name: &str) -> Value {
     json!({"adoption": {"policy": "Adopt", "arn": arn(name)}})
 }
 
-async fn session(site: &Site, scene: &Scene) -> Arc<Session> {
-    let sessions = Sessions::with_http_client(site.aws.http_client(), Arc::new(|_, _, _| {}));
+async fn session(aws: &InProcess, scene: &Scene) -> Arc<Session> {
+    let sessions = Sessions::with_http_client(aws.http_client(), Arc::new(|_, _, _| {}));
     sessions.get(&scene.world.accounts[0], "us-east-1").await.unwrap()
 }
 
 /// An account in which others have made two roles, with all that a role can have.
 async fn start() -> Moment {
-    let site = Site::new(Memory::new(7, Settings::default()), Objects::default());
-    let iam = &session(&site, &scene("EXPRESS", &[], &json!({}))).await.iam;
+    let scene = scene("EXPRESS", &[], &json!({}));
+    let first = Moment::first(&scene);
+    let aws = InProcess::new(first.aws);
+    let iam = &session(&aws, &scene).await.iam;
     for name in ["legacy", "second"] {
         let trust = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
             "Principal": {"Service": ["lambda.amazonaws.com", "states.amazonaws.com"]}}]});
@@ -70,11 +72,14 @@ async fn start() -> Moment {
         inline.send().await.unwrap();
         iam.attach_role_policy().role_name(name).policy_arn(ATTACHED).send().await.unwrap();
     }
-    Moment::of(&site)
+    Moment { aws: aws.with(|memory| memory.clone()), objects: first.objects }
 }
 
+/// But for a neighbour's.
 fn roles(moment: &Moment) -> Value {
-    moment.aws.tree()[ACCOUNT]["iam"]["roles"].clone()
+    let mut roles = moment.aws.tree()[ACCOUNT]["iam"]["roles"].clone();
+    roles.as_object_mut().unwrap().shift_remove("neighbour");
+    roles
 }
 
 fn role(moment: &Moment, name: &str) -> Value {
@@ -300,7 +305,8 @@ async fn policies_beside_the_inline_one_come_and_go_with_the_adoption() {
         scene("EXPRESS", &["q"], &role)
     };
     let made = found.phase("adopt", &start, &large("legacy")).await;
-    let policies = |moment: &Moment| moment.aws.tree()[ACCOUNT]["iam"]["policies"].as_object().unwrap().len();
+    // But for a neighbour's.
+    let policies = |moment: &Moment| moment.aws.tree()[ACCOUNT]["iam"]["policies"].as_object().unwrap().len() - 1;
     assert_eq!((role(&made, "legacy")["attached"].as_object().unwrap().len(), policies(&made)), (3, 2));
     // Both roles have policies of their own for a while.
     let both = found.phase("another", &made, &large("second")).await;
@@ -317,7 +323,7 @@ async fn policies_beside_the_inline_one_come_and_go_with_the_adoption() {
     let arns = queues("sqs:SendMessage", 0..90)["resources"].clone();
     let statement = json!({"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": arns});
     let policy = json!({"Version": "2012-10-17", "Statement": [statement]}).to_string();
-    let iam = &session(&site, &large("legacy")).await.iam;
+    let iam = &session(&site.aws, &large("legacy")).await.iam;
     iam.put_role_policy().role_name("legacy").policy_name("large").policy_document(policy).send().await.unwrap();
     let full = Moment::of(&site);
     let mut role_of_it = adopts("legacy");
@@ -443,7 +449,7 @@ async fn no_role_is_adopted_that_is_not_admitted_or_is_somebody_s() {
     for tag in ["stepgate.dev/released-from", "stepgate.dev/adopted", "stepgate.dev/cluster", "stepgate.dev/updated"] {
         let site = Site::new(start.aws.clone(), start.objects.clone());
         let scene = with(&any, &adopts("legacy"));
-        let iam = &session(&site, &scene).await.iam;
+        let iam = &session(&site.aws, &scene).await.iam;
         iam.tag_role()
             .role_name("legacy")
             .tags(Tag::builder().key(tag).value("x").build().unwrap())
@@ -500,7 +506,7 @@ async fn where_there_is_no_role_it_is_made_or_waited_for() {
     let there = drive(&later(there, 6), &or_create("legacy"), None).await.unwrap();
     assert_eq!(names(&there), ["legacy", "second"]);
     let site = Site::new(there.aws.clone(), there.objects.clone());
-    let iam = &session(&site, &or_create("legacy")).await.iam;
+    let iam = &session(&site.aws, &or_create("legacy")).await.iam;
     for name in ["stepgate", "by-hand"] {
         iam.delete_role_policy().role_name("legacy").policy_name(name).send().await.unwrap();
     }
@@ -513,12 +519,10 @@ async fn where_there_is_no_role_it_is_made_or_waited_for() {
 
     // No role is made, so none need be allowed; and what the operator may not do, its admin reads.
     let mut full = start.clone();
-    let mut memory = Memory::new(7, Settings { role_limit: 2, ..Settings::default() });
-    memory.plant(&full.aws.tree()).unwrap();
-    full.aws = memory;
+    full.aws.settings.role_limit = 3;
     drive(&full, &or_create("legacy"), None).await.unwrap();
     let error = drive(&full, &or_create("third"), None).await.err().unwrap();
-    assert!(error.contains("the account has 2 IAM roles of the 2 that it may have"), "{error}");
+    assert!(error.contains("the account has 3 IAM roles of the 3 that it may have"), "{error}");
     let site = Site::new(start.aws.clone(), start.objects.clone());
     site.aws.faults(|attempt| {
         let words = "User: stepgate is not authorized to perform: iam:GetRole on resource: role legacy";
@@ -559,7 +563,7 @@ async fn drift_of_what_is_ours_is_repaired_and_of_what_is_theirs_is_no_drift() {
     for (change, reporting) in changes.iter().flat_map(|change| [(*change, false), (*change, true)]) {
         let from = if reporting { &reports } else { &made };
         let site = Site::new(from.aws.clone(), from.objects.clone());
-        let iam = &session(&site, &scene).await.iam;
+        let iam = &session(&site.aws, &scene).await.iam;
         let put = |name: &str| iam.put_role_policy().role_name("legacy").policy_name(name).policy_document(anything);
         let gone = |name: &str| iam.delete_role_policy().role_name("legacy").policy_name(name);
         let attach = |arn: &str| iam.attach_role_policy().role_name("legacy").policy_arn(arn);

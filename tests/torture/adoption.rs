@@ -7,10 +7,9 @@ use aws_sdk_apigateway::types::{AuthorizerType, GatewayResponseType, Op, PatchOp
 use serde_json::{Value, json};
 use stepgate::aws::{Session, Sessions};
 use stepgate::identity::Key;
-use stepgate_testbed::memory::ACCOUNT;
+use stepgate_testbed::memory::{ACCOUNT, InProcess};
 
 use super::kubernetes::{condition, is};
-use super::neighbours::Neighbours;
 use super::operator::{Operator, RESYNC, Site};
 use super::races::raced;
 use super::scene::{Scene, add};
@@ -64,19 +63,19 @@ fn with(scene: &Scene, kind: &str, patch: Value) -> Scene {
     scene
 }
 
-async fn session(site: &Site, scene: &Scene) -> Arc<Session> {
-    let sessions = Sessions::with_http_client(site.aws.http_client(), Arc::new(|_, _, _| {}));
+async fn session(aws: &InProcess, scene: &Scene) -> Arc<Session> {
+    let sessions = Sessions::with_http_client(aws.http_client(), Arc::new(|_, _, _| {}));
     sessions.get(&scene.world.accounts[0], REGION).await.unwrap()
 }
 
-/// An account in which others have made something, and the neighbours.
-pub async fn others_were_here(scene: &Scene) -> (Moment, Neighbours) {
-    let (first, neighbours) = Moment::first(scene);
-    let site = Site::new(first.aws, first.objects);
-    let session = session(&site, scene).await;
+/// An account in which others have made something.
+pub async fn others_were_here(scene: &Scene) -> Moment {
+    let first = Moment::first(scene);
+    let aws = InProcess::new(first.aws);
+    let session = session(&aws, scene).await;
     legacy::make(&session.apigateway, &session.sfn, &format!("arn:aws:iam::{ACCOUNT}:role/{}", legacy::ROLE)).await;
     legacy::furnish(&session.iam, legacy::ROLE).await;
-    (Moment::of(&site), neighbours.but_for_role(legacy::ROLE))
+    Moment { aws: aws.with(|memory| memory.clone()), objects: first.objects }
 }
 
 /// The role, and what of it no manifest asks for (`adopted_roles.rs` has the rest).
@@ -128,7 +127,7 @@ fn object(moment: &Moment, resource: &str, name: &str) -> Value {
 #[tokio::test(start_paused = true)]
 async fn a_crash_at_any_effect_of_an_adoption_loses_nothing() {
     let scene = page();
-    let (start, _) = others_were_here(&scene).await;
+    let start = others_were_here(&scene).await;
     let (before, arn) = (api(&start), machine(&start)["stateMachineArn"].clone());
     let made = observed(&start, &scene).await.unwrap();
     let after = api(&made.end);
@@ -184,7 +183,7 @@ async fn a_crash_at_any_effect_of_an_adoption_loses_nothing() {
 #[tokio::test(start_paused = true)]
 async fn what_was_adopted_is_taken_over_as_that() {
     let scene = page();
-    let (start, _) = others_were_here(&scene).await;
+    let start = others_were_here(&scene).await;
     let made = drive(&start, &scene, None).await.unwrap();
     let mut found = Found::default();
     let taken = found.phase("take over", &lost(&made), &heir(&scene)).await;
@@ -199,7 +198,7 @@ async fn what_was_adopted_is_taken_over_as_that() {
 #[tokio::test(start_paused = true)]
 async fn two_operators_at_once_adopt_as_one_does() {
     let (scene, more) = (page(), asks_for_more());
-    let (start, _) = others_were_here(&scene).await;
+    let start = others_were_here(&scene).await;
     let asked = drive(&start, &more, None).await.unwrap();
     for (name, start) in [("adopt", &start), ("ask for less", &asked)] {
         let end = drive(start, &scene, None).await.unwrap();
@@ -216,8 +215,8 @@ async fn two_operators_at_once_adopt_as_one_does() {
 async fn deletion_takes_it_where_the_manifest_says_so() {
     let scene = with(&page(), "RestAPI", json!({"deletionPolicy": "Delete"}));
     let scene = with(&scene, "StateMachine", json!({"deletionPolicy": "Delete"}));
-    let (start, _) = others_were_here(&scene).await;
-    let mut nothing = Moment::first(&scene).0;
+    let start = others_were_here(&scene).await;
+    let mut nothing = Moment::first(&scene);
     let mut tree = nothing.aws.tree();
     tree[ACCOUNT]["iam"]["roles"].as_object_mut().unwrap().shift_remove(legacy::ROLE);
     nothing.aws.plant(&tree).unwrap();
@@ -229,7 +228,7 @@ async fn deletion_takes_it_where_the_manifest_says_so() {
 #[tokio::test(start_paused = true)]
 async fn what_no_manifest_asks_for_goes_where_that_is_said() {
     let scene = with(&page(), "RestAPI", json!({"adoption": {"unmanaged": "Remove"}}));
-    let (start, _) = others_were_here(&scene).await;
+    let start = others_were_here(&scene).await;
     let api = api(&drive(&start, &scene, None).await.unwrap());
     let resources = api["resources"].as_object().unwrap().values();
     let paths: Vec<_> = resources.map(|it| it["pathPart"].as_str().unwrap_or("/").to_owned()).collect();
@@ -258,10 +257,10 @@ async fn what_no_manifest_asks_for_goes_where_that_is_said() {
 #[tokio::test(start_paused = true)]
 async fn what_others_add_later_is_kept_too() {
     let scene = page();
-    let (start, _) = others_were_here(&scene).await;
+    let start = others_were_here(&scene).await;
     let made = drive(&start, &scene, None).await.unwrap();
     let site = Site::new(made.aws, made.objects);
-    let session = session(&site, &scene).await;
+    let session = session(&site.aws, &scene).await;
     let id = api(&Moment::of(&site))["id"].as_str().unwrap().to_owned();
     let resources = session.apigateway.get_resources().rest_api_id(&id).send().await.unwrap().items.unwrap();
     let empty = resources.iter().find(|it| it.path() == Some("/empty")).and_then(|it| it.id()).unwrap();
@@ -318,7 +317,7 @@ fn asks_for_more() -> Scene {
 #[tokio::test(start_paused = true)]
 async fn what_is_no_longer_asked_for_goes_and_what_is_others_stays() {
     let (less, more) = (page(), asks_for_more());
-    let (start, _) = others_were_here(&less).await;
+    let start = others_were_here(&less).await;
     let made = observed(&start, &less).await.unwrap().end;
     let asked = observed(&made, &more).await.unwrap();
     let names = |moment: &Moment| {
@@ -348,7 +347,7 @@ async fn what_is_no_longer_asked_for_goes_and_what_is_others_stays() {
 #[tokio::test(start_paused = true)]
 async fn an_adopted_api_without_its_tag_is_adopted_all_the_same() {
     let scene = page();
-    let (start, _) = others_were_here(&scene).await;
+    let start = others_were_here(&scene).await;
     let made = drive(&start, &scene, None).await.unwrap();
     let mut without = made.clone();
     let mut tree = without.aws.tree();
@@ -365,7 +364,7 @@ async fn an_adopted_api_without_its_tag_is_adopted_all_the_same() {
 #[tokio::test(start_paused = true)]
 async fn an_adopted_machine_without_its_tag_stays_when_its_object_goes() {
     let scene = page();
-    let (start, _) = others_were_here(&scene).await;
+    let start = others_were_here(&scene).await;
     let mut made = drive(&start, &scene, None).await.unwrap();
     let mut tree = made.aws.tree();
     let machines = tree[ACCOUNT]["regions"][REGION]["machines"].as_object_mut().unwrap().values_mut();
@@ -382,13 +381,13 @@ async fn an_adopted_machine_without_its_tag_stays_when_its_object_goes() {
 #[tokio::test(start_paused = true)]
 async fn what_is_gone_is_forgotten_after_a_day() {
     let (less, more) = (page(), asks_for_more());
-    let (start, _) = others_were_here(&less).await;
+    let start = others_were_here(&less).await;
     let asked = drive(&start, &more, None).await.unwrap();
     let left = drive(&asked, &less, None).await.unwrap();
     let managed = |moment: &Moment| object(moment, "restapis", "api")["status"]["managed"].clone();
     assert_eq!(managed(&left), managed(&asked));
     let site = Site::new(left.aws, left.objects);
-    let session = session(&site, &less).await;
+    let session = session(&site.aws, &less).await;
     let mut operator = Operator::start(&site);
     for _ in 0..=Duration::from_hours(24).as_secs() / RESYNC.as_secs() {
         operator.round(true).await;
@@ -418,7 +417,7 @@ async fn says(site: &Site, scene: &Scene, resource: &str, name: &str) -> (String
 #[tokio::test(start_paused = true)]
 async fn nothing_is_adopted_that_is_not_admitted_or_is_somebody_s() {
     let scene = page();
-    let (start, _) = others_were_here(&scene).await;
+    let start = others_were_here(&scene).await;
     let id = api(&start)["id"].as_str().unwrap().to_owned();
     let not_admitted = {
         let mut scene = scene.clone();
@@ -485,7 +484,7 @@ async fn nothing_is_adopted_that_is_not_admitted_or_is_somebody_s() {
     // Any tag of ours says that it is somebody's.
     for tag in ["stepgate.dev/released-from", "stepgate.dev/adopted", "stepgate.dev/cluster"] {
         let site = Site::new(start.aws.clone(), start.objects.clone());
-        let session = session(&site, &scene).await;
+        let session = session(&site.aws, &scene).await;
         let tagged = session.apigateway.tag_resource().resource_arn(arn(&id)).tags(tag, "x");
         tagged.send().await.unwrap();
         let before = api(&Moment::of(&site));
@@ -499,9 +498,9 @@ async fn nothing_is_adopted_that_is_not_admitted_or_is_somebody_s() {
 #[tokio::test(start_paused = true)]
 async fn a_forged_status_adopts_nothing() {
     let scene = page();
-    let (start, _) = others_were_here(&scene).await;
+    let start = others_were_here(&scene).await;
     let site = Site::new(start.aws, start.objects);
-    let session = session(&site, &scene).await;
+    let session = session(&site.aws, &scene).await;
     let victim = legacy::api(&session.apigateway, "victim").await;
     let before = session.apigateway.get_rest_api().rest_api_id(&victim).send().await.unwrap();
     let waits = with(&scene, "RestAPI", json!({"adoption": {"name": "to-come"}}));

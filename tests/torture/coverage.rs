@@ -12,9 +12,8 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use stepgate::aws::budget::Family;
-use stepgate_testbed::memory::{ACCOUNT, Memory, Service, Settings};
+use stepgate_testbed::memory::{ACCOUNT, Memory, Service};
 
-use super::kubernetes::Objects;
 use super::operator::{Operator, Site};
 use super::pages::EXPOSING;
 use super::random::number;
@@ -106,7 +105,7 @@ fn lives() -> impl Iterator<Item = Vec<Scene>> {
 async fn every_call_of_the_code_is_made_in_some_scene() {
     let mut made = BTreeSet::new();
     for life in lives() {
-        let (mut moment, _) = Moment::first(&life[0]);
+        let mut moment = Moment::first(&life[0]);
         moment.aws.reset_counts();
         for wanted in &life {
             moment = drive(&moment, wanted, None).await.unwrap();
@@ -151,7 +150,7 @@ async fn an_account_is_entered_by_its_role() {
             .unwrap();
     let trust = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
         "Principal": {"AWS": format!("arn:aws:iam::{ACCOUNT}:root")}}]});
-    let mut aws = Memory::new(7, Settings::default());
+    let mut start = Moment::first(&scene);
     let form = [
         ("Action", "CreateRole"),
         ("Version", "2010-05-08"),
@@ -165,11 +164,15 @@ async fn an_account_is_entered_by_its_role() {
         .header("authorization", format!("AWS4-HMAC-SHA256 Credential={THEIRS}/20260101/us-east-1/iam/aws4_request"))
         .body(form.join("&").into_bytes())
         .unwrap();
-    assert_eq!(aws.handle(&request).status(), 200);
-    let end = drive(&Moment { aws, objects: Objects::default() }, &scene, None).await.unwrap();
+    assert_eq!(start.aws.handle(&request).status(), 200);
+    let end = drive(&start, &scene, None).await.unwrap();
     let made =
         |account: &str| end.aws.region(account, "us-east-1").map_or(0, |one| one.machines.len() + one.apis.len());
-    assert_eq!((made(THEIRS), made(ACCOUNT)), (scene.world.machines.len() + scene.world.apis.len(), 0));
+    assert_eq!(
+        (made(THEIRS), made(ACCOUNT)),
+        (scene.world.machines.len() + scene.world.apis.len(), 2),
+        "beside neighbours"
+    );
 }
 
 // --- The simulation of the budget ---
@@ -226,7 +229,8 @@ fn times(calls: Vec<simulated::Call>) -> BTreeMap<String, u64> {
 
 #[tokio::test(start_paused = true)]
 async fn the_budget_is_simulated_with_the_calls_that_are_made() {
-    let site = Site::new(Memory::new(7, Settings::default()), Objects::default());
+    let start = Moment::first(&Scene::of(api(3, 5_000)));
+    let site = Site::new(start.aws, start.objects);
     let machine = asked(&site, api(0, 5_000), &[Family::Iam, Family::StepFunctions]).await;
     assert_eq!(machine, times(simulated::new_machine()));
     let new = asked(&site, api(3, 5_000), &[Family::ApiGateway]).await;

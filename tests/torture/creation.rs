@@ -132,7 +132,7 @@ fn apis(site: &Site) -> Vec<String> {
 #[tokio::test(start_paused = true)]
 async fn a_call_that_arrives_late_makes_no_second_api(#[case] pause: Duration, #[case] expires: Duration) {
     let scene = Scene::example("root-get");
-    let (start, _) = Moment::first(&scene);
+    let start = Moment::first(&scene);
     let site = Site::new(start.aws, start.objects);
     scene.apply(&site.server);
     let slow = SharedHttpClient::new(Slow {
@@ -153,7 +153,7 @@ async fn a_call_that_arrives_late_makes_no_second_api(#[case] pause: Duration, #
 #[tokio::test(start_paused = true)]
 async fn a_call_that_arrives_late_makes_no_second_plan(#[case] pause: Duration, #[case] expires: Duration) {
     let scene = Scene::example("docs/usage-plans.md");
-    let (start, _) = Moment::first(&scene);
+    let start = Moment::first(&scene);
     let site = Site::new(start.aws, start.objects);
     let mut apis = scene.clone();
     apis.world.plans.clear();
@@ -177,7 +177,7 @@ async fn a_call_that_arrives_late_makes_no_second_plan(#[case] pause: Duration, 
 #[tokio::test(start_paused = true)]
 async fn a_process_that_wakes_long_after_its_claim_sends_nothing() {
     let scene = Scene::example("root-get");
-    let (start, _) = Moment::first(&scene);
+    let start = Moment::first(&scene);
     let site = Site::new(start.aws, start.objects);
     scene.apply(&site.server);
     let client = slow_to_hear(&site, minutes(30));
@@ -188,7 +188,7 @@ async fn a_process_that_wakes_long_after_its_claim_sends_nothing() {
 #[tokio::test(start_paused = true)]
 async fn what_is_deleted_while_it_is_created_is_not_left_behind() {
     let scene = Scene::example("root-get");
-    let (start, _) = Moment::first(&scene);
+    let start = Moment::first(&scene);
     let site = Site::new(start.aws, start.objects);
     scene.apply(&site.server);
     let slow = SharedHttpClient::new(Slow {
@@ -230,7 +230,7 @@ async fn what_is_deleted_while_it_is_created_is_not_left_behind() {
 #[tokio::test(start_paused = true)]
 async fn a_second_api_with_our_tags_is_found_although_the_first_is_known() {
     let scene = Scene::example("root-get");
-    let (start, _) = Moment::first(&scene);
+    let start = Moment::first(&scene);
     let site = Site::new(start.aws, start.objects);
     scene.apply(&site.server);
     let mut operator = Operator::start(&site);

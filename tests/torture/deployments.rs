@@ -66,7 +66,7 @@ struct Late {
 async fn late(pause: Duration) -> Late {
     let scene = Scene::example("root-get");
     let changed = scene.changed();
-    let (start, _) = Moment::first(&scene);
+    let start = Moment::first(&scene);
     let before = drive(&start, &scene, None).await.unwrap();
     let expected = drive(&before, &changed, None).await.unwrap();
     let site = Site::new(before.aws, before.objects);
@@ -204,7 +204,7 @@ async fn a_snapshot_of_what_somebody_changed_meanwhile_is_not_served(#[case] die
 async fn a_first_deployment_without_a_record_does_not_stay_when_something_else_is_wanted() {
     let scene = Scene::example("root-get");
     let changed = scene.changed();
-    let (start, _) = Moment::first(&scene);
+    let start = Moment::first(&scene);
     let made = drive(&start, &scene, None).await.unwrap();
     let expected = drive(&made, &changed, None).await.unwrap();
 
@@ -255,7 +255,7 @@ fn team(machines: &[&str], routes: &[(&str, &str)]) -> Scene {
 #[tokio::test(start_paused = true)]
 async fn routes_that_come_with_their_machines_are_one_deployment() {
     let first = team(&["m0"], &[("r0", "m0")]);
-    let before = drive(&Moment::first(&first).0, &first, None).await.unwrap();
+    let before = drive(&Moment::first(&first), &first, None).await.unwrap();
     let site = Site::new(before.aws, before.objects);
     let mut operator = Operator::start(&site);
     let mut looks = async |scene: &Scene, seconds: u64| {
@@ -292,7 +292,7 @@ async fn routes_that_come_with_their_machines_are_one_deployment() {
 #[tokio::test(start_paused = true)]
 async fn a_route_that_loses_its_finalizer_serves_on() {
     let scene = Scene::example("item-api");
-    let made = drive(&Moment::first(&scene).0, &scene, None).await.unwrap();
+    let made = drive(&Moment::first(&scene), &scene, None).await.unwrap();
     let site = Site::new(made.aws.clone(), made.objects);
     for key in scene.world.routes.keys() {
         site.server.unfinalize("apiroutes", key);

@@ -13,7 +13,6 @@ use stepgate_testbed::memory::{ACCOUNT, Memory};
 use tokio::sync::OnceCell;
 
 use super::kubernetes::{KINDS, condition, is};
-use super::neighbours::Neighbours;
 use super::operator::{CLUSTER_UID, Operator, Site};
 use super::scene::{ALL_DOCS, Scene};
 use super::{Moment, difference, drive};
@@ -438,7 +437,6 @@ struct Base {
     name: &'static str,
     corrected: Moment,
     reported: Moment,
-    neighbours: Neighbours,
     /// What others had made that is adopted.
     others: Option<Value>,
 }
@@ -502,15 +500,14 @@ async fn bases() -> Vec<&'static Base> {
     for (base, (name, scene)) in BASES.iter().zip(scenes().chain(std::iter::once_with(adopted))) {
         let made = base.get_or_init(async || {
             let adopts = name == adoption::PAGE;
-            let (start, neighbours) =
-                if adopts { adoption::others_were_here(&scene).await } else { Moment::first(&scene) };
+            let start = if adopts { adoption::others_were_here(&scene).await } else { Moment::first(&scene) };
             let others = adopts.then(|| start.aws.tree());
             let corrected = drive(&start, &scene, None).await.unwrap();
             let reported = drive(&start, &scene.with_drift_policy(DriftPolicy::Report), None).await.unwrap();
             for (id, object) in KINDS.iter().flat_map(|kind| corrected.objects.of(kind)) {
                 assert!(is(object, "Ready"), "{name}: {id:?} {}", object["status"]["conditions"]);
             }
-            Base { name, corrected, reported, neighbours, others }
+            Base { name, corrected, reported, others }
         });
         bases.push(made.await);
     }
@@ -534,9 +531,8 @@ async fn met(mutation: &Mutation, reports: bool) -> Option<String> {
     let site = Site::new(aws, before.objects.clone());
     let settled = Operator::start(&site).settle().await;
     let after = Moment::of(&site);
-    let touched = base.neighbours.touched(&after.aws);
-    if !touched.is_empty() {
-        return Some(format!("neighbours were touched: {}", touched.join(", ")));
+    if let Err(touched) = site.untouched() {
+        return Some(touched);
     }
     let lost = exception(&mutation.property, mutation.what);
     let left = after.aws.tree() == mutation.tree;

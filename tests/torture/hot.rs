@@ -149,7 +149,9 @@ async fn an_hour(example: &str, error: Error) -> (usize, BTreeMap<String, usize>
         Error::RoleQuota => settings.role_limit = 1,
         _ => {}
     }
-    let site = Site::new(Memory::new(7, settings), Objects::default());
+    let mut start = Moment::first(&scene).aws;
+    start.settings = settings;
+    let site = Site::new(start, Objects::default());
     if error == Error::Foreign {
         // The role is there before, and its tags say that it is another's.
         let made = Scene::example(example);
@@ -159,13 +161,9 @@ async fn an_hour(example: &str, error: Error) -> (usize, BTreeMap<String, usize>
         site.aws.with(|memory| {
             let mut tree = memory.tree();
             let account = &mut tree["111122223333"];
-            for role in account["iam"]["roles"].as_object_mut().unwrap().values_mut() {
-                role["tags"] = json!({});
-            }
+            ours(&mut account["iam"]["roles"]).for_each(|role| role["tags"] = json!({}));
             for rooms in ["machines", "domains", "usage_plans", "api_keys"] {
-                for one in account["regions"]["us-east-1"][rooms].as_object_mut().unwrap().values_mut() {
-                    one["tags"] = json!({});
-                }
+                ours(&mut account["regions"]["us-east-1"][rooms]).for_each(|one| one["tags"] = json!({}));
             }
             memory.plant(&tree).unwrap();
         });
@@ -286,7 +284,7 @@ pub async fn running(site: &Site, http: SharedHttpClient, time: Duration, mut me
 #[case::not_granted(Error::NotGranted, 700, 60)]
 #[case::wrong_account(Error::WrongAccount, 250, 40)]
 #[case::nothing_to_adopt(Error::NothingToAdopt, 250, 40)]
-#[case::no_revision(Error::NoRevision, 300, 40)]
+#[case::no_revision(Error::NoRevision, 310, 40)]
 #[case::conflict(Error::Conflict, 700, 60)]
 #[case::foreign(Error::Foreign, 250, 40)]
 #[case::over_ceiling(Error::OverCeiling, 250, 40)]
@@ -392,7 +390,7 @@ async fn nor_does_what_goes_wrong_later(
         Later::NeverEnds => scene = super::roles::scene("STANDARD", &["first", "later"], &[]),
         _ => {}
     }
-    let start = Moment { aws: Memory::new(7, Settings::default()), objects: Objects::default() };
+    let start = Moment::first(&scene);
     let mut made = drive(&start, &scene, None).await.unwrap();
     match later {
         Later::TwoApis => {
@@ -470,15 +468,16 @@ async fn nor_does_what_goes_wrong_later(
     assert!(writes <= most_writes, "{writes} writes to Kubernetes, at most {most_writes}");
 }
 
+/// Those with our tags.
+fn ours(all: &mut Value) -> impl Iterator<Item = &mut Value> {
+    all.as_object_mut().unwrap().values_mut().filter(|one| one["tags"]["stepgate.dev/cluster-uid"] == CLUSTER_UID)
+}
+
 /// Somebody turns a machine's tracing on and writes an API's description, whenever they are not so.
 fn redo(memory: &mut Memory) {
     let mut tree = memory.tree();
     let region = &mut tree[ACCOUNT]["regions"]["us-east-1"];
-    for machine in region["machines"].as_object_mut().unwrap().values_mut() {
-        machine["form"]["tracing"]["enabled"] = json!(true);
-    }
-    for api in region["apis"].as_object_mut().unwrap().values_mut() {
-        api["description"] = json!("theirs");
-    }
+    ours(&mut region["machines"]).for_each(|machine| machine["form"]["tracing"]["enabled"] = json!(true));
+    ours(&mut region["apis"]).for_each(|api| api["description"] = json!("theirs"));
     memory.plant(&tree).unwrap();
 }

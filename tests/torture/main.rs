@@ -76,11 +76,11 @@ struct Moment {
 
 impl Moment {
     /// An account with neighbours, an empty cluster.
-    fn first(scene: &Scene) -> (Self, Neighbours) {
+    fn first(scene: &Scene) -> Self {
         let mut aws = Memory::new(7, Settings::default());
         scene.prepare(&mut aws);
-        let neighbours = Neighbours::move_in(&mut aws, scene);
-        (Self { aws, objects: kubernetes::Objects::default() }, neighbours)
+        Neighbours::move_in(&mut aws, scene);
+        Self { aws, objects: kubernetes::Objects::default() }
     }
 
     fn of(site: &Site) -> Self {
@@ -284,6 +284,7 @@ async fn carry_out(site: &Site, scene: &Scene) -> Result<Moment, String> {
     Operator::start(site).settle().await?;
     site.tape.calm();
     nothing_is_left(site).await?;
+    site.untouched()?;
     Ok(Moment::of(site))
 }
 
@@ -311,8 +312,6 @@ struct Found {
     /// When it is enough. The first that does not end well is, too, then.
     until: Option<Instant>,
     wrong: Vec<Failure>,
-    /// Who is not to be touched.
-    neighbours: Option<Neighbours>,
     /// How AWS behaves.
     settings: Settings,
     /// Only this one of making, changing and deleting.
@@ -392,12 +391,6 @@ impl Found {
         wrong: impl Fn(&Moment, &Moment) -> Option<Failure>,
     ) {
         self.note(at, end.compared(other, scene, wrong).await);
-        self.untouched(at, other);
-    }
-
-    fn untouched(&mut self, at: &str, moment: &Moment) {
-        let touched = self.neighbours.as_ref().map(|neighbours| neighbours.touched(&moment.aws)).unwrap_or_default();
-        self.note(at, (!touched.is_empty()).then(|| (Kind::ForeignTouched, touched.join(", "))));
     }
 
     /// Crashes everywhere on the way from a moment to what the manifests ask; answers with where that ends.
@@ -436,10 +429,9 @@ impl Found {
 
     /// Made, changed and deleted, with crashes everywhere.
     async fn everywhere(&mut self, scene: &Scene, changed: &Scene) {
-        let (mut start, neighbours) = Moment::first(scene);
+        let mut start = Moment::first(scene);
         start.aws.settings = self.settings.clone();
         start.aws.advance(Duration::from_mins(1));
-        self.neighbours = Some(neighbours);
         let gone = changed.gone();
         let mut runs: Vec<Run> = Vec::new();
         for (name, scene) in [("make", scene), ("change", changed), ("delete", &gone)] {
@@ -463,7 +455,6 @@ impl Found {
                 continue;
             }
             self.crash(name, from, scene, run, &turns).await;
-            self.untouched(name, &run.end);
         }
         let left = difference(&without_log_role(start.aws.essence()), &without_log_role(end.end.aws.essence()));
         self.note("deletion leaves", left.map(|left| (Kind::Orphans, left)));

@@ -5,17 +5,18 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 use stepgate::identity::{Cluster, Key, Owner, joined, log_group_prefix, role_path};
 use stepgate_testbed::memory::{
-    ACCOUNT, Api, ApiKey, ClientCertificate, DomainName, LogGroup, Machine, Memory, Role, UsagePlan,
+    ACCOUNT, Api, ApiKey, ClientCertificate, DomainName, LogGroup, Machine, Memory, Policy, Role, UsagePlan,
 };
 
-use super::adopted_roles;
+use super::Moment;
+use super::adopted_roles::theirs;
+use super::operator::Site;
 use super::scene::{ADOPTABLE, Scene};
 
-/// All that is in the account now, to be found as it is at the end of every run.
-#[derive(Clone, PartialEq)]
+/// Those who are not to be touched, and how they are.
 pub struct Neighbours {
     roles: BTreeMap<String, Role>,
-    policies: BTreeMap<String, String>,
+    policies: BTreeMap<String, Policy>,
     machines: BTreeMap<String, Machine>,
     apis: BTreeMap<String, Api>,
     plans: BTreeMap<String, UsagePlan>,
@@ -25,12 +26,29 @@ pub struct Neighbours {
     certificates: BTreeMap<String, ClientCertificate>,
 }
 
+/// The uid of their cluster.
+const ANOTHER: &str = "another";
+
+const CLUSTER_TAG: &str = "stepgate.dev/cluster-uid";
+
+type Tags = BTreeMap<String, String>;
+
+/// Another cluster's.
+fn another_s(tags: &Tags) -> bool {
+    tags.get(CLUSTER_TAG).is_some_and(|uid| uid == ANOTHER)
+}
+
+/// Of no cluster: what manifests take as it is.
+fn nobody_s(tags: &Tags) -> bool {
+    !tags.contains_key(CLUSTER_TAG)
+}
+
 const REGION: &str = "us-east-1";
 
 impl Neighbours {
-    /// Moves them in: one of each kind, with the owner tags of another cluster; and remembers what is there.
-    pub fn move_in(aws: &mut Memory, scene: &Scene) -> Self {
-        let other = Cluster { name: "another".into(), uid: "another".into() };
+    /// Moves them in: one of each kind, with the owner tags of another cluster.
+    pub fn move_in(aws: &mut Memory, scene: &Scene) {
+        let other = Cluster { name: ANOTHER.into(), uid: ANOTHER.into() };
         let api = scene.world.apis.keys().next().cloned().unwrap_or(Key::new("other", "other"));
         let owner = Owner::new(other, "RestAPI", api.clone());
         let tags = owner.tags();
@@ -104,57 +122,74 @@ impl Neighbours {
             "accessAssociationSource": "vpce-theirs", "tags": tags});
         gateway(aws, "POST", "/domainnameaccessassociations", &association);
         gateway(aws, "POST", "/clientcertificates", &json!({"tags": tags}));
-        Self::here(aws)
     }
 
-    fn here(aws: &Memory) -> Self {
-        let account = aws.account(ACCOUNT).unwrap();
-        let region = &account.regions[REGION];
-        Self {
-            roles: account.iam.roles.clone(),
-            policies: account.iam.policies.iter().map(|(arn, policy)| (arn.clone(), format!("{policy:?}"))).collect(),
-            machines: region.machines.clone(),
-            apis: region.apis.clone(),
-            plans: region.usage_plans.clone(),
-            keys: region.api_keys.clone(),
-            logs: region.log_groups.clone(),
-            domains: region.domains.iter().map(|(name, one)| (name.clone(), whole(one))).collect(),
-            certificates: region.client_certificates.clone(),
+    /// Who lives here: another cluster's objects, and roles and log groups of nobody.
+    ///
+    /// # Panics
+    /// Where nobody of some kind does.
+    pub fn among(aws: &Memory) -> Self {
+        fn those<T: Clone>(all: &BTreeMap<String, T>, are: impl Fn(&T) -> bool) -> BTreeMap<String, T> {
+            let those: BTreeMap<_, _> =
+                all.iter().filter(|(_, one)| are(one)).map(|(id, one)| (id.clone(), one.clone())).collect();
+            assert!(!those.is_empty(), "no neighbour among {} {}", all.len(), std::any::type_name::<T>());
+            those
         }
-    }
-
-    /// Without a role, which is adopted.
-    pub fn but_for_role(mut self, name: &str) -> Self {
-        self.roles.remove(name);
-        self
+        let account = aws.account(ACCOUNT).unwrap();
+        let (iam, region) = (&account.iam, &account.regions[REGION]);
+        let near = |tags: &Tags| another_s(tags) || nobody_s(tags);
+        let domains = those(&region.domains, |domain| another_s(&domain.tags));
+        Self {
+            roles: those(&iam.roles, |role| near(&role.tags)),
+            policies: those(&iam.policies, |policy| near(&policy.tags)),
+            machines: those(&region.machines, |machine| another_s(&machine.tags)),
+            apis: those(&region.apis, |api| another_s(&api.tags)),
+            plans: those(&region.usage_plans, |plan| another_s(&plan.tags)),
+            keys: those(&region.api_keys, |key| another_s(&key.tags)),
+            logs: those(&region.log_groups, |group| near(&group.tags)),
+            domains: domains.iter().map(|(name, domain)| (name.clone(), whole(domain))).collect(),
+            certificates: those(&region.client_certificates, |certificate| another_s(&certificate.tags)),
+        }
     }
 
     /// Those that are gone or changed.
     pub fn touched(&self, aws: &Memory) -> Vec<String> {
-        fn walk<T>(kind: &str, then: &BTreeMap<String, T>, same: impl Fn(&str, &T) -> Option<bool>) -> Vec<String> {
-            then.iter().filter(|(id, one)| same(id, one) != Some(true)).map(|(id, _)| format!("{kind} {id}")).collect()
+        fn walk<T: PartialEq>(kind: &str, then: &BTreeMap<String, T>, now: &BTreeMap<String, T>) -> Vec<String> {
+            then.iter().filter(|(id, one)| now.get(*id) != Some(one)).map(|(id, _)| format!("{kind} {id}")).collect()
         }
         let account = aws.account(ACCOUNT).unwrap();
         let (iam, region) = (&account.iam, &account.regions[REGION]);
-        let same_role =
-            |then: &Role, now: &Role| then == now || theirs(then).is_some_and(|then| Some(then) == theirs(now));
-        let mut all = walk("role", &self.roles, |id, one| Some(same_role(one, iam.roles.get(id)?)));
-        all.extend(walk("policy", &self.policies, |id, one| Some(format!("{:?}", iam.policies.get(id)?) == *one)));
-        all.extend(walk("machine", &self.machines, |id, one| Some(region.machines.get(id)? == one)));
-        all.extend(walk("API", &self.apis, |id, one| Some(region.apis.get(id)? == one)));
-        all.extend(walk("usage plan", &self.plans, |id, one| Some(region.usage_plans.get(id)? == one)));
-        all.extend(walk("API key", &self.keys, |id, one| Some(region.api_keys.get(id)? == one)));
-        all.extend(walk("log group", &self.logs, |id, one| Some(region.log_groups.get(id)? == one)));
-        all.extend(walk("domain name", &self.domains, |id, one| Some(whole(region.domains.get(id)?) == *one)));
-        let same = |id: &str, one: &ClientCertificate| Some(region.client_certificates.get(id)? == one);
-        all.extend(walk("client certificate", &self.certificates, same));
+        // What was nobody's may be adopted, or taken back; what others wrote in such a role stays.
+        let taken = |then: &Tags, now: &Tags| nobody_s(then) && !nobody_s(now);
+        let mut all = Vec::new();
+        for (name, then) in &self.roles {
+            let now = iam.roles.get(name);
+            let kept = |now: &Role| then.path != ADOPTABLE || theirs(&json!(then)) == theirs(&json!(now));
+            if now != Some(then) && !now.is_some_and(|now| taken(&then.tags, &now.tags) && kept(now)) {
+                all.push(format!("role {name}"));
+            }
+        }
+        for (arn, then) in &self.policies {
+            let now = iam.policies.get(arn);
+            if now != Some(then) && !now.is_some_and(|now| taken(&then.tags, &now.tags)) {
+                all.push(format!("policy {arn}"));
+            }
+        }
+        for (name, then) in &self.logs {
+            let now = region.log_groups.get(name);
+            if now != Some(then) && !now.is_some_and(|now| taken(&then.tags, &now.tags)) {
+                all.push(format!("log group {name}"));
+            }
+        }
+        all.extend(walk("machine", &self.machines, &region.machines));
+        all.extend(walk("API", &self.apis, &region.apis));
+        all.extend(walk("usage plan", &self.plans, &region.usage_plans));
+        all.extend(walk("API key", &self.keys, &region.api_keys));
+        let domains = region.domains.iter().map(|(name, domain)| (name.clone(), whole(domain))).collect();
+        all.extend(walk("domain name", &self.domains, &domains));
+        all.extend(walk("client certificate", &self.certificates, &region.client_certificates));
         all
     }
-}
-
-/// Of a role that may be adopted, what others wrote.
-fn theirs(role: &Role) -> Option<Value> {
-    (role.path == ADOPTABLE).then(|| adopted_roles::theirs(&json!(role)))
 }
 
 fn whole(domain: &DomainName) -> Value {
@@ -193,4 +228,43 @@ fn encoded(text: &str) -> String {
     text.bytes()
         .map(|byte| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") })
         .collect()
+}
+
+/// Each of them is missed, and a changed one is seen.
+#[test]
+fn whoever_is_touched_is_missed() {
+    let start = Moment::first(&Scene::example("hello-world"));
+    let neighbours = Neighbours::among(&start.aws);
+    let tree = start.aws.tree();
+    let rooms = ["machines", "apis", "usage_plans", "api_keys", "log_groups", "domains", "client_certificates"];
+    let rooms = rooms.map(|room| format!("/{ACCOUNT}/regions/{REGION}/{room}"));
+    let rooms = rooms.into_iter().chain(["roles", "policies"].map(|room| format!("/{ACCOUNT}/iam/{room}")));
+    for room in rooms {
+        let all = tree.pointer(&room).unwrap().as_object().unwrap();
+        assert!(!all.is_empty(), "{room}");
+        for id in all.keys() {
+            for gone in [true, false] {
+                let (mut aws, mut tree) = (start.aws.clone(), tree.clone());
+                let found = tree.pointer_mut(&room).unwrap().as_object_mut().unwrap();
+                if gone {
+                    found.shift_remove(id);
+                } else {
+                    found[id]["tags"]["touched"] = json!("yes");
+                }
+                aws.plant(&tree).unwrap();
+                assert_eq!(neighbours.touched(&aws).len(), 1, "{room} {id}, gone {gone}");
+            }
+        }
+    }
+}
+
+/// Whatever a test looks at.
+#[test]
+#[should_panic(expected = "neighbours were touched: role neighbour")]
+fn no_run_ends_in_which_one_was_touched() {
+    let start = Moment::first(&Scene::example("hello-world"));
+    let site = Site::new(start.aws, start.objects);
+    let form = [("RoleName", "neighbour"), ("Description", "touched")];
+    let form = form.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    site.aws.with(|memory| iam(memory, "UpdateRole", &form));
 }

@@ -20,6 +20,7 @@ use stepgate::runtime::Metrics;
 use stepgate_testbed::memory::{InProcess, Memory};
 
 use super::kubernetes::{Id, KINDS, Objects, Server, condition, is};
+use super::neighbours::Neighbours;
 use super::tape::{Gate, Gated, Tape};
 
 /// The cluster that the operator runs in.
@@ -35,19 +36,62 @@ const MOST_ROUNDS: usize = 100;
 const SHORTEST_PAUSE: Duration = Duration::from_secs(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(80);
 
-/// AWS and Kubernetes, and the tape of all calls to them.
+/// AWS and Kubernetes, and the tape of all calls to them. No run ends in which a neighbour was touched.
 #[derive(Clone)]
 pub struct Site {
     pub aws: InProcess,
     pub server: Server,
     pub tape: Tape,
+    watch: Watch,
 }
 
 impl Site {
+    /// # Panics
+    /// Where somebody of some kind is missing beside ours.
     pub fn new(aws: Memory, objects: Objects) -> Self {
+        let neighbours = Neighbours::among(&aws);
         let aws = InProcess::new(aws);
         let tape = Tape::of(&aws);
-        Self { server: Server::new(objects, clock(&aws)), aws, tape }
+        let watch = Watch(Mutex::new(Some((aws.clone(), neighbours))));
+        Self { server: Server::new(objects, clock(&aws)), aws, tape, watch }
+    }
+
+    /// # Errors
+    /// The neighbours who are gone or changed; told once.
+    pub fn untouched(&self) -> Result<(), String> {
+        self.watch.untouched()
+    }
+}
+
+/// Compares the neighbours with what they were, at the latest when a site goes; its clones need not.
+struct Watch(Mutex<Option<(InProcess, Neighbours)>>);
+
+impl Watch {
+    fn untouched(&self) -> Result<(), String> {
+        let mut watched = self.0.lock().unwrap();
+        let Some((aws, neighbours)) = &*watched else { return Ok(()) };
+        let touched = aws.with(|memory| neighbours.touched(memory));
+        if touched.is_empty() {
+            return Ok(());
+        }
+        *watched = None;
+        Err(format!("neighbours were touched: {}", touched.join(", ")))
+    }
+}
+
+impl Clone for Watch {
+    fn clone(&self) -> Self {
+        Self(Mutex::new(None))
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        if !std::thread::panicking()
+            && let Err(touched) = self.untouched()
+        {
+            panic!("{touched}");
+        }
     }
 }
 

@@ -46,7 +46,7 @@ async fn the_docs_manifests_too(#[case] page: &str) {
 #[tokio::test(start_paused = true)]
 async fn a_private_domain_is_called_from_the_endpoints_that_it_names() {
     let scene = Scene::page("docs/private-domains.md", EXPOSING);
-    let (start, _) = Moment::first(&scene);
+    let start = Moment::first(&scene);
     let ours = |aws: &Memory| {
         let mut domains = aws.region(ACCOUNT, "us-east-1").unwrap().domains.values();
         domains.find(|one| one.tags["stepgate.dev/cluster-uid"] == CLUSTER_UID).cloned().unwrap()
@@ -94,7 +94,7 @@ async fn a_crash_while_stages_are_set_up_loses_nothing_and_doubles_nothing() {
         apiGatewayLogRole: {arn: "arn:aws:iam::111122223333:role/logs"},
         tenants: [{name: all, namespaces: {from: All}, exposure: {authorizations: [NONE], cacheClusterSizes: ["0.5"], clientCertificates: ["arn:aws:acm:*:*:certificate/*"]}}]}}"#;
     let scene = Scene::page("docs/stages.md", account);
-    let (start, _) = Moment::first(&scene);
+    let start = Moment::first(&scene);
     let mut found = Found::default();
     let made = found.phase("make", &start, &scene).await;
     let region = made.aws.region(ACCOUNT, "us-east-1").unwrap();
@@ -126,7 +126,7 @@ async fn without_a_log_role_all_but_logging_is_as_asked() {
     let account = r#"{kind: AWSAccount, metadata: {name: dev}, spec: {accountId: "111122223333", regions: [{name: us-east-1}],
         tenants: [{name: all, namespaces: {from: All}, exposure: {authorizations: [NONE], cacheClusterSizes: ["0.5"], clientCertificates: ["arn:aws:acm:*:*:certificate/*"]}}]}}"#;
     let scene = Scene::page("docs/stages.md", account);
-    let (start, _) = Moment::first(&scene);
+    let start = Moment::first(&scene);
     let run = uncrashed("make", &start, &scene).await;
     let prod = |aws: &Memory| {
         let region = aws.region(ACCOUNT, "us-east-1").unwrap();
@@ -157,7 +157,7 @@ async fn without_a_log_role_all_but_logging_is_as_asked() {
 #[tokio::test(start_paused = true)]
 async fn a_stage_that_goes_with_its_base_path_is_no_drift() {
     let scene = Scene::example(DOMAINS);
-    let made = drive(&Moment::first(&scene).0, &scene, None).await.unwrap();
+    let made = drive(&Moment::first(&scene), &scene, None).await.unwrap();
     let mut without = scene.clone();
     without.world.domains.clear();
     for api in without.world.apis.values_mut() {

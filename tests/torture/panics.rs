@@ -8,9 +8,9 @@ use k8s_openapi::jiff::Timestamp;
 use stepgate::aws::Sessions;
 use stepgate::controller::{Clock, Config, run};
 use stepgate::identity::Cluster;
-use stepgate_testbed::memory::{Memory, Settings};
 use tokio_util::sync::CancellationToken;
 
+use super::Moment;
 use super::kubernetes::{KINDS, Objects, condition, is};
 use super::operator::{CLUSTER_UID, Site};
 use super::scene::Scene;
@@ -18,8 +18,10 @@ use super::scene::Scene;
 /// Machines and APIs look at the clock; accounts do not.
 #[tokio::test(start_paused = true)]
 async fn a_panic_at_one_object_is_told_and_stops_nothing_else() {
-    let site = Site::new(Memory::new(7, Settings::default()), Objects::default());
-    Scene::example("root-get").apply(&site.server);
+    let scene = Scene::example("root-get");
+    let start = Moment::first(&scene);
+    let site = Site::new(start.aws, start.objects);
+    scene.apply(&site.server);
     let broken = Arc::new(AtomicBool::new(true));
     let breaks = Arc::clone(&broken);
     let clock = Clock::of(move || {

@@ -10,7 +10,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use serde_json::{Value, json};
 use stepgate::aws::budget::Family;
-use stepgate_testbed::memory::{ACCOUNT, InProcess, Memory, QUOTAS, Service, Settings};
+use stepgate_testbed::memory::{ACCOUNT, InProcess, QUOTAS, Service, Settings};
 
 use super::coverage;
 use super::hot::running;
@@ -28,7 +28,7 @@ use super::{DOMAINS, Moment};
 #[tokio::test(start_paused = true)]
 async fn aws_never_throttles_the_operator(#[case] name: &str) {
     let scene = if name == "everything" { coverage::everything() } else { Scene::example(name) };
-    let (mut start, _) = Moment::first(&scene);
+    let mut start = Moment::first(&scene);
     start.aws.settings = Settings::lifelike();
     start.aws.advance(Duration::from_hours(1));
     let site = Site::new(start.aws, start.objects);
@@ -104,7 +104,7 @@ async fn teams_that_wait_hold_nobody_up() {
     let busy = Scene::of(std::iter::once(account.clone()).chain(busy).collect());
     let all = std::iter::once(account).chain(machines("red", SILENT, 50)).chain(machines("blue", SILENT, 50));
     let all = Scene::of(all.chain(machines("small", "us-east-1", 1)).collect());
-    let site = Site::new(Memory::new(7, Settings::default()), Objects::default());
+    let site = Site::new(Moment::first(&all).aws, Objects::default());
     busy.apply(&site.server);
     let (mut second, mut ready) = (0, None);
     let http = SharedHttpClient::new(Hangs(site.aws.clone()));

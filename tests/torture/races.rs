@@ -1,6 +1,7 @@
 //! Two operators at once: a lease is no fence. Their calls are interleaved as a seed says, one of them may work on caches of
 //! a while ago; or one is paused before a call that writes, each once, and goes on with what it knew when the other has done all that
-//! people want by now. Afterwards one is left, and all is as if there had been one from the beginning.
+//! people want by now. Afterwards one is left, and all is as if there had been one from the beginning. And one operator at all of its
+//! objects at once, as its work queues are.
 
 use std::ops::Range;
 use std::pin::pin;
@@ -13,10 +14,11 @@ use stepgate::identity::Key;
 use stepgate_testbed::memory::ACCOUNT;
 use tokio::time::Instant;
 
-use super::neighbours::Neighbours;
+use super::coverage::everything;
+use super::kubernetes::KINDS;
 use super::operator::{Operator, Site, nothing_is_left};
 use super::scene::Scene;
-use super::tape::{Gate, Sleep, Step, Wrong, race};
+use super::tape::{Gate, Racer, Sleep, Step, Wrong, race};
 use super::{DOMAINS, Found, Moment, drive, unconverged};
 
 /// Two operators carry out the manifests, then one looks after it.
@@ -41,10 +43,6 @@ pub async fn raced(from: &Moment, scene: &Scene, seed: u64, stale: bool) -> Resu
     Ok(Moment::of(&site))
 }
 
-fn untouched(neighbours: &Neighbours, moment: &Moment) -> Option<String> {
-    Some(neighbours.touched(&moment.aws).join(", ")).filter(|text| !text.is_empty())
-}
-
 #[rstest::rstest]
 #[case::client_names_machine("client-names-machine")]
 #[case::ec2_sync_async("ec2-sync-async")]
@@ -66,10 +64,61 @@ async fn two_operators_at_once_do_what_one_does(#[case] example: &str) {
     assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), seeds * 6, wrong.join("\n"));
 }
 
+/// One operator reconciles all objects at once, and goes on with what it keeps in memory.
+async fn at_once(from: &Moment, scene: &Scene, seed: u64) -> Result<Moment, String> {
+    fastrand::seed(seed);
+    let site = Site::new(from.aws.clone(), from.objects.clone());
+    scene.apply(&site.server);
+    let mut operator = Operator::gated(&site, Gate::Turn);
+    for round in 0..4 {
+        let now = site.server.snapshot();
+        operator.see(&now);
+        let all = KINDS.iter().flat_map(|resource| now.of(resource));
+        let reconciles = all.map(|((resource, namespace, name), _)| -> Racer<'_, ()> {
+            let key = Key::new(namespace, name);
+            let operator = &operator;
+            Box::pin(async move { operator.reconcile(resource, &key).await })
+        });
+        race(seed + round, reconciles.collect()).await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    operator.settle().await?;
+    nothing_is_left(&site).await?;
+    Ok(Moment::of(&site))
+}
+
+#[rstest::rstest]
+#[case::ec2_sync_async("ec2-sync-async")]
+#[case::orders_api("orders-api")]
+#[case::stage_variables("stage-variables")]
+#[case::domains(DOMAINS)]
+#[case::usage_plans("docs/usage-plans.md")]
+#[case::everything("everything")]
+#[tokio::test(start_paused = true)]
+async fn objects_at_once_end_as_one_by_one(#[case] name: &str) {
+    let scene = if name == "everything" { everything() } else { Scene::example(name) };
+    let changed = scene.changed();
+    let seeds = std::env::var("RACE_SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(3);
+    let (mut wrong, mut from) = (Vec::new(), Moment::first(&scene));
+    for (phase, scene) in [("make", &scene), ("change", &changed), ("delete", &changed.gone())] {
+        let end = drive(&from, scene, None).await.unwrap();
+        for seed in 0..seeds {
+            let what = match at_once(&from, scene, seed).await {
+                Err(error) => Some(error),
+                Ok(other) => end.difference_now(&other),
+            };
+            wrong.extend(what.map(|what| format!("{phase}, seed {seed}: {what}")));
+        }
+        from = end;
+    }
+    println!("{name}: {} times at once", seeds * 3);
+    assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), seeds * 3, wrong.join("\n"));
+}
+
 /// Made, changed and deleted by two operators at once, as each seed says: what did not end well.
 pub async fn races(scene: &Scene, changed: &Scene, seeds: Range<u64>) -> Vec<String> {
     let gone = changed.gone();
-    let (start, neighbours) = Moment::first(scene);
+    let start = Moment::first(scene);
     let made = drive(&start, scene, None).await.unwrap();
     let after = drive(&made, changed, None).await.unwrap();
     let end = drive(&after, &gone, None).await.unwrap();
@@ -81,7 +130,7 @@ pub async fn races(scene: &Scene, changed: &Scene, seeds: Range<u64>) -> Vec<Str
             for stale in [false, true] {
                 let what = match raced(from, scene, seed, stale).await {
                     Err(error) => Some(error),
-                    Ok(raced) => end.difference_now(&raced).or_else(|| untouched(&neighbours, &raced)),
+                    Ok(raced) => end.difference_now(&raced),
                 };
                 wrong.extend(what.map(|what| format!("{name}, seed {seed}, stale {stale}: {what}")));
             }
@@ -162,11 +211,11 @@ async fn whoever_is_overtaken_at_any_write_does_no_harm(#[case] example: &str, #
     let each = if std::env::var_os("CRASH_ALL").is_some() { 1 } else { each };
     let scene = Scene::example(example);
     let (changed, gone) = (scene.changed(), scene.changed().gone());
-    let (start, neighbours) = Moment::first(&scene);
+    let start = Moment::first(&scene);
     let made = drive(&start, &scene, None).await.unwrap();
     let after = drive(&made, &changed, None).await.unwrap();
     let end = drive(&after, &gone, None).await.unwrap();
-    let mut found = Found { neighbours: Some(neighbours), ..Found::default() };
+    let mut found = Found::default();
     for (name, from, scene, then) in [
         ("make", &start, &scene, ("the same", &scene, &made)),
         ("make", &start, &scene, ("change", &changed, &after)),
@@ -185,9 +234,9 @@ async fn whoever_is_overtaken_at_any_write_does_no_harm(#[case] example: &str, #
 async fn whoever_is_overtaken_tries_until_what_it_made_is_gone() {
     let scene = Scene::example("hello-world");
     let gone = scene.gone();
-    let (start, neighbours) = Moment::first(&scene);
+    let start = Moment::first(&scene);
     let end = drive(&drive(&start, &scene, None).await.unwrap(), &gone, None).await.unwrap();
-    let mut found = Found { neighbours: Some(neighbours), ..Found::default() };
+    let mut found = Found::default();
     let refusals = Arc::new(AtomicUsize::default());
     for writes in 0.. {
         let (begun, count) = (Instant::now(), Arc::clone(&refusals));
@@ -222,7 +271,7 @@ async fn what_somebody_let_go_of_meanwhile_stays(
     #[case] room: &str,
 ) {
     let scene = Scene::example("root-get");
-    let made = drive(&Moment::first(&scene).0, &scene, None).await.unwrap();
+    let made = drive(&Moment::first(&scene), &scene, None).await.unwrap();
     let site = Site::new(made.aws.clone(), made.objects.clone());
     let (server, key) = (site.server.clone(), Key::new("root-get", name));
     site.tape.hook(move |step| {
@@ -247,7 +296,7 @@ async fn what_somebody_let_go_of_meanwhile_stays(
 #[tokio::test(start_paused = true)]
 async fn a_seed_replays_exactly() {
     let scene = Scene::example("potato");
-    let (start, _) = Moment::first(&scene);
+    let start = Moment::first(&scene);
     let mut runs = Vec::new();
     for _ in 0..2 {
         let raced = raced(&start, &scene, 3, false).await;

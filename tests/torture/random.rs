@@ -211,7 +211,7 @@ async fn lived(spec: &Spec, acts: &[Act], tally: &Mutex<Tally>) -> Result<Memory
     let mut spec = spec.clone();
     let mut aws = Memory::new(7, Settings::default());
     spec.scene(None).prepare(&mut aws);
-    let neighbours = Neighbours::move_in(&mut aws, &spec.scene(None));
+    Neighbours::move_in(&mut aws, &spec.scene(None));
     aws.settings = Settings::lifelike();
     aws.advance(Duration::from_secs(60));
     let start = Moment { aws, objects: kubernetes::Objects::default() };
@@ -258,16 +258,13 @@ async fn lived(spec: &Spec, acts: &[Act], tally: &Mutex<Tally>) -> Result<Memory
     last.apply(&anew.site.server);
     anew.operator.settle().await.map_err(|text| (Kind::Unconverged, format!("also fresh: {text}")))?;
     life.ends_as(&last, &Moment::of(&anew.site)).await?;
-    let foreign = |life: &Life| {
-        let touched = life.site.aws.with(|memory| neighbours.touched(memory));
-        if touched.is_empty() { Ok(()) } else { Err((Kind::ForeignTouched, touched.join(", "))) }
-    };
-    foreign(&life)?;
+    let foreign = |touched| (Kind::ForeignTouched, touched);
+    life.site.untouched().map_err(foreign)?;
     last.gone().apply(&life.site.server);
     life.operator.settle().await.map_err(|text| (Kind::Unconverged, format!("deletion: {text}")))?;
     tokio::time::sleep(Duration::from_secs(60)).await;
     let left = life.site.aws.with(|memory| difference(&start.aws.essence(), &memory.essence()));
-    foreign(&life)?;
+    life.site.untouched().map_err(foreign)?;
     match left {
         Some(left) => Err((Kind::Orphans, format!("deletion leaves {left}"))),
         None => Ok(life.site.aws.with(|memory| memory.clone())),

@@ -78,7 +78,7 @@ fn served(moment: &Moment) -> Value {
 #[tokio::test(start_paused = true)]
 async fn a_route_whose_change_is_refused_serves_on_wherever_a_process_dies() {
     let scene = Scene::example("root-get");
-    let made = drive(&Moment::first(&scene).0, &scene, None).await.unwrap();
+    let made = drive(&Moment::first(&scene), &scene, None).await.unwrap();
     let wanted = unwanted(&scene);
     let before = served(&made);
     assert!(before.to_string().contains("states"), "{before}");
@@ -150,7 +150,7 @@ async fn a_route_that_asks_for_what_the_operator_may_not_give_holds_up_no_other(
     let (key, route) = scene.world.routes.iter_mut().next().unwrap();
     let key = key.clone();
     Arc::make_mut(route).spec.invoke_role = Some(serde_json::from_value(role).unwrap());
-    let site = Site::new(Moment::first(&scene).0.aws, kubernetes::Objects::default());
+    let site = Site::new(Moment::first(&scene).aws, kubernetes::Objects::default());
     scene.apply(&site.server);
     let mut operator = match denied {
         None => Operator::start(&site),
@@ -186,7 +186,7 @@ async fn a_route_that_asks_for_what_the_operator_may_not_give_holds_up_no_other(
 #[tokio::test(start_paused = true)]
 async fn what_is_refused_for_a_moment_is_done_after_it(#[case] name: &str) {
     let (_, scene) = drift::scenes().find(|(scene, _)| *scene == name).unwrap();
-    let (start, _) = Moment::first(&scene);
+    let start = Moment::first(&scene);
     let made = uncrashed(name, &start, &scene).await;
     let gone = uncrashed(name, &made.end, &scene.gone()).await;
     let mut found = Found::default();
@@ -205,7 +205,7 @@ async fn what_is_refused_for_a_moment_is_done_after_it(#[case] name: &str) {
 #[tokio::test(start_paused = true)]
 async fn an_api_that_aws_does_not_delete_keeps_its_logs() {
     let scene = coverage::everything();
-    let (start, _) = Moment::first(&scene);
+    let start = Moment::first(&scene);
     let made = drive(&start, &scene, None).await.unwrap();
     let groups = |moment: &Moment| -> Vec<String> {
         moment.aws.region(ACCOUNT, "us-east-1").unwrap().log_groups.keys().cloned().collect()

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
-use stepgate_testbed::memory::{ACCOUNT, Memory, Settings};
+use stepgate_testbed::memory::{ACCOUNT, Memory};
 
 use super::operator::{Operator, Site};
 use super::scene::Scene;
@@ -50,7 +50,7 @@ pub fn queues(action: &str, numbers: std::ops::Range<usize>) -> Value {
 }
 
 fn nothing() -> Moment {
-    Moment { aws: Memory::new(7, Settings::default()), objects: kubernetes::Objects::default() }
+    Moment::first(&scene("STANDARD", &[], &[]))
 }
 
 fn role(moment: &Moment) -> Value {
@@ -162,11 +162,11 @@ async fn a_deletion_gives_running_executions_an_hour_and_no_more() {
 #[tokio::test(start_paused = true)]
 async fn a_full_account_is_asked_before_a_role_is_made() {
     let mut full = nothing();
-    full.aws = Memory::new(7, Settings { role_limit: 0, ..Settings::default() });
+    full.aws.settings.role_limit = 1;
     let wanted = scene("EXPRESS", &["q"], &[]);
     let error = drive(&full, &wanted, None).await.err().unwrap();
     assert!(
-        error.contains("the account has 0 IAM roles of the 0 that it may have, and this needs another; the platform admin must delete roles that nobody uses, or ask AWS for a higher quota"),
+        error.contains("the account has 1 IAM roles of the 1 that it may have, and this needs another; the platform admin must delete roles that nobody uses, or ask AWS for a higher quota"),
         "{error}"
     );
     assert!(!error.contains("LimitExceeded"), "CreateRole was not tried");

@@ -105,7 +105,7 @@ async fn what_serves_before_and_after_a_change_serves_all_the_while(
 ) {
     let scene = Scene::example(example);
     let changed = change(&scene);
-    let made = observed(&Moment::first(&scene).0, &scene).await.unwrap().end;
+    let made = observed(&Moment::first(&scene), &scene).await.unwrap().end;
     let run = observed(&made, &changed).await.unwrap();
     let calls: BTreeSet<Call> = served(&made.aws).intersection(&served(&run.end.aws)).cloned().collect();
     assert!(!calls.is_empty(), "nothing is there before and after");

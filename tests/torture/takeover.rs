@@ -103,7 +103,7 @@ async fn takes_over(lost: &Moment, scene: &Scene) -> Result<(Moment, Vec<String>
 }
 
 async fn rebuilt(scene: &Scene) -> Result<(), String> {
-    let made = drive(&Moment::first(scene).0, scene, None).await?;
+    let made = drive(&Moment::first(scene), scene, None).await?;
     let lost = lost(&made);
     conflicts(&lost, scene).await?;
     let (taken, done) = takes_over(&lost, &heir(scene)).await?;
@@ -152,7 +152,7 @@ async fn a_rebuilt_cluster_conflicts_until_it_takes_over_and_then_only_tags_chan
 #[tokio::test(start_paused = true)]
 async fn what_is_abandoned_goes_without_aws_and_can_be_had_again() {
     let scene = coverage::everything();
-    let made = drive(&Moment::first(&scene).0, &scene, None).await.unwrap();
+    let made = drive(&Moment::first(&scene), &scene, None).await.unwrap();
     let mut abandoned = scene.clone();
     let World { machines, apis, routes, domains, plans, .. } = &mut abandoned.world;
     let abandon =
@@ -180,7 +180,7 @@ async fn what_is_abandoned_goes_without_aws_and_can_be_had_again() {
 #[tokio::test(start_paused = true)]
 async fn routes_that_come_last_are_served_all_the_while() {
     let scene = Scene::example("item-api");
-    let made = drive(&Moment::first(&scene).0, &scene, None).await.unwrap();
+    let made = drive(&Moment::first(&scene), &scene, None).await.unwrap();
     let lost = lost(&made);
     let site = Site::new(lost.aws, lost.objects);
     let mut without = scene.clone();
@@ -218,7 +218,7 @@ async fn routes_that_come_last_are_served_all_the_while() {
 #[tokio::test(start_paused = true)]
 async fn a_takeover_goes_on_wherever_it_stops(#[case] name: &str) {
     let scenes: BTreeMap<_, _> = drift::scenes().collect();
-    let made = drive(&Moment::first(&scenes[name]).0, &scenes[name], None).await.unwrap();
+    let made = drive(&Moment::first(&scenes[name]), &scenes[name], None).await.unwrap();
     let (lost, heir) = (lost(&made), heir(&scenes[name]));
     let mut found = Found::default();
     let taken = found.phase("take over", &lost, &heir).await;
@@ -240,7 +240,7 @@ async fn a_takeover_goes_on_wherever_it_stops(#[case] name: &str) {
 async fn what_stays_is_let_go_and_taken_back_wherever_it_stops(#[case] name: &str) {
     let scenes: BTreeMap<_, _> = drift::scenes().collect();
     let scene = staying(&scenes[name]);
-    let made = drive(&Moment::first(&scene).0, &scene, None).await.unwrap();
+    let made = drive(&Moment::first(&scene), &scene, None).await.unwrap();
     let gone = scene.gone();
     let mut found = Found::default();
     let left = found.phase("let go", &made, &gone).await;

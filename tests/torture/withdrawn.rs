@@ -47,7 +47,7 @@ fn may_pay(aws: &Memory) -> bool {
 #[tokio::test(start_paused = true)]
 async fn what_was_taken_back_never_comes_back(#[case] target: Value) {
     let before = scene("All", &json!({"name": "pay", "namespace": "owner"}));
-    let made = observed(&Moment::first(&before).0, &before).await.unwrap().end;
+    let made = observed(&Moment::first(&before), &before).await.unwrap().end;
     assert!(may_pay(&made.aws));
     let after = scene("Same", &target);
     let run = observed(&made, &after).await.unwrap();

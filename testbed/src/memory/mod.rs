@@ -45,7 +45,7 @@ pub use apigateway::{
 };
 pub use client::{Attempt, Fault, InProcess, answer, throttled};
 pub use essence::Served;
-pub use iam::Role;
+pub use iam::{Policy, Role};
 pub use logs::LogGroup;
 pub use quota::{Count, QUOTAS, Quota};
 pub use serve::serve;
