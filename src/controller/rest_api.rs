@@ -1,6 +1,9 @@
 //! Reconciles RestAPIs with all their routes: one writer per API, so that a hundred changed routes are one plan and one
 //! deployment.
 
+mod deletion;
+mod shown;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,29 +18,27 @@ use super::coming::{self, PATIENCE};
 use super::creation::{self, Creation};
 use super::daily::is_check_of_the_day;
 use super::drifts::Drifts;
-use super::lifecycle::{Departure, Kind, Life, Phase};
+use super::lifecycle::{Kind, Life, Phase};
 use super::passes::Passes;
 use super::publish::{self, State};
-use super::route_status::{self, Serving};
-use super::steps::{apply_problem, back_since, crd_is_going, report, retains, retired, session};
+use super::route_status;
+use super::steps::{apply_problem, back_since, crd_is_going, report, retired, session};
 use super::{Context, finalizer, outputs, served, withdrawals};
 use crate::api::conditions::reasons;
-use crate::api::{
-    APIRoute, Authorization, CanaryStatus, Deploy, ManagedNames, PAUSED, RestAPI, RestAPIStatus, StageStatus, is_paused,
-};
+use crate::api::{APIRoute, Deploy, ManagedNames, PAUSED, RestAPI, RestAPIStatus, is_paused};
 use crate::apply::{ApplyError, Known, Outcome, apply};
 use crate::aws::{AwsError, Class, Session};
-use crate::identity::{Key, role_path};
+use crate::identity::Key;
 use crate::model::api::{self as model, Coming, Observed};
 use crate::model::attach::{Attachment, kept};
-use crate::observe::{self, Proof, Survey, Surveyed};
+use crate::observe::{Proof, Survey, Surveyed};
 use crate::plan::Plan;
 use crate::problem::{self, Problem};
 use crate::records::{self, Records};
 use crate::resolve;
 use crate::resources::deployment::Record;
 use crate::resources::route::with_ancestors;
-use crate::resources::{Step, deployment, is_adopted, request_validator, rest_api, role, route};
+use crate::resources::{Step, deployment, request_validator, role, route};
 use crate::tenancy::Place;
 use crate::validate::domain_mappings;
 use crate::validate::rest_api::{self as validate, ValidApi};
@@ -46,10 +47,6 @@ use crate::validate::several;
 use crate::world::World;
 
 const MOST_PASSES: usize = 6;
-
-/// How many stages and revisions the status shows: those of the manifest first, and the newest.
-const MOST_STAGES: usize = 10;
-const MOST_REVISIONS: usize = 128;
 
 /// How long the stages of a new API that are deployed by hand wait for such routes: they would stay at what they begin with.
 const ALL_FIRST_ROUTES: Duration = Duration::from_secs(300);
@@ -79,7 +76,7 @@ pub async fn reconcile(object: Arc<RestAPI>, context: Arc<Context>) -> Result<Ac
             if let Err(problem) = closed {
                 tracing::warn!("what was taken back stays in its roles until the next try: {}", problem.message);
             }
-            let left = Box::pin(delete(&life, &world, &status)).await;
+            let left = Box::pin(deletion::delete(&life, &world, &status)).await;
             return life.end(status, left).await;
         }
         Phase::Over => return Ok(Action::await_change()),
@@ -113,7 +110,7 @@ pub async fn reconcile(object: Arc<RestAPI>, context: Arc<Context>) -> Result<Ac
         let life = life.after(&gone);
         // Domains that led to it are gone since.
         let world = resolve::rest_api(&context, &object);
-        let left = Box::pin(delete(&life, &world, &life.status())).await;
+        let left = Box::pin(deletion::delete(&life, &world, &life.status())).await;
         if life.is_undone(left).await {
             return Ok(Action::await_change());
         }
@@ -536,126 +533,6 @@ impl<'a> Run<'a> {
         }
         Ok(())
     }
-
-    /// What the status shows of AWS.
-    fn show(&self, status: &mut RestAPIStatus) {
-        let Some(api) = &self.observed.api else { return };
-        status.rest_api_id = Some(api.id.clone());
-        let Some(place) = &self.place else { return };
-        status.binding = Some(place.binding());
-        // In the order of the manifest, because the first one's URL is shown.
-        let order: Vec<&str> = self.object.spec.stages.iter().map(|stage| stage.name.as_str()).collect();
-        let mut stages: Vec<StageStatus> = self
-            .observed
-            .stages
-            .iter()
-            .map(|(name, stage)| StageStatus {
-                name: name.clone(),
-                invoke_url: place.invoke_url(&api.id, name),
-                revision: self.record_of(&stage.deployment_id).map(|record| record.revision),
-                canary: stage.canary.as_ref().map(|canary| CanaryStatus {
-                    percent: canary.percent,
-                    revision: self.record_of(&canary.serves).map(|record| record.revision),
-                }),
-            })
-            .collect();
-        stages.sort_by_key(|stage| order.iter().position(|name| *name == stage.name).unwrap_or(order.len()));
-        stages.truncate(MOST_STAGES);
-        status.stages = stages;
-        let mut revisions: Vec<i64> = self.records.iter().map(|record| record.revision).collect();
-        revisions.sort_unstable();
-        status.revisions = revisions.split_off(revisions.len().saturating_sub(MOST_REVISIONS));
-        status.attached_routes = i64::try_from(self.attachment.attached.len()).ok();
-    }
-
-    fn record_of(&self, deployment_id: &str) -> Option<&Record> {
-        self.records.iter().find(|record| record.deployment_id == deployment_id)
-    }
-
-    /// What each stage of the manifest serves: as AWS shows it, or, where this reconcile did not get so far, as it showed
-    /// it last. One that is not there yet serves nothing.
-    fn serving(&self, status: &RestAPIStatus) -> Vec<Serving<'_>> {
-        let record = |revision: i64| self.records.iter().find(|record| record.revision == revision);
-        let serving = |stage: &'a crate::api::Stage| {
-            let shown = status.stages.iter().find(|shown| shown.name == stage.name);
-            let canary = shown.and_then(|shown| shown.canary.as_ref()?.revision);
-            Serving {
-                stage: &stage.name,
-                follows: stage.follows(),
-                record: shown.and_then(|shown| shown.revision).and_then(record),
-                canary: canary.and_then(record),
-            }
-        };
-        self.object.spec.stages.iter().map(serving).collect()
-    }
-
-    /// How each route stands, as far as this reconcile knows.
-    fn route_states(&self, state: &State) -> BTreeMap<Key, route_status::RouteState> {
-        use route_status::RouteState;
-        let api_problem = match state {
-            State::Not { problem, .. } if self.observed.api.is_none() || !self.is_about_stages(problem) => {
-                // The fields that it names are the RestAPI's.
-                let message = format!("RestAPI {}: {}", Key::of(&**self.object), problem.message);
-                Some(Problem { message, ..problem.clone() })
-            }
-            _ => None,
-        };
-        self.world
-            .routes
-            .iter()
-            .map(|(key, route)| {
-                let state = if resolve::terminating(&**route) {
-                    RouteState::Terminating
-                } else if let Some(refusal) = self.attachment.refused.get(key) {
-                    RouteState::Refused { refusal: refusal.clone(), caution: self.caution(route) }
-                } else if let Some(valid) = self.attachment.attached.get(key) {
-                    let waits = self.waiting.contains(key).then(|| {
-                        Problem::waiting(
-                            reasons::WAITING_FOR_ROLE,
-                            "waiting until AWS sees the new invoke role everywhere",
-                        )
-                    });
-                    RouteState::Attached {
-                        hash: crate::identity::content_hash(&valid.method),
-                        problem: waits.or_else(|| api_problem.clone()),
-                        held: match state {
-                            State::Paused(_) => Some(State::Paused("Its RestAPI is paused".to_owned())),
-                            State::Drifted(_) => Some(State::Drifted(
-                                "Its RestAPI was changed in AWS, and driftPolicy Report leaves it".to_owned(),
-                            )),
-                            _ => None,
-                        },
-                    }
-                } else {
-                    RouteState::ApiProblem(api_problem.clone().unwrap_or_else(|| {
-                        Problem::waiting(reasons::PROGRESSING, "waiting for the RestAPI's reconcile")
-                    }))
-                };
-                (key.clone(), state)
-            })
-            .collect()
-    }
-
-    /// What a route's author has to know of the form that keeps serving.
-    fn caution(&self, route: &APIRoute) -> Option<&'static str> {
-        let key = Key::of(route);
-        let name = operation_name(&key);
-        let (at, kept) = self.observed.tree.methods.iter().find(|(_, method)| method.operation_name == name)?;
-        if kept.authorization == "NONE" && route.spec.authorization.type_ != Authorization::None {
-            return Some("ATTENTION: the form that keeps serving asks callers for NO authorization.");
-        }
-        let newest = self.records.iter().max_by_key(|record| record.revision)?;
-        let served = newest.routes.iter().find(|served| served.route == key && served.at == *at)?;
-        (!newest.rebuilt && served.hash != crate::identity::content_hash(kept))
-            .then_some("What is in AWS was changed by someone else meanwhile.")
-    }
-
-    /// Whether a problem is about the settings of a stage, or about a custom domain, so that routes are served all the same.
-    fn is_about_stages(&self, problem: &Problem) -> bool {
-        [reasons::REVISION_NOT_FOUND, reasons::LOG_ROLE_MISSING].contains(&problem.reason)
-            || self.unbegun().as_ref() == Some(problem)
-            || domain_mappings::standing(self.world, self.object).1.as_ref() == Some(problem)
-    }
 }
 
 /// Whether a step writes the record of a deployment that is there already.
@@ -689,64 +566,5 @@ impl Proof for Context {
         uid: Option<&'a str>,
     ) -> futures::future::BoxFuture<'a, Result<Vec<Record>, Problem>> {
         Box::pin(async move { records::of_namespace(&self.client, namespace, uid).await.map_err(Problem::from) })
-    }
-}
-
-/// Removes everything from AWS; `Ok` when nothing is left. It never waits for routes.
-async fn delete(life: &Life<'_, RestAPI>, world: &World, status: &RestAPIStatus) -> Result<(), Problem> {
-    let Life { context, object, .. } = *life;
-    let Some(Departure { account, place, session }) = life.departs(world).await? else { return Ok(()) };
-    let owner = validate::owner(world, &account, object);
-    let known_id = status.rest_api_id.clone().or_else(|| creation::made(object));
-    let adopted = async || {
-        let found = observe::rest_apis(&session, &owner, known_id.as_deref()).await?;
-        // Somebody may have taken off the tag that says so.
-        let says = |api: &rest_api::Observed| {
-            world.records.iter().any(|record| record.rest_api_id == api.id && record.older.is_some())
-        };
-        Ok(found.iter().any(|api| is_adopted(&api.tags) || says(api)))
-    };
-    let retain = retains(object.spec.deletion_policy, adopted).await? || crd_is_going::<RestAPI>(context).await?;
-    if !retain {
-        life.pass_brake(&account)?;
-    }
-    let mut passes = Passes::of_deletion();
-    loop {
-        let mut observed = Observed {
-            api: observe::rest_apis(&session, &owner, known_id.as_deref()).await?.pop(),
-            ..Observed::default()
-        };
-        if life.spares(observed.api.is_some()) {
-            return Ok(());
-        }
-        if observed.api.is_some()
-            && !retain
-            && let Some((stage, domain)) = domain_mappings::mapped(world, &owner.key).pop_first()
-        {
-            // API Gateway deletes no API to which a custom domain leads.
-            let message = format!("waiting until APIDomain {domain} no longer leads to its stage {stage}");
-            return Err(Problem::waiting(reasons::DELETION_BLOCKED, message));
-        }
-        let mut asked_for = object.spec.stages.iter().filter_map(|stage| stage.access_log.as_ref());
-        let asked_for = asked_for.any(|log| log.log_group_arn.is_none());
-        let (may_be_left, api) = (known_id.is_some() && passes.none_yet(), observed.api.as_ref());
-        observed.log_groups = observe::log_groups(&session, &owner, &place, asked_for, may_be_left, api).await?;
-        let names = role::remote::names_under(&session.iam, &role_path(&owner, &place.region)).await?;
-        observed.roles = observe::roles(&session, names).await?;
-        let plan = if retain { model::release(&owner, &observed) } else { model::removal(&owner, &observed) };
-        if plan.is_empty() {
-            return if observed.api.is_none() { context.creations.settled(object) } else { Ok(()) };
-        }
-        let removed = life.remove(&mut passes, &plan, &session, Known::of(&place)).await;
-        removed.map_err(mapped_elsewhere)?;
-    }
-}
-
-/// API Gateway's refusal where a custom domain that is no APIDomain's leads to the API (field: gcdt#373): it passes when somebody
-/// removes that mapping.
-fn mapped_elsewhere(problem: Problem) -> Problem {
-    match problem.message.contains("base path mappings") {
-        true => Problem::waiting(reasons::DELETION_BLOCKED, problem.message),
-        false => problem,
     }
 }

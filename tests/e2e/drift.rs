@@ -4,6 +4,7 @@ use aws_sdk_sfn::types::TracingConfiguration;
 use serde_json::{Value, json};
 
 use crate::cloud::{ApiView, Cloud, MachineView, RoleView, replace, role_name};
+use crate::neighbours::Neighbours;
 use crate::proxy::Proxy;
 use crate::support::{Namespace, PATIENCE, TENANT, account, eventually, machine, rest_api, route, suite};
 
@@ -389,35 +390,10 @@ async fn a_deleted_api_is_made_anew() {
 #[tokio::test]
 async fn neighbours_stay_as_they_are() {
     let scene = Scene::new("drift-neighbours").await;
-    let Cloud { apigateway, sfn, iam } = &scene.aws;
-    // An API of the same name, a machine and a role whose names begin like ours, the role under our own path.
-    let api = apigateway.create_rest_api().name("drift-neighbours_api").send().await.unwrap().id.unwrap();
-    let root = scene.aws.resource(&api, "/").await;
-    let put = apigateway.put_method().rest_api_id(&api).resource_id(&root).http_method("GET");
-    put.authorization_type("NONE").operation_name("drift-neighbours_say").send().await.unwrap();
-    let put = apigateway.put_integration().rest_api_id(&api).resource_id(&root).http_method("GET");
-    put.r#type(aws_sdk_apigateway::types::IntegrationType::Mock).send().await.unwrap();
-    apigateway.create_deployment().rest_api_id(&api).stage_name("prod").send().await.unwrap();
+    let Cloud { apigateway, iam, .. } = &scene.aws;
     let role = iam.get_role().role_name(role_name(&scene.invoke_role)).send().await.unwrap().role.unwrap();
-    let create = iam.create_role().role_name("drift-neighbours-role").path(&role.path);
-    create.assume_role_policy_document(ANYONE).send().await.unwrap();
-    let put = iam.put_role_policy().role_name("drift-neighbours-role").policy_name("stepgate");
-    put.policy_document(ANYTHING).send().await.unwrap();
-    let create = sfn.create_state_machine().name("drift-neighbours_sa").role_arn("arn:aws:iam::000000000000:role/x");
-    let definition = r#"{"StartAt": "A", "States": {"A": {"Type": "Succeed"}}}"#;
-    let machine_arn = create.definition(definition).send().await.unwrap().state_machine_arn;
-    let look = async || {
-        let date = |it: &dyn std::fmt::Debug| format!("{it:?}");
-        let parts = (
-            scene.aws.rest_api(&api).await.unwrap(),
-            scene.aws.deployments(&api).await,
-            scene.aws.machine(&machine_arn).await.unwrap(),
-            scene.aws.role("drift-neighbours-role").await.unwrap(),
-            date(&apigateway.get_rest_api().rest_api_id(&api).send().await.unwrap().created_date),
-            date(&sfn.describe_state_machine().state_machine_arn(&machine_arn).send().await.unwrap().revision_id),
-        );
-        format!("{parts:#?}")
-    };
+    let neighbours = Neighbours::move_in(&scene.aws, "drift-neighbours", &role.path).await;
+    let look = async || neighbours.look(&scene.aws).await;
     let before = look().await;
 
     // Repair, update, and delete beside them.

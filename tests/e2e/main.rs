@@ -31,6 +31,7 @@ mod lost_records;
 mod mapping;
 mod moves;
 mod namespaces;
+mod neighbours;
 mod outputs;
 mod plan;
 mod process;

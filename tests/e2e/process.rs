@@ -8,6 +8,7 @@ use rand::{RngExt, SeedableRng};
 use stepgate_testbed::OperatorOptions;
 
 use crate::cloud::Cloud;
+use crate::neighbours::Neighbours;
 use crate::proxy::Proxy;
 use crate::support::{Namespace, Suite, TENANT, account, assert_for_people, machine, rest_api, route, start};
 
@@ -48,6 +49,11 @@ async fn it_converges_whatever_dies() {
     let ns = Namespace::on(suite, "process", &[(TENANT, "process")]).await;
     ns.apply(&account("process", proxy.url())).await;
 
+    // Others live there too.
+    let aws = Cloud::new(testbed.aws_endpoint());
+    let neighbours = Neighbours::move_in(&aws, "theirs", "/stepgate/").await;
+    let untouched = neighbours.look(&aws).await;
+
     // Killed under load, while calls are slow and break.
     proxy.shake(seed);
     ns.apply(&[machines("hello"), rest_api("api"), routes(ROUTES / 2)].concat()).await;
@@ -81,8 +87,8 @@ async fn it_converges_whatever_dies() {
     ready(&ns).await;
     ns.says("r0", "hello").await;
 
-    // Nothing is there twice.
-    let aws = Cloud::new(testbed.aws_endpoint());
+    // Nothing is there twice, and nobody was touched.
+    assert_eq!(neighbours.look(&aws).await, untouched);
     assert_eq!(aws.apis_tagged("stepgate.dev/namespace", "process").await.len(), 1);
     let machines_in_aws = ns.in_aws().await.into_iter().filter(|name| name.starts_with("state machine")).count();
     assert_eq!(machines_in_aws, MACHINES + 1);
@@ -94,6 +100,8 @@ async fn it_converges_whatever_dies() {
     assert!(!message.is_empty());
     assert_for_people(&message);
     testbed.start_aws().await.unwrap();
+    let neighbours = Neighbours::move_in(&aws, "theirs", "/stepgate/").await;
+    let untouched = neighbours.look(&aws).await;
     ready(&ns).await;
     ns.says("r0", "bye").await;
     ns.says("r1", "hello").await;
@@ -115,5 +123,6 @@ async fn it_converges_whatever_dies() {
         ns.gone(&object).await;
     }
     assert_eq!(ns.in_aws().await.into_iter().collect::<Vec<_>>(), Vec::<String>::new());
+    assert_eq!(neighbours.look(&aws).await, untouched);
     operator.stop().await.unwrap();
 }
