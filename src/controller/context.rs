@@ -92,8 +92,9 @@ pub struct Context {
     pub written: Written,
     /// The process's metrics.
     pub metrics: Arc<Metrics>,
-    /// When roles were last widened by this process.
-    pub widened: Mutex<HashMap<String, Instant>>,
+    /// When roles were last widened by this process, and since when it widens any: until then another one may have.
+    widened: Mutex<HashMap<String, Instant>>,
+    begun: Instant,
 }
 
 impl Context {
@@ -123,6 +124,7 @@ impl Context {
             written: Written::default(),
             metrics,
             widened: Mutex::default(),
+            begun: Instant::now(),
         }
     }
 
@@ -136,7 +138,7 @@ impl Context {
         let mut map = self.widened_map();
         let wait = self.config.propagation_wait;
         map.retain(|_, at| at.elapsed() < wait);
-        map.get(name).map_or(Duration::ZERO, |at| wait.saturating_sub(at.elapsed()))
+        wait.saturating_sub(map.get(name).unwrap_or(&self.begun).elapsed())
     }
 
     fn widened_map(&self) -> std::sync::MutexGuard<'_, HashMap<String, Instant>> {

@@ -180,31 +180,37 @@ impl Aws {
         ok(&format!("{service}:{operation}"), self.call(service, operation, &input).await?)?.json()
     }
 
-    /// Everything of the kinds that stepgate makes: state machines, REST APIs and roles, by name.
+    /// Everything of the kinds that stepgate makes that has a name: state machines, REST APIs, usage plans, API keys, custom domains,
+    /// roles and policies.
     ///
     /// # Errors
     /// When the emulator does not answer.
     pub async fn inventory(&self) -> Result<BTreeSet<String>> {
-        let (machines, apis, roles, policies) = tokio::try_join!(
+        let gateway = async |kind: &str, path: &str, field: &str| {
+            let answer = self.rest("apigateway", "GET", &format!("/{path}?limit=500"), None).await?;
+            let answer = ok(&format!("apigateway:GET /{path}"), answer)?.json()?;
+            let items = ["item", "items"].iter().find_map(|key| answer.get(key)).and_then(Value::as_array);
+            let names = items.into_iter().flatten().filter_map(|item| item[field].as_str());
+            Ok(names.map(|name| format!("{kind} {name}")).collect::<Vec<_>>())
+        };
+        let (machines, apis, plans, keys, domains, roles, policies) = tokio::try_join!(
             self.json("states", "ListStateMachines", json!({})),
-            self.rest("apigateway", "GET", "/restapis?limit=500", None),
+            gateway("REST API", "restapis", "name"),
+            gateway("usage plan", "usageplans", "name"),
+            gateway("API key", "apikeys", "name"),
+            gateway("custom domain", "domainnames", "domainName"),
             async { ok("iam:ListRoles", self.call("iam", "ListRoles", &json!({"MaxItems": "1000"})).await?,) },
             async {
                 let local = json!({"Scope": "Local", "MaxItems": "1000"});
                 ok("iam:ListPolicies", self.call("iam", "ListPolicies", &local).await?)
             },
         )?;
-        let apis = ok("apigateway:GetRestApis", apis)?.json()?;
-        let texts = |value: &Value, field: &str, items: &[&str]| -> Vec<String> {
-            let list = items.iter().find_map(|key| value.get(key)).and_then(Value::as_array);
-            list.into_iter().flatten().filter_map(|item| item[field].as_str().map(str::to_owned)).collect()
-        };
-        let machines =
-            texts(&machines, "name", &["stateMachines"]).into_iter().map(|name| format!("state machine {name}"));
-        let apis = texts(&apis, "name", &["item", "items"]).into_iter().map(|name| format!("REST API {name}"));
+        let machines = machines["stateMachines"].as_array().into_iter().flatten();
+        let machines = machines.filter_map(|item| Some(format!("state machine {}", item["name"].as_str()?)));
         let roles = elements(&roles.body, "RoleName").into_iter().map(|name| format!("role {name}"));
         let policies = elements(&policies.body, "PolicyName").into_iter().map(|name| format!("policy {name}"));
-        Ok(machines.chain(apis).chain(roles).chain(policies).collect())
+        let gateway = apis.into_iter().chain(plans).chain(keys).chain(domains);
+        Ok(machines.chain(gateway).chain(roles).chain(policies).collect())
     }
 }
 

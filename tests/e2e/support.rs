@@ -434,6 +434,8 @@ impl Namespace {
         let ours = [
             format!("state machine {}_", self.name),
             format!("REST API {}_", self.name),
+            format!("usage plan {}_", self.name),
+            format!("API key {}_", self.name),
             format!("role stepgate-exec-{}_", self.name),
             format!("policy stepgate-exec-{}_", self.name),
             format!("role stepgate-invoke-{}-", self.name),

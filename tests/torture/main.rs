@@ -8,8 +8,10 @@
 //! - `pages.rs`, `roles.rs`: the same for what no example has; `generated.rs`: the same for random manifests (`specs.rs`).
 //! - `records.rs`: records that were lost are made anew, and what can't be known is kept.
 //! - `refused.rs`: AWS refuses a change of what serves. `serving.rs`: and what is not to change is served all the while.
-//! - `races.rs`: two operators at once, with caches that lag.
+//! - `races.rs`: two operators at once, with caches that lag; and one at all objects at once.
+//! - `neighbours.rs`: who is beside ours in each run, and is as before at its end.
 //! - `adoption.rs`, `adopted_roles.rs`: what exists is adopted.
+//! - `renames.rs`: an object gets another name.
 //! - `withdrawn.rs`: what a machine's owner takes back.
 //! - `takeover.rs`: a cluster is lost, and another takes over what it made.
 //! - `creation.rs`: a process that is paused while it creates an API, and others that go on.
@@ -42,6 +44,7 @@ mod races;
 mod random;
 mod records;
 mod refused;
+mod renames;
 mod roles;
 mod scene;
 mod serving;
@@ -299,8 +302,10 @@ enum Kind {
 
 type Failure = (Kind, String);
 
+/// What a run that did not end well says is wrong.
 fn unconverged(text: String) -> Failure {
-    (Kind::Unconverged, text)
+    let kind = if text.starts_with(operator::TOUCHED) { Kind::ForeignTouched } else { Kind::Unconverged };
+    (kind, text)
 }
 
 /// What was tried, and what did not end well.

@@ -26,6 +26,9 @@ use super::tape::{Gate, Gated, Tape};
 /// The cluster that the operator runs in.
 pub const CLUSTER_UID: &str = "uid";
 
+/// So begins what is wrong where a neighbour is not as before.
+pub const TOUCHED: &str = "neighbours were touched";
+
 /// How often an object is looked at although nothing changed.
 pub const RESYNC: Duration = Duration::from_secs(600);
 
@@ -75,7 +78,7 @@ impl Watch {
             return Ok(());
         }
         *watched = None;
-        Err(format!("neighbours were touched: {}", touched.join(", ")))
+        Err(format!("{TOUCHED}: {}", touched.join(", ")))
     }
 }
 

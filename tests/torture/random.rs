@@ -258,13 +258,12 @@ async fn lived(spec: &Spec, acts: &[Act], tally: &Mutex<Tally>) -> Result<Memory
     last.apply(&anew.site.server);
     anew.operator.settle().await.map_err(|text| (Kind::Unconverged, format!("also fresh: {text}")))?;
     life.ends_as(&last, &Moment::of(&anew.site)).await?;
-    let foreign = |touched| (Kind::ForeignTouched, touched);
-    life.site.untouched().map_err(foreign)?;
+    life.site.untouched().map_err(unconverged)?;
     last.gone().apply(&life.site.server);
     life.operator.settle().await.map_err(|text| (Kind::Unconverged, format!("deletion: {text}")))?;
     tokio::time::sleep(Duration::from_secs(60)).await;
     let left = life.site.aws.with(|memory| difference(&start.aws.essence(), &memory.essence()));
-    life.site.untouched().map_err(foreign)?;
+    life.site.untouched().map_err(unconverged)?;
     match left {
         Some(left) => Err((Kind::Orphans, format!("deletion leaves {left}"))),
         None => Ok(life.site.aws.with(|memory| memory.clone())),

@@ -46,6 +46,21 @@ fn of_a_narrow_tenant(scene: &Scene) -> Vec<Attack> {
         let role = json!({"executionRole": {"statements": [{"actions": [action], "resources": [resource]}]}});
         attack(machine_with(name, &role), "OverCeiling", format!("spec.executionRole.statements[0]{reads}"))
     };
+    let execution = executions.replace('*', "monday");
+    let task = |name: &str, resource: &str, arguments: Value, reason: &'static str, reads: &str| {
+        let definition = json!({"StartAt": "A", "States": {"A": {
+            "Type": "Task", "Resource": format!("arn:aws:states:::{resource}"), "Parameters": arguments, "End": true,
+        }}});
+        attack(
+            machine_with(name, &json!({"definition": definition.to_string()})),
+            reason,
+            format!("spec.definition: state `A` (/States/A) {reads}"),
+        )
+    };
+    let over_by_task = |name: &str, call: &str, action: &str| {
+        let reads = format!("needs `{action}` on `{execution}`, which no grant in the ceiling of {tenant} contains");
+        task(name, &format!("aws-sdk:sfn:{call}"), json!({"ExecutionArn": execution}), "OverCeiling", &reads)
+    };
     let beyond = |name: &str, action: &str, resource: &str| {
         let reads = format!(": no grant in the tenant's ceiling contains `{action}` on `{resource}`");
         over(name, action, resource, reads)
@@ -134,6 +149,21 @@ fn of_a_narrow_tenant(scene: &Scene) -> Vec<Attack> {
                 tenant.replace(" in ", " of ")
             ),
         ),
+        api(
+            "stage-owner",
+            json!({"stages": [{"name": "prod", "tags": {"stepgate.dev/namespace": victim}}]}),
+            "InvalidSpec",
+            "spec.stages[prod].tags: keys that begin with `aws:` or `stepgate.dev/` are not yours to set".into(),
+        ),
+        task(
+            "task-start",
+            "states:startExecution",
+            json!({"StateMachineArn": pay, "Input": {}}),
+            "NotAllowed",
+            &format!("may start StateMachine {victim}/pay, which does not admit namespace {esc}-hostile"),
+        ),
+        over_by_task("task-stop", "stopExecution", "states:StopExecution"),
+        over_by_task("task-read", "getExecutionHistory", "states:GetExecutionHistory"),
         beyond("their-table", "dynamodb:GetItem", &format!("arn:aws:dynamodb:us-east-1:000000000000:table/{victim}_x")),
         beyond("any-table", "dynamodb:GetItem", "*"),
         beyond("write", "dynamodb:PutItem", &format!("arn:aws:dynamodb:*:*:table/{esc}-hostile_x")),
@@ -198,6 +228,7 @@ fn of_a_narrow_tenant(scene: &Scene) -> Vec<Attack> {
         at("same", "POST", "/orders/{id}", "gives path /orders/{id} to another namespace"),
         at("any", "ANY", "/orders/{id}", "gives path /orders/{id} to another namespace"),
         at("sibling", "POST", "/orders/{other}/x", "gives path /orders/{other}/x to another namespace"),
+        at("named", "POST", "/tenants/{other}", "gives path /tenants/{other} to another namespace"),
         at("above", "POST", "/tenants/esc", "gives path /tenants/esc to another namespace"),
         at("greedy", "ANY", "/{proxy+}", &format!("{only} /{{proxy+}}")),
         at("root", "POST", "/{first}", &format!("{only} /{{first}}")),
