@@ -27,6 +27,7 @@ use super::{Context, finalizer, outputs, served, withdrawals};
 use crate::api::conditions::reasons;
 use crate::api::{APIRoute, Deploy, ManagedNames, PAUSED, RestAPI, RestAPIStatus, is_paused};
 use crate::apply::{ApplyError, Known, Outcome, apply};
+use crate::aws::budget::{Caller, Priority};
 use crate::aws::{AwsError, Class, Session};
 use crate::identity::Key;
 use crate::model::api::{self as model, Coming, Observed};
@@ -82,6 +83,10 @@ pub async fn reconcile(object: Arc<RestAPI>, context: Arc<Context>) -> Result<Ac
         Phase::Over => return Ok(Action::await_change()),
     }
     if let Some(wait) = context.stores.bursts.ends_in(&Key::of(&*object), Instant::now()) {
+        // Who waits for this look waits for the next.
+        if Caller::current().priority() == Priority::User {
+            context.changes.woken(RestAPI::KIND, &Key::of(&*object));
+        }
         return Ok(Action::requeue(wait));
     }
     world.routes_stay = retired(&context, world.routes.values()).await?;

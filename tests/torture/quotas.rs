@@ -14,7 +14,7 @@ use stepgate_testbed::memory::{ACCOUNT, InProcess, QUOTAS, Service, Settings};
 
 use super::coverage;
 use super::hot::running;
-use super::kubernetes::{Objects, is};
+use super::kubernetes::{Objects, condition, is};
 use super::operator::{Operator, Site};
 use super::scene::Scene;
 use super::{DOMAINS, Moment};
@@ -122,4 +122,103 @@ async fn teams_that_wait_hold_nobody_up() {
     })
     .await;
     assert!(ready.is_some_and(|ready| ready < 60 + 20), "ready after {ready:?} s, asked for after 60");
+}
+
+/// The routes of a team's API, to its only machine, each on a path of its own with both methods.
+fn routes(team: &str, api: &str, count: usize, millis: u64) -> impl Iterator<Item = Value> {
+    (0..count).map(move |number| {
+        let (method, path) = (["GET", "POST"][number % 2], format!("/{}", number / 2));
+        json!({"kind": "APIRoute", "metadata": {"name": format!("{api}-{number}"), "namespace": team},
+            "spec": {"apiRef": {"name": api}, "method": method, "path": path, "timeoutMillis": millis,
+            "authorization": {"type": "NONE"},
+            "target": {"action": "StartSyncExecution", "stateMachineRef": {"name": "m"}}}})
+    })
+}
+
+/// A team's machine, and its APIs with so many routes each, all of which take so long.
+fn team(name: &str, apis: &[usize], seconds: u64) -> Vec<Value> {
+    let states = json!({"A": {"Type": "Wait", "Seconds": seconds, "End": true}});
+    let meta = |kind: &str, object: &str| json!({"kind": kind, "metadata": {"name": object, "namespace": name}});
+    let mut machine = meta("StateMachine", "m");
+    machine["spec"] = json!({"type": "EXPRESS", "definition": json!({"StartAt": "A", "States": states}).to_string()});
+    let mut all = vec![machine];
+    for (number, count) in apis.iter().enumerate() {
+        let mut api = meta("RestAPI", &format!("api{number}"));
+        api["spec"] = json!({"stages": [{"name": "prod"}]});
+        all.push(api);
+        all.extend(routes(name, &format!("api{number}"), *count, 1_000 * seconds));
+    }
+    all
+}
+
+/// Whether all that a team applied is carried out.
+fn carried_out(objects: &Objects, team: &str) -> bool {
+    let of_team = |resource| objects.of(resource).filter(|((_, namespace, _), _)| namespace == team);
+    let mut all = ["statemachines", "restapis", "apiroutes"].into_iter().flat_map(of_team);
+    all.all(|(_, object)| {
+        is(object, "Ready")
+            && condition(object, "Ready").unwrap()["observedGeneration"] == object["metadata"]["generation"]
+    })
+}
+
+/// Whether a RestAPI of a team says that it waits for AWS's quotas, and how long.
+fn waits_for_quota(objects: &Objects, team: &str) -> bool {
+    let mut apis = objects.of("restapis").filter(|((_, namespace, _), _)| namespace == team);
+    apis.any(|(_, api)| {
+        let says = condition(api, "Reconciling").filter(|says| says["reason"] == "WaitingForQuota");
+        says.is_some_and(|says| says["status"] == "True" && says["message"].as_str().unwrap().contains(" s, about "))
+    })
+}
+
+/// One team's API with 300 routes is made, and ten more beside it. Another team of the account changes one line of its machine and of its
+/// route, again and again.
+#[tokio::test(start_paused = true)]
+async fn a_large_api_does_not_hold_up_another_team_s_one_line() {
+    const LARGE: [usize; 11] = [300, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1];
+    let account = json!({"kind": "AWSAccount", "metadata": {"name": "a"}, "spec": {"accountId": ACCOUNT,
+        "regions": [{"name": "us-east-1"}],
+        "tenants": [{"name": "all", "namespaces": {"from": "All"}, "exposure": {"authorizations": ["NONE"]}}]}});
+    let scene = |line: u64, large: &[usize]| {
+        let large = large.first().map(|_| team("large", large, 1)).unwrap_or_default();
+        Scene::of([vec![account.clone()], team("small", &[1], line), large].concat())
+    };
+    let site = Site::new(Memory::new(7, Settings { quotas: true, ..Settings::default() }), Objects::default());
+    scene(1, &[]).apply(&site.server);
+    // When the large team applies all of it, and when that is done.
+    let (applied, mut done) = (100, None);
+    let (mut second, mut line, mut asked) = (0, 1, None);
+    let (mut alone, mut beside) = (Vec::new(), Vec::new());
+    let mut told = [false; 2];
+    running(&site, site.aws.http_client(), Duration::from_mins(9), |site| {
+        second += 1;
+        let now = site.server.snapshot();
+        if let Some(at) = asked.take_if(|_| carried_out(&now, "small")) {
+            let took = if second < applied { &mut alone } else { &mut beside };
+            took.push(second - at);
+        }
+        let large: &[usize] = if second < applied { &[] } else { &LARGE };
+        if second > applied && done.is_none() {
+            done = carried_out(&now, "large").then_some(second);
+            told = [0, 1].map(|team| told[team] || waits_for_quota(&now, ["large", "small"][team]));
+        }
+        if second == applied {
+            scene(line, large).apply(&site.server);
+        }
+        if second >= 30 && second % 20 == 10 && asked.is_none() && done.is_none() {
+            line += 1;
+            asked = Some(second);
+            scene(line, large).apply(&site.server);
+        }
+    })
+    .await;
+    println!(
+        "one line, in seconds: alone {alone:?}, beside the large API {beside:?}, which took from {applied} to {done:?}"
+    );
+    let [alone, longest] = [&alone, &beside].map(|took| *took.iter().max().unwrap());
+    assert!(done.is_some_and(|done| done > applied + 240), "done after {done:?}");
+    // Its calls have half of the rate, and one deployment of the other team's comes before its own.
+    assert!(longest <= alone + 15, "alone it takes {alone} s: {beside:?}");
+    assert_eq!(told, [true; 2], "somebody waits and does not say so");
+    let throttled = site.aws.with(|memory| memory.total().throttled);
+    assert_eq!(throttled, 0);
 }
