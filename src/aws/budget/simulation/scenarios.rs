@@ -21,34 +21,54 @@ fn user(namespace: &str) -> Caller {
     Caller::new(Priority::User, namespace)
 }
 
-/// Everything is applied at once: the whole cluster is new.
+/// Everything is applied at once, team after team: the whole cluster is new. Last of all, one team of each account applies an API and a
+/// machine.
 #[tokio::test(start_paused = true)]
 async fn a_whole_new_cluster_converges_next_to_the_least_time() {
     const ACCOUNTS: usize = 5;
+    const TEAMS: usize = 100;
     let (log, started, clock) = (Log::default(), Instant::now(), std::time::Instant::now());
     let budget = log.budget();
-    let work = |index: usize, calls: Vec<Call>| {
-        let (budget, account) = (Arc::clone(&budget), format!("account-{}", index % ACCOUNTS));
-        let caller = user(&format!("team-{}", index % 100));
-        tokio::spawn(async move { carry_out(&budget, &account, &caller, calls).await })
+    let work = |team: usize, calls: Vec<Call>| {
+        let (budget, account) = (Arc::clone(&budget), format!("account-{}", team % ACCOUNTS));
+        let caller = user(&format!("team-{team}"));
+        tokio::spawn(async move { (team, carry_out(&budget, &account, &caller, calls).await) })
     };
-    let apis = (0..scaled(1_000)).map(|index| work(index, new_api(3)));
-    let machines = (0..scaled(50_000)).map(|index| work(index, new_machine()));
-    join_all(apis.chain(machines)).await;
+    let [apis, machines] = [1_000, 50_000].map(|full| scaled(full) / TEAMS);
+    let of_team = |team: usize| {
+        let apis = (0..apis).map(move |_| work(team, new_api(3)));
+        apis.chain((0..machines).map(move |_| work(team, new_machine())))
+    };
+    let small = (TEAMS..TEAMS + ACCOUNTS).map(|team| work(team, [new_api(3), new_machine()].concat()));
+    let mut ends = BTreeMap::new();
+    for end in join_all((0..TEAMS).flat_map(of_team).chain(small)).await {
+        let (team, took) = end.unwrap();
+        let end: &mut Duration = ends.entry(team).or_default();
+        *end = took.max(*end);
+    }
     let (took, least) = (started.elapsed(), log.least_time());
     let ratio = took.as_secs_f64() / least.as_secs_f64();
     let (permits, longest) = log.figures(Priority::User);
+    let small = ends.split_off(&TEAMS).into_values().max().unwrap();
+    let (first, last) = (*ends.values().min().unwrap(), *ends.values().max().unwrap());
     println!(
-        "{} APIs, {} machines in {ACCOUNTS} accounts: {permits} calls, converged in {:.0} s, at least {:.0} s (x{ratio:.3}), longest wait {:.0} s; simulated in {:.1} s",
-        scaled(1_000),
-        scaled(50_000),
+        "{} APIs, {} machines of {TEAMS} teams in {ACCOUNTS} accounts: {permits} calls, converged in {:.0} s, at least {:.0} s (x{ratio:.3}), longest wait {:.0} s; the first team ended after {:.0} s, the last after {:.0} s, the small ones after {:.0} s; simulated in {:.1} s",
+        apis * TEAMS,
+        machines * TEAMS,
         took.as_secs_f64(),
         least.as_secs_f64(),
         longest.as_secs_f64(),
+        first.as_secs_f64(),
+        last.as_secs_f64(),
+        small.as_secs_f64(),
         clock.elapsed().as_secs_f64(),
     );
     log.assert_no_quota_exceeded();
     assert!(ratio < 1.1, "{ratio}");
+    // Equal work ends together, whoever came first; and little work has its turns, one for each of any other team's.
+    assert!(longest < least, "{longest:?}");
+    assert!(first > last.mul_f64(0.9), "{first:?}, {last:?}");
+    assert!(small < Duration::from_mins(5), "{small:?}");
 }
 
 #[tokio::test(start_paused = true)]
