@@ -3,7 +3,7 @@
 //! that are really made.
 
 #[path = "../calls/mod.rs"]
-mod calls;
+pub mod calls;
 #[path = "../../src/aws/budget/simulation/calls.rs"]
 mod simulated;
 

@@ -19,6 +19,7 @@
 //! - `drift.rs`: every property of every object, changed behind the operator's back.
 //! - `random.rs`: random manifests, also of what is `around` an API, edits, faults, deaths.
 //! - `panics.rs`: a bug at one object.
+//! - `lists.rs`: what is ours is found on whichever page of a list it is.
 //! - `coverage.rs`: each call that the operator can make is made in some scene.
 //! - `hot.rs`: what an hour of an object costs that can never succeed.
 //! - `quotas.rs`: AWS never throttles the operator, and who waits holds nobody up.
@@ -35,6 +36,7 @@ mod drift;
 mod generated;
 mod hot;
 mod kubernetes;
+mod lists;
 mod neighbours;
 mod operator;
 mod pages;

@@ -9,13 +9,22 @@ use super::{Authorizer, COGNITO, DEFAULT_TTL_SECONDS, Observed, Step, identity_s
 use crate::aws::{AwsError, Class};
 use crate::resources::sdk_patches;
 
-/// Reads all authorizers with one call: an API has 10 at most. `used` are the ids that methods name.
+/// Reads all authorizers. `used` are the ids that methods name.
 ///
 /// # Errors
 /// What AWS answers.
 pub async fn observe(apigateway: &Client, api: &str, used: &BTreeSet<String>) -> Result<Observed, AwsError> {
-    let answer = apigateway.get_authorizers().rest_api_id(api).limit(500).send().await;
-    let items = answer.map_err(AwsError::of("GetAuthorizers"))?.items.unwrap_or_default();
+    let mut items = Vec::new();
+    let mut position = None;
+    loop {
+        let page = apigateway.get_authorizers().rest_api_id(api).limit(500).set_position(position).send().await;
+        let page = page.map_err(AwsError::of("GetAuthorizers"))?;
+        items.extend(page.items.unwrap_or_default());
+        position = page.position;
+        if position.is_none() {
+            break;
+        }
+    }
     let all = items.into_iter().filter_map(|found| Some((found.id.clone()?, found.name.clone()?, observed(found))));
     Ok(Observed::new(all.collect(), used))
 }

@@ -45,7 +45,7 @@ pub async fn tags(sfn: &Client, arn: &str) -> Result<Tags, AwsError> {
     Ok(tags.into_iter().filter_map(|tag| Some((tag.key?, tag.value.unwrap_or_default()))).collect())
 }
 
-/// As many running executions are counted: one page.
+/// As many running executions are counted: one page, unless AWS makes it shorter.
 pub const MOST_RUNNING: usize = 100;
 
 /// How many executions of a STANDARD machine run, up to [`MOST_RUNNING`]; none where it does not exist.
@@ -54,11 +54,17 @@ pub const MOST_RUNNING: usize = 100;
 /// What AWS answers.
 pub async fn running(sfn: &Client, arn: &str) -> Result<usize, AwsError> {
     let list = sfn.list_executions().state_machine_arn(arn).status_filter(ExecutionStatus::Running);
-    let answer = list.max_results(i32::try_from(MOST_RUNNING).unwrap_or(i32::MAX)).send().await;
-    match answer.map_err(AwsError::of("ListExecutions")) {
-        Err(error) if error.class == Class::NotFound => Ok(0),
-        answer => Ok(answer?.executions.len()),
+    let mut pages = list.max_results(i32::try_from(MOST_RUNNING).unwrap_or(i32::MAX)).into_paginator().send();
+    let mut found = 0;
+    while found < MOST_RUNNING
+        && let Some(answer) = pages.next().await
+    {
+        found += match answer.map_err(AwsError::of("ListExecutions")) {
+            Err(error) if error.class == Class::NotFound => 0,
+            answer => answer?.executions.len(),
+        };
     }
+    Ok(found.min(MOST_RUNNING))
 }
 
 /// So many running executions are looked through, in pages of [`PAGE`]: ListExecutions is shared by the whole account.

@@ -88,6 +88,8 @@ pub struct Settings {
     pub domain_update: Duration,
     /// The role that API Gateway writes logs with where none was set.
     pub log_role: Option<String>,
+    /// A list's page has at most so many, whatever a call asks for: that is only an upper limit (doc).
+    pub page: Option<usize>,
 }
 
 impl Default for Settings {
@@ -106,6 +108,7 @@ impl Default for Settings {
             longest_timeout: 29_000,
             domain_update: Duration::ZERO,
             log_role: None,
+            page: None,
         }
     }
 }
@@ -295,6 +298,8 @@ impl Memory {
         if self.settings.quotas {
             self.buckets.take(call, request, self.now)?;
         }
+        let paged = self.settings.page.filter(|_| !call.mutates).map(|most| wire::paged(call, request, most));
+        let request = paged.as_ref().unwrap_or(request);
         let Self { settings, now, rng, accounts, keys, .. } = self;
         let region = accounts.get(&call.account).and_then(|account| account.regions.get(&call.region));
         let may_log = settings.log_role.is_some() || region.is_some_and(|region| region.log_role.is_some());

@@ -285,6 +285,29 @@ fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
+/// The same call, which asks for at most so many on a page.
+pub(super) fn paged(call: &Call, request: &Request, most: usize) -> Request {
+    let mut paged = request.clone();
+    let with = |name: &str| {
+        let mut body = json(request.body()).unwrap_or_default();
+        body[name] = json!(most);
+        body.to_string().into_bytes()
+    };
+    match call.service {
+        Service::Iam => paged.body_mut().extend(format!("&MaxItems={most}").bytes()),
+        Service::States => *paged.body_mut() = with("maxResults"),
+        Service::Logs => *paged.body_mut() = with("limit"),
+        Service::ApiGateway => {
+            // The first of a name counts.
+            let uri = request.uri();
+            let uri = format!("{}?limit={most}&{}", uri.path(), uri.query().unwrap_or_default());
+            *paged.uri_mut() = uri.parse().unwrap_or_else(|_| request.uri().clone());
+        }
+        Service::Sts => {}
+    }
+    paged
+}
+
 /// One page of a list, and the marker of the next.
 pub(super) fn page<T>(items: Vec<(String, T)>, after: Option<&str>, size: usize) -> (Vec<T>, Option<String>) {
     let mut rest = items.into_iter().skip_while(|(key, _)| after.is_some_and(|after| key.as_str() <= after)).peekable();
