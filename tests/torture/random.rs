@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 use serde_json::json;
-use stepgate_testbed::memory::{Memory, Settings};
+use stepgate_testbed::memory::{ACCOUNT, Memory, Settings};
 
 use super::neighbours::Neighbours;
 use super::operator::{Operator, Site, nothing_is_left};
@@ -206,8 +206,12 @@ impl Life {
     }
 }
 
-/// Lives one life; answers with AWS in the end, or with what is wrong with it.
-async fn lived(spec: &Spec, acts: &[Act], tally: &Mutex<Tally>) -> Result<Memory, Failure> {
+/// A life until it is over, the manifests in the end, and what it began with. `wrong` says after each act what is wrong with AWS.
+async fn live(
+    spec: &Spec,
+    acts: &[Act],
+    wrong: impl Fn(&Memory) -> Option<Failure>,
+) -> Result<(Life, Spec, Moment, Neighbours), Failure> {
     let mut spec = spec.clone();
     let mut aws = Memory::new(7, Settings::default());
     spec.scene(None).prepare(&mut aws);
@@ -244,7 +248,16 @@ async fn lived(spec: &Spec, acts: &[Act], tally: &Mutex<Tally>) -> Result<Memory
             life.site.aws.with(|memory| drift::by_hand(memory, *index));
         }
         life.works(act).await;
+        if let Some(failure) = life.site.aws.with(|memory| wrong(memory)) {
+            return Err(failure);
+        }
     }
+    Ok((life, spec, start, neighbours))
+}
+
+/// Lives one life; answers with AWS in the end, or with what is wrong with it.
+async fn lived(spec: &Spec, acts: &[Act], tally: &Mutex<Tally>) -> Result<Memory, Failure> {
+    let (mut life, spec, start, neighbours) = live(spec, acts, |_| None).await?;
     {
         let troubles = life.troubles.lock().unwrap();
         let mut tally = tally.lock().unwrap();
@@ -328,6 +341,32 @@ fn a_seed_replays_exactly() {
         // With its clock, its dice, and how often each operation was called.
         assert!(ends[0] == ends[1], "{:?}", difference(&ends[0].tree(), &ends[1].tree()));
     }
+}
+
+/// By a rule that is none: no machines ever share a role.
+#[test]
+fn a_failure_shrinks_to_the_least_that_fails_and_its_seed_replays_it() {
+    const SEED: u64 = 6;
+    let wrong = |memory: &Memory| {
+        let shared = memory.account(ACCOUNT)?.iam.roles.keys().find(|name| name.starts_with("stepgate-exec-team-"))?;
+        Some(unconverged(format!("{shared} is shared")))
+    };
+    // What people do shrinks first, so that what remains is tried in less time.
+    let lives = (prop::collection::vec(edit().prop_map(Act::Edit), 0..16), spec(3));
+    let failures = [(); 2].map(|()| {
+        let failing = Mutex::new(Vec::new());
+        let failure = by_seed(SEED, &lives, async |(edits, spec)| {
+            let failure = live(spec, edits, wrong).await.err();
+            failing.lock().unwrap().extend(failure.is_some().then_some(edits.len()));
+            failure.map_or(Ok(()), Err)
+        });
+        (failing.into_inner().unwrap(), failure.unwrap_err())
+    });
+    let [(edits, (_, text)), again] = &failures;
+    println!("of {} edits there are left: {text}", edits[0]);
+    // It is the second look at the manifests that makes a role.
+    assert!(edits[0] > 10 && edits[edits.len() - 1] == 2, "{edits:?} edits");
+    assert_eq!(failures[0], *again);
 }
 
 /// How often a new cluster looks at everything before people go on.
