@@ -9,7 +9,6 @@ use crate::cloud::Cloud;
 use crate::support::{Namespace, PATIENCE, TENANT, account, eventually, machine, rest_api, route, suite};
 use crate::tenancy::{self, granting, route_of};
 
-const ALL: [&str; 3] = ["statemachine/say", "restapi/api", "apiroute/say"];
 const WITH_DOMAIN: [&str; 4] = ["statemachine/say", "restapi/api", "apiroute/say", "apidomain/shop"];
 const WITH_KEYS: [&str; 4] = ["statemachine/say", "restapi/api", "apiroute/say", "usageplan/gold"];
 
@@ -149,20 +148,25 @@ async fn what_is_protected_says_that_its_namespace_waits_for_it(
 async fn one_that_goes_while_aws_is_down_says_so_and_ends_when_it_is_back() {
     let relay = Relay::start(suite().await.testbed.aws_endpoint()).await.unwrap();
     let ns = Namespace::labelled("ns-down", &[(TENANT, "ns-down")]).await;
-    ns.apply(&account("ns-down", relay.url())).await;
-    ns.apply(&say()).await;
-    ns.ready(&ALL).await;
+    let exposing = "domains: [\"*.${namespace}.example.com\"]\n      authorizations:";
+    ns.apply(&account("ns-down", relay.url()).replace("authorizations:", exposing)).await;
+    ns.apply(&say_on_domain("ns-down")).await;
+    ns.ready(&WITH_DOMAIN).await;
     let inventory = ns.in_aws().await;
+    let domain = ns.get("apidomain/shop").await;
     relay.cut();
     ns.delete("namespace/ns-down").await;
-    for object in ["statemachine/say", "restapi/api"] {
+    for object in ["statemachine/say", "restapi/api", "apidomain/shop"] {
         says(&ns, object, "Retrying", "was not answered").await;
     }
     // It waits for nothing: what serves it goes with its API.
     ns.gone("apiroute/say").await;
     assert_eq!(ns.in_aws().await, inventory);
+    let aws = Cloud::new(ns.suite.testbed.aws_endpoint());
+    assert!(is_in_aws(&aws, "apidomain/shop", &domain).await);
     relay.restore();
     ns.gone("namespace/ns-down").await;
+    assert!(!is_in_aws(&aws, "apidomain/shop", &domain).await);
     assert!(ns.in_aws().await.is_empty(), "{:?}", ns.in_aws().await);
     ns.delete("awsaccount/ns-down").await;
     ns.gone("awsaccount/ns-down").await;
