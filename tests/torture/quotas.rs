@@ -182,7 +182,9 @@ async fn a_large_api_does_not_hold_up_another_team_s_one_line() {
         let large = large.first().map(|_| team("large", large, 1)).unwrap_or_default();
         Scene::of([vec![account.clone()], team("small", &[1], line), large].concat())
     };
-    let site = Site::new(Memory::new(7, Settings { quotas: true, ..Settings::default() }), Objects::default());
+    let mut start = Moment::first(&scene(1, &[]));
+    start.aws.settings.quotas = true;
+    let site = Site::new(start.aws, start.objects);
     scene(1, &[]).apply(&site.server);
     // When the large team applies all of it, and when that is done.
     let (applied, mut done) = (100, None);

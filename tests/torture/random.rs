@@ -211,7 +211,7 @@ async fn live(
     spec: &Spec,
     acts: &[Act],
     wrong: impl Fn(&Memory) -> Option<Failure>,
-) -> Result<(Life, Spec, Moment, Neighbours), Failure> {
+) -> Result<(Life, Spec, Moment), Failure> {
     let mut spec = spec.clone();
     let mut aws = Memory::new(7, Settings::default());
     spec.scene(None).prepare(&mut aws);
@@ -252,12 +252,12 @@ async fn live(
             return Err(failure);
         }
     }
-    Ok((life, spec, start, neighbours))
+    Ok((life, spec, start))
 }
 
 /// Lives one life; answers with AWS in the end, or with what is wrong with it.
 async fn lived(spec: &Spec, acts: &[Act], tally: &Mutex<Tally>) -> Result<Memory, Failure> {
-    let (mut life, spec, start, neighbours) = live(spec, acts, |_| None).await?;
+    let (mut life, spec, start) = live(spec, acts, |_| None).await?;
     {
         let troubles = life.troubles.lock().unwrap();
         let mut tally = tally.lock().unwrap();
