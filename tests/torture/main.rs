@@ -14,6 +14,7 @@
 //! - `renames.rs`: an object gets another name.
 //! - `withdrawn.rs`: what a machine's owner takes back.
 //! - `takeover.rs`: a cluster is lost, and another takes over what it made.
+//! - `clusters.rs`: two clusters with the same manifests at once.
 //! - `creation.rs`: a process that is paused while it creates an API, and others that go on.
 //! - `deployments.rs`: the same of a deployment, which is found and deleted.
 //! - `drift.rs`: every property of every object, changed behind the operator's back.
@@ -29,6 +30,7 @@
 mod adopted_roles;
 mod adoption;
 mod around;
+mod clusters;
 mod coverage;
 mod creation;
 mod deployments;

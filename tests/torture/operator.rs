@@ -45,6 +45,7 @@ pub struct Site {
     pub aws: InProcess,
     pub server: Server,
     pub tape: Tape,
+    cluster_uid: &'static str,
     watch: Watch,
 }
 
@@ -56,7 +57,12 @@ impl Site {
         let aws = InProcess::new(aws);
         let tape = Tape::of(&aws);
         let watch = Watch(Mutex::new(Some((aws.clone(), neighbours))));
-        Self { server: Server::new(objects, clock(&aws)), aws, tape, watch }
+        Self { server: Server::new(objects, clock(&aws)), aws, tape, cluster_uid: CLUSTER_UID, watch }
+    }
+
+    /// An empty cluster beside it, in the same AWS.
+    pub fn beside(&self, cluster_uid: &'static str) -> Self {
+        Self { server: Server::new(Objects::default(), clock(&self.aws)), cluster_uid, ..self.clone() }
     }
 
     /// # Errors
@@ -124,7 +130,7 @@ impl Operator {
         let (stores, writers) = Stores::new();
         let context = Context::new(
             client,
-            Cluster { name: "test".into(), uid: CLUSTER_UID.into() },
+            Cluster { name: "test".into(), uid: site.cluster_uid.into() },
             Config { resync_period: RESYNC, propagation_wait: Duration::ZERO, clock: clock(&site.aws) },
             Arc::new(sessions),
             stores,

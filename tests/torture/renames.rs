@@ -33,7 +33,7 @@ const MANIFESTS: &str = r#"
 const NAMES: [&str; 5] = ["$MACHINE", "$API", "$ROUTE", "$PLAN", "$DOMAIN"];
 
 /// With one of them under another name.
-fn scene(renamed: &str) -> Scene {
+pub fn scene(renamed: &str) -> Scene {
     let named = |text: String, name: &str| {
         let new = if name == renamed { "renamed".to_owned() } else { name[1..].to_lowercase() };
         text.replace(name, &new)
