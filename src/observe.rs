@@ -200,6 +200,8 @@ pub struct Survey<'a> {
     /// Whether methods of routes that do not exist are kept, because the object that made them may yet come: those of an
     /// API that was only just taken over or taken back.
     pub keeps_orphans: bool,
+    /// The time, by which roles are new.
+    pub now: SystemTime,
     /// How long a new or widened role is given until it is visible everywhere.
     pub propagation_wait: Duration,
     /// How long until what a role was last given is visible everywhere, as this process remembers it.
@@ -319,7 +321,7 @@ impl Survey<'_> {
         };
         model.attachment = &shared_out;
         let steps = model.role_steps(&observed)?;
-        let unsettled = unsettled(&observed, &steps.of, self.propagation_wait, self.settles_in);
+        let unsettled = unsettled(&observed, &steps.of, self.now, self.propagation_wait, self.settles_in);
         model.unsettled = &unsettled;
 
         let mut plan = model.plan(&observed)?;
@@ -614,10 +616,10 @@ async fn without_route(
 fn unsettled(
     observed: &api_model::Observed,
     steps: &BTreeMap<String, Vec<role::Step>>,
+    now: SystemTime,
     wait: Duration,
     remembered: &(dyn Fn(&str) -> Duration + Sync),
 ) -> BTreeMap<String, Duration> {
-    let now = SystemTime::now();
     let left = |name: &String, found: &Option<role::Observed>| match found {
         None => wait,
         Some(_) if steps.get(name).is_some_and(|steps| steps.iter().any(role::Step::widens)) => wait,

@@ -198,7 +198,7 @@ fn classify(operation: &str, status: u16, code: &str, message: &str, retry_after
         | "InternalFailure"
         | "EntityTemporarilyUnmodifiable" => Class::Retryable,
         // So it says in some operations of what is not there, or not seen yet; where that would be taken for gone, it is asked again.
-        "BadRequestException" if message.starts_with("Invalid ") && message.ends_with(" identifier specified") => {
+        "BadRequestException" if names_what_is_not_there(message) => {
             match ["Get", "List", "Delete"].iter().any(|verb| operation.starts_with(verb)) {
                 true => Class::Retryable,
                 false => Class::NotFound,
@@ -216,6 +216,16 @@ fn classify(operation: &str, status: u16, code: &str, message: &str, retry_after
         _ if operation.starts_with("Get") && status == 404 => Class::NotFound,
         _ => Class::Terminal,
     }
+}
+
+/// Whether that is about what a call refers to, in API Gateway's words: of an API or a request validator, a model, a model that another
+/// refers to, an authorizer, a stage's deployment (recorded, but for the third).
+fn names_what_is_not_there(message: &str) -> bool {
+    let named = |what: &str| message.starts_with("Invalid ") && message.contains(what);
+    named(" identifier specified")
+        || named("Invalid model reference specified")
+        || named("authorizer ID specified")
+        || message == "Deployment id does not exist"
 }
 
 #[cfg(test)]
@@ -272,6 +282,34 @@ mod tests {
         400,
         "BadRequestException",
         "Invalid REST API identifier specified",
+        Class::NotFound
+    )]
+    #[case::model_that_is_not_seen_yet(
+        "PutMethod",
+        400,
+        "BadRequestException",
+        "Invalid model identifier specified: Order",
+        Class::NotFound
+    )]
+    #[case::model_that_another_refers_to(
+        "CreateModel",
+        400,
+        "BadRequestException",
+        "Invalid model specified: Validation Result: warnings : [], errors : [Invalid model reference specified: Order]",
+        Class::NotFound
+    )]
+    #[case::authorizer_that_is_not_seen_yet(
+        "PutMethod",
+        400,
+        "BadRequestException",
+        "Invalid authorizer ID specified. Setting the authorization type to CUSTOM or COGNITO_USER_POOLS requires a valid authorizer.",
+        Class::NotFound
+    )]
+    #[case::deployment_that_is_not_seen_yet(
+        "CreateStage",
+        400,
+        "BadRequestException",
+        "Deployment id does not exist",
         Class::NotFound
     )]
     #[case::bad("PutIntegration", 400, "BadRequestException", "Invalid mapping expression specified", Class::Terminal)]

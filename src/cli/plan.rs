@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use futures::future::BoxFuture;
 use k8s_openapi::jiff::Timestamp;
@@ -195,6 +195,7 @@ impl Cluster {
             verified_revision: status.verified_revision.unwrap_or_default(),
             managed: &status.managed,
             keeps_orphans: false,
+            now: SystemTime::now(),
             propagation_wait: Duration::ZERO,
             settles_in: &|_| Duration::ZERO,
         };

@@ -354,6 +354,7 @@ impl<'a> Run<'a> {
             uid: self.object.metadata.uid.as_deref(),
             known_id,
             look_for_roles,
+            now: self.context.config.clock.now().into(),
             propagation_wait: self.context.config.propagation_wait,
             settles_in: &|name| self.context.widening_settles_in(name),
         }

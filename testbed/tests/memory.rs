@@ -306,6 +306,84 @@ fn accounts_and_regions_are_apart() {
     assert_eq!(found.map(|(account, region)| apis(account, region)), [1, 1, 1, 0]);
 }
 
+#[test]
+fn a_change_of_an_api_is_refused_while_another_is_under_way() {
+    let settings = Settings { api_change: Duration::from_millis(200), ..Settings::default() };
+    let mut aws = Memory::new(1, settings);
+    let [one, other] = ["a", "b"].map(|name| {
+        parsed(&aws.handle(&rest("POST", "/restapis", json!({"name": name})))).1["id"].as_str().unwrap().to_owned()
+    });
+    let change = |api: &str, name: &str| {
+        let model = json!({"name": name, "contentType": "application/json", "schema": "{}"});
+        rest("POST", &format!("/restapis/{api}/models"), model)
+    };
+    assert_eq!(aws.handle(&change(&one, "A")).status(), 201);
+    let (status, refused) = parsed(&aws.handle(&change(&one, "B")));
+    assert_eq!(status, 409);
+    let words = "Unable to complete operation due to concurrent modification. Please try again later.";
+    assert_eq!(refused["message"], words);
+    assert_eq!(aws.handle(&change(&other, "B")).status(), 201);
+    assert_eq!(aws.handle(&rest("GET", &format!("/restapis/{one}"), Value::Null)).status(), 200);
+    aws.advance(Duration::from_millis(200));
+    assert_eq!(aws.handle(&change(&one, "B")).status(), 201);
+}
+
+/// AWS's words, and a call that refers to this id.
+type Refers<'a> = (&'a str, &'a dyn Fn(&str) -> Request);
+
+#[test]
+fn what_was_made_is_not_found_at_once_by_what_refers_to_it() {
+    let mut aws = Memory::new(1, Settings::default());
+    let (api, order) = serving(&mut aws);
+    aws.settings.reference_staleness = Duration::from_secs(1);
+    let in_api = |verb: &str, path: &str, body: Value| rest(verb, &format!("/restapis/{api}/{path}"), body);
+    let mut made = |path: &str, body: Value, refers: &[Refers<'_>]| {
+        let (_, answer) = parsed(&aws.handle(&in_api("POST", path, body)));
+        let id = answer["id"].as_str().unwrap_or_else(|| panic!("{answer}"));
+        for (words, request) in refers {
+            let (status, answer) = parsed(&aws.handle(&request(id)));
+            let is_refused = [400, 404].contains(&status);
+            assert!(is_refused && answer["message"].as_str().unwrap().contains(words), "{answer}");
+        }
+        aws.advance(Duration::from_secs(1));
+        for (_, request) in refers {
+            let (status, answer) = parsed(&aws.handle(&request(id)));
+            assert!(status < 300, "{answer}");
+        }
+    };
+    let deploys = |id: &str| in_api("POST", "stages", json!({"stageName": "test", "deploymentId": id}));
+    let patch = |id: &str| json!([{"op": "replace", "path": "/deploymentId", "value": id}]);
+    let moves = |id: &str| in_api("PATCH", "stages/prod", json!({"patchOperations": patch(id)}));
+    let words = "Deployment id does not exist";
+    made("deployments", json!({}), &[(words, &deploys), (words, &moves)]);
+
+    let below = |id: &str| in_api("POST", &format!("resources/{id}"), json!({"pathPart": "below"}));
+    let method = |id: &str| in_api("PUT", &format!("resources/{id}/methods/GET"), json!({"authorizationType": "NONE"}));
+    let words = "Invalid Resource identifier specified";
+    made(&format!("resources/{order}"), json!({"pathPart": "lines"}), &[(words, &below), (words, &method)]);
+
+    let put = |verb: &str, more: Value| {
+        let mut body = json!({"authorizationType": "NONE"});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        in_api("PUT", &format!("resources/{order}/methods/{verb}"), body)
+    };
+    let validated = |id: &str| put("GET", json!({"requestValidatorId": id}));
+    let words = "Invalid Request Validator identifier specified";
+    made("requestvalidators", json!({"name": "v"}), &[(words, &validated)]);
+
+    let authorized = |id: &str| put("PUT", json!({"authorizationType": "COGNITO_USER_POOLS", "authorizerId": id}));
+    let authorizer = json!({"name": "a", "type": "COGNITO_USER_POOLS", "identitySource": "method.request.header.A",
+        "providerARNs": ["arn:aws:cognito-idp:eu-central-1:111122223333:userpool/p"]});
+    made("authorizers", authorizer, &[("Invalid authorizer ID specified", &authorized)]);
+
+    let model = |name: &str, schema: Value| json!({"name": name, "contentType": "application/json", "schema": schema.to_string()});
+    let modelled = |_: &str| put("DELETE", json!({"requestModels": {"application/json": "Order"}}));
+    let reference = format!("https://apigateway.amazonaws.com/restapis/{api}/models/Order");
+    let several = |_: &str| in_api("POST", "models", model("Orders", json!({"items": {"$ref": reference}})));
+    let (words, of_model) = ("Invalid model identifier specified: Order", "Invalid model reference specified: Order");
+    made("models", model("Order", json!({})), &[(words, &modelled), (of_model, &several)]);
+}
+
 /// An API with `POST /orders/{id}` on a stage, whose role may start one machine.
 fn serving(aws: &mut Memory) -> (String, String) {
     let role = create_role(aws, "invoke", "apigateway.amazonaws.com");
@@ -345,6 +423,12 @@ fn a_stage_serves_what_was_deployed_with_what_its_role_may_do_now() {
     let put = [("RoleName", "invoke"), ("PolicyName", "p"), ("PolicyDocument", &policy.to_string())];
     aws.handle(&iam("PutRolePolicy", &put));
     assert_eq!(serves(&aws, "/orders/7").unwrap().denied, Vec::<String>::new());
+
+    aws.settings.role_propagation = Duration::from_secs(10);
+    assert!(serves(&aws, "/orders/7").unwrap().denied[0].ends_with("can't be assumed yet"));
+    aws.advance(Duration::from_secs(10));
+    assert_eq!(serves(&aws, "/orders/7").unwrap().denied, Vec::<String>::new());
+    aws.settings.role_propagation = Duration::ZERO;
 
     // With a condition on the source, API Gateway can't assume it (AWS.md §3).
     let trust = json!({"Version": "2012-10-17", "Statement": {"Effect": "Allow", "Principal": {"Service": "apigateway.amazonaws.com"},
@@ -430,6 +514,23 @@ mod in_process {
             client.create_rest_api().name("c").send().await.unwrap();
             assert_eq!(apis(&aws), made + 1);
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_for_a_change_to_end_meets_no_other() {
+        let settings = Settings { api_change: Duration::from_millis(200), ..Settings::default() };
+        let aws = InProcess::new(Memory::new(1, settings));
+        let client = client(&aws);
+        let api = client.create_rest_api().name("a").send().await.unwrap().id.unwrap();
+        let change = |name: &str| {
+            let model = client.create_model().rest_api_id(&api).name(name);
+            model.content_type("application/json").schema("{}").send()
+        };
+        change("A").await.unwrap();
+        change("B").await.unwrap();
+        let (one, other) = tokio::join!(change("C"), change("D"));
+        one.unwrap();
+        assert_eq!(other.unwrap_err().code(), Some("ConflictException"));
     }
 
     #[tokio::test(start_paused = true)]

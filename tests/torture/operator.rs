@@ -128,10 +128,11 @@ impl Operator {
     pub fn with(site: &Site, http: SharedHttpClient, client: kube::Client) -> Self {
         let sessions = Sessions::with_http_client(http, Arc::new(|_, _, _| {}));
         let (stores, writers) = Stores::new();
+        let propagation_wait = site.aws.with(|memory| memory.settings.role_propagation);
         let context = Context::new(
             client,
             Cluster { name: "test".into(), uid: site.cluster_uid.into() },
-            Config { resync_period: RESYNC, propagation_wait: Duration::ZERO, clock: clock(&site.aws) },
+            Config { resync_period: RESYNC, propagation_wait, clock: clock(&site.aws) },
             Arc::new(sessions),
             stores,
             Arc::new(Metrics::default()),

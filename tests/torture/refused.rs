@@ -10,14 +10,14 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use serde_json::{Value, json};
-use stepgate_testbed::memory::{ACCOUNT, Fault, InProcess, Service, answer};
+use stepgate_testbed::memory::{ACCOUNT, Fault, InProcess, Service, Settings, answer};
 
 use super::coverage;
-use super::kubernetes::{self, condition};
+use super::kubernetes::{self, KINDS, condition};
 use super::operator::{Operator, RESYNC, Site};
 use super::scene::Scene;
 use super::tape::Wrong;
-use super::{DOMAINS, Found, Moment, drift, drive, uncrashed};
+use super::{DOMAINS, Found, MANY, Moment, carry_out, drift, drive, pages, unconverged, uncrashed};
 
 /// What no request to AWS may say.
 const UNWANTED: &str = "refused by AWS";
@@ -187,16 +187,85 @@ async fn a_route_that_asks_for_what_the_operator_may_not_give_holds_up_no_other(
 async fn what_is_refused_for_a_moment_is_done_after_it(#[case] name: &str) {
     let (_, scene) = drift::scenes().find(|(scene, _)| *scene == name).unwrap();
     let start = Moment::first(&scene);
-    let made = uncrashed(name, &start, &scene).await;
-    let gone = uncrashed(name, &made.end, &scene.gone()).await;
     let mut found = Found::default();
-    for (what, from, scene, run) in [("make", &start, &scene, &made), ("delete", &made.end, &scene.gone(), &gone)] {
+    let (changed, gone) = (scene.changed(), scene.changed().gone());
+    let mut from = start;
+    for (what, scene) in [("make", &scene), ("change", &changed), ("delete", &gone)] {
+        let run = uncrashed(name, &from, scene).await;
         for (effect, wrong) in
             (1..=run.before.len()).flat_map(|effect| [(effect, Wrong::Busy), (effect, Wrong::Unseen)])
         {
             let at = format!("{what}, effect {effect}, {wrong:?}");
-            found.recovers(&at, from, scene, &run.end, Some((effect, wrong))).await;
+            found.recovers(&at, &from, scene, &run.end, Some((effect, wrong))).await;
         }
+        from = run.end;
+    }
+    found.end(name);
+}
+
+/// An AWS whose changes take their time, and that does not find at once what was made.
+fn not_done_at_once(scene: &Scene) -> Moment {
+    let mut start = Moment::first(scene);
+    let Settings { api_change, reference_staleness, .. } = Settings::lifelike();
+    start.aws.settings = Settings { api_change, reference_staleness, ..Settings::default() };
+    start
+}
+
+/// Nobody has anything to mend, and it does not take long.
+#[rstest::rstest]
+#[case::requests("docs/requests.md")]
+#[case::authorization("docs/authorization.md")]
+#[case::stages("docs/stages.md")]
+#[tokio::test(start_paused = true)]
+async fn what_is_not_found_yet_is_not_called_refused(#[case] page: &str) {
+    let scene = Scene::page(page, pages::EXPOSING);
+    let mut from = not_done_at_once(&scene);
+    for scene in [&scene, &scene.changed()] {
+        let run = uncrashed(page, &from, scene).await;
+        for moment in &run.before {
+            let all = KINDS.iter().flat_map(|kind| moment.objects.of(kind));
+            let refused = all.filter(|(_, object)| object["status"].to_string().contains("RefusedByAWS"));
+            assert_eq!(refused.map(|(id, object)| format!("{id:?}: {}", object["status"])).next(), None);
+        }
+        from = run.end;
+    }
+}
+
+/// A process dies as soon as AWS has taken a change, another one begins before AWS is done with it, and what was made is not found at once.
+#[rstest::rstest]
+#[case::root_get("root-get")]
+#[case::stages("docs/stages.md")]
+#[case::authorization("docs/authorization.md")]
+#[case::everything("everything")]
+#[tokio::test(start_paused = true)]
+async fn what_aws_is_not_done_with_is_waited_for(#[case] name: &str) {
+    let (_, scene) = drift::scenes().find(|(scene, _)| *scene == name).unwrap();
+    let mut from = not_done_at_once(&scene);
+    let mut found = Found::default();
+    let (changed, gone) = (scene.changed(), scene.changed().gone());
+    for (what, scene) in [("make", &scene), ("change", &changed), ("delete", &gone)] {
+        let run = uncrashed(name, &from, scene).await;
+        let effects = run.before.len();
+        for effect in (1..=effects).step_by(effects.div_ceil(MANY)) {
+            let site = Site::new(from.aws.clone(), from.objects.clone());
+            site.tape.hook(move |step| (step.effect == effect).then_some(Wrong::DeadAfter));
+            scene.apply(&site.server);
+            let mut first = Operator::start(&site);
+            tokio::select! {
+                biased;
+                () = site.tape.died() => {}
+                _ = first.settle() => panic!("{what} has no effect {effect}"),
+            }
+            site.tape.calm();
+            site.tape.revive(&site.aws);
+            found.points += 1;
+            let at = format!("{what}, dead after effect {effect}");
+            match carry_out(&site, scene).await {
+                Err(error) => found.note(&at, Some(unconverged(error))),
+                Ok(other) => found.ends(&at, &run.end, &other, scene, Moment::failure).await,
+            }
+        }
+        from = run.end;
     }
     found.end(name);
 }

@@ -1,8 +1,9 @@
-//! What a stage serves before a change and after it, it serves all the while, with a role that may do it: at each effect, and wherever a
-//! process died before.
+//! What a stage serves before a change and after it, it serves all the while, with a role that may do it and that API Gateway can assume by
+//! then: at each effect, and wherever a process died before.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use stepgate::identity::Key;
 use stepgate_testbed::memory::{ACCOUNT, Memory};
@@ -90,6 +91,12 @@ fn renamed(scene: &Scene) -> Scene {
     scene
 }
 
+#[derive(Clone, Copy)]
+enum Change {
+    Targets,
+    Names,
+}
+
 #[rstest::rstest]
 #[case::client_names_machine("client-names-machine")]
 #[case::ec2_sync_async("ec2-sync-async")]
@@ -101,11 +108,17 @@ fn renamed(scene: &Scene) -> Scene {
 #[tokio::test(start_paused = true)]
 async fn what_serves_before_and_after_a_change_serves_all_the_while(
     #[case] example: &str,
-    #[values(changed, renamed)] change: fn(&Scene) -> Scene,
+    #[values(Change::Targets, Change::Names)] change: Change,
 ) {
     let scene = Scene::example(example);
-    let changed = change(&scene);
-    let made = observed(&Moment::first(&scene), &scene).await.unwrap().end;
+    let (changed, role_propagation) = match change {
+        Change::Targets => (changed(&scene), 10),
+        // A route under another name is another one: where it has a role of its own, it begins when that can be assumed.
+        Change::Names => (renamed(&scene), 0),
+    };
+    let mut start = Moment::first(&scene);
+    start.aws.settings.role_propagation = Duration::from_secs(role_propagation);
+    let made = observed(&start, &scene).await.unwrap().end;
     let run = observed(&made, &changed).await.unwrap();
     let calls: BTreeSet<Call> = served(&made.aws).intersection(&served(&run.end.aws)).cloned().collect();
     assert!(!calls.is_empty(), "nothing is there before and after");

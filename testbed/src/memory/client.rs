@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
@@ -56,8 +55,8 @@ pub struct InProcess {
 
 struct Shared {
     memory: Memory,
-    /// The cloud's clock follows tokio's, which a test may pause.
-    clock: (Instant, Duration),
+    /// Until when the cloud's clock has followed tokio's, which a test may pause.
+    followed: Instant,
     hook: Option<Hook>,
     effects: usize,
     dead: bool,
@@ -66,8 +65,7 @@ struct Shared {
 impl InProcess {
     /// Puts a cloud behind an SDK, within a tokio runtime: its clock goes on with tokio's.
     pub fn new(memory: Memory) -> Self {
-        let clock = (Instant::now(), memory.now());
-        let shared = Shared { memory, clock, hook: None, effects: 0, dead: false };
+        let shared = Shared { memory, followed: Instant::now(), hook: None, effects: 0, dead: false };
         Self { shared: Arc::new(Mutex::new(shared)), crashed: Arc::new(Notify::new()) }
     }
 
@@ -111,8 +109,17 @@ impl InProcess {
         look(&mut shared.memory)
     }
 
-    /// Answers one request, with whatever goes wrong: `None` where the answer never comes.
-    pub(super) fn answer(&self, request: &Request) -> Option<Result<Response, ConnectorError>> {
+    /// Answers one request when that is done, with whatever goes wrong: `None` where the answer never comes.
+    pub(super) async fn answer(&self, request: &Request) -> Option<Result<Response, ConnectorError>> {
+        let takes = self.lock().memory.takes(request);
+        let answer = self.answer_at_once(request)?;
+        if answer.as_ref().is_ok_and(|answer| answer.status().is_success()) && !takes.is_zero() {
+            tokio::time::sleep(takes).await;
+        }
+        Some(answer)
+    }
+
+    fn answer_at_once(&self, request: &Request) -> Option<Result<Response, ConnectorError>> {
         let mut shared = self.lock();
         shared.tick();
         if shared.dead {
@@ -147,8 +154,8 @@ impl InProcess {
 
 impl Shared {
     fn tick(&mut self) {
-        let (start, then) = self.clock;
-        self.memory.set_now(then + start.elapsed());
+        let now = Instant::now();
+        self.memory.advance(now - std::mem::replace(&mut self.followed, now));
     }
 
     fn fault(&mut self, request: &Request) -> Option<Fault> {
@@ -188,7 +195,7 @@ impl HttpConnector for InProcess {
         HttpConnectorFuture::new(async move {
             let request = request.try_into_http1x().map_err(|error| ConnectorError::user(error.into()))?;
             let request = request.map(|body| body.bytes().unwrap_or_default().to_vec());
-            let Some(answer) = client.answer(&request) else { return std::future::pending().await };
+            let Some(answer) = client.answer(&request).await else { return std::future::pending().await };
             let response = answer?.map(SdkBody::from);
             HttpResponse::try_from(response).map_err(|error| ConnectorError::other(error.into(), None))
         })

@@ -22,7 +22,7 @@ pub struct Served {
     pub calls: Vec<(String, String)>,
     /// What decides whether a caller may, as it was when it was deployed.
     pub authorizer: Option<Authorizer>,
-    /// Those that the invoke role does not allow now, and why; in AWS such a request is answered with 500 (AWS.md §2).
+    /// Those that the invoke role does not allow now, or not yet, and why; in AWS such a request is answered with 500 (AWS.md §2).
     pub denied: Vec<String>,
 }
 
@@ -69,8 +69,11 @@ impl Memory {
             match found.iam.by_arn(partition(region), account, arn) {
                 None => vec![format!("{arn} does not exist")],
                 Some(role) if !role.trusts_apigateway() => vec![format!("{arn} does not trust API Gateway")],
+                Some(role) if !role.settled(self.now, &self.settings) => vec![format!("{arn} can't be assumed yet")],
                 Some(role) => {
-                    let not_allowed = calls.iter().filter(|(action, on)| !role.may(&found.iam, action, on));
+                    let seen: Vec<_> = role.seen(self.now, &self.settings).collect();
+                    let may = |action: &str, on: &str| seen.iter().all(|role| role.may(&found.iam, action, on));
+                    let not_allowed = calls.iter().filter(|(action, on)| !may(action, on));
                     let keys = calls.iter().filter_map(|call| key_asked_for(machines, call));
                     let not_decrypted = keys.filter(|(key, machine)| {
                         let context = BTreeMap::from([(OF_MACHINE, machine.as_str())]);

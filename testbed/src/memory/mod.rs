@@ -72,6 +72,12 @@ pub struct Settings {
     pub role_staleness: Duration,
     /// How long after CreateRestApi GetRestApis does not show the API.
     pub api_staleness: Duration,
+    /// How long a change in API Gateway takes: its answer comes then, and until then other changes of the same API are refused
+    /// (AWS.md §2).
+    pub api_change: Duration,
+    /// How long after its creation calls that name a resource as their parent, or refer to a model, request validator, authorizer or
+    /// deployment, are refused as if it were not there (AWS.md §2).
+    pub reference_staleness: Duration,
     /// How long after UpdateStateMachine reads show the machine as it was.
     pub machine_staleness: Duration,
     /// How long a deleted machine is DELETING.
@@ -100,6 +106,8 @@ impl Default for Settings {
             role_propagation: Duration::ZERO,
             role_staleness: Duration::ZERO,
             api_staleness: Duration::ZERO,
+            api_change: Duration::ZERO,
+            reference_staleness: Duration::ZERO,
             machine_staleness: Duration::ZERO,
             machine_deletion: Duration::ZERO,
             role_limit: 1_000,
@@ -121,6 +129,8 @@ impl Settings {
             role_propagation: Duration::from_secs(10),
             role_staleness: Duration::from_secs(1),
             api_staleness: Duration::from_secs(2),
+            api_change: Duration::from_millis(200),
+            reference_staleness: Duration::from_secs(1),
             machine_staleness: Duration::from_secs(2),
             machine_deletion: Duration::from_secs(30),
             domain_update: Duration::from_secs(20),
@@ -176,6 +186,9 @@ pub struct Region {
     /// Client certificates by id.
     #[serde(default)]
     pub client_certificates: BTreeMap<String, ClientCertificate>,
+    /// What is not done with in each REST API, by id.
+    #[serde(skip)]
+    recent: BTreeMap<String, apigateway::Recent>,
 }
 
 /// What an operation sees around it.
@@ -291,6 +304,14 @@ impl Memory {
                 count.throttled += u64::from(refusal.throttles());
                 refusal.into_response(Some(call.service), &id)
             }
+        }
+    }
+
+    /// How long it takes until this is answered, where it is not refused.
+    fn takes(&self, request: &Request) -> Duration {
+        match wire::identify(request, &self.settings.account, &self.keys) {
+            Ok(Call { service: Service::ApiGateway, mutates: true, .. }) => self.settings.api_change,
+            _ => Duration::ZERO,
         }
     }
 

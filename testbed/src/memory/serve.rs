@@ -23,7 +23,7 @@ async fn answer(State(aws): State<InProcess>, request: Request<Body>) -> Respons
     let (parts, body) = request.into_parts();
     let body: Bytes = axum::body::to_bytes(body, 16 << 20).await.unwrap_or_default();
     let request = Request::from_parts(parts, body.to_vec());
-    match aws.answer(&request) {
+    match aws.answer(&request).await {
         Some(Ok(response)) => response.map(Body::from),
         // No answer at all can't be given over HTTP; the nearest is none that an SDK takes for AWS's.
         Some(Err(_)) => status(StatusCode::BAD_GATEWAY),

@@ -85,7 +85,7 @@ async fn the_memory_conforms() {
     assert_eq!(left, serde_json::json!({}), "the cases clean up");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn the_memory_takes_its_time_as_aws_does() {
     let aws = InProcess::new(Memory::new(3, Settings::lifelike()));
     judge(&run(&Cloud::in_time(&aws), timed::CASES.iter()).await);

@@ -20,6 +20,9 @@ pub const CASES: &[Case] = &[
     case!(a_fresh_role_can_be_assumed_in_the_end),
     case!(a_new_role_is_read_in_the_end),
     case!(a_new_api_is_listed_in_the_end),
+    case!(changes_of_one_api_at_once_are_taken_or_refused_as_concurrent),
+    case!(a_new_resource_takes_a_method_in_the_end),
+    case!(a_new_deployment_is_served_in_the_end),
     case!(too_many_calls_are_refused_and_taken_later, "it takes every call (TESTBED §2)"),
 ];
 
@@ -136,6 +139,72 @@ async fn a_new_api_is_listed_in_the_end(cloud: Cloud) -> Result<()> {
         if all.iter().any(|api| api.id.as_ref() == Some(&id)) {
             return Ok(());
         }
+        waits.wait(&cloud).await?;
+    }
+}
+
+/// What is refused is not done, and is taken alone.
+async fn changes_of_one_api_at_once_are_taken_or_refused_as_concurrent(cloud: Cloud) -> Result<()> {
+    let (id, root) = cloud.api().await?;
+    let client = &cloud.apigateway;
+    let create = |name: &str| client.create_resource().rest_api_id(&id).parent_id(&root).path_part(name).send();
+    let mut changes = tokio::task::JoinSet::new();
+    for name in ["a", "b", "c", "d", "e"] {
+        let create = create(name);
+        changes.spawn(async move { (name, create.await) });
+    }
+    let mut refused = Vec::new();
+    while let Some(change) = changes.join_next().await {
+        match change? {
+            (_, Ok(_)) => {}
+            (name, answer) => {
+                cloud.refused(answer, "ConflictException", "Please try again later")?;
+                refused.push(name);
+            }
+        }
+    }
+    for name in refused {
+        let mut waits = Waits::default();
+        loop {
+            let again = create(name).await;
+            if again.is_ok() {
+                break;
+            }
+            cloud.refused(again, "ConflictException", "Please try again later")?;
+            waits.wait(&cloud).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn a_new_resource_takes_a_method_in_the_end(cloud: Cloud) -> Result<()> {
+    let (api, root) = cloud.api().await?;
+    let made = cloud.apigateway.create_resource().rest_api_id(&api).parent_id(&root).path_part("a").send().await?;
+    let resource = made.id.context("no id")?;
+    let mut waits = Waits::default();
+    loop {
+        let put = cloud.apigateway.put_method().rest_api_id(&api).resource_id(&resource).http_method("GET");
+        let put = put.authorization_type("NONE").send().await;
+        if put.is_ok() {
+            return Ok(());
+        }
+        cloud.refused(put, "NotFoundException", "Invalid Resource identifier specified")?;
+        waits.wait(&cloud).await?;
+    }
+}
+
+async fn a_new_deployment_is_served_in_the_end(cloud: Cloud) -> Result<()> {
+    let (api, root) = cloud.api().await?;
+    cloud.mock(&api, &root, "GET").await?;
+    let deployment = cloud.deploy(&api).await?;
+    let mut waits = Waits::default();
+    loop {
+        let create = cloud.apigateway.create_stage().rest_api_id(&api).stage_name("a").deployment_id(&deployment);
+        let create = create.send().await;
+        if create.is_ok() {
+            return Ok(());
+        }
+        cloud.refused(create, "BadRequestException", "Deployment id does not exist")?;
         waits.wait(&cloud).await?;
     }
 }

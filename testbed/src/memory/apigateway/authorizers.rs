@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::super::Context;
 use super::super::wire::{Path, Refusal, input};
-use super::checks::{bad, conflict, limit, not_found};
+use super::checks::{CONCURRENT, bad, conflict, limit, not_found};
 use super::{Answer, Api, Apis, Patch, Place, find, listed};
 
 /// What decides whether callers may.
@@ -78,8 +78,7 @@ pub(super) fn create(context: &mut Context<'_>, apis: &mut Apis, at: Place<'_>, 
     new.auth_type.get_or_insert_with(|| if cognito { "cognito_user_pools" } else { "custom" }.to_owned());
     check(&new)?;
     // rec: in these words.
-    let busy = "Unable to complete operation due to concurrent modification. Please try again later.";
-    let api = apis.get_mut(at.api).ok_or_else(|| conflict(busy))?;
+    let api = apis.get_mut(at.api).ok_or_else(|| conflict(CONCURRENT))?;
     if api.authorizers.values().any(|other| other.name == new.name) {
         let name = &new.name;
         return Err(conflict(format!(

@@ -17,6 +17,10 @@ pub(super) fn conflict(message: impl Into<String>) -> Refusal {
     Refusal::new(409, "ConflictException", message)
 }
 
+/// What a change is refused with that meets another one (rec).
+pub(super) const CONCURRENT: &str =
+    "Unable to complete operation due to concurrent modification. Please try again later.";
+
 /// The model gives it status 429.
 pub(super) fn limit(message: impl Into<String>) -> Refusal {
     Refusal::new(429, "LimitExceededException", message)

@@ -17,11 +17,25 @@ pub(super) fn verb(text: &str) -> Result<(), Refusal> {
     }
 }
 
+pub(super) fn no_model(name: &str) -> Refusal {
+    bad(format!("Invalid model identifier specified: {name}"))
+}
+
+pub(super) fn no_validator() -> Refusal {
+    bad("Invalid Request Validator identifier specified")
+}
+
+pub(super) fn no_authorizer() -> Refusal {
+    bad(
+        "Invalid authorizer ID specified. Setting the authorization type to CUSTOM or COGNITO_USER_POOLS requires a valid authorizer.",
+    )
+}
+
 /// Only models of the API can be named (rec).
 pub(super) fn model(apis: &Apis, at: Place<'_>, name: &str) -> Result<(), Refusal> {
     match apis.get(at.api).is_some_and(|api| api.models.contains_key(name)) {
         true => Ok(()),
-        false => Err(bad(format!("Invalid model identifier specified: {name}"))),
+        false => Err(no_model(name)),
     }
 }
 
@@ -34,11 +48,7 @@ fn check(apis: &Apis, at: Place<'_>, method: &mut Method) -> Result<(), Refusal>
         "NONE" | "AWS_IAM" => method.authorizer_id = None,
         "CUSTOM" if authorizer.is_some_and(|it| it.r#type != "COGNITO_USER_POOLS") => {}
         "COGNITO_USER_POOLS" if authorizer.is_some_and(|it| it.r#type == "COGNITO_USER_POOLS") => {}
-        "CUSTOM" | "COGNITO_USER_POOLS" => {
-            return Err(bad(
-                "Invalid authorizer ID specified. Setting the authorization type to CUSTOM or COGNITO_USER_POOLS requires a valid authorizer.",
-            ));
-        }
+        "CUSTOM" | "COGNITO_USER_POOLS" => return Err(no_authorizer()),
         _ => {
             return Err(bad(
                 "Invalid authorization type specified. Valid options are NONE, AWS_IAM, CUSTOM, COGNITO_USER_POOLS",
@@ -47,7 +57,7 @@ fn check(apis: &Apis, at: Place<'_>, method: &mut Method) -> Result<(), Refusal>
     }
     let validator = method.request_validator_id.as_ref();
     if validator.is_some_and(|id| !apis.get(at.api).is_some_and(|api| api.validators.contains_key(id))) {
-        return Err(bad("Invalid Request Validator identifier specified"));
+        return Err(no_validator());
     }
     method.request_models.iter().flatten().try_for_each(|(_, name)| model(apis, at, name))?;
     let mut names = Vec::new();

@@ -16,6 +16,7 @@ mod methods;
 mod models;
 mod patch;
 mod policy;
+mod recent;
 mod resources;
 mod responses;
 pub(super) mod routes;
@@ -40,6 +41,7 @@ use checks::{bad, not_found};
 pub use client_certificates::ClientCertificate;
 pub use domains::{BasePathMapping, DomainName};
 use patch::Patch;
+pub(super) use recent::Recent;
 use routes::operation;
 pub use usage_plans::UsagePlan;
 pub use validators::Validator;
@@ -432,7 +434,15 @@ fn of_region(context: &mut Context<'_>, region: &mut Region, request: &Request) 
             if operation == "UpdateStage" {
                 client_certificates::check(context, region, &patches)?;
             }
-            of_api(context, &mut region.apis, request)
+            let is_change = request.method() != http::Method::GET;
+            if is_change {
+                recent::check(context, &region.recent, (operation, at), &body, &patches)?;
+            }
+            let answer = of_api(context, &mut region.apis, request)?;
+            if is_change && region.apis.contains_key(at.api) {
+                recent::note(context, &mut region.recent, (operation, at), &answer.1);
+            }
+            Ok(answer)
         }
     }
 }
@@ -510,6 +520,10 @@ fn no_api(context: &Context<'_>, id: &str) -> Refusal {
     not_found(format!("Invalid API identifier specified {}:{id}", context.account))
 }
 
+fn no_resource() -> Refusal {
+    not_found("Invalid Resource identifier specified")
+}
+
 fn find<'a>(context: &Context<'_>, apis: &'a mut Apis, id: &str) -> Result<&'a mut Api, Refusal> {
     apis.get_mut(id).ok_or_else(|| no_api(context, id))
 }
@@ -524,7 +538,7 @@ trait Find {
 impl Find for Apis {
     fn resource(&mut self, at: Place<'_>) -> Result<&mut Resource, Refusal> {
         let found = self.get_mut(at.api).and_then(|api| api.resources.get_mut(at.resource));
-        found.ok_or_else(|| not_found("Invalid Resource identifier specified"))
+        found.ok_or_else(no_resource)
     }
 
     fn method(&mut self, at: Place<'_>) -> Result<&mut Method, Refusal> {

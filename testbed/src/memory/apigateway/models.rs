@@ -61,19 +61,30 @@ fn reference(api: &str, name: &str) -> String {
     format!("https://apigateway.amazonaws.com/restapis/{api}/models/{name}")
 }
 
+fn refused(what: impl std::fmt::Display) -> Refusal {
+    bad(format!("Invalid model specified: Validation Result: warnings : [], errors : [{what}]"))
+}
+
+pub(super) fn no_reference(name: &str) -> Refusal {
+    refused(format!("Invalid model reference specified: {name}"))
+}
+
+/// Whether a schema refers to the model of this name.
+pub(super) fn refers(api: &str, schema: &str, name: &str) -> bool {
+    schema.contains(&format!("\"{}\"", reference(api, name)))
+}
+
 /// What AWS refuses of a schema: no JSON (rec), and a reference to a model that is not there ([?], as field has it).
 fn check(api: &Api, schema: Option<&String>) -> Result<(), Refusal> {
     let text = schema.filter(|text| !text.is_empty());
     let text = text.ok_or_else(|| bad("Model schema must have at least 1 property or array items defined"))?;
-    let refused =
-        |what: String| bad(format!("Invalid model specified: Validation Result: warnings : [], errors : [{what}]"));
-    let schema: Value = serde_json::from_str(text).map_err(|_| refused("Invalid model schema specified".to_owned()))?;
+    let schema: Value = serde_json::from_str(text).map_err(|_| refused("Invalid model schema specified"))?;
     let start = reference(&api.id, "");
     let text = schema.to_string();
     for rest in text.split(&start).skip(1) {
         let name = rest.split('"').next().unwrap_or_default();
         if !api.models.contains_key(name) {
-            return Err(refused(format!("Invalid model reference specified: {name}")));
+            return Err(no_reference(name));
         }
     }
     Ok(())
@@ -140,8 +151,7 @@ pub(super) fn delete(apis: &mut Apis, at: Place<'_>) -> Answer {
             }
         })
     });
-    let mention = format!("\"{}\"", reference(&api.id, at.name));
-    let refers = |model: &&Model| model.schema.as_ref().is_some_and(|schema| schema.contains(&mention));
+    let refers = |model: &&Model| model.schema.as_ref().is_some_and(|schema| refers(at.api, schema, at.name));
     let others = api.models.values().filter(|model| model.name != at.name).filter(refers);
     let reference = references.max().or_else(|| others.map(|model| format!("model {}", model.name)).next());
     if let Some(what) = reference {

@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use super::super::Context;
 use super::super::wire::{Path, Refusal};
-use super::checks::{bad, conflict, limit, not_found};
-use super::{Answer, Api, Apis, Find, Patch, Place, Resource, find, listed};
+use super::checks::{bad, conflict, limit};
+use super::{Answer, Api, Apis, Find, Patch, Place, Resource, find, listed, no_resource};
 
 impl Api {
     /// A resource's path.
@@ -33,7 +33,7 @@ impl Api {
 
     /// What a name among a resource's children is refused for (rec).
     fn check_child(&self, parent: &str, part: &str, own: Option<&str>) -> Result<(), Refusal> {
-        let parent = self.resources.get(parent).ok_or_else(|| not_found("Invalid Resource identifier specified"))?;
+        let parent = self.resources.get(parent).ok_or_else(no_resource)?;
         let greedy = |part: &str| part.ends_with("+}");
         let variable = |part: &str| part.starts_with('{');
         let name = part.strip_prefix('{').map_or(part, |rest| rest.trim_end_matches('}').trim_end_matches('+'));
@@ -109,7 +109,7 @@ pub(super) fn get(apis: &mut Apis, at: Place<'_>, path: &Path) -> Answer {
 
 pub(super) fn update(apis: &mut Apis, at: Place<'_>, patches: &[Patch]) -> Answer {
     let mut resource = apis.resource(at)?.clone();
-    let api = apis.get_mut(at.api).ok_or_else(|| not_found("Invalid Resource identifier specified"))?;
+    let api = apis.get_mut(at.api).ok_or_else(no_resource)?;
     for patch in patches {
         let value = patch.value();
         match (patch.op.as_str(), patch.path.as_str()) {
@@ -120,7 +120,7 @@ pub(super) fn update(apis: &mut Apis, at: Place<'_>, patches: &[Patch]) -> Answe
             ("replace", "/pathPart") => resource.path_part = Some(value),
             ("replace", "/parentId") => {
                 if !api.resources.contains_key(&value) {
-                    return Err(not_found("Invalid Resource identifier specified"));
+                    return Err(no_resource());
                 }
                 if api.below(&resource.id).contains(&value) {
                     return Err(bad("Resources cannot be cyclical."));

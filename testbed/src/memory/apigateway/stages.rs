@@ -40,7 +40,7 @@ fn no_stage() -> Refusal {
 }
 
 /// rec of a canary's deployment, field of a stage's (aws/chalice#1839)
-fn no_deployment() -> Refusal {
+pub(super) fn no_deployment() -> Refusal {
     bad("Deployment id does not exist")
 }
 

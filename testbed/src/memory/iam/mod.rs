@@ -76,6 +76,9 @@ pub struct Role {
     pub tags: BTreeMap<String, String>,
     /// Inline policies by name, as JSON text.
     pub policies: BTreeMap<String, String>,
+    /// What they were, and until when: services see a change late (AWS.md §2).
+    #[serde(skip)]
+    before: Vec<(Duration, BTreeMap<String, String>)>,
     /// Attached managed policies: ARNs by name.
     pub attached: BTreeMap<String, String>,
 }

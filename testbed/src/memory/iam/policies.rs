@@ -21,7 +21,7 @@ pub(super) fn size(document: &str) -> usize {
 }
 
 impl Iam {
-    pub(super) fn put_policy(&mut self, _: &Context<'_>, input: &Input) -> Result<Value, Refusal> {
+    pub(super) fn put_policy(&mut self, context: &Context<'_>, input: &Input) -> Result<Value, Refusal> {
         let name = required(input.policy_name.as_ref(), "policyName")?;
         let document = required(input.policy_document.as_ref(), "policyDocument")?;
         checks::name("policyName", name, 128)?;
@@ -34,6 +34,7 @@ impl Iam {
                 role.name
             )));
         }
+        role.outdate(context);
         role.policies.insert(name.to_owned(), document.to_owned());
         Ok(Value::Null)
     }
@@ -51,9 +52,11 @@ impl Iam {
         listed(input, "PolicyNames", items.collect())
     }
 
-    pub(super) fn delete_policy(&mut self, _: &Context<'_>, input: &Input) -> Result<Value, Refusal> {
+    pub(super) fn delete_policy(&mut self, context: &Context<'_>, input: &Input) -> Result<Value, Refusal> {
         let name = required(input.policy_name.as_ref(), "policyName")?;
-        let gone = self.change(input)?.policies.remove(name);
+        let role = self.change(input)?;
+        role.outdate(context);
+        let gone = role.policies.remove(name);
         gone.map(|_| Value::Null).ok_or_else(|| no_policy(name))
     }
 

@@ -8,8 +8,8 @@ use aws_smithy_types::date_time::Format;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
 
-use super::super::Context;
 use super::super::wire::Refusal;
+use super::super::{Context, Settings};
 use super::{Iam, Input, Role, Tag, checks, listed, missing, required};
 
 /// A document in an answer is URL-encoded as RFC 3986 says (doc).
@@ -54,9 +54,22 @@ impl Role {
         context.now >= self.created + context.settings.role_staleness
     }
 
+    /// Its inline policies are about to change.
+    pub(super) fn outdate(&mut self, context: &Context<'_>) {
+        self.before.retain(|(until, _)| context.now < *until + context.settings.role_propagation);
+        self.before.push((context.now, self.policies.clone()));
+    }
+
+    /// The role as services may see it: as it is, and as its inline policies were a moment ago.
+    pub(in super::super) fn seen(&self, now: Duration, settings: &Settings) -> impl Iterator<Item = Self> {
+        let late = self.before.iter().filter(move |(until, _)| now < *until + settings.role_propagation);
+        let late = late.map(|(_, policies)| Self { policies: policies.clone(), ..self.clone() });
+        std::iter::once(self.clone()).chain(late)
+    }
+
     /// Whether services see the role as it is (AWS.md §2: fresh roles are not visible at once).
-    pub(in super::super) fn settled(&self, context: &Context<'_>) -> bool {
-        context.now >= self.trusted_since + context.settings.role_propagation
+    pub(in super::super) fn settled(&self, now: Duration, settings: &Settings) -> bool {
+        now >= self.trusted_since + settings.role_propagation
     }
 }
 
@@ -109,6 +122,7 @@ impl Iam {
             boundary: input.permissions_boundary,
             tags,
             policies: BTreeMap::new(),
+            before: Vec::new(),
             attached: BTreeMap::new(),
             path,
             name: name.clone(),

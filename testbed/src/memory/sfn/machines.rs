@@ -95,7 +95,9 @@ fn check_role(context: &Context<'_>, iam: &Iam, arn: &str, form: &Form) -> Resul
     }
     let denied = |message: String| Err(bad("AccessDeniedException", message));
     let role = iam.by_arn(context.partition(), context.account, &form.role);
-    let role = role.filter(|role| role.settled(context) && role.trusts_states(context.region, context.account, arn));
+    let role = role.filter(|role| {
+        role.settled(context.now, context.settings) && role.trusts_states(context.region, context.account, arn)
+    });
     let Some(role) = role else {
         return denied(
             "Neither the global service principal states.amazonaws.com, nor the regional one is authorized to assume the provided role."
