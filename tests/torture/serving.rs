@@ -63,7 +63,7 @@ async fn gaps(from: &Moment, scene: &Scene, calls: &BTreeSet<Call>) -> BTreeSet<
     std::mem::take(&mut *found.lock().unwrap())
 }
 
-/// The same with every route slower, each calling the machine of the next one like it, and the last one gone.
+/// The same with every route slower, each calling a new machine, one like that of the next route, and the last route gone.
 fn changed(scene: &Scene) -> Scene {
     let mut scene = scene.clone();
     if scene.world.routes.len() > 1 {
@@ -76,6 +76,16 @@ fn changed(scene: &Scene) -> Scene {
         let others = targets.iter().cycle().skip(index + 1).take(targets.len());
         let next = others.clone().find(|next| next.action == route.target.action);
         route.target.state_machine_ref = next.and_then(|next| next.state_machine_ref.clone());
+    }
+    for (of, route) in &mut scene.world.routes {
+        let target = &mut Arc::make_mut(route).spec.target;
+        let Some(machine) = target.state_machine_ref.as_mut() else { continue };
+        let like = Key::resolve(machine, &of.namespace);
+        machine.name += "-next";
+        let mut new = scene.world.machines[&like].clone();
+        Arc::make_mut(&mut new).metadata.name = Some(machine.name.clone());
+        Arc::make_mut(&mut new).spec.name = None;
+        scene.world.machines.insert(Key::new(&like.namespace, &machine.name), new);
     }
     scene
 }
