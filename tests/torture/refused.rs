@@ -211,7 +211,7 @@ fn not_done_at_once(scene: &Scene) -> Moment {
     start
 }
 
-/// Nobody has anything to mend, and it does not take long.
+/// Nobody has anything to mend.
 #[rstest::rstest]
 #[case::requests("docs/requests.md")]
 #[case::authorization("docs/authorization.md")]
