@@ -204,8 +204,9 @@ pub struct Survey<'a> {
     pub now: SystemTime,
     /// How long a new or widened role is given until it is visible everywhere.
     pub propagation_wait: Duration,
-    /// How long until what a role was last given is visible everywhere, as this process remembers it.
-    pub settles_in: &'a (dyn Fn(&str) -> Duration + Sync),
+    /// How long until what a role was last given is visible everywhere, as far as this process knows; and whether what it is wanted for was
+    /// deployed before.
+    pub settles_in: &'a (dyn Fn(&str, bool) -> Duration + Sync),
 }
 
 /// Asks the API server itself: a watch that lags, or an object that can't be read, proves nothing.
@@ -321,7 +322,13 @@ impl Survey<'_> {
         };
         model.attachment = &shared_out;
         let steps = model.role_steps(&observed)?;
-        let unsettled = unsettled(&observed, &steps.of, self.now, self.propagation_wait, self.settles_in);
+        let (wanted, newest) = (model.wanted_needs(), records.iter().max_by_key(|record| record.revision));
+        let was_deployed = |name: &str| {
+            let on_record = newest.and_then(|record| record.roles.get(name));
+            wanted.get(name).is_none_or(|wanted| on_record.is_some_and(|served| served.covers(wanted)))
+        };
+        let remembered = |name: &str| (self.settles_in)(name, was_deployed(name));
+        let unsettled = unsettled(&observed, &steps.of, self.now, self.propagation_wait, remembered);
         model.unsettled = &unsettled;
 
         let mut plan = model.plan(&observed)?;
@@ -618,7 +625,7 @@ fn unsettled(
     steps: &BTreeMap<String, Vec<role::Step>>,
     now: SystemTime,
     wait: Duration,
-    remembered: &(dyn Fn(&str) -> Duration + Sync),
+    remembered: impl Fn(&str) -> Duration,
 ) -> BTreeMap<String, Duration> {
     let left = |name: &String, found: &Option<role::Observed>| match found {
         None => wait,

@@ -219,12 +219,13 @@ fn classify(operation: &str, status: u16, code: &str, message: &str, retry_after
 }
 
 /// Whether that is about what a call refers to, in API Gateway's words: of an API or a request validator, a model, a model that another
-/// refers to, an authorizer, a stage's deployment (recorded, but for the third).
+/// refers to, an authorizer, a stage's deployment (recorded, but for the third and the last).
 fn names_what_is_not_there(message: &str) -> bool {
-    let named = |what: &str| message.starts_with("Invalid ") && message.contains(what);
-    named(" identifier specified")
-        || named("Invalid model reference specified")
-        || named("authorizer ID specified")
+    let what = message.split_once(':').map_or(message, |(what, _)| what);
+    let only_error = message.split_once("errors : [").map_or("", |(_, errors)| errors);
+    (what.starts_with("Invalid ") && what.ends_with(" identifier specified"))
+        || (only_error.starts_with("Invalid model reference specified") && !only_error.contains(", "))
+        || message.starts_with("Invalid authorizer ID specified")
         || message == "Deployment id does not exist"
 }
 
@@ -297,6 +298,13 @@ mod tests {
         "BadRequestException",
         "Invalid model specified: Validation Result: warnings : [], errors : [Invalid model reference specified: Order]",
         Class::NotFound
+    )]
+    #[case::model_that_is_wrong_besides(
+        "CreateModel",
+        400,
+        "BadRequestException",
+        "Invalid model specified: Validation Result: warnings : [], errors : [Invalid model schema specified, Invalid model reference specified: Order]",
+        Class::Terminal
     )]
     #[case::authorizer_that_is_not_seen_yet(
         "PutMethod",

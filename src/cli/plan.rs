@@ -197,7 +197,7 @@ impl Cluster {
             keeps_orphans: false,
             now: SystemTime::now(),
             propagation_wait: Duration::ZERO,
-            settles_in: &|_| Duration::ZERO,
+            settles_in: &|_, _| Duration::ZERO,
         };
         survey.run().await
     }

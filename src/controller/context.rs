@@ -133,12 +133,13 @@ impl Context {
         self.widened_map().insert(name.to_owned(), Instant::now());
     }
 
-    /// How long until what a role was last given is visible everywhere.
-    pub fn widening_settles_in(&self, name: &str) -> Duration {
+    /// How long until what a role was last given is visible everywhere. What was deployed was waited for, also by another process.
+    pub fn widening_settles_in(&self, name: &str, was_deployed: bool) -> Duration {
         let mut map = self.widened_map();
         let wait = self.config.propagation_wait;
         map.retain(|_, at| at.elapsed() < wait);
-        wait.saturating_sub(map.get(name).unwrap_or(&self.begun).elapsed())
+        let last = map.get(name).or((!was_deployed).then_some(&self.begun));
+        last.map_or(Duration::ZERO, |at| wait.saturating_sub(at.elapsed()))
     }
 
     fn widened_map(&self) -> std::sync::MutexGuard<'_, HashMap<String, Instant>> {

@@ -356,7 +356,7 @@ impl<'a> Run<'a> {
             look_for_roles,
             now: self.context.config.clock.now().into(),
             propagation_wait: self.context.config.propagation_wait,
-            settles_in: &|name| self.context.widening_settles_in(name),
+            settles_in: &|name, was_deployed| self.context.widening_settles_in(name, was_deployed),
         }
         .run()
         .await?;
@@ -498,6 +498,13 @@ impl<'a> Run<'a> {
         self.take_failures(&outcome)
     }
 
+    /// Whether what a change refers to is still not there when it is tried again.
+    fn lacks(&self, error: &AwsError) -> bool {
+        error.class == Class::NotFound
+            && error.code.as_deref() == Some("BadRequestException")
+            && self.context.backoff.tries(RestAPI::KIND, &Key::of(&**self.object))
+    }
+
     /// The refusal of a route, or of the role of some, is their own affair: the next pass goes on without them. Anything else ends the
     /// reconcile.
     fn take_failures(&mut self, outcome: &Outcome) -> Result<(), Problem> {
@@ -511,7 +518,9 @@ impl<'a> Run<'a> {
                     let has = |route: &&ValidRoute| route.role.as_ref().is_some_and(|(name, _)| name == step.name());
                     self.attachment.attached.values().filter(has).map(|route| route.key.clone()).collect()
                 }
-                (_, ApplyError::Aws(AwsError { class, .. })) if !class.is_about_what_was_asked() => Vec::new(),
+                (_, ApplyError::Aws(error)) if !error.class.is_about_what_was_asked() && !self.lacks(error) => {
+                    Vec::new()
+                }
                 (Step::Route(route::Step::Put { to, .. }), ApplyError::Aws(_)) => {
                     self.world.routes.keys().filter(|key| operation_name(key) == to.operation_name).cloned().collect()
                 }

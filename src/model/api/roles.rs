@@ -108,7 +108,8 @@ impl Api<'_> {
         needs
     }
 
-    pub(super) fn wanted_needs(&self) -> BTreeMap<String, RoleNeeds> {
+    /// What the routes want.
+    pub fn wanted_needs(&self) -> BTreeMap<String, RoleNeeds> {
         let mut needs: BTreeMap<String, RoleNeeds> = BTreeMap::new();
         let authorizers = self.valid.authorizers.values().filter_map(|authorizer| authorizer.role.as_ref());
         let routes = self.attachment.attached.values().filter_map(|route| route.role.as_ref());

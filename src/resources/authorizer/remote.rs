@@ -20,7 +20,7 @@ pub async fn observe(apigateway: &Client, api: &str, used: &BTreeSet<String>) ->
         let page = apigateway.get_authorizers().rest_api_id(api).limit(500).set_position(position).send().await;
         let page = page.map_err(AwsError::of("GetAuthorizers"))?;
         items.extend(page.items.unwrap_or_default());
-        position = page.position;
+        position = page.position.filter(|position| !position.is_empty());
         if position.is_none() {
             break;
         }

@@ -96,6 +96,13 @@ impl RoleNeeds {
         Document::new(invoke_statements(&self.uses).into_iter().chain(functions).chain(keys).chain(guard))
     }
 
+    /// Whether one that does all this can do that too; keys are not asked for.
+    pub fn covers(&self, other: &Self) -> bool {
+        other.uses.is_subset(&self.uses)
+            && other.functions.is_subset(&self.functions)
+            && other.managed_policies.is_subset(&self.managed_policies)
+    }
+
     /// What a role has, as far as it is of the kind that we give.
     pub fn read(role: &role::Observed) -> Self {
         let document = role.policies.get(role::POLICY_NAME).and_then(|text| Document::parse(text).ok());

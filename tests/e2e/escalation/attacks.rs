@@ -488,7 +488,13 @@ async fn no_manifest_takes_what_is_not_its_team_s() {
     for ns in [&scene.hostile, &scene.star] {
         ns.ready(&["statemachine/own", "restapi/api"]).await;
     }
-    scene.unchanged_but_for(&theirs).await;
+    // A plan for others' stages is made without them.
+    let plans = scene.aws.apigateway.get_usage_plans().limit(500).send().await.unwrap().items.unwrap();
+    let plans = plans.into_iter().filter(|plan| plan.name().is_some_and(|name| name.starts_with(&scene.hostile.name)));
+    let (names, stages): (Vec<_>, Vec<_>) = plans.map(|plan| (plan.name, plan.api_stages.unwrap_or_default())).unzip();
+    assert!(names.len() == 2 && stages.concat().is_empty(), "{names:?}: {stages:?}");
+    let with_plans = names.into_iter().flatten().map(|name| format!("usage plan {name}"));
+    scene.unchanged_but_for(&theirs.iter().cloned().chain(with_plans).collect()).await;
     // And as they came, they go.
     for (ns, attacks) in [(&scene.hostile, &narrow), (&scene.star, &wide)] {
         for attack in attacks {
