@@ -42,7 +42,7 @@ test:
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo clippy --workspace --test torture -- -D warnings
 	# The end-to-end tests wait more than they work.
-	RUST_TEST_THREADS=10 cargo test --workspace
+	RUST_TEST_THREADS=8 cargo test --workspace
 	# The real reconcilers: every example crashed at every effect and carried out by two operators at once, every drift, a few
 	# random lives.
 	cargo test --workspace --test torture

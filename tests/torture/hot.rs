@@ -370,7 +370,7 @@ enum Later {
 #[case::deletion_served(Later::DeletionServed, "Reconciling", "DeletionBlocked", 250, 40)]
 #[case::deletion_held(Later::DeletionHeld, "Reconciling", "DeletionHeld", 250, 40)]
 #[case::down_while_deleting(Later::DownWhileDeleting, "Reconciling", "Retrying", 700, 60)]
-#[case::redone(Later::Redone, "Ready", "Ready", 250, 40)]
+#[case::redone(Later::Redone, "Ready", "Ready", 300, 40)]
 #[case::two_apis(Later::TwoApis, "Stalled", "OwnershipConflict", 250, 40)]
 #[case::last_known_good(Later::LastKnownGood, "Ready", "LastKnownGood", 250, 40)]
 #[case::never_ends(Later::NeverEnds, "PolicyNarrowingPending", "ExecutionsRunning", 300, 40)]

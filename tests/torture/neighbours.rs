@@ -165,7 +165,9 @@ impl Neighbours {
         for (name, then) in &self.roles {
             let now = iam.roles.get(name);
             let kept = |now: &Role| then.path != ADOPTABLE || theirs(&json!(then)) == theirs(&json!(now));
-            if now != Some(then) && !now.is_some_and(|now| taken(&then.tags, &now.tags) && kept(now)) {
+            // As it is: what it was a moment ago is in no tree.
+            let same = now.is_some_and(|now| json!(now) == json!(then));
+            if !same && !now.is_some_and(|now| taken(&then.tags, &now.tags) && kept(now)) {
                 all.push(format!("role {name}"));
             }
         }

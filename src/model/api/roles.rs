@@ -13,7 +13,7 @@ use crate::resources::deployment::{Record, RoleNeeds};
 use crate::resources::role;
 use crate::resources::route::{self, At};
 use crate::validate::rest_api::ValidApi;
-use crate::validate::route::operation_name;
+use crate::validate::route::{ValidRoute, operation_name};
 use crate::validate::served::is_withdrawn;
 
 /// The steps of the roles.
@@ -110,9 +110,15 @@ impl Api<'_> {
 
     /// What the routes want.
     pub fn wanted_needs(&self) -> BTreeMap<String, RoleNeeds> {
+        self.needs_of_routes(|_| true)
+    }
+
+    /// What these routes want, and the authorizers.
+    fn needs_of_routes(&self, counts: impl Fn(&ValidRoute) -> bool) -> BTreeMap<String, RoleNeeds> {
         let mut needs: BTreeMap<String, RoleNeeds> = BTreeMap::new();
         let authorizers = self.valid.authorizers.values().filter_map(|authorizer| authorizer.role.as_ref());
-        let routes = self.attachment.attached.values().filter_map(|route| route.role.as_ref());
+        let routes = self.attachment.attached.values().filter(|route| counts(route));
+        let routes = routes.filter_map(|route| route.role.as_ref());
         for (name, wanted) in routes.chain(authorizers) {
             needs.entry(name.clone()).or_default().merge(wanted);
         }
@@ -188,7 +194,9 @@ impl Api<'_> {
         observed: &Observed,
         tree: &BTreeMap<At, route::Desired>,
     ) -> BTreeMap<String, RoleNeeds> {
-        let mut needs = self.wanted_needs();
+        // One that waits is not in it yet.
+        let is_in_it = |route: &ValidRoute| matches!(tree.get(&route.at), Some(route::Desired::Method(_)));
+        let mut needs = self.needs_of_routes(is_in_it);
         merge(&mut needs, self.needs_of_old_forms(observed, |at| tree.get(at) == Some(&route::Desired::Keep)));
         let named: BTreeSet<String> =
             route::result(tree, &observed.tree).into_values().filter_map(|method| method.authorizer).collect();
