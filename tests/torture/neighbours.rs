@@ -164,10 +164,13 @@ impl Neighbours {
         let mut all = Vec::new();
         for (name, then) in &self.roles {
             let now = iam.roles.get(name);
-            let kept = |now: &Role| then.path != ADOPTABLE || theirs(&json!(then)) == theirs(&json!(now));
+            let kept = |now: &Role| match then.path == ADOPTABLE {
+                true => theirs(&json!(then)) == theirs(&json!(now)),
+                false => taken(&then.tags, &now.tags),
+            };
             // As it is: what it was a moment ago is in no tree.
             let same = now.is_some_and(|now| json!(now) == json!(then));
-            if !same && !now.is_some_and(|now| taken(&then.tags, &now.tags) && kept(now)) {
+            if !same && !now.is_some_and(kept) {
                 all.push(format!("role {name}"));
             }
         }

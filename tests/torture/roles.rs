@@ -55,7 +55,8 @@ fn nothing() -> Moment {
 
 fn role(moment: &Moment) -> Value {
     let essence = moment.aws.essence();
-    essence[ACCOUNT]["roles"].as_object().unwrap().values().next().unwrap().clone()
+    let mut roles = essence[ACCOUNT]["roles"].as_object().unwrap().iter();
+    roles.find(|(name, _)| name.contains("stepgate-exec")).unwrap().1.clone()
 }
 
 #[tokio::test(start_paused = true)]
