@@ -325,6 +325,7 @@ async fn policies_beside_the_inline_one_come_and_go_with_the_adoption() {
     let policy = json!({"Version": "2012-10-17", "Statement": [statement]}).to_string();
     let iam = &session(&site.aws, &large("legacy")).await.iam;
     iam.put_role_policy().role_name("legacy").policy_name("large").policy_document(policy).send().await.unwrap();
+    site.look_again();
     let full = Moment::of(&site);
     let mut role_of_it = adopts("legacy");
     role_of_it["statements"] = json!([queues("sqs:SendMessage", 0..40)]);
@@ -456,6 +457,7 @@ async fn no_role_is_adopted_that_is_not_admitted_or_is_somebody_s() {
             .send()
             .await
             .unwrap();
+        site.look_again();
         let before = Moment::of(&site).aws.essence();
         let (says, message) = says(&site, &scene, "m").await;
         assert!(says == "OwnershipConflict" && message.starts_with("role `legacy` exists in AWS"), "{says}: {message}");

@@ -65,6 +65,12 @@ impl Site {
         Self { server: Server::new(Objects::default(), clock(&self.aws)), cluster_uid, ..self.clone() }
     }
 
+    /// People have changed what is not ours: from now on it is to stay as it is.
+    pub fn look_again(&self) {
+        let neighbours = self.aws.with(|memory| Neighbours::among(memory));
+        *self.watch.0.lock().unwrap() = Some((self.aws.clone(), neighbours));
+    }
+
     /// # Errors
     /// The neighbours who are gone or changed; told once.
     pub fn untouched(&self) -> Result<(), String> {
