@@ -197,9 +197,9 @@ pub struct Survey<'a> {
     pub verified_revision: i64,
     /// What is ours in an adopted API, by the status.
     pub managed: &'a ManagedNames,
-    /// Whether methods of routes that do not exist are kept, because the object that made them may yet come: those of an
-    /// API that was only just taken over or taken back.
-    pub keeps_orphans: bool,
+    /// Whether a route that does not exist may yet be applied, so that its method is kept: its API was only just taken over or taken
+    /// back, or it was let go of.
+    pub may_come: &'a (dyn Fn(&Key) -> bool + Sync),
     /// The time, by which roles are new.
     pub now: SystemTime,
     /// How long a new or widened role is given until it is visible everywhere.
@@ -244,8 +244,8 @@ pub struct Surveyed {
     pub first_routes_are_coming: bool,
     /// Whether there is something to deploy, which waits for routes that come together with it.
     pub holds: bool,
-    /// Methods that are kept although their routes do not exist, by operation name.
-    pub orphans: BTreeSet<String>,
+    /// The routes that do not exist and whose methods are kept.
+    pub orphans: BTreeSet<Key>,
     /// Whether an authorizer waits until its role is visible everywhere.
     pub authorizers_wait: bool,
 }
@@ -278,11 +278,8 @@ impl Survey<'_> {
         let mut attachment = attach(candidates, &observed.tree, valid.max_resources());
         observed.unmanaged.refuse(&mut attachment);
         let (mut unreadable, mut orphans) = without_route(&observed, &known_routes, proof).await?;
-        if self.keeps_orphans {
-            unreadable.extend(orphans.iter().cloned());
-        } else {
-            orphans.clear();
-        }
+        orphans.retain(self.may_come);
+        unreadable.extend(orphans.iter().map(operation_name));
 
         if valid.makes_log_groups() || name_log_groups(&observed.stages, &valid.owner) {
             let prefix = log_group_prefix(&valid.owner);
@@ -330,6 +327,10 @@ impl Survey<'_> {
         let remembered = |name: &str| (self.settles_in)(name, was_deployed(name));
         let unsettled = unsettled(&observed, &steps.of, self.now, self.propagation_wait, remembered);
         model.unsettled = &unsettled;
+        // What goes on until a new route's role is settled needs the role that it has.
+        let unseen: Vec<_> =
+            model.needs(&observed).into_keys().filter(|name| !observed.roles.contains_key(name)).collect();
+        observed.roles.extend(roles(session, unseen).await?);
 
         let mut plan = model.plan(&observed)?;
         let serves =
@@ -607,14 +608,17 @@ async fn without_route(
     observed: &api_model::Observed,
     known: &BTreeSet<Key>,
     proof: &dyn Proof,
-) -> Result<(BTreeSet<String>, BTreeSet<String>), Problem> {
+) -> Result<(BTreeSet<String>, BTreeSet<Key>), Problem> {
     let known: BTreeSet<String> = known.iter().map(operation_name).collect();
     let (mut unreadable, mut orphans) = (BTreeSet::new(), BTreeSet::new());
     let methods = observed.tree.methods.iter().filter(|(at, _)| !observed.unmanaged.methods.contains(*at));
     for name in methods.map(|(_, method)| &method.operation_name).filter(|name| !known.contains(*name)) {
         let Some((namespace, route)) = name.split_once('_') else { continue };
-        let exists = proof.exists(&Key::new(namespace, route)).await?;
-        if exists { &mut unreadable } else { &mut orphans }.insert(name.clone());
+        let route = Key::new(namespace, route);
+        match proof.exists(&route).await? {
+            true => drop(unreadable.insert(name.clone())),
+            false => drop(orphans.insert(route)),
+        }
     }
     Ok((unreadable, orphans))
 }

@@ -194,7 +194,7 @@ impl Cluster {
             coming: Coming::default(),
             verified_revision: status.verified_revision.unwrap_or_default(),
             managed: &status.managed,
-            keeps_orphans: false,
+            may_come: &|_| false,
             now: SystemTime::now(),
             propagation_wait: Duration::ZERO,
             settles_in: &|_, _| Duration::ZERO,

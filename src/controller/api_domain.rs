@@ -5,16 +5,18 @@ use std::sync::Arc;
 
 use kube::ResourceExt;
 use kube::runtime::controller::Action;
+use kube::runtime::reflector::ObjectRef;
 use tracing::instrument;
 
-use super::Context;
+use super::brake::Brake;
 use super::drifts::Drifts;
 use super::lifecycle::{Departure, Kind, Life, Phase};
 use super::passes::Passes;
 use super::publish::{self, State};
 use super::steps::{apply_problem, crd_is_going, recorded, report, retired, session};
+use super::{Context, finalizer};
 use crate::api::conditions::reasons;
-use crate::api::{APIDomain, APIDomainStatus, AWSAccount, DeletionPolicy, PAUSED, RestAPI, is_paused};
+use crate::api::{APIDomain, APIDomainStatus, AWSAccount, AdoptionPolicy, DeletionPolicy, PAUSED, RestAPI, is_paused};
 use crate::apply::{Known, apply};
 use crate::identity::Key;
 use crate::model::domain::{self, Domain, KnownApis, Observed};
@@ -83,7 +85,7 @@ async fn carry_out(life: &Life<'_, APIDomain>, world: &World, status: &mut APIDo
     let mut drifts = Drifts::new(object.spec.drift_policy);
     let mut passes = Passes::at_most(MOST_PASSES);
     loop {
-        let held = held_by(context, world, &admission.account);
+        let held = held_by(context, world);
         let found = Box::pin(survey(&session, world, object, &valid, held)).await?;
         show(status, &valid, &place, &found);
         let Surveyed { observed, plan, hash, .. } = &found;
@@ -133,10 +135,20 @@ fn apis_of(observed: &Observed) -> BTreeSet<String> {
     observed.mappings.values().map(|mapping| mapping.rest_api_id.clone()).collect()
 }
 
-/// Whether a RestAPI of the same account stays in AWS although it is being deleted, because its kind is, or the brake holds it: then
-/// what leads to it is kept.
-fn held_by<'a>(context: &'a Context, world: &'a World, account: &'a AWSAccount) -> impl Fn(&RestAPI) -> bool + 'a {
-    |api| world.apis_stay || context.brake.check(account, &api.uid().unwrap_or_default()).is_err()
+/// Whether a RestAPI stays in AWS although it is being deleted, because its kind is, or the brake of the AWSAccount that it lives in holds
+/// it, or that is gone: then what leads to it is kept. Asked here, it passes the brake: what leads to it is the first that goes.
+fn held_by<'a>(context: &'a Context, world: &'a World) -> impl Fn(&RestAPI) -> bool + 'a {
+    |api| {
+        let binding = api.status.as_ref().and_then(|status| status.binding.as_ref());
+        let account = binding.map(|binding| context.stores.accounts.get(&ObjectRef::new(&binding.account)));
+        let uid = api.uid().unwrap_or_default();
+        // One that was adopted stays in AWS, which is not counted.
+        let adopts = api.spec.adoption.as_ref().is_some_and(|adoption| adoption.policy == AdoptionPolicy::Adopt);
+        let stays = adopts && api.spec.deletion_policy.is_none();
+        let ask = if stays { Brake::check } else { Brake::pass };
+        let is_held = |account: &Arc<AWSAccount>| ask(&context.brake, account, &uid).is_err();
+        world.apis_stay || finalizer::has(api) && account.is_some_and(|account| account.as_ref().is_none_or(is_held))
+    }
 }
 
 fn updates(plan: &Plan<Step>) -> bool {
@@ -216,7 +228,7 @@ async fn withdraw(
     let Some((account, place)) = recorded(world, status.binding.as_ref())? else { return Ok(()) };
     let session = session(context, &account, &place).await?;
     let observed = observe(&session, object, &validate::owner(world, &account, object)).await?;
-    let claims = claims(world, &place, held_by(context, world, &account));
+    let claims = claims(world, &place, held_by(context, world));
     let known = verified(&session, world, &claims, &apis_of(&observed)).await?.into_iter();
     let goes: KnownApis = known.filter(|(_, api)| !api.frozen && going.contains(&api.key)).collect();
     let plan = domain::withdrawal(&object.spec.domain_name, &observed, &goes);
@@ -238,7 +250,7 @@ async fn delete(life: &Life<'_, APIDomain>, world: &World) -> Result<(), Problem
     let owner = validate::owner(world, &account, object);
     let retain = object.spec.deletion_policy == DeletionPolicy::Retain || crd_is_going::<APIDomain>(context).await?;
     if !retain {
-        life.pass_brake(&account)?;
+        life.is_free(&account)?;
     }
     let name = &object.spec.domain_name;
     let mut passes = Passes::of_deletion();
@@ -256,6 +268,9 @@ async fn delete(life: &Life<'_, APIDomain>, world: &World) -> Result<(), Problem
         };
         if plan.is_empty() {
             return Ok(());
+        }
+        if !retain {
+            life.pass_brake(&account)?;
         }
         life.remove(&mut passes, &plan, &session, known_of(&place, &observed)).await?;
     }

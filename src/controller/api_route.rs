@@ -50,6 +50,9 @@ pub async fn reconcile(object: Arc<APIRoute>, context: Arc<Context>) -> Result<A
             _ => {
                 context.backoff.reset(KIND, &Key::of(&*object));
                 context.brake.gone(&object.uid().unwrap_or_default());
+                if let (Some(rest_api), false) = (rest_api.filter(|api| is_ours(api)), let_go) {
+                    context.returns.gone(&rest_api.uid().unwrap_or_default(), Key::of(&*object));
+                }
                 finalizer::remove(&api, &object).await?;
                 Ok(Action::await_change())
             }
@@ -57,6 +60,9 @@ pub async fn reconcile(object: Arc<APIRoute>, context: Arc<Context>) -> Result<A
     }
     if !finalizer::has(&*object) {
         finalizer::add(&api, &object).await?;
+        if let Some(rest_api) = &rest_api {
+            context.returns.comes(&rest_api.uid().unwrap_or_default(), &Key::of(&*object));
+        }
         return Ok(Action::await_change());
     }
     let missing = match &rest_api {
@@ -96,6 +102,13 @@ async fn finish(
         State::Not { .. } => Action::await_change(),
         state => next(context, KIND, &Key::of(object), state),
     })
+}
+
+/// Whether a RestAPI stays, and is this operator's: of one that may yet be taken over, a route that is deleted says nothing of what
+/// the API serves for whom it was.
+fn is_ours(rest_api: &RestAPI) -> bool {
+    let is_bound = rest_api.status.as_ref().is_some_and(|status| status.binding.is_some());
+    is_bound && !resolve::terminating(rest_api)
 }
 
 /// What holds a terminating route: a stage that follows the newest revision and serves it. Nothing holds it where its
@@ -141,7 +154,8 @@ fn may_serve(rest_api: &RestAPI, records: &[Record], route: &APIRoute) -> bool {
     !resolve::terminating(rest_api) && (serves || served::serves_off_record(rest_api, records))
 }
 
-fn serving_stage<'a>(rest_api: &'a RestAPI, records: &[Record], route: &Key) -> Option<&'a str> {
+/// The stage that serves a route and follows the newest revision, or goes.
+pub(super) fn serving_stage<'a>(rest_api: &'a RestAPI, records: &[Record], route: &Key) -> Option<&'a str> {
     let serves = |revision: Option<i64>| {
         let record = records.iter().find(|record| Some(record.revision) == revision);
         record.is_some_and(|record| record.routes.iter().any(|served| served.route == *route))

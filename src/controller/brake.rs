@@ -77,6 +77,18 @@ impl Brake {
         if entry.passed.contains_key(uid) || after.count(account, now()) { Ok(()) } else { Err(held(account)) }
     }
 
+    /// Whether all deletions are held already, but those that passed: then nobody asks AWS whether this one is about to go.
+    ///
+    /// # Errors
+    /// That it is held.
+    pub fn holds(&self, account: &AWSAccount, uid: &str) -> Result<(), Problem> {
+        let mut accounts = self.accounts();
+        let entry = entry(&mut accounts, account);
+        entry.window.forget_old(account, now());
+        let holds = entry.window.held_since.is_some() && !entry.passed.contains_key(uid);
+        if holds { Err(held(account)) } else { Ok(()) }
+    }
+
     /// The object is gone, or goes as soon as Kubernetes takes its finalizer off.
     pub fn gone(&self, uid: &str) {
         let now = now();
@@ -281,8 +293,10 @@ mod tests {
         assert_eq!(brake.pass(&account, "a"), Ok(()), "a reconcile that had not heard of it");
         assert_eq!(brake.check(&account, "b"), Ok(()), "it passed");
         assert!(brake.check(&account, "c").is_err());
+        assert_eq!(brake.holds(&account, "c"), Ok(()), "nothing more was about to go yet");
         let problem = brake.pass(&account, "c").unwrap_err();
         assert!(problem.message.starts_with("more than 2 deletions within an hour in AWSAccount dev"), "{problem}");
+        assert_eq!((brake.holds(&account, "c"), brake.holds(&account, "b")), (Err(problem), Ok(())));
         assert!(woken.try_recv().is_ok());
         account.status =
             Some(crate::api::AWSAccountStatus { deletions: brake.counted(&account), ..Default::default() });

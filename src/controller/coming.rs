@@ -53,27 +53,77 @@ impl Arrivals {
     }
 }
 
-/// Since when APIs that were taken over, or taken back, wait for routes that they serve: not before they are this operator's. By UID.
+/// APIs that serve routes which do not exist and may yet be applied. By UID.
 #[derive(Default)]
-pub struct Returns(Mutex<HashMap<String, Instant>>);
+pub struct Returns(Mutex<HashMap<String, Return>>);
+
+#[derive(Default)]
+struct Return {
+    /// Since when it waits for each: not before the API is this operator's.
+    since: HashMap<Key, Instant>,
+    /// Those that were let go because they were deleted: they do not come.
+    gone: BTreeSet<Key>,
+}
 
 impl Returns {
-    /// An API is this operator's, and serves routes that do not exist.
-    pub fn begin(&self, api: &str, now: Instant) {
-        self.lock().entry(api.to_owned()).or_insert(now);
+    /// An API is this operator's, and serves these routes that do not exist. How long until the first has been waited for so long.
+    pub fn wait(&self, api: &str, routes: &BTreeSet<Key>, time: Duration, now: Instant) -> Option<Duration> {
+        let mut all = self.lock();
+        let waits = routes.iter().map(|route| {
+            let since = &mut all.entry(api.to_owned()).or_default().since;
+            *since.entry(route.clone()).or_insert(now)
+        });
+        waits.min().map(|first| (first + time).saturating_duration_since(now))
     }
 
-    /// Whether it has waited so long.
-    pub fn is_over(&self, api: &str, after: Duration, now: Instant) -> bool {
-        self.lock().get(api).is_some_and(|since| now.saturating_duration_since(*since) >= after)
+    /// These exist: should they go again, they are waited for anew.
+    pub fn exist(&self, api: &str, exists: impl Fn(&Key) -> bool) {
+        if let Some(waits) = self.lock().get_mut(api) {
+            waits.since.retain(|route, _| !exists(route));
+        }
     }
 
-    /// All is as it should be.
-    pub fn end(&self, api: &str) {
+    /// Whether a route was waited for so long.
+    pub fn is_over(&self, api: &str, route: &Key, time: Duration, now: Instant) -> bool {
+        let since = self.lock().get(api).and_then(|waits| waits.since.get(route).copied());
+        since.is_some_and(|since| now.saturating_duration_since(since) >= time)
+    }
+
+    /// A route of it was deleted, and its finalizer goes.
+    pub fn gone(&self, api: &str, route: Key) {
+        self.lock().entry(api.to_owned()).or_default().gone.insert(route);
+    }
+
+    /// There is a route of this name again.
+    pub fn comes(&self, api: &str, route: &Key) {
+        if let Some(waits) = self.lock().get_mut(api) {
+            waits.gone.remove(route);
+        }
+    }
+
+    /// Whether this process knows that a route was deleted, and not only let go of.
+    pub fn is_gone(&self, api: &str, route: &Key) -> bool {
+        self.lock().get(api).is_some_and(|waits| waits.gone.contains(route))
+    }
+
+    /// All is as it should be. Those that are on record still and do not exist stay known as deleted.
+    pub fn end(&self, api: &str, stays: impl Fn(&Key) -> bool) {
+        let mut all = self.lock();
+        if let Some(waits) = all.get_mut(api) {
+            waits.since.clear();
+            waits.gone.retain(stays);
+            if waits.gone.is_empty() {
+                all.remove(api);
+            }
+        }
+    }
+
+    /// The API is gone.
+    pub fn forget(&self, api: &str) {
         self.lock().remove(api);
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Instant>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Return>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -116,5 +166,31 @@ mod tests {
         });
         let looks: Vec<_> = looks.collect();
         assert!(looks.len() >= 28 && looks.windows(2).all(|two| two[1] - two[0] <= 21), "{looks:?}");
+    }
+
+    #[test]
+    fn each_route_that_may_come_is_waited_for_as_long() {
+        let (returns, start, time) = (Returns::default(), Instant::now(), Duration::from_mins(5));
+        let [a, b] = ["a", "b"].map(|name| Key::new("demo", name));
+        let at = |seconds: u64| start + Duration::from_secs(seconds);
+        let wait = |routes: &[&Key], seconds: u64| {
+            let routes = routes.iter().map(|route| (*route).clone()).collect();
+            returns.wait("api", &routes, time, at(seconds)).map(|left| left.as_secs())
+        };
+        let is_over = |route: &Key, seconds: u64| returns.is_over("api", route, time, at(seconds));
+        assert_eq!((wait(&[], 0), is_over(&a, 0)), (None, false));
+        assert_eq!(wait(&[&a], 0), Some(300));
+        assert_eq!(wait(&[&a, &b], 290), Some(10));
+        assert!(is_over(&a, 300) && !is_over(&b, 300));
+        // It stays over until it is there again, or all is well.
+        assert_eq!(wait(&[&b], 301), Some(289));
+        assert!(is_over(&a, 302));
+        returns.exist("api", |route| *route == a);
+        assert!(!is_over(&a, 303));
+        returns.gone("api", b.clone());
+        returns.end("api", |_| true);
+        assert!(!is_over(&b, 1_000) && returns.is_gone("api", &b));
+        returns.end("api", |_| false);
+        assert!(!returns.is_gone("api", &b));
     }
 }

@@ -334,7 +334,15 @@ impl<'a, K: Kind> Life<'a, K> {
         Ok(Some(Departure { account, place, session }))
     }
 
-    /// Lets its deletion pass the brake.
+    /// That the brake does not hold all deletions already: asked before AWS is.
+    ///
+    /// # Errors
+    /// That it does.
+    pub fn is_free(&self, account: &AWSAccount) -> Result<(), Problem> {
+        self.context.brake.holds(account, &self.object.uid().unwrap_or_default())
+    }
+
+    /// Lets its deletion pass the brake, which counts it: last of all, because what waits would be counted by the next process again.
     ///
     /// # Errors
     /// That it is held.
@@ -377,5 +385,6 @@ impl<'a, K: Kind> Life<'a, K> {
         self.context.backoff.reset(K::KIND, &Key::of(self.object));
         self.context.brake.gone(&uid);
         self.context.creations.forget(&uid);
+        self.context.returns.forget(&uid);
     }
 }

@@ -1,18 +1,24 @@
 //! Tells an object's users while its reconcile waits for AWS's quotas.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
+use futures::{StreamExt, stream};
 use kube::api::{ApiResource, DynamicObject, Patch};
 use kube::{Api, Resource, ResourceExt};
 use serde_json::json;
 use tokio::time::{Instant, MissedTickBehavior};
 
-use super::Context;
+use super::changes::settled;
 use super::publish::{self, State};
-use crate::api::conditions::{READY, reasons};
+use super::slots::Queue;
+use super::{Context, Stores, finalizer};
+use crate::api::conditions::{READY, RECONCILING, reasons};
 use crate::api::{APIDomain, APIRoute, AWSAccount, CommonStatus, RestAPI, StateMachine, UsagePlan};
 use crate::aws::budget::{Caller, Priority, Waiting};
+use crate::identity::Key;
 use crate::problem::Problem;
 use crate::resolve;
 
@@ -20,23 +26,38 @@ use crate::resolve;
 const WORTH_TELLING: Duration = Duration::from_secs(2);
 /// An object's status is written at most so often while it waits.
 const AT_MOST_EVERY: Duration = Duration::from_secs(10);
+/// Those of a RestAPI's routes, of which there may be hundreds.
+const ROUTES_AT_MOST_EVERY: Duration = Duration::from_mins(1);
+const ROUTES_AT_ONCE: usize = 8;
 
 tokio::task_local! {
-    /// Whether the status in Kubernetes is one that was written here, and not what the reconcile began with.
-    static TOLD: Cell<bool>;
+    static TOLD: Told;
+}
+
+/// Whose status in Kubernetes is one that was written here, and not what the reconcile began with.
+#[derive(Default)]
+struct Told {
+    object: Cell<bool>,
+    routes: RefCell<BTreeSet<Key>>,
 }
 
 /// What of an object is needed to tell of a wait.
 pub trait Waits: Resource<DynamicType = ()> {
+    /// Whether its own reconcile writes its status.
+    const SAYS_ITS_OWN: bool;
     /// Its status.
     fn status(&self) -> Option<&CommonStatus>;
     /// Whether something older of it serves.
     fn serving(&self) -> bool;
+    /// The routes that wait with it.
+    fn routes(&self, stores: &Stores) -> Vec<Arc<APIRoute>>;
 }
 
 macro_rules! waits {
-    ($($kind:ident, $serving:expr;)*) => {$(
+    ($($kind:ident, $says:expr, $serving:expr, $routes:expr;)*) => {$(
         impl Waits for $kind {
+            const SAYS_ITS_OWN: bool = $says;
+
             fn status(&self) -> Option<&CommonStatus> {
                 self.status.as_ref().map(|status| &status.common)
             }
@@ -45,22 +66,58 @@ macro_rules! waits {
                 let serving: fn(&$kind) -> bool = $serving;
                 serving(self)
             }
+
+            fn routes(&self, stores: &Stores) -> Vec<Arc<APIRoute>> {
+                let routes: fn(&$kind, &Stores) -> Vec<Arc<APIRoute>> = $routes;
+                routes(self, stores)
+            }
         }
     )*};
 }
 
 waits! {
-    StateMachine, |machine| machine.status.as_ref().is_some_and(|status| status.applied_hash.is_some());
-    RestAPI, |api| api.status.as_ref().is_some_and(|status| status.applied_hash.is_some());
-    UsagePlan, |plan| plan.status.as_ref().is_some_and(|status| status.applied_hash.is_some());
-    APIDomain, |domain| domain.status.as_ref().is_some_and(|status| status.applied_hash.is_some());
-    APIRoute, |_| false;
-    AWSAccount, |_| false;
+    StateMachine, true, |machine| machine.status.as_ref().is_some_and(|status| status.applied_hash.is_some()), none;
+    RestAPI, true, |api| api.status.as_ref().is_some_and(|status| status.applied_hash.is_some()), waiting_routes;
+    UsagePlan, true, |plan| plan.status.as_ref().is_some_and(|status| status.applied_hash.is_some()), none;
+    APIDomain, true, |domain| domain.status.as_ref().is_some_and(|status| status.applied_hash.is_some()), none;
+    APIRoute, false, |route| route.status.as_ref().is_some_and(|status| !status.stages.is_empty()), none;
+    AWSAccount, true, |_| false, none;
+}
+
+fn none<K>(_: &K, _: &Stores) -> Vec<Arc<APIRoute>> {
+    Vec::new()
+}
+
+/// The routes of a RestAPI that have not had their last word.
+fn waiting_routes(api: &RestAPI, stores: &Stores) -> Vec<Arc<APIRoute>> {
+    let key = Key::of(api);
+    if Stores::get(&stores.apis, &key).is_none_or(|api| resolve::terminating(&*api)) {
+        return Vec::new();
+    }
+    // One that waits for a machine has more to say.
+    let lacks = |status: &CommonStatus| {
+        status.conditions.iter().any(|one| one.type_ == RECONCILING && one.reason == reasons::WAITING_FOR_REFERENCE)
+    };
+    let waits = |route: &Arc<APIRoute>| {
+        let status = Waits::status(&**route);
+        let lacks =
+            || status.is_some_and(|status| status.observed_generation == route.metadata.generation && lacks(status));
+        resolve::api_of(route) == key
+            && !resolve::terminating(&**route)
+            && !settled(status, route.metadata.generation)
+            && !lacks()
+    };
+    stores.routes.state().into_iter().filter(waits).collect()
 }
 
 /// Whether a status has to be written although it is what the reconcile began with.
 pub fn told() -> bool {
-    TOLD.try_with(|told| told.replace(false)).unwrap_or(false)
+    TOLD.try_with(|told| told.object.replace(false)).unwrap_or(false)
+}
+
+/// The same of a route of the RestAPI.
+pub fn told_of_route(route: &Key) -> bool {
+    TOLD.try_with(|told| told.routes.borrow_mut().remove(route)).unwrap_or(false)
 }
 
 /// Runs a reconcile as this caller, and tells of its waits. It does not go on while its status is being written: what
@@ -77,6 +134,7 @@ pub async fn telling<K: Waits, T>(
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut status = object.status().cloned().unwrap_or_default();
         let mut told: Option<(Instant, Waiting)> = None;
+        let mut routes_told: Option<Instant> = None;
         loop {
             tokio::select! {
                 biased;
@@ -86,7 +144,7 @@ pub async fn telling<K: Waits, T>(
             let Some(waiting) = caller.waiting() else { continue };
             let soon = told.as_ref().is_some_and(|(at, said)| {
                 // What the reconcile wrote meanwhile has taken its place.
-                let stands = TOLD.with(Cell::get);
+                let stands = TOLD.with(|told| told.object.get());
                 at.elapsed() < AT_MOST_EVERY || (stands && said.still_holds(at.elapsed(), &waiting))
             });
             if soon
@@ -95,13 +153,26 @@ pub async fn telling<K: Waits, T>(
             {
                 continue;
             }
-            let problem = Problem::waiting(reasons::WAITING_FOR_QUOTA, waiting.to_string());
-            tell(context, object, &mut status, problem).await;
-            TOLD.with(|told| told.set(true));
+            let problem = |text: String| Problem::waiting(reasons::WAITING_FOR_QUOTA, text);
+            tell(context, object, &mut status, problem(waiting.to_string())).await;
+            TOLD.with(|told| told.object.set(true));
+            if routes_told.is_none_or(|at| at.elapsed() >= ROUTES_AT_MOST_EVERY) {
+                let routes = object.routes(&context.stores);
+                TOLD.with(|told| told.routes.borrow_mut().extend(routes.iter().map(|route| Key::of(&**route))));
+                let of_api = |route: Arc<APIRoute>| async {
+                    let route = route;
+                    let mut status = Waits::status(&*route).cloned().unwrap_or_default();
+                    status.conditions.retain(|condition| condition.reason != reasons::NO_SUCH_API);
+                    let api = format!("RestAPI {} is {waiting}", resolve::api_of(&route));
+                    tell(context, &*route, &mut status, problem(api)).await;
+                };
+                stream::iter(routes).for_each_concurrent(ROUTES_AT_ONCE, of_api).await;
+                routes_told = Some(Instant::now());
+            }
             told = Some((Instant::now(), waiting));
         }
     };
-    TOLD.scope(Cell::new(false), caller.scope(work)).await
+    TOLD.scope(Told::default(), caller.scope(work)).await
 }
 
 /// Nobody waits for a look at an object with which all is well; for a change, and before a first word, they do.
@@ -112,6 +183,15 @@ fn concerns_users<K: Waits>(object: &K, caller: &Caller, waiting: &Waiting) -> b
         status.observed_generation == object.meta().generation && ready.is_some_and(|ready| ready.status == "True")
     });
     !looks || (caller.priority() == Priority::User && !well)
+}
+
+/// Tells of a change that waits for others to be carried out, so that a reconcile can begin.
+pub async fn tell_of_its_turn<K: Waits>(context: &Context, object: &K, queue: &Queue) {
+    let goes = resolve::terminating(object) && finalizer::has(object);
+    if K::SAYS_ITS_OWN && (goes || !settled(object.status(), object.meta().generation)) {
+        let mut status = object.status().cloned().unwrap_or_default();
+        tell(context, object, &mut status, Problem::waiting(reasons::WAITING_FOR_QUOTA, queue.to_string())).await;
+    }
 }
 
 /// Tells a problem in an object's status while, or because, no reconcile does. Only the conditions are written: what else the status
@@ -128,7 +208,8 @@ pub async fn tell<K: Waits>(context: &Context, object: &K, status: &mut CommonSt
         None => Api::all_with(context.client.clone(), &kind),
     };
     let patch = Patch::Merge(json!({"status": status}));
-    if let Err(error) = api.patch_status(&object.name_any(), &publish::ours(), &patch).await {
-        tracing::debug!(%error, "not told");
+    match api.patch_status(&object.name_any(), &publish::ours(), &patch).await {
+        Ok(object) => context.written.note(&object.metadata),
+        Err(error) => tracing::debug!(%error, "not told"),
     }
 }

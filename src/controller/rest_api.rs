@@ -13,6 +13,7 @@ use kube::runtime::controller::Action;
 use tokio::time::Instant;
 use tracing::instrument;
 
+use super::api_route::serving_stage;
 use super::backoff::jittered;
 use super::coming::{self, PATIENCE};
 use super::creation::{self, Creation};
@@ -23,9 +24,9 @@ use super::passes::Passes;
 use super::publish::{self, State};
 use super::route_status;
 use super::steps::{apply_problem, back_since, crd_is_going, report, retired, session};
-use super::{Context, finalizer, outputs, served, withdrawals};
-use crate::api::conditions::reasons;
-use crate::api::{APIRoute, Deploy, ManagedNames, PAUSED, RestAPI, RestAPIStatus, is_paused};
+use super::{Context, Stores, finalizer, outputs, served, withdrawals};
+use crate::api::conditions::{STALLED, reasons};
+use crate::api::{ABANDON, APIRoute, Deploy, ManagedNames, PAUSED, RestAPI, RestAPIStatus, is_paused};
 use crate::apply::{ApplyError, Known, Outcome, apply};
 use crate::aws::budget::{Caller, Priority};
 use crate::aws::{AwsError, Class, Session};
@@ -52,7 +53,7 @@ const MOST_PASSES: usize = 6;
 /// How long the stages of a new API that are deployed by hand wait for such routes: they would stay at what they begin with.
 const ALL_FIRST_ROUTES: Duration = Duration::from_secs(300);
 
-/// How long an API that was taken over, or taken back, keeps methods whose routes have not come yet.
+/// How long an API keeps methods whose routes may yet come: it was taken over or taken back, or they were abandoned.
 const ROUTES_OF_BEFORE: Duration = Duration::from_secs(300);
 
 /// When a route is tried again that AWS refused for what may pass: its role may not be handed out, or a policy is not there.
@@ -174,8 +175,8 @@ impl<'a> Run<'a> {
         let mut look_for_roles = is_check_of_the_day;
         loop {
             let mut pass = Box::pin(self.survey(&session, &valid, status, look_for_roles)).await?;
-            let well = status.applied_hash.as_ref() == Some(&pass.hash)
-                && !self.context.backoff.tries(RestAPI::KIND, &Key::of(&**self.object));
+            let tries = self.context.backoff.tries(RestAPI::KIND, &Key::of(&**self.object)) && !stands(self.object);
+            let well = status.applied_hash.as_ref() == Some(&pass.hash) && !tries;
             if pass.plan.is_empty() && !well && !look_for_roles {
                 // Something was changed, or went wrong, since the last time that all was well: are there roles and deployments that
                 // nobody needs?
@@ -243,19 +244,24 @@ impl<'a> Run<'a> {
             return Err(Problem { retry_after: Some(self.coming_for).filter(|left| !left.is_zero()), ..waiting });
         }
         if !pass.orphans.is_empty() {
-            let routes: Vec<_> = pass.orphans.iter().map(|name| name.replacen('_', "/", 1)).collect();
+            let routes: Vec<_> = pass.orphans.iter().map(ToString::to_string).collect();
             let minutes = ROUTES_OF_BEFORE.as_secs() / 60;
             let message = format!(
                 "the API in AWS serves routes that do not exist: {}; they are kept for {minutes} minutes, because they may still be applied",
                 several(&routes)
             );
-            return Err(Problem::waiting(reasons::PROGRESSING, message));
+            let waiting = Problem::waiting(reasons::PROGRESSING, message);
+            return Err(Problem { retry_after: pass.routes_come_in.filter(|left| !left.is_zero()), ..waiting });
         }
         if let Some(problem) = self.unbegun() {
             return Err(problem);
         }
         status.applied_hash = Some(pass.hash);
-        self.context.returns.end(&self.object.uid().unwrap_or_default());
+        let on_record = |route: &Key| {
+            let served = self.newest().is_some_and(|record| record.routes.iter().any(|served| served.route == *route));
+            served && Stores::get(&self.context.stores.routes, route).is_none_or(|route| resolve::terminating(&*route))
+        };
+        self.context.returns.end(&self.object.uid().unwrap_or_default(), on_record);
         let unread =
             |text: String| self.observed.unread.values().fold(text, |text, one| publish::sentences(&text, one));
         if let Some((field, revision)) = model::unknown_pins(valid, &self.records).first() {
@@ -297,14 +303,21 @@ impl<'a> Run<'a> {
         Ok(State::Ready(unread(behind)))
     }
 
-    /// A stage that is deployed by hand and begins when all of the first routes can be served.
+    /// A stage that is deployed by hand and begins when all of the first routes can be served, and no role has to settle.
     fn unbegun(&self) -> Option<Problem> {
         let missing = |stage: &&crate::api::Stage| {
             stage.deploy == Deploy::Manual
                 && stage.revision.is_none()
                 && !self.observed.stages.contains_key(&stage.name)
         };
-        let stage = self.object.spec.stages.iter().find(missing).filter(|_| self.coming.first)?;
+        let stage = self.object.spec.stages.iter().find(missing)?;
+        if !self.coming.first {
+            let message = format!(
+                "spec.stages[{}] is deployed by hand, and begins when AWS sees the changed invoke roles everywhere",
+                stage.name
+            );
+            return Some(Problem::waiting(reasons::WAITING_FOR_ROLE, message));
+        }
         let minutes = ALL_FIRST_ROUTES.as_secs() / 60;
         let message = format!(
             "spec.stages[{}] is deployed by hand, and some routes of this new RestAPI can't be served yet (see `kubectl get apiroutes`): the stage begins with all of them, or after {minutes} minutes with those that can",
@@ -338,6 +351,14 @@ impl<'a> Run<'a> {
         let known_id = known_id.or_else(|| status.rest_api_id.clone()).or_else(|| creation::made(&**self.object));
         let candidates = self.candidates(valid);
         self.look_for_coming(&candidates);
+        let (returns, uid, now) = (&self.context.returns, self.object.uid().unwrap_or_default(), Instant::now());
+        returns.exist(&uid, |route| self.world.routes.get(route).is_some_and(|route| !is_let_go(route)));
+        let (are_back, taken_back) = (self.routes_are_back().await?, status.applied_hash.is_none());
+        let may_come = |route: &Key| {
+            let in_time = || !returns.is_over(&uid, route, ROUTES_OF_BEFORE, now);
+            let is_gone = returns.is_gone(&uid, route);
+            are_back || in_time() && !is_gone && (taken_back || self.was_let_go(route))
+        };
         let surveyed = Survey {
             session,
             world: self.world,
@@ -346,7 +367,7 @@ impl<'a> Run<'a> {
             coming: self.coming,
             verified_revision: status.verified_revision.unwrap_or_default(),
             managed: &status.managed,
-            keeps_orphans: self.routes_may_come(status).await?,
+            may_come: &may_come,
             candidates,
             known_routes: self.known_routes(),
             proof: self.context,
@@ -363,26 +384,29 @@ impl<'a> Run<'a> {
         let Surveyed {
             plan, hash, settles_in, first_routes_are_coming, holds, authorizers_wait, orphans, managed, ..
         } = surveyed;
-        if !orphans.is_empty() {
-            self.context.returns.begin(&self.object.uid().unwrap_or_default(), Instant::now());
-        }
+        let routes_come_in = returns.wait(&uid, &orphans, ROUTES_OF_BEFORE, now);
         self.records = surveyed.records;
         self.attachment = surveyed.attachment;
         let withdrawn = self.attachment.refused.iter().filter(|(_, refusal)| refusal.withdrawn);
         self.refused.extend(withdrawn.map(|(key, refusal)| (key.clone(), refusal.clone())));
         self.waiting = surveyed.waiting;
         self.observed = surveyed.observed;
-        Ok(Pass { plan, hash, settles_in, first_routes_are_coming, holds, authorizers_wait, orphans, managed })
+        Ok(Pass {
+            plan,
+            hash,
+            settles_in,
+            first_routes_are_coming,
+            holds,
+            authorizers_wait,
+            orphans,
+            routes_come_in,
+            managed,
+        })
     }
 
-    /// Whether routes that AWS serves may yet be applied: to a RestAPI, or a kind, that has only just come back.
-    async fn routes_may_come(&self, status: &RestAPIStatus) -> Result<bool, Problem> {
-        let uid = self.object.uid().unwrap_or_default();
-        if status.applied_hash.is_none() && !self.context.returns.is_over(&uid, ROUTES_OF_BEFORE, Instant::now()) {
-            return Ok(true);
-        }
-        let newest = self.records.iter().max_by_key(|record| record.revision);
-        let served = newest.iter().flat_map(|record| &record.routes);
+    /// Whether APIRoutes have only just come back as a kind, so that some that AWS serves may yet be applied.
+    async fn routes_are_back(&self) -> Result<bool, Problem> {
+        let served = self.newest().into_iter().flat_map(|record| &record.routes);
         if served.into_iter().all(|served| self.world.routes.contains_key(&served.route)) {
             return Ok(false);
         }
@@ -390,10 +414,26 @@ impl<'a> Run<'a> {
         Ok(back.is_some_and(|since| since < ROUTES_OF_BEFORE))
     }
 
-    /// The routes whose methods go where they take no part. One that has lost our finalizer, or does not have it yet, keeps what is there.
+    /// Whether a route that does not exist was let go of: of one that is deleted the finalizer goes when no stage that follows serves it, or
+    /// it is known as deleted. By the records as they are with the status that names them.
+    fn was_let_go(&self, route: &Key) -> bool {
+        let records = &self.world.records;
+        let newest = records.iter().max_by_key(|record| record.revision);
+        let on_record = newest.is_some_and(|record| record.routes.iter().any(|served| served.route == *route));
+        on_record && serving_stage(self.object, records, route).is_some()
+            || served::serves_off_record(self.object, records)
+    }
+
+    fn newest(&self) -> Option<&Record> {
+        self.records.iter().max_by_key(|record| record.revision)
+    }
+
+    /// The routes whose methods go where they take no part. One that has lost our finalizer, or does not have it yet, keeps what is there,
+    /// and so does one that is let go of.
     fn known_routes(&self) -> BTreeSet<Key> {
         let routes = self.world.routes.iter();
-        let known = routes.filter(|(_, route)| finalizer::has(&***route) || resolve::terminating(&***route));
+        let known = routes
+            .filter(|(_, route)| (finalizer::has(&***route) || resolve::terminating(&***route)) && !is_let_go(route));
         known.map(|(key, _)| key.clone()).collect()
     }
 
@@ -402,7 +442,7 @@ impl<'a> Run<'a> {
     fn candidates(&self, valid: &ValidApi) -> Vec<(Arc<APIRoute>, Result<ValidRoute, Refusal>)> {
         let routes = self.world.routes.values();
         routes
-            .filter(|route| finalizer::has(&***route))
+            .filter(|route| finalizer::has(&***route) && !is_let_go(route))
             .filter_map(|route| {
                 let key = Key::of(&**route);
                 let going = resolve::terminating(&**route) && !is_paused(&**route);
@@ -550,6 +590,21 @@ impl<'a> Run<'a> {
     }
 }
 
+/// Whether all is as asked but for a field of a stage, as was said of this generation: then nothing went wrong in AWS.
+fn stands(api: &RestAPI) -> bool {
+    api.status.iter().flat_map(|status| &status.common.conditions).any(|condition| {
+        condition.type_ == STALLED
+            && condition.status == "True"
+            && condition.observed_generation == api.metadata.generation
+            && [reasons::REVISION_NOT_FOUND, reasons::LOG_ROLE_MISSING].contains(&condition.reason.as_str())
+    })
+}
+
+/// Whether a route goes without AWS.
+fn is_let_go(route: &APIRoute) -> bool {
+    resolve::terminating(route) && route.annotations().contains_key(ABANDON)
+}
+
 /// Whether a step writes the record of a deployment that is there already.
 fn is_of_what_is_there(step: &Step) -> bool {
     matches!(step, Step::Record(deployment::RecordStep::Keep { record }) if !record.deployment_id.is_empty())
@@ -562,7 +617,9 @@ struct Pass {
     settles_in: Duration,
     first_routes_are_coming: bool,
     holds: bool,
-    orphans: BTreeSet<String>,
+    orphans: BTreeSet<Key>,
+    /// How long the first of them is waited for.
+    routes_come_in: Option<Duration>,
     authorizers_wait: bool,
     managed: ManagedNames,
 }
@@ -570,8 +627,11 @@ struct Pass {
 impl Proof for Context {
     fn exists<'a>(&'a self, route: &'a Key) -> futures::future::BoxFuture<'a, Result<bool, Problem>> {
         Box::pin(async move {
-            // Of a kind that is not there, nothing is proven absent.
-            Ok(crd_is_going::<APIRoute>(self).await? || resolve::route_exists(&self.client, route).await?)
+            // Of a kind that is not there, nothing is proven absent. Who let go of a route need not wait until others have, too.
+            let has_gone = |route: &APIRoute| is_let_go(route) && !finalizer::has(route);
+            let has_gone = Stores::get(&self.stores.routes, route).is_some_and(|route| has_gone(&route));
+            let exists = || resolve::route_exists(&self.client, route);
+            Ok(crd_is_going::<APIRoute>(self).await? || !has_gone && exists().await?)
         })
     }
 

@@ -5,9 +5,8 @@ use std::collections::BTreeMap;
 use kube::runtime::events::EventType;
 use kube::{Api, Resource};
 
-use super::Context;
-use super::outputs;
 use super::publish::{self, State};
+use super::{Context, outputs, quota};
 use crate::api::conditions::{ACCEPTED, PROGRAMMED, READY, RESOLVED_REFS, reasons};
 use crate::api::{APIRoute, APIRouteStatus, RestAPIStatus, RouteStageStatus};
 use crate::identity::Key;
@@ -86,7 +85,8 @@ pub async fn publish(
         publish::set_state(&mut status.status.common, route.meta().generation, &status.state);
         let before = route.status.as_ref().map(|status| status.common.conditions.clone()).unwrap_or_default();
         let api: Api<APIRoute> = Api::namespaced(context.client.clone(), &key.namespace);
-        publish::write(context, &api, route.meta(), route.status.as_ref(), &status.status).await?;
+        let known = route.status.as_ref().filter(|_| !quota::told_of_route(&key));
+        publish::write(context, &api, route.meta(), known, &status.status).await?;
         publish::tell(context, &**route, &before, &status.state).await;
         let was_ready = before.iter().any(|c| c.type_ == READY && c.status == "True");
         if matches!(status.state, State::Ready(_)) && !was_ready {

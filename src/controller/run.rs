@@ -202,13 +202,16 @@ async fn control<K, F>(
                     let settled = changes::settled(Waits::status(&*object), object.meta().generation);
                     let going = object.meta().deletion_timestamp.is_some();
                     let priority = context.changes.priority(kind, &key, settled && !going);
-                    let _slot = match slots.take(priority, &key.namespace) {
+                    let _slot = match slots.take(priority, &key) {
                         Ok(slot) => slot,
                         Err(later) => {
                             if priority == Priority::User {
                                 context.changes.woken(kind, &key);
                             }
-                            return Ok(Action::requeue(jittered(later)));
+                            if let Some(queue) = later.tell {
+                                quota::tell_of_its_turn(&context, &*object, &queue).await;
+                            }
+                            return Ok(Action::requeue(jittered(later.after)));
                         }
                     };
                     let started = Instant::now();

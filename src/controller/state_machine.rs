@@ -219,7 +219,7 @@ async fn delete(life: &Life<'_, StateMachine>, world: &World) -> Result<(), Prob
     let adopted = async || Ok(never_made || is_adopted(&state_machine::remote::tags(&session.sfn, &arn).await?));
     let retain = retains(object.spec.deletion_policy, adopted).await? || crd_is_going::<StateMachine>(context).await?;
     if !retain {
-        life.pass_brake(&account)?;
+        life.is_free(&account)?;
         let machine = served::Machine { key: &Key::of(object), arn: &arn, place: &place };
         served::blocks(context, &machine, &session).await?;
     }
@@ -261,6 +261,9 @@ async fn delete(life: &Life<'_, StateMachine>, world: &World) -> Result<(), Prob
             && owner.reads(tags) == Ownership::Ours
         {
             blocked_by_executions(grace, &session, &arn).await?;
+        }
+        if !retain && !going {
+            life.pass_brake(&account)?;
         }
         life.remove(&mut passes, &plan, &session, Known::default()).await?;
     }

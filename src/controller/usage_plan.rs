@@ -223,7 +223,7 @@ async fn delete(life: &Life<'_, UsagePlan>, status: &UsagePlanStatus) -> Result<
     let retain = object.spec.deletion_policy == DeletionPolicy::Retain || crd_is_going::<UsagePlan>(context).await?;
     if !retain {
         blocked_by_others(context, object)?;
-        life.pass_brake(&account)?;
+        life.is_free(&account)?;
     }
     let known_id = status.usage_plan_id.clone().or_else(|| creation::made(object));
     let mut passes = Passes::of_deletion();
@@ -235,6 +235,9 @@ async fn delete(life: &Life<'_, UsagePlan>, status: &UsagePlanStatus) -> Result<
         let plan = if retain { model::release(&owner, &observed) } else { model::removal(&owner, &observed) };
         if plan.is_empty() {
             return if observed.plan.is_none() { context.creations.settled(object) } else { Ok(()) };
+        }
+        if !retain {
+            life.pass_brake(&account)?;
         }
         let known = known(&place, observed.plan.as_ref(), api_key::Values::new());
         life.remove(&mut passes, &plan, &session, known).await?;

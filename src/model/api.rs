@@ -102,7 +102,7 @@ impl Api<'_> {
         let mut tree: BTreeMap<At, route::Desired> =
             kept(self.attachment, &observed.tree).into_iter().map(|at| (at, route::Desired::Keep)).collect();
         for (at, method) in &observed.tree.methods {
-            if self.unreadable.contains(&method.operation_name) {
+            if self.unreadable.contains(&method.operation_name) || self.is_succeeded(at, method) {
                 tree.insert(at.clone(), route::Desired::Keep);
             }
         }
@@ -139,6 +139,32 @@ impl Api<'_> {
             tree.insert(at, route::Desired::Method(Box::new(stub)));
         }
         tree
+    }
+
+    /// Whether a method is of a route that is gone, and another one of its namespace, which takes its place, waits for its role: what
+    /// serves goes on until then, as it does when a route is changed.
+    fn is_succeeded(&self, at: &At, method: &Method) -> bool {
+        let Attachment { attached, refused } = self.attachment;
+        let name = &method.operation_name;
+        let is_gone = || attached.keys().chain(refused.keys()).all(|key| operation_name(key) != *name);
+        let of_the_same_team =
+            |route: &ValidRoute| name.split_once('_').is_some_and(|(namespace, _)| namespace == route.key.namespace);
+        // What lets callers in, or hands out a role, has to be admitted now.
+        let no_more_open = |route: &ValidRoute| {
+            let open = |method: &Method| {
+                (
+                    method.authorization.clone(),
+                    method.authorizer.clone(),
+                    method.scopes.clone(),
+                    method.api_key_required,
+                )
+            };
+            open(method) == open(&route.method)
+        };
+        let role = method.integration.as_ref().and_then(|found| found.credentials.as_deref());
+        let takes_its_place =
+            |route: &ValidRoute| route.at == *at && of_the_same_team(route) && no_more_open(route) && self.waits(route);
+        (role.is_none() || self.own_role(role).is_some()) && attached.values().any(takes_its_place) && is_gone()
     }
 
     /// Every method as it should be.

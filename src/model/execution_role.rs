@@ -7,9 +7,11 @@
 //! can forge it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
 
+use crate::api::conditions::reasons;
 use crate::api::{RoleScope, Unmanaged};
 use crate::identity::{ADOPTED, Key, Owner, Ownership, Tags, adopted_role_path, machine_name, role_name, role_path};
 use crate::policy::ceiling::{self, Grant, Namespace};
@@ -26,6 +28,10 @@ const POLICIES: &str = "stepgate.dev/policies";
 /// Since when all new executions run with the present definition; [`NOW`] while it is being updated.
 const UPDATED: &str = "stepgate.dev/updated";
 const NOW: &str = "now";
+/// IAM takes so many tags on a role (its quotas).
+const MOST_TAGS: usize = 50;
+/// When there may be room for another: executions that have to end for it may run for long.
+const ROOM_AGAIN: Duration = Duration::from_mins(1);
 
 /// The managed execution role of a machine, by name: its own, or the one that it shares with others of its namespace. In a shared role
 /// each machine has an inline policy of its own, also where it needs no permission: the role goes with the last of them.
@@ -90,13 +96,30 @@ impl ManagedRole {
     }
 
     /// Notes on the role how far an update of the machine is.
-    pub fn note(&self, mark: Mark) -> Step {
+    ///
+    /// # Errors
+    /// Others have noted as much on a shared role as there is room for.
+    pub fn note(&self, mark: Mark, observed: &Observed) -> Result<Step, Problem> {
+        let tags = observed.role.as_ref().map(|role| &role.tags);
+        if self.share.is_some()
+            && tags.is_some_and(|tags| tags.len() >= MOST_TAGS && !tags.contains_key(&self.updated()))
+        {
+            // A date for several would let one machine's update end what another's still needs.
+            let waiting = Problem::waiting(
+                reasons::WAITING_FOR_ROLE,
+                format!(
+                    "spec.executionRole.scope: role {} has the {MOST_TAGS} tags that IAM takes, one for each machine that shares it and of which older executions may still run; this machine is updated when those of another have ended; with scope: Machine, a StateMachine waits for no other",
+                    self.name
+                ),
+            );
+            return Err(Problem { retry_after: Some(ROOM_AGAIN), ..waiting });
+        }
         let value = match mark {
             Mark::Updating => NOW.to_owned(),
             Mark::Since(at) => Timestamp::from_second(at.as_second()).unwrap_or(at).to_string(),
         };
         let tags = Tags::from([(self.updated(), value)]);
-        Step::Role(role::Step::Note { name: self.name.clone(), tags })
+        Ok(Step::Role(role::Step::Note { name: self.name.clone(), tags }))
     }
 
     /// Nothing is kept any more.

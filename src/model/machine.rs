@@ -170,7 +170,7 @@ impl Machine {
     /// execution runs. Former roles go then, too.
     ///
     /// # Errors
-    /// An object of our name is another's.
+    /// An object of our name is another's, or the role has no room for what is to be remembered of an update.
     pub fn plan(&self, observed: &Observed, place: &Place, now: Timestamp) -> Result<Planned, Problem> {
         let machine = state_machine::diff(&self.machine, observed.machine.as_ref(), observed.tags.as_ref())?;
         let updates = machine.iter().any(|step| matches!(step, state_machine::Step::Update { .. }));
@@ -200,9 +200,9 @@ impl Machine {
         let mut keeps_since = None;
         match mark {
             Some(Mark::Updating) if updates => {}
-            _ if updates && rest => before.push(managed.note(Mark::Updating)),
+            _ if updates && rest => before.push(managed.note(Mark::Updating, &observed.role)?),
             Some(_) if updates => {}
-            Some(Mark::Updating) if rest => before.push(managed.note(Mark::Since(now))),
+            Some(Mark::Updating) if rest => before.push(managed.note(Mark::Since(now), &observed.role)?),
             Some(Mark::Since(at)) if rest => keeps_since = Some(at),
             Some(_) if self.role.is_some() => after.push(managed.forget()),
             _ => {}
@@ -218,9 +218,9 @@ impl Machine {
             }
             match mark {
                 Some(Mark::Updating) if updates => {}
-                _ if updates => before.push(managed.note(Mark::Updating)),
+                _ if updates => before.push(managed.note(Mark::Updating, found)?),
                 Some(Mark::Since(at)) => keeps_since = keeps_since.max(Some(at)),
-                Some(Mark::Updating) | None => before.push(managed.note(Mark::Since(now))),
+                Some(Mark::Updating) | None => before.push(managed.note(Mark::Since(now), found)?),
             }
         }
         let mut plan = Plan::default();

@@ -28,7 +28,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::identity::{ADOPTED, Owner, Ownership, RELEASED_FROM, TAG_PREFIX, Tags};
 use crate::problem::Problem;
-use remote::{once, set_tags};
+use remote::{all_pages, once, set_tags};
 
 /// A step of any room.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -34,3 +34,22 @@ pub(super) async fn set_tags(apigateway: &Client, arn: String, set: &Tags, remov
     }
     Ok(())
 }
+
+/// All items of a list of API Gateway's, page by page.
+///
+/// # Errors
+/// What AWS answers.
+pub(super) async fn all_pages<T, F>(mut page: impl FnMut(Option<String>) -> F) -> Result<Vec<T>, AwsError>
+where
+    F: Future<Output = Result<(Option<Vec<T>>, Option<String>), AwsError>>,
+{
+    let (mut all, mut position) = (Vec::new(), None);
+    loop {
+        let (items, next) = page(position.clone()).await?;
+        all.extend(items.unwrap_or_default());
+        position = next.filter(|next| !next.is_empty());
+        if position.is_none() {
+            return Ok(all);
+        }
+    }
+}

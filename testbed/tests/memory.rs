@@ -155,6 +155,47 @@ fn quotas_are_refilled_on_the_virtual_clock() {
     assert_eq!((0..100).filter(|_| aws.handle(&read).status() == 200).count(), 5);
 }
 
+/// The documented quotas (AWS.md §1): so many calls at once, and then one in so many milliseconds, and not sooner.
+#[test]
+fn each_operation_has_its_quota() {
+    let api = |kind: &str| rest("POST", "/restapis", json!({"endpointConfiguration": {"types": [kind]}}));
+    let patch = |path: &str| rest("PATCH", path, json!({"patchOperations": []}));
+    for (call, burst, millis) in [
+        (api("REGIONAL"), 1, 3_000),
+        (api("EDGE"), 1, 30_000),
+        (rest("DELETE", "/restapis/a", Value::Null), 1, 30_000),
+        (rest("POST", "/restapis/a/deployments", json!({})), 1, 5_000),
+        (rest("POST", "/restapis/a/resources/b", json!({"pathPart": "c"})), 5, 200),
+        (rest("DELETE", "/restapis/a/resources/b", Value::Null), 5, 200),
+        (rest("GET", "/restapis/a/resources", Value::Null), 5, 400),
+        (patch("/account"), 1, 20_000),
+        (patch("/usageplans/a"), 1, 20_000),
+        // All together.
+        (patch("/restapis/a/stages/b"), 40, 100),
+        (states("CreateStateMachine", json!({})), 100, 1_000),
+        (states("UpdateStateMachine", json!({})), 100, 1_000),
+        (states("DeleteStateMachine", json!({})), 100, 1_000),
+        (states("DescribeStateMachine", json!({})), 200, 50),
+        (states("ListStateMachines", json!({})), 100, 200),
+        (states("TagResource", json!({})), 200, 1_000),
+        (states("ListTagsForResource", json!({})), 100, 1_000),
+    ] {
+        let mut aws = Memory::new(1, Settings { quotas: true, ..Settings::default() });
+        // What the call is about does not exist: it counts all the same.
+        let passes = |aws: &mut Memory| {
+            let answer = aws.handle(&call);
+            answer.status() != 429 && parsed(&answer).1["__type"] != "ThrottlingException"
+        };
+        assert_eq!((0..burst + 5).filter(|_| passes(&mut aws)).count(), burst, "{call:?}");
+        for _ in 0..2 {
+            aws.advance(Duration::from_millis(millis - 10));
+            assert!(!passes(&mut aws), "too soon: {call:?}");
+            aws.advance(Duration::from_millis(10));
+            assert!(passes(&mut aws), "too late: {call:?}");
+        }
+    }
+}
+
 #[test]
 fn limits_are_as_set() {
     let mut aws = Memory::new(1, Settings { role_limit: 1, resource_limit: 2, ..Settings::default() });

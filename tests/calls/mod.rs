@@ -1,5 +1,7 @@
 //! The calls to AWS that the operator can make, read from its source.
 
+pub mod policy;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};

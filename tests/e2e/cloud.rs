@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_credential_types::Credentials;
-use aws_sdk_apigateway::types::{Method, Op, PatchOperation};
+use aws_sdk_apigateway::types::{
+    ApiKeySourceType, Authorizer, EndpointConfiguration, GatewayResponse, Method, Model, Op, PatchOperation,
+    RequestValidator,
+};
 use aws_smithy_http_client::Builder;
 use aws_types::SdkConfig;
 use aws_types::region::Region;
@@ -29,6 +32,28 @@ pub struct ApiView {
     pub methods: BTreeMap<String, Method>,
     /// Deployment and variables by name.
     pub stages: BTreeMap<String, (String, Texts)>,
+    pub settings: ApiSettings,
+    /// By name.
+    pub models: BTreeMap<String, Model>,
+    /// By name.
+    pub authorizers: BTreeMap<String, Authorizer>,
+    /// By name.
+    pub validators: BTreeMap<String, RequestValidator>,
+    /// By type, AWS's own among them.
+    pub gateway_responses: BTreeMap<String, GatewayResponse>,
+}
+
+/// What holds for a REST API as a whole.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ApiSettings {
+    pub version: Option<String>,
+    pub binary_media_types: BTreeSet<String>,
+    pub minimum_compression_size: Option<i32>,
+    pub api_key_source: Option<ApiKeySourceType>,
+    pub endpoint: Option<EndpointConfiguration>,
+    pub disable_execute_api_endpoint: bool,
+    /// The resource policy.
+    pub policy: Option<String>,
 }
 
 /// A state machine; equal when only dates and AWS's own ids differ.
@@ -129,7 +154,41 @@ impl Cloud {
             let variables = stage.variables.unwrap_or_default().into_iter().collect();
             (stage.stage_name.unwrap(), (stage.deployment_id.unwrap_or_default(), variables))
         });
+        let of_api = &self.apigateway;
+        let models = of_api.get_models().rest_api_id(id).limit(500).send().await.unwrap().items.unwrap_or_default();
+        let models = models.into_iter().map(|mut model| {
+            model.id = None;
+            // References to others name the API.
+            model.schema = model.schema.map(|schema| schema.replace(id, "API"));
+            (model.name.clone().unwrap(), model)
+        });
+        let authorizers = of_api.get_authorizers().rest_api_id(id).limit(500).send().await.unwrap().items;
+        let authorizers = authorizers.unwrap_or_default().into_iter().map(|mut authorizer| {
+            authorizer.id = None;
+            (authorizer.name.clone().unwrap(), authorizer)
+        });
+        let validators = of_api.get_request_validators().rest_api_id(id).limit(500).send().await.unwrap().items;
+        let validators = validators.unwrap_or_default().into_iter().map(|mut validator| {
+            validator.id = None;
+            (validator.name.clone().unwrap(), validator)
+        });
+        let responses = of_api.get_gateway_responses().rest_api_id(id).limit(500).send().await.unwrap().items;
+        let responses = responses.unwrap_or_default().into_iter();
+        let responses = responses.map(|response| (response.response_type.as_ref().unwrap().to_string(), response));
         Some(ApiView {
+            settings: ApiSettings {
+                version: api.version,
+                binary_media_types: api.binary_media_types.unwrap_or_default().into_iter().collect(),
+                minimum_compression_size: api.minimum_compression_size,
+                api_key_source: api.api_key_source,
+                endpoint: api.endpoint_configuration,
+                disable_execute_api_endpoint: api.disable_execute_api_endpoint,
+                policy: api.policy,
+            },
+            models: models.collect(),
+            authorizers: authorizers.collect(),
+            validators: validators.collect(),
+            gateway_responses: responses.collect(),
             name: api.name.unwrap_or_default(),
             description: api.description,
             tags: api.tags.unwrap_or_default().into_iter().collect(),

@@ -1,6 +1,7 @@
 //! Deletion: everything goes, or stays where it is meant to, and what it waits for is said.
 
 use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use stepgate_testbed::{Relay, Request};
@@ -98,11 +99,16 @@ async fn a_machine_waits_for_its_running_executions() {
 
 #[tokio::test]
 async fn a_machine_waits_no_longer_than_its_grace_period() {
-    let (ns, _, _) = running("delete-grace", "15s").await;
+    let (ns, aws, execution) = running("delete-grace", "15s").await;
+    let deleted = Instant::now();
     ns.delete("statemachine/long").await;
     ns.condition("statemachine/long", "Reconciling", "True", "DeletionBlocked").await;
     assert_eq!(ns.in_aws().await.len(), 2, "machine and role are there");
+    let describe = aws.sfn.describe_execution().execution_arn(&execution).send().await.unwrap();
+    assert_eq!(describe.status.as_str(), "RUNNING");
     ns.gone("statemachine/long").await;
+    // Kubernetes writes the deletion's time in whole seconds.
+    assert!(deleted.elapsed() >= Duration::from_secs(14), "{:?}", deleted.elapsed());
     nothing_is_left(&ns).await;
 }
 

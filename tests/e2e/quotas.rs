@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use serde_json::{Value, json};
 use stepgate_testbed::OperatorOptions;
 
 use crate::support::{Namespace, PATIENCE, TENANT, eventually, machine, start, suite};
@@ -28,6 +29,22 @@ spec:
     )
 }
 
+/// The first of these objects that says that it waits for AWS's quotas, and its conditions that say so.
+async fn waiting(ns: &Namespace, resource: &str, names: &[&str]) -> (Value, Vec<Value>) {
+    eventually(&format!("a {resource} waits for quota"), PATIENCE, async || {
+        for name in names {
+            let object = ns.get(&format!("{resource}/{name}")).await;
+            let conditions = object["status"]["conditions"].as_array().cloned().unwrap_or_default();
+            let found: Vec<_> = conditions.into_iter().filter(|one| one["reason"] == "WaitingForQuota").collect();
+            if !found.is_empty() {
+                return Ok((object, found));
+            }
+        }
+        Err("none says so".to_owned())
+    })
+    .await
+}
+
 #[tokio::test]
 async fn a_wait_for_aws_s_quotas_is_told_and_ends() {
     let args = ["--aws-quotas=always", "--cluster-name=quotas"].map(str::to_owned).to_vec();
@@ -39,20 +56,15 @@ async fn a_wait_for_aws_s_quotas_is_told_and_ends() {
     let applied = Instant::now();
     ns.apply(&NAMES.map(api).concat()).await;
 
-    let told = eventually("a RestAPI waits for quota", PATIENCE, async || {
-        for name in NAMES {
-            let object = ns.get(&format!("restapi/{name}")).await;
-            let conditions = object["status"]["conditions"].as_array().cloned().unwrap_or_default();
-            let waits = |condition: &&serde_json::Value| condition["reason"] == "WaitingForQuota";
-            let found: Vec<_> = conditions.iter().filter(waits).cloned().collect();
-            if !found.is_empty() {
-                return Ok((object, found));
-            }
-        }
-        Err("none says so".to_owned())
-    })
-    .await;
-    let (object, conditions) = told;
+    let (object, conditions) = waiting(&ns, "restapi", &NAMES).await;
+    let (_, of_route) = waiting(&ns, "apiroute", &NAMES).await;
+    let message = of_route[1]["message"].as_str().unwrap();
+    let begins =
+        message.starts_with("RestAPI quotas/") && message.contains(" is waiting for API Gateway's quota of 1 ");
+    assert!(begins, "{message}");
+    let metrics = ns.suite.operator.metrics().await.unwrap();
+    let mut gauges = metrics.lines().filter(|line| line.starts_with("stepgate_aws_quota_waiting{"));
+    assert!(gauges.any(|line| line.contains("API Gateway") && !line.ends_with(" 0")), "{metrics}");
     assert_eq!(object["status"]["observedGeneration"], object["metadata"]["generation"]);
     let says: Vec<_> =
         conditions.iter().map(|it| (it["type"].as_str().unwrap(), it["status"].as_str().unwrap())).collect();
@@ -88,7 +100,7 @@ async fn a_wait_for_aws_s_quotas_is_told_and_ends() {
     ns.delete("usageplan/it").await;
     ns.gone("usageplan/it").await;
     // DeleteRestApi has one call in 30 s: they are let go of.
-    let abandon = serde_json::json!({"metadata": {"annotations": {"stepgate.dev/abandon": "true"}}});
+    let abandon = json!({"metadata": {"annotations": {"stepgate.dev/abandon": "true"}}});
     for name in NAMES {
         ns.patch(&format!("restapi/{name}"), abandon.clone()).await;
     }

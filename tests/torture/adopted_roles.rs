@@ -20,9 +20,9 @@ use super::{Found, Moment, difference, drive, uncrashed};
 
 const BOUNDARY: &str = "arn:aws:iam::aws:policy/AmazonSQSFullAccess";
 const ATTACHED: &str = "arn:aws:iam::aws:policy/ReadOnlyAccess";
-const ASKED: &str = "arn:aws:iam::aws:policy/AWSXRayDaemonWriteAccess";
+pub const ASKED: &str = "arn:aws:iam::aws:policy/AWSXRayDaemonWriteAccess";
 
-fn arn(name: &str) -> String {
+pub fn arn(name: &str) -> String {
     format!("arn:aws:iam::{ACCOUNT}:role/team/{name}")
 }
 
@@ -41,11 +41,11 @@ fn account(adoptable: &[&str]) -> Value {
             "managedPolicyArns": [ASKED]}]}})
 }
 
-fn scene(kind: &str, queues: &[&str], role: &Value) -> Scene {
+pub fn scene(kind: &str, queues: &[&str], role: &Value) -> Scene {
     Scene::of(vec![account(&["arn:aws:iam::*:role/team/*"]), machine("m", kind, queues, role)])
 }
 
-fn adopts(name: &str) -> Value {
+pub fn adopts(name: &str) -> Value {
     json!({"adoption": {"policy": "Adopt", "arn": arn(name)}})
 }
 
@@ -55,7 +55,7 @@ async fn session(aws: &InProcess, scene: &Scene) -> Arc<Session> {
 }
 
 /// An account in which others have made two roles, with all that a role can have.
-async fn start() -> Moment {
+pub async fn start() -> Moment {
     let scene = scene("EXPRESS", &[], &json!({}));
     let first = Moment::first(&scene);
     let aws = InProcess::new(first.aws);

@@ -8,7 +8,7 @@ pub mod calls;
 mod simulated;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock, Mutex};
 
 use serde_json::{Value, json};
 use stepgate::aws::budget::Family;
@@ -16,9 +16,10 @@ use stepgate_testbed::memory::{ACCOUNT, Memory, Service};
 
 use super::operator::{Operator, Site};
 use super::pages::EXPOSING;
+use super::policy::Asked;
 use super::random::number;
 use super::scene::Scene;
-use super::{DOMAINS, Found, Moment, drive};
+use super::{DOMAINS, Found, Moment, carry_out, drive};
 
 /// What no manifest makes the operator do, and a test that has it done.
 const ELSEWHERE: &[(Service, &str, &str)] = &[
@@ -80,7 +81,7 @@ fn everything_stays() -> Scene {
 }
 
 /// What manifests become, one after the other.
-fn lives() -> impl Iterator<Item = Vec<Scene>> {
+pub fn lives() -> impl Iterator<Item = Vec<Scene>> {
     let pages = [DOMAINS, "docs/private-domains.md", "docs/stages.md", "docs/usage-plans.md"];
     let examples = Scene::names().into_iter().chain(pages.map(str::to_owned)).map(|name| Scene::example(&name));
     let exposing = ["docs/authorization.md", "docs/encryption.md", "docs/endpoints.md"];
@@ -101,17 +102,39 @@ fn lives() -> impl Iterator<Item = Vec<Scene>> {
     there_and_gone.chain([and_back, stays, documents, taken_back])
 }
 
-#[tokio::test(start_paused = true)]
-async fn every_call_of_the_code_is_made_in_some_scene() {
-    let mut made = BTreeSet::new();
-    for life in lives() {
-        let mut moment = Moment::first(&life[0]);
-        moment.aws.reset_counts();
-        for wanted in &life {
-            moment = drive(&moment, wanted, None).await.unwrap();
-        }
-        made.extend(moment.aws.counts().iter().filter(|(_, count)| count.done > 0).map(|(call, _)| call.clone()));
+/// What IAM is asked, of each request that arrives.
+pub type AllAsked = Arc<Mutex<BTreeSet<Asked>>>;
+
+/// From a moment on, one after the other.
+pub async fn live(start: Moment, life: &[Scene], asked: &AllAsked) -> Moment {
+    let mut moment = start;
+    for wanted in life {
+        let site = Site::new(moment.aws, moment.objects);
+        let noted = Arc::clone(asked);
+        site.tape.watch(move |attempt| _ = noted.lock().unwrap().insert(Asked::of(attempt)));
+        moment = carry_out(&site, wanted).await.unwrap();
     }
+    moment
+}
+
+/// The calls that are made in them, and what IAM is asked. They take minutes: both are looked at once.
+pub static LIVED: LazyLock<(BTreeSet<(Service, String)>, AllAsked)> = LazyLock::new(|| {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+    runtime.block_on(async {
+        let (mut made, asked) = (BTreeSet::new(), AllAsked::default());
+        for life in lives() {
+            let mut moment = Moment::first(&life[0]);
+            moment.aws.reset_counts();
+            moment = live(moment, &life, &asked).await;
+            made.extend(moment.aws.counts().iter().filter(|(_, count)| count.done > 0).map(|(call, _)| call.clone()));
+        }
+        (made, asked)
+    })
+});
+
+#[test]
+fn every_call_of_the_code_is_made_in_some_scene() {
+    let (made, _) = &*LIVED;
     let mut wrong = Vec::new();
     for call in calls::operations_of_the_code() {
         let elsewhere = ELSEWHERE.iter().find(|(service, operation, _)| (*service, *operation) == (call.0, &*call.1));

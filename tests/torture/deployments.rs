@@ -306,3 +306,49 @@ async fn a_route_that_loses_its_finalizer_serves_on() {
     operator.settle().await.unwrap();
     assert_eq!(difference(&made.aws.essence(), &Moment::of(&site).aws.essence()), None);
 }
+
+/// A stage that is deployed by hand begins when no role has to settle, and until then nobody is told that it is there.
+#[tokio::test(start_paused = true)]
+async fn a_stage_that_waits_for_a_role_is_not_called_ready() {
+    let scene = Scene::example("root-get");
+    let mut start = Moment::first(&scene);
+    start.aws.settings.role_propagation = Duration::from_secs(10);
+    let made = drive(&start, &scene, None).await.unwrap();
+    let mut aws = made.aws.clone();
+    // Somebody narrows the role, which is put right again, and takes its time to be seen.
+    let mut tree = aws.tree();
+    for role in tree[ACCOUNT]["iam"]["roles"].as_object_mut().unwrap().values_mut() {
+        if role["tags"]["stepgate.dev/cluster-uid"] == CLUSTER_UID && role["tags"]["stepgate.dev/kind"] == "RestAPI" {
+            role["policies"] = json!({});
+        }
+    }
+    aws.plant(&tree).unwrap();
+    let site = Site::new(aws, made.objects);
+    let mut wanted = scene.clone();
+    let api = Arc::make_mut(wanted.world.apis.values_mut().next().unwrap());
+    let manual = json!({"name": "by-hand", "deploy": "Manual"});
+    api.spec.stages.push(serde_json::from_value(manual).unwrap());
+    wanted.apply(&site.server);
+    let mut operator = Operator::start(&site);
+    let mut waited = false;
+    for _ in 0..20 {
+        operator.round(true).await;
+        let now = site.server.snapshot();
+        let (_, api) = now.of("restapis").next().unwrap();
+        let ready = condition(api, "Ready").unwrap();
+        let of_it = ready["observedGeneration"] == api["metadata"]["generation"];
+        let made = site.aws.with(|memory| {
+            let region = memory.region(ACCOUNT, "us-east-1").unwrap();
+            region.apis.values().any(|api| api.stages.contains_key("by-hand"))
+        });
+        assert!(made || !of_it || ready["status"] != "True", "{ready}");
+        let says = ready["message"].as_str().unwrap();
+        waited |= says.starts_with("spec.stages[by-hand] is deployed by hand, and begins when AWS sees");
+        if made && of_it && ready["status"] == "True" {
+            assert!(waited, "no role had to settle");
+            return;
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    panic!("the stage is not made");
+}

@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use serde_json::{Value, json};
 use stepgate::api::DriftPolicy;
-use stepgate_testbed::memory::{ACCOUNT, Memory};
+use stepgate_testbed::memory::{ACCOUNT, Memory, Service};
 use tokio::sync::OnceCell;
 
 use super::kubernetes::{KINDS, condition, is};
@@ -148,6 +148,7 @@ const EXCEPTIONS: &[(&str, Option<What>, &str)] = &[
 const OWN: &str = "AWS's own: nobody can change it, or take it away";
 const BUILT_IN: &str = "AWS puts it into every API; no method of ours depends on what it says";
 const FOREIGN: &str = "without its owner tags it is another's, and left alone (OwnershipConflict)";
+/// (`what_has_another_owner_tag_is_left_alone_whatever_its_manifest_does`)
 const UNREAD: &str = "a check does not read them, which would be a call for each; a change does before it is made";
 const WAITED_FOR: &str = "`policy: Adopt` makes nothing: its object waits for another one, and says so";
 const UNMANAGED: &str = "no manifest can ask for it yet";
@@ -628,6 +629,66 @@ async fn every_drift_is_found(#[case] reports: bool, #[case] half: usize) {
         properties.insert(mutation.property);
     }
     println!("{} of {} properties are kept; {changes} changes in all", kept.len(), properties.len());
+    assert!(wrong.is_empty(), "{}:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// Whose owner tags are edited is another's from then on: it stays as it is when its manifest changes, and when that goes, also
+/// where no check reads the tags.
+#[tokio::test(start_paused = true)]
+async fn what_has_another_owner_tag_is_left_alone_whatever_its_manifest_does() {
+    const TAGS: [(&str, What); 3] = [
+        ("tags/stepgate.dev/cluster-uid", What::Changed),
+        ("tags/stepgate.dev/cluster-uid", What::Deleted),
+        ("tags/stepgate.dev/name", What::Changed),
+    ];
+    let scenes: BTreeMap<_, _> = scenes().collect();
+    let (mut tried, mut wrong) = (BTreeSet::new(), Vec::new());
+    for mutation in all(bases().await, false) {
+        let Mutation { property, what, at, tree, base, .. } = &mutation;
+        let Some((kind, tag)) = property.split_once('/').filter(|(_, tag)| TAGS.contains(&(*tag, *what))) else {
+            continue;
+        };
+        if kind.starts_with(PREFIX) {
+            continue;
+        }
+        tried.insert((kind.to_owned(), tag.to_owned(), *what));
+        let object = |tree: &Value| at[..at.len() - 2].iter().fold(tree.clone(), |value, key| self::at(&value, key));
+        let scene = &scenes[base.name];
+        for (then, wanted) in [("changes", scene.changed()), ("goes", scene.gone())] {
+            let mut aws = base.corrected.aws.clone();
+            aws.plant(tree).unwrap();
+            let site = Site::new(aws, base.corrected.objects.clone());
+            site.aws.with(Memory::reset_counts);
+            wanted.apply(&site.server);
+            // What depends on it may wait for good.
+            let _ = Operator::start(&site).settle().await;
+            let after = Moment::of(&site);
+            let told = KINDS.iter().flat_map(|kind| after.objects.of(kind)).any(|(_, object)| {
+                condition(object, "Ready").is_some_and(|ready| ready["message"].to_string().contains("is not ours"))
+            });
+            let [mut before, mut now] = [tree, &after.aws.tree()].map(object);
+            if kind == "plan" {
+                // With stages and keys that are ours, AWS takes them out of it.
+                for plan in [&mut before, &mut now] {
+                    ["apiStages", "keys"].iter().for_each(|part| drop(plan[*part].take()));
+                }
+                let calls = ["UpdateUsagePlan", "DeleteUsagePlanKey", "CreateUsagePlanKey"];
+                let count = |call: &str| after.aws.counts().get(&(Service::ApiGateway, call.to_owned())).cloned();
+                let counts = calls.map(|call| count(call).map_or(0, |count| count.done));
+                if counts != [0; 3] {
+                    wrong.push(format!("{property} {what:?}, {then}: {calls:?} are called {counts:?} times"));
+                }
+            }
+            let what = match difference(&before, &now) {
+                Some(touched) => Some(format!("is touched: {touched}")),
+                // A key that is another's is replaced like one that is gone.
+                None if then == "changes" && !told && kind != "key" => Some("is told by nobody".to_owned()),
+                None => None,
+            };
+            wrong.extend(what.map(|what| format!("{property} {:?} in {}, {then}: {what}", mutation.what, base.name)));
+        }
+    }
+    assert_eq!(tried.len(), 8 * TAGS.len(), "{tried:?}");
     assert!(wrong.is_empty(), "{}:\n{}", wrong.len(), wrong.join("\n"));
 }
 

@@ -10,7 +10,7 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use k8s_openapi::jiff::Timestamp;
 use kube::api::ObjectMeta;
 use serde_json::{Value, json};
-use stepgate::api::PAUSED;
+use stepgate::api::{InvokeRole, PAUSED};
 use stepgate::aws::{Class, Sessions};
 use stepgate::controller::{Clock, Config, run};
 use stepgate::identity::Cluster;
@@ -45,6 +45,10 @@ enum Error {
     Denied,
     /// It may not hand out a role that was named.
     NotGranted,
+    /// A managed policy that was named is not there.
+    NoPolicy,
+    /// It may not attach one that was named.
+    PolicyDenied,
     /// Its credentials are refused.
     Credentials,
     /// Its credentials are of another account.
@@ -76,14 +80,14 @@ enum Error {
 /// What each class of an answer of AWS is tried with. One more class does not compile until it is here.
 fn errors(class: Class) -> &'static [Error] {
     match class {
-        Class::NotFound => &[Error::NotFound],
+        Class::NotFound => &[Error::NotFound, Error::NoPolicy],
         Class::Terminal => &[Error::Refused],
         Class::Retryable => &[Error::Broken, Error::BrokenCreate, Error::Unreachable, Error::Conflict],
         Class::Throttled(_) => &[Error::Throttled, Error::ThrottledCreate],
         Class::FreshRole => &[Error::Unassumable],
         Class::RoleQuota => &[Error::RoleQuota],
         Class::Credentials => &[Error::Denied, Error::Credentials],
-        Class::NotGranted => &[Error::NotGranted],
+        Class::NotGranted => &[Error::NotGranted, Error::PolicyDenied],
     }
 }
 
@@ -134,6 +138,14 @@ async fn an_hour(example: &str, error: Error) -> (usize, BTreeMap<String, usize>
         Error::Missing => {
             scene.world.machines.clear();
             scene.world.secrets.clear();
+        }
+        Error::NoPolicy | Error::PolicyDenied => {
+            let policies = || Some(vec![format!("arn:aws:iam::{ACCOUNT}:policy/nowhere")]);
+            Arc::make_mut(&mut scene.world.accounts[0]).spec.tenants[0].managed_policy_arns = policies().unwrap();
+            let machine = Arc::make_mut(scene.world.machines.values_mut().next().unwrap());
+            machine.spec.execution_role.get_or_insert_default().managed_policy_arns = policies();
+            let route = Arc::make_mut(scene.world.routes.values_mut().next().unwrap());
+            route.spec.invoke_role = Some(InvokeRole { arn: None, managed_policy_arns: policies() });
         }
         Error::NotAdmitted => Arc::make_mut(&mut scene.world.accounts[0]).spec.tenants.clear(),
         Error::WrongAccount => Arc::make_mut(&mut scene.world.accounts[0]).spec.account_id = "999900001111".into(),
@@ -203,6 +215,11 @@ async fn an_hour(example: &str, error: Error) -> (usize, BTreeMap<String, usize>
                 403,
                 "AccessDeniedException",
                 "User: stepgate is not authorized to perform: iam:PassRole on resource: r",
+            ),
+            Error::PolicyDenied if operation == "AttachRolePolicy" => says(
+                403,
+                "AccessDenied",
+                "User: stepgate is not authorized to perform: iam:AttachRolePolicy on resource: role r",
             ),
             Error::Credentials => says(403, "ExpiredToken", "The security token included in the request is expired"),
             Error::Conflict if operation == "CreateResource" || operation == "PutMethod" => says(
@@ -284,6 +301,8 @@ pub async fn running(site: &Site, http: SharedHttpClient, time: Duration, mut me
 #[case::denied(Error::Denied, 700, 60)]
 #[case::credentials(Error::Credentials, 700, 60)]
 #[case::not_granted(Error::NotGranted, 700, 60)]
+#[case::no_policy(Error::NoPolicy, 700, 60)]
+#[case::policy_denied(Error::PolicyDenied, 700, 60)]
 #[case::wrong_account(Error::WrongAccount, 250, 40)]
 #[case::nothing_to_adopt(Error::NothingToAdopt, 250, 40)]
 #[case::no_revision(Error::NoRevision, 300, 40)]

@@ -324,6 +324,15 @@ impl Server {
         shared.put(&id, object);
     }
 
+    /// Somebody holds an object in Kubernetes.
+    pub fn hold(&self, resource: &str, key: &Key, finalizer: &str) {
+        let id = (resource.to_owned(), key.namespace.clone(), key.name.clone());
+        let mut shared = self.lock();
+        let mut object = (*shared.objects.all[&id]).clone();
+        object["metadata"]["finalizers"].as_array_mut().unwrap().push(json!(finalizer));
+        shared.put(&id, object);
+    }
+
     /// Writes into a status, as somebody who may not.
     pub fn forge_status(&self, resource: &str, key: &Key, patch: Value) {
         let id = (resource.to_owned(), key.namespace.clone(), key.name.clone());

@@ -3,8 +3,8 @@
 //! lost, nothing doubled, nothing of others touched, nothing left to do.
 //!
 //! - Crashes, all of them (here): for every example, for making it, changing it and deleting it, at every effect on AWS or
-//!   Kubernetes, the process dies before the effect, after it, or its answer is lost; and at each of these moments people
-//!   change their mind, or delete everything.
+//!   Kubernetes, the process dies before the effect, after it, or its answer is lost; the next one may not see what was
+//!   written to Kubernetes; and at each of these moments people change their mind, or delete everything.
 //! - `pages.rs`, `roles.rs`: the same for what no example has; `generated.rs`: the same for random manifests (`specs.rs`).
 //! - `records.rs`: records that were lost are made anew, and what can't be known is kept.
 //! - `refused.rs`: AWS refuses a change of what serves. `serving.rs`: and what is not to change is served all the while.
@@ -22,6 +22,7 @@
 //! - `panics.rs`: a bug at one object.
 //! - `lists.rs`: what is ours is found on whichever page of a list it is.
 //! - `coverage.rs`: each call that the operator can make is made in some scene.
+//! - `policy.rs`: each of these calls is allowed by the documented policy.
 //! - `hot.rs`: what an hour of an object costs that can never succeed.
 //! - `quotas.rs`: AWS never throttles the operator, and who waits holds nobody up.
 
@@ -30,6 +31,7 @@
 mod adopted_roles;
 mod adoption;
 mod around;
+mod brake;
 mod clusters;
 mod coverage;
 mod creation;
@@ -43,6 +45,7 @@ mod neighbours;
 mod operator;
 mod pages;
 mod panics;
+mod policy;
 mod quotas;
 mod races;
 mod random;
@@ -61,6 +64,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use kubernetes::Objects;
 use neighbours::Neighbours;
 use operator::{Operator, Site, narrows, nothing_is_left, time_of_day};
 use scene::Scene;
@@ -78,7 +82,7 @@ const DOMAINS: &str = "docs/domains.md";
 #[derive(Clone)]
 struct Moment {
     aws: Memory,
-    objects: kubernetes::Objects,
+    objects: Objects,
 }
 
 impl Moment {
@@ -87,7 +91,7 @@ impl Moment {
         let mut aws = Memory::new(7, Settings::default());
         scene.prepare(&mut aws);
         Neighbours::move_in(&mut aws, scene);
-        Self { aws, objects: kubernetes::Objects::default() }
+        Self { aws, objects: Objects::default() }
     }
 
     fn of(site: &Site) -> Self {
@@ -288,7 +292,11 @@ async fn observed(from: &Moment, scene: &Scene) -> Result<Run, String> {
 
 async fn carry_out(site: &Site, scene: &Scene) -> Result<Moment, String> {
     scene.apply(&site.server);
-    Operator::start(site).settle().await?;
+    finished(site, Operator::start(site)).await
+}
+
+async fn finished(site: &Site, mut operator: Operator) -> Result<Moment, String> {
+    operator.settle().await?;
     site.tape.calm();
     nothing_is_left(site).await?;
     site.untouched()?;
@@ -325,6 +333,8 @@ struct Found {
     settings: Settings,
     /// Only this one of making, changing and deleting.
     phase: Option<&'static str>,
+    /// Records are rebuilt: how much they say depends on whether what they are of is wanted when somebody looks.
+    rebuilds: bool,
 }
 
 /// So many effects are many for a random try.
@@ -350,11 +360,31 @@ impl Found {
             return;
         }
         self.points += 1;
-        let differ = |end: &Moment, other: &Moment| end.difference(other).map(unconverged);
+        let rebuilds = self.rebuilds;
+        let differ = |end: &Moment, other: &Moment| match rebuilds {
+            true => end.failure(other),
+            false => end.difference(other).map(unconverged),
+        };
         match drive(from, scene, wrong).await {
             Err(error) => self.note(at, Some(unconverged(error))),
             Ok(other) if wrong.is_none() => self.ends(at, end, &other, scene, differ).await,
             // What comes late, because it had to be done again, is deployed once more.
+            Ok(other) => self.ends(at, end, &other, scene, Moment::failure).await,
+        }
+    }
+
+    /// From this moment on another process goes on, which begins with caches of a while ago: what they lack comes later.
+    async fn lags(&mut self, at: &str, from: &Moment, scene: &Scene, end: &Moment, seen: &Objects) {
+        if self.is_enough() {
+            return;
+        }
+        self.points += 1;
+        let site = Site::new(from.aws.clone(), from.objects.clone());
+        let mut operator = Operator::start(&site);
+        operator.see(seen);
+        operator.round(false).await;
+        match finished(&site, operator).await {
+            Err(error) => self.note(at, Some(unconverged(error))),
             Ok(other) => self.ends(at, end, &other, scene, Moment::failure).await,
         }
     }
@@ -427,6 +457,15 @@ impl Found {
             self.recovers(&at("dead before it"), moment, scene, &run.end, None).await;
             if self.sampled.is_some() || index % turn == 0 {
                 self.recovers(&at("its answer lost"), from, scene, &run.end, Some((index + 1, Wrong::Lost))).await;
+            }
+            let before = index.checked_sub(1).map(|before| &run.before[before].objects);
+            if let Some(before) = before.filter(|before| before.version() != moment.objects.version())
+                && index % turn == 0
+            {
+                // Without what the dead one wrote last, and without all of it.
+                self.lags(&at("dead before it, the last write unseen"), moment, scene, &run.end, before).await;
+                let first = &run.before[0].objects;
+                self.lags(&at("dead before it, all writes unseen"), moment, scene, &run.end, first).await;
             }
             for (other, then, end) in turns.iter().filter(|_| index % turn == 0) {
                 self.turns(&at(&format!("dead before it, and {other} then")), moment, then, end).await;

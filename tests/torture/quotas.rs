@@ -1,6 +1,7 @@
 //! The operator's own budget before AWS's quotas, which the AWS in memory keeps: nothing is ever throttled. And whoever waits, for
 //! quotas or for an AWS that does not answer, holds up nobody else.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use aws_smithy_runtime_api::client::http::{
@@ -14,7 +15,7 @@ use stepgate_testbed::memory::{ACCOUNT, InProcess, QUOTAS, Service, Settings};
 
 use super::coverage;
 use super::hot::running;
-use super::kubernetes::{Objects, condition, is};
+use super::kubernetes::{KINDS, Objects, condition, is};
 use super::operator::{Operator, Site};
 use super::scene::Scene;
 use super::{DOMAINS, Moment};
@@ -159,6 +160,78 @@ fn carried_out(objects: &Objects, team: &str) -> bool {
         is(object, "Ready")
             && condition(object, "Ready").unwrap()["observedGeneration"] == object["metadata"]["generation"]
     })
+}
+
+/// What an object says to who asks why it is not ready, where it is not.
+fn says(object: &Value) -> Option<(bool, &str)> {
+    let said = |kind: &str| {
+        condition(object, kind).filter(|one| one["observedGeneration"] == object["metadata"]["generation"])
+    };
+    if said("Ready").is_some_and(|ready| ready["status"] == "True") && object["metadata"]["deletionTimestamp"].is_null()
+    {
+        return None;
+    }
+    let waits = said("Reconciling").filter(|one| one["status"] == "True" && one["reason"] == "WaitingForQuota");
+    Some((said("Ready").is_some(), waits.and_then(|one| one["message"].as_str()).unwrap_or_default()))
+}
+
+/// A team applies much more than can be under way at once, and deletes its APIs later: nobody who waits is left without a word, and
+/// those that wait for AWS's quotas say for which.
+#[tokio::test(start_paused = true)]
+async fn whoever_waits_is_told() {
+    let account = json!({"kind": "AWSAccount", "metadata": {"name": "a"}, "spec": {"accountId": ACCOUNT,
+        "regions": [{"name": "us-east-1"}],
+        "tenants": [{"name": "all", "namespaces": {"from": "All"}, "exposure": {"authorizations": ["NONE"]}}]}});
+    let machines: Vec<_> = std::iter::once(account).chain(machines("team", "us-east-1", 120)).collect();
+    let all = Scene::of([machines.clone(), team("team", &[60, 1, 1], 1)].concat());
+    let mut start = Moment::first(&all);
+    start.aws.settings.quotas = true;
+    let site = Site::new(start.aws, Objects::default());
+    all.apply(&site.server);
+    let gone = Scene::of([machines, team("team", &[], 1)].concat());
+    let (mut silent, mut longest) = (BTreeMap::<String, u32>::new(), (0, String::new()));
+    let (mut told, mut ready) = (BTreeSet::new(), BTreeSet::new());
+    let mut second = 0;
+    running(&site, site.aws.http_client(), Duration::from_mins(6), |site| {
+        second += 1;
+        let now = site.server.snapshot();
+        for ((resource, namespace, name), object) in KINDS.iter().flat_map(|kind| now.of(kind)) {
+            if namespace.is_empty() {
+                continue;
+            }
+            let for_long = silent.entry(format!("{resource}/{name}")).or_default();
+            match says(object) {
+                Some((false, _)) => *for_long += 1,
+                Some((true, waits)) => {
+                    *for_long = 0;
+                    // Which quota, about how long, and for a route whose.
+                    let what = waits.split(|sign: char| sign.is_ascii_digit()).next().unwrap_or_default();
+                    told.insert(((*resource).to_owned(), what.to_owned(), waits.contains(" per 30 s, about ")));
+                }
+                None => {
+                    *for_long = 0;
+                    ready.insert(format!("{resource}/{name}"));
+                }
+            }
+            longest = longest.clone().max((*for_long, format!("{resource}/{name}")));
+        }
+        if second == 270 {
+            gone.apply(&site.server);
+        }
+    })
+    .await;
+    println!("longest without a word: {longest:?}; {told:?}");
+    assert_eq!(ready.len(), 121 + 3 + 62, "not all were carried out");
+    assert!(longest.0 <= 10, "{longest:?}");
+    for (resource, what, deletes) in [
+        ("statemachines", "waiting for its turn, about ", false),
+        ("statemachines", "waiting for IAM's quota of ", false),
+        ("restapis", "waiting for API Gateway's quota of ", false),
+        ("restapis", "waiting for API Gateway's quota of ", true),
+        ("apiroutes", "RestAPI team/api", false),
+    ] {
+        assert!(told.contains(&(resource.to_owned(), what.to_owned(), deletes)), "no one of {resource} says `{what}`");
+    }
 }
 
 /// Whether a RestAPI of a team says that it waits for AWS's quotas, and how long.

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
-use stepgate_testbed::memory::{ACCOUNT, Memory};
+use stepgate_testbed::memory::{ACCOUNT, Memory, Service};
 
 use super::operator::{Operator, Site};
 use super::scene::Scene;
-use super::{Found, Moment, drive, kubernetes, uncrashed};
+use super::{Found, Moment, kubernetes, uncrashed};
 
 /// A definition that sends to these queues, one after the other.
 pub fn sends(queues: &[&str]) -> String {
@@ -165,10 +165,15 @@ async fn a_full_account_is_asked_before_a_role_is_made() {
     let mut full = nothing();
     full.aws.settings.role_limit = 1;
     let wanted = scene("EXPRESS", &["q"], &[]);
-    let error = drive(&full, &wanted, None).await.err().unwrap();
+    let site = Site::new(full.aws, full.objects);
+    site.aws.with(Memory::reset_counts);
+    wanted.apply(&site.server);
+    let error = Operator::start(&site).settle().await.unwrap_err();
     assert!(
         error.contains("the account has 1 IAM roles of the 1 that it may have, and this needs another; the platform admin must delete roles that nobody uses, or ask AWS for a higher quota"),
         "{error}"
     );
     assert!(!error.contains("LimitExceeded"), "CreateRole was not tried");
+    let create = (Service::Iam, "CreateRole".to_owned());
+    assert_eq!(site.aws.with(|memory| memory.counts().get(&create).map_or(0, |count| count.done + count.refused)), 0);
 }

@@ -5,10 +5,13 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use serde_json::json;
+use stepgate::api::{ABANDON, PAUSED};
 use stepgate::identity::Key;
 use stepgate_testbed::memory::{ACCOUNT, Memory};
 
-use super::operator::{CLUSTER_UID, Site};
+use super::kubernetes::{Objects, condition};
+use super::operator::{CLUSTER_UID, Operator, Site};
 use super::scene::Scene;
 use super::{Moment, carry_out, difference, observed};
 
@@ -121,13 +124,12 @@ async fn what_serves_before_and_after_a_change_serves_all_the_while(
     #[values(Change::Targets, Change::Names)] change: Change,
 ) {
     let scene = Scene::example(example);
-    let (changed, role_propagation) = match change {
-        Change::Targets => (changed(&scene), 10),
-        // A route under another name is another one: where it has a role of its own, it begins when that can be assumed.
-        Change::Names => (renamed(&scene), 0),
+    let changed = match change {
+        Change::Targets => changed(&scene),
+        Change::Names => renamed(&scene),
     };
     let mut start = Moment::first(&scene);
-    start.aws.settings.role_propagation = Duration::from_secs(role_propagation);
+    start.aws.settings.role_propagation = Duration::from_secs(10);
     let made = observed(&start, &scene).await.unwrap().end;
     let run = observed(&made, &changed).await.unwrap();
     let calls: BTreeSet<Call> = served(&made.aws).intersection(&served(&run.end.aws)).cloned().collect();
@@ -140,4 +142,173 @@ async fn what_serves_before_and_after_a_change_serves_all_the_while(
     }
     println!("{example}: {} calls at {} crash points", calls.len(), run.before.len());
     assert!(wrong.is_empty(), "{} of {} crash points:\n{}", wrong.len(), run.before.len(), wrong.join("\n"));
+}
+
+/// An API that lives with its routes; what they serve, that of the first route, and what is not served at any effect from now on.
+struct Living {
+    scene: Scene,
+    made: Moment,
+    site: Site,
+    calls: BTreeSet<Call>,
+    first: BTreeSet<Call>,
+    gaps: Arc<Mutex<BTreeSet<String>>>,
+}
+
+async fn living() -> Living {
+    let scene = Scene::example("item-api");
+    let made = observed(&Moment::first(&scene), &scene).await.unwrap().end;
+    let without = observed(&made, &without_first(&scene)).await.unwrap().end;
+    let calls = served(&made.aws);
+    let first: BTreeSet<Call> = calls.difference(&served(&without.aws)).cloned().collect();
+    assert!(!first.is_empty() && first.len() < calls.len());
+    let site = Site::new(made.aws.clone(), made.objects.clone());
+    let gaps: Arc<Mutex<BTreeSet<String>>> = Arc::default();
+    let (noted, asked) = (Arc::clone(&gaps), calls.clone());
+    site.tape.hook(move |step| {
+        noted
+            .lock()
+            .unwrap()
+            .extend(step.aws.into_iter().flat_map(|aws| asked.iter().filter_map(|call| gap(aws, call))));
+        None
+    });
+    Living { scene, made, site, calls, first, gaps }
+}
+
+fn without_first(scene: &Scene) -> Scene {
+    let mut scene = scene.clone();
+    scene.world.routes.pop_first();
+    scene
+}
+
+impl Living {
+    fn serves(&self) -> BTreeSet<Call> {
+        self.site.aws.with(|memory| served(memory))
+    }
+
+    /// What the RestAPI says.
+    fn says(&self) -> String {
+        let objects = self.site.server.snapshot();
+        let (_, api) = objects.of("restapis").next().unwrap();
+        condition(api, "Ready").unwrap()["message"].as_str().unwrap().to_owned()
+    }
+}
+
+async fn rounds(operator: &mut Operator, seconds: u64) {
+    for _ in 0..seconds.div_ceil(10) {
+        operator.round(true).await;
+        tokio::time::sleep(Duration::from_secs(10)).await;
+    }
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum LetGo {
+    Abandoned,
+    FinalizerRemoved,
+}
+
+/// As people undo a wrong prune: what goes without the operator is served on, and had again.
+#[rstest::rstest]
+#[tokio::test(start_paused = true)]
+async fn a_route_that_is_let_go_of_is_served_until_it_is_there_again_or_five_minutes_have_passed(
+    #[values(LetGo::Abandoned, LetGo::FinalizerRemoved)] how: LetGo,
+    #[values(true, false)] returns: bool,
+    #[values(true, false)] restarted: bool,
+) {
+    let living = living().await;
+    let Living { scene, made, site, calls, first, gaps } = &living;
+    let mut operator = Operator::start(site);
+    let (key, route) = scene.world.routes.first_key_value().unwrap();
+    match how {
+        LetGo::Abandoned => {
+            let mut abandoned = json!(**route);
+            abandoned["metadata"]["annotations"] = json!({ABANDON: "true"});
+            site.server.apply("apiroutes", abandoned);
+            rounds(&mut operator, 10).await;
+        }
+        LetGo::FinalizerRemoved => site.server.unfinalize("apiroutes", key),
+    }
+    without_first(scene).apply(&site.server);
+    rounds(&mut operator, 60).await;
+    assert!(site.server.snapshot().of("apiroutes").all(|((_, _, name), _)| *name != key.name));
+    assert_eq!(&living.serves(), calls);
+    let kept = format!(
+        "the API in AWS serves routes that do not exist: {key}; they are kept for 5 minutes, because they may still be applied. What was served before keeps serving."
+    );
+    assert_eq!(living.says(), kept);
+    if restarted {
+        operator = Operator::start(site);
+    }
+    rounds(&mut operator, 200).await;
+    assert_eq!((&living.serves(), living.says()), (calls, kept));
+    if returns {
+        scene.apply(&site.server);
+        operator.settle().await.unwrap();
+        assert_eq!(difference(&made.aws.essence(), &Moment::of(site).aws.essence()), None);
+        assert_eq!(*gaps.lock().unwrap(), BTreeSet::new());
+    } else {
+        rounds(&mut operator, 320).await;
+        assert_eq!(&living.serves(), &(calls - first));
+        assert_eq!(living.says(), "1 of 1 routes are served.");
+        let others: BTreeSet<String> =
+            (calls - first).iter().map(|[_, stage, verb, path]| format!("{verb} {path} of stage {stage}")).collect();
+        let gaps = gaps.lock().unwrap();
+        assert!(gaps.iter().all(|gap| others.iter().all(|other| !gap.starts_with(other))), "{gaps:?}");
+    }
+}
+
+/// Somebody's finalizer keeps a route in Kubernetes that was let go of: that makes its time no longer.
+#[tokio::test(start_paused = true)]
+async fn a_route_that_is_let_go_of_and_held_by_another_has_its_five_minutes() {
+    let living = living().await;
+    let Living { scene, site, calls, first, .. } = &living;
+    let mut operator = Operator::start(site);
+    let (key, route) = scene.world.routes.first_key_value().unwrap();
+    let mut abandoned = json!(**route);
+    abandoned["metadata"]["annotations"] = json!({ABANDON: "true"});
+    site.server.apply("apiroutes", abandoned);
+    site.server.hold("apiroutes", key, "foregroundDeletion");
+    without_first(scene).apply(&site.server);
+    // Its RestAPI looks first.
+    let snapshot = site.server.snapshot();
+    operator.see(&snapshot);
+    for ((resource, namespace, name), _) in snapshot.of("restapis") {
+        operator.reconcile(resource, &Key::new(namespace, name)).await;
+    }
+    assert_eq!(&living.serves(), calls);
+    rounds(&mut operator, 280).await;
+    let finalizers = |objects: &Objects| {
+        let mut routes = objects.of("apiroutes").filter(|((_, _, name), _)| *name == key.name);
+        routes.next().map(|(_, route)| route["metadata"]["finalizers"].clone())
+    };
+    assert_eq!(finalizers(&site.server.snapshot()), Some(json!(["foregroundDeletion"])));
+    assert_eq!(&living.serves(), calls);
+    assert!(living.says().starts_with(&format!("the API in AWS serves routes that do not exist: {key}; ")));
+    rounds(&mut operator, 60).await;
+    assert_eq!(&living.serves(), &(calls - first));
+}
+
+/// Its team may be gone with its namespace: nobody waits for it, nor does the RestAPI say that somebody may.
+#[tokio::test(start_paused = true)]
+async fn a_route_that_is_deleted_while_its_api_is_paused_goes_as_soon_as_the_pause_ends() {
+    let living = living().await;
+    let Living { scene, site, calls, first, .. } = &living;
+    let paused = |scene: &Scene| {
+        let mut scene = scene.clone();
+        for api in scene.world.apis.values_mut() {
+            let annotations = &mut Arc::make_mut(api).metadata.annotations;
+            annotations.get_or_insert_default().insert(PAUSED.into(), "true".into());
+        }
+        scene
+    };
+    let mut operator = Operator::start(site);
+    paused(scene).apply(&site.server);
+    rounds(&mut operator, 10).await;
+    paused(&without_first(scene)).apply(&site.server);
+    rounds(&mut operator, 20).await;
+    assert_eq!(site.server.snapshot().of("apiroutes").count(), scene.world.routes.len() - 1);
+    assert_eq!(&living.serves(), calls);
+    without_first(scene).apply(&site.server);
+    rounds(&mut operator, 10).await;
+    assert_eq!(&living.serves(), &(calls - first));
+    assert_eq!(living.says(), "1 of 1 routes are served.");
 }

@@ -16,7 +16,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
-use stepgate_testbed::memory::{Fault, InProcess, Memory, Service, answer, throttled};
+use stepgate_testbed::memory::{Attempt, Fault, InProcess, Memory, Service, answer, throttled};
 use tokio::sync::Notify;
 
 /// What goes wrong with one call.
@@ -51,11 +51,13 @@ pub struct Step<'a> {
 }
 
 type Hook = Box<dyn FnMut(&Step<'_>) -> Option<Wrong> + Send>;
+type Watch = Box<dyn FnMut(&Attempt<'_>) + Send>;
 
 #[derive(Default)]
 struct Inner {
     effects: usize,
     hook: Option<Hook>,
+    watch: Option<Watch>,
     dead: bool,
 }
 
@@ -78,6 +80,9 @@ impl Tape {
         let tape = self.clone();
         aws.faults(move |attempt| {
             let call = attempt.call;
+            if let Some(watch) = &mut tape.inner.lock().unwrap().watch {
+                watch(&attempt);
+            }
             let wrong = tape.step(call.mutates, &call.operation, Some(attempt.memory))?;
             Some(match wrong {
                 Wrong::Lost => Fault::Lost,
@@ -102,6 +107,11 @@ impl Tape {
     /// Decides from now on what goes wrong.
     pub fn hook(&self, hook: impl FnMut(&Step<'_>) -> Option<Wrong> + Send + 'static) {
         self.inner.lock().unwrap().hook = Some(Box::new(hook));
+    }
+
+    /// Shows each call to AWS from now on, with AWS before it. It may not look at the tape.
+    pub fn watch(&self, watch: impl FnMut(&Attempt<'_>) + Send + 'static) {
+        self.inner.lock().unwrap().watch = Some(Box::new(watch));
     }
 
     /// Nothing goes wrong any more.

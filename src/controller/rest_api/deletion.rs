@@ -32,6 +32,7 @@ pub(super) async fn delete(life: &Life<'_, RestAPI>, world: &World, status: &Res
     };
     let retain = retains(object.spec.deletion_policy, adopted).await? || crd_is_going::<RestAPI>(context).await?;
     if !retain {
+        // Before its base paths go: what is held is served by them too.
         life.pass_brake(&account)?;
     }
     let mut passes = Passes::of_deletion();

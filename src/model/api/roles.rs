@@ -93,7 +93,8 @@ impl Api<'_> {
         for (at, method) in observed.tree.methods.iter().filter(|(at, _)| counts(at)) {
             let as_wanted = attached.values().any(|route| route.at == *at && route.method == *method);
             let role = method.integration.as_ref().and_then(|found| self.own_role(found.credentials.as_deref()));
-            let (false, true, Some(role)) = (as_wanted, known.contains(&method.operation_name), role) else { continue };
+            let stays = known.contains(&method.operation_name) || self.is_succeeded(at, method);
+            let (false, true, Some(role)) = (as_wanted, stays, role) else { continue };
             let hash = content_hash(method);
             let served = |record: &&Record| record.routes.iter().any(|served| served.at == *at && served.hash == hash);
             let record = self.records.iter().filter(served).max_by_key(|record| record.revision);

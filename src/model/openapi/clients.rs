@@ -298,16 +298,17 @@ fn plain_paths(paths: Value) -> Value {
     Value::Object(plain.collect())
 }
 
-/// Without `x-…`, wherever it is.
-fn strip(value: &mut Value) {
-    match value {
-        Value::Object(members) => {
-            members.retain(|name, _| !name.starts_with("x-"));
-            members.values_mut().for_each(strip);
-        }
-        Value::Array(items) => items.iter_mut().for_each(strip),
-        _ => {}
+/// Without API Gateway's extensions. People's own names may begin with `x-` too: headers, authorizers, properties of models.
+fn strip(document: &mut Value) {
+    fn members(value: Option<&mut Value>) -> impl Iterator<Item = &mut Value> {
+        value.and_then(Value::as_object_mut).into_iter().flat_map(Map::values_mut)
     }
+    let strip = |value: &mut Value| {
+        value.as_object_mut().into_iter().for_each(|members| members.retain(|name, _| !name.starts_with("x-")));
+    };
+    strip(document);
+    members(document.pointer_mut("/components/securitySchemes")).for_each(strip);
+    members(document.get_mut("paths")).flat_map(|path| members(Some(path))).for_each(strip);
 }
 
 #[cfg(test)]

@@ -2,13 +2,15 @@
 
 pub mod clients;
 mod security;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
 use crate::resources::gateway_response::GatewayResponses;
-use crate::resources::model::Models;
+use crate::resources::model::{Models, REFERENCE};
 use crate::resources::route::{At, Integration, Method, MethodResponse};
 use crate::validate::rest_api::ValidApi;
 
@@ -27,9 +29,9 @@ pub fn document(valid: &ValidApi, methods: &BTreeMap<At, Method>, models: &Model
         "x-amazon-apigateway-endpoint-configuration": {"types": [valid.settings.endpoint]},
     });
     if !models.is_empty() {
-        document["components"]["schemas"] = json!(models);
-        let text = document["components"].to_string().replace("\"#/models/", "\"#/components/schemas/");
-        document["components"] = serde_json::from_str(&text).unwrap_or_default();
+        let mut schemas = json!(models);
+        refer(&mut schemas);
+        document["components"]["schemas"] = schemas;
     }
     if !valid.gateway_responses.is_empty() {
         document["x-amazon-apigateway-gateway-responses"] = gateway_responses(&valid.gateway_responses);
@@ -40,6 +42,22 @@ pub fn document(valid: &ValidApi, methods: &BTreeMap<At, Method>, models: &Model
     }
     security::schemes(&mut document, valid);
     document
+}
+
+/// Refers to other models where OpenAPI has them.
+fn refer(schema: &mut Value) {
+    match schema {
+        Value::Object(members) => {
+            for (key, value) in members {
+                match value.as_str().and_then(|text| text.strip_prefix(REFERENCE)) {
+                    Some(name) if key == "$ref" => *value = json!(format!("#/components/schemas/{name}")),
+                    _ => refer(value),
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(refer),
+        _ => {}
+    }
 }
 
 /// A method's name in OpenAPI; there is none for ANY.
@@ -101,7 +119,7 @@ fn operation(path: &str, method: &Method) -> Value {
 fn declared(status: &str, response: &MethodResponse) -> Value {
     let mut declared = json!({"description": format!("{status} response")});
     for header in &response.headers {
-        let name = header.trim_start_matches("method.response.header.");
+        let name = header.strip_prefix("method.response.header.").unwrap_or(header);
         declared["headers"][name] = json!({"schema": {"type": "string"}});
     }
     for (kind, name) in &response.models {

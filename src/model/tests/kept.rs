@@ -160,6 +160,30 @@ fn a_route_that_moves_serves_at_its_old_place_until_its_role_is_settled() {
 }
 
 #[test]
+fn a_route_that_is_gone_serves_until_another_of_its_team_can_take_its_place() {
+    let mut cloud = served(&[ORDERS]);
+    cloud.unsettled = cloud.roles.keys().map(|name| (name.clone(), Duration::from_secs(10))).collect();
+    let renamed = |key| scene(&[(key, "POST /orders/{id}", "a")]);
+    let its_own = renamed("demo/renamed");
+    assert_eq!(cloud.plan(&its_own), "");
+    // With what changes meanwhile, and the role that it needs.
+    let others_too = scene(&[("demo/renamed", "POST /orders/{id}", "b"), REFUNDS]);
+    cloud.settle(&others_too);
+    assert_eq!(cloud.serves("prod"), ["POST /orders/{id} → demo_orders", "POST /refunds → shop_refunds"]);
+    assert!(cloud.may("invoke-demo").contains(&"StartExecution stateMachine:demo_a".to_owned()));
+    let kept = cloud.records.last().unwrap().routes.iter().find(|served| served.route.name == "orders").unwrap();
+    assert_eq!(kept.machines, BTreeSet::from([Key::new("demo", "a")]));
+    cloud.unsettled.clear();
+    cloud.settle(&its_own);
+    assert_eq!(cloud.serves("prod"), ["POST /orders/{id} → demo_renamed"]);
+
+    let mut cloud = served(&[ORDERS, REFUNDS]);
+    cloud.unsettled = cloud.roles.keys().map(|name| (name.clone(), Duration::from_secs(10))).collect();
+    let another_team_s = scene(&[("shop/renamed", "POST /orders/{id}", "a"), REFUNDS]);
+    assert_eq!(lines(&cloud.plan(&another_team_s))[0], "delete method POST /orders/{id}");
+}
+
+#[test]
 fn drift_in_a_kept_method_is_left_and_in_another_repaired_without_a_deployment() {
     let mut cloud = served(&[ORDERS, REFUNDS]);
     for method in cloud.tree.methods.values_mut() {

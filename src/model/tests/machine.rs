@@ -7,10 +7,12 @@ use insta::assert_snapshot;
 use k8s_openapi::jiff::Timestamp;
 
 use super::text;
+use crate::api::conditions::reasons;
 use crate::identity::Tags;
 use crate::model::execution_role;
 use crate::model::machine::{Machine, Observed, Older, Planned, build, release, removal};
 use crate::policy::statement::Document;
+use crate::problem::Kind;
 use crate::resources::{role, state_machine};
 use crate::validate::fixture::{ACCOUNT, machine, the_machine, with, world};
 use crate::validate::state_machine::{ValidMachine, ValidRole, validate};
@@ -332,4 +334,15 @@ fn what_one_machine_keeps_for_its_executions_is_not_another_s() {
     note stepgate.dev/updated/stepgate-demo_hello on role stepgate-exec-demo-#
     update definition of state machine demo_hello
     ");
+
+    // IAM takes 50 tags: others have them all.
+    let tags = &mut before.role.role.as_mut().unwrap().tags;
+    tags.extend((tags.len()..50).map(|n| (format!("stepgate.dev/updated/stepgate-demo_m{n}"), "now".to_owned())));
+    let problem = build(&new).plan(&before, &new.place, now()).unwrap_err();
+    assert_eq!((problem.kind, problem.reason), (Kind::Waiting, reasons::WAITING_FOR_ROLE));
+    assert!(problem.message.contains("has the 50 tags that IAM takes"), "{problem}");
+    let tags = &mut before.role.role.as_mut().unwrap().tags;
+    tags.remove("stepgate.dev/updated/stepgate-demo_m49");
+    tags.insert("stepgate.dev/updated/stepgate-demo_hello".into(), "2026-11-21T11:00:00Z".into());
+    assert!(plan(&new, &before).starts_with("note stepgate.dev/updated/stepgate-demo_hello"), "its own is there");
 }

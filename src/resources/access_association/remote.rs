@@ -1,37 +1,32 @@
 //! API Gateway's calls for domain name access associations.
 
 use aws_sdk_apigateway::Client;
-use aws_sdk_apigateway::types::{AccessAssociationSourceType, ResourceOwner};
+use aws_sdk_apigateway::types::{AccessAssociationSourceType, DomainNameAccessAssociation, ResourceOwner};
 
 use super::{Associations, Observed, Step};
 use crate::aws::{AwsError, Class};
-use crate::resources::set_tags;
+use crate::resources::{all_pages, set_tags};
 
 /// The associations of this account with a private domain name: one call for 500 of the account's (AWS has a quota of 100).
 ///
 /// # Errors
 /// What AWS answers.
 pub async fn observe(apigateway: &Client, domain_arn: &str) -> Result<Associations, AwsError> {
-    let mut all = Associations::new();
-    let mut position = None;
-    loop {
+    let all = all_pages(|position| {
         let list = apigateway.get_domain_name_access_associations().resource_owner(ResourceOwner::SelfValue).limit(500);
-        let answer = list.set_position(position).send().await;
-        let page = answer.map_err(AwsError::of("GetDomainNameAccessAssociations"))?;
-        for found in page.items.unwrap_or_default() {
-            if let (Some(endpoint), Some(arn), true) = (
-                found.access_association_source,
-                found.domain_name_access_association_arn,
-                found.domain_name_arn.as_deref() == Some(domain_arn),
-            ) {
-                all.insert(endpoint, Observed { arn, tags: found.tags.unwrap_or_default().into_iter().collect() });
-            }
+        async move {
+            let page = list.set_position(position).send().await;
+            let page = page.map_err(AwsError::of("GetDomainNameAccessAssociations"))?;
+            Ok((page.items, page.position))
         }
-        position = page.position;
-        if position.is_none() {
-            return Ok(all);
-        }
-    }
+    })
+    .await?;
+    let of_the_domain = all.into_iter().filter(|found| found.domain_name_arn.as_deref() == Some(domain_arn));
+    let association = |found: DomainNameAccessAssociation| {
+        let tags = found.tags.unwrap_or_default().into_iter().collect();
+        Some((found.access_association_source?, Observed { arn: found.domain_name_access_association_arn?, tags }))
+    };
+    Ok(of_the_domain.filter_map(association).collect())
 }
 
 /// Carries out one step. `domain_arn` is of the private domain name.

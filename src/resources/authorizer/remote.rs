@@ -7,24 +7,21 @@ use aws_sdk_apigateway::types::{Authorizer as SdkAuthorizer, AuthorizerType};
 
 use super::{Authorizer, COGNITO, DEFAULT_TTL_SECONDS, Observed, Step, identity_source};
 use crate::aws::{AwsError, Class};
-use crate::resources::sdk_patches;
+use crate::resources::{all_pages, sdk_patches};
 
 /// Reads all authorizers. `used` are the ids that methods name.
 ///
 /// # Errors
 /// What AWS answers.
 pub async fn observe(apigateway: &Client, api: &str, used: &BTreeSet<String>) -> Result<Observed, AwsError> {
-    let mut items = Vec::new();
-    let mut position = None;
-    loop {
-        let page = apigateway.get_authorizers().rest_api_id(api).limit(500).set_position(position).send().await;
-        let page = page.map_err(AwsError::of("GetAuthorizers"))?;
-        items.extend(page.items.unwrap_or_default());
-        position = page.position.filter(|position| !position.is_empty());
-        if position.is_none() {
-            break;
+    let items = all_pages(|position| {
+        let list = apigateway.get_authorizers().rest_api_id(api).limit(500).set_position(position);
+        async move {
+            let page = list.send().await.map_err(AwsError::of("GetAuthorizers"))?;
+            Ok((page.items, page.position))
         }
-    }
+    })
+    .await?;
     let all = items.into_iter().filter_map(|found| Some((found.id.clone()?, found.name.clone()?, observed(found))));
     Ok(Observed::new(all.collect(), used))
 }

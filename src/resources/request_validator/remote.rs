@@ -5,24 +5,21 @@ use aws_sdk_apigateway::config::retry::RetryConfig;
 
 use super::{Found, Observed, Step};
 use crate::aws::{AwsError, Class};
-use crate::resources::sdk_patches;
+use crate::resources::{all_pages, sdk_patches};
 
 /// Reads an API's validators.
 ///
 /// # Errors
 /// What AWS answers.
 pub async fn observe(apigateway: &Client, api: &str) -> Result<Observed, AwsError> {
-    let mut all = Vec::new();
-    let mut position = None;
-    loop {
-        let page = apigateway.get_request_validators().rest_api_id(api).limit(500).set_position(position).send().await;
-        let page = page.map_err(AwsError::of("GetRequestValidators"))?;
-        all.extend(page.items.unwrap_or_default());
-        position = page.position;
-        if position.is_none() {
-            break;
+    let all = all_pages(|position| {
+        let list = apigateway.get_request_validators().rest_api_id(api).limit(500).set_position(position);
+        async move {
+            let page = list.send().await.map_err(AwsError::of("GetRequestValidators"))?;
+            Ok((page.items, page.position))
         }
-    }
+    })
+    .await?;
     let found = all.into_iter().filter_map(|validator| {
         let found = Found {
             name: validator.name.unwrap_or_default(),

@@ -8,7 +8,7 @@ use aws_sdk_iam::types::Tag;
 
 use super::{Observed, Step};
 use crate::aws::{AwsError, Class};
-use crate::identity::Tags;
+use crate::identity::{TAG_PREFIX, Tags};
 use crate::resources::Claim;
 
 /// Reads a role: four calls, as few as IAM allows for all that a role can do. Of a shared one, its `share` alone is read. `None`
@@ -130,7 +130,13 @@ pub async fn carry_out(iam: &Client, step: &Step) -> Result<(), AwsError> {
                 .map_err(AwsError::of("AttachRolePolicy"))?;
         }
         Step::Detach { name, arn } => detach(iam, name, arn).await?,
-        Step::Note { name, tags } => tag(iam, name, tags).await?,
+        Step::Note { name, tags } => tag(iam, name, tags).await.map_err(|error| match error.code.as_deref() {
+            // Others that share the role were faster: the next look waits until a tag of theirs goes.
+            Some("LimitExceeded") if tags.keys().any(|key| is_of_one_of_many(key)) => {
+                AwsError { class: Class::Retryable, ..error }
+            }
+            _ => error,
+        })?,
         Step::Forget { name, keys } => untag(iam, name, keys.clone()).await?,
         Step::Claim { name, claim: Claim { tags, remove } } | Step::Release { name, remove, tags } => {
             tag(iam, name, tags).await?;
@@ -189,4 +195,9 @@ fn gone_is_fine<T>(answer: Result<T, AwsError>) -> Result<(), AwsError> {
 fn sdk_tags(tags: &Tags) -> Vec<Tag> {
     // Building fails only where key or value is missing.
     tags.iter().filter_map(|(key, value)| Tag::builder().key(key).value(value).build().ok()).collect()
+}
+
+/// Whether a tag is one machine's on a role that several share.
+fn is_of_one_of_many(key: &str) -> bool {
+    key.strip_prefix(TAG_PREFIX).is_some_and(|name| name.contains('/'))
 }

@@ -10,6 +10,7 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
+use serde_json::Value;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -36,11 +37,33 @@ pub enum Fault {
 pub struct Attempt<'a> {
     /// What it asks for.
     pub call: &'a Call,
+    /// As it leaves.
+    pub request: &'a Request,
     /// The number of its effect: calls that change something are counted from 1, each attempt for itself; 0 for calls
     /// that only read.
     pub effect: usize,
     /// The cloud as it is before.
     pub memory: &'a Memory,
+}
+
+impl Attempt<'_> {
+    /// What its body says: a form as a tree, or JSON; null where it is neither.
+    pub fn input(&self) -> Value {
+        match self.call.service {
+            Service::Iam | Service::Sts => wire::form(self.request.body()),
+            _ => wire::json(self.request.body()).unwrap_or_default(),
+        }
+    }
+
+    /// A path's segments, decoded.
+    pub fn path(&self) -> Vec<String> {
+        wire::Path::of(self.request).segments().into_iter().map(str::to_owned).collect()
+    }
+
+    /// All values of a query parameter.
+    pub fn query(&self, name: &str) -> Vec<String> {
+        wire::Path::of(self.request).all(name).map(str::to_owned).collect()
+    }
 }
 
 /// Decides what goes wrong.
@@ -163,7 +186,7 @@ impl Shared {
         let call = wire::identify(request, account, keys).ok()?;
         self.effects += usize::from(call.mutates);
         let effect = if call.mutates { self.effects } else { 0 };
-        self.hook.as_mut()?(Attempt { call: &call, effect, memory: &self.memory })
+        self.hook.as_mut()?(Attempt { call: &call, request, effect, memory: &self.memory })
     }
 }
 

@@ -9,6 +9,9 @@ use crate::support::{Namespace, machine};
 /// As much as an object of the API server holds.
 const LARGE: usize = 1_000_000;
 
+/// The chart's `resources.limits.memory`.
+const LIMIT_KIB: u64 = 256 * 1024;
+
 fn defined(name: &str, definition: &str, more: &Value) -> String {
     let mut spec = json!({"type": "EXPRESS", "definition": definition});
     json_patch::merge(&mut spec, more);
@@ -93,5 +96,10 @@ async fn weird_definitions_hold_nobody_else_up() {
     assert_eq!(ns.suite.operator.pid(), pid, "the operator was started again");
     let log = std::fs::read_to_string(ns.suite.operator.log_path()).unwrap();
     assert!(!log.contains("panicked"), "the operator's log tells of a panic");
+    let status = std::fs::read_to_string(format!("/proc/{}/status", pid.unwrap())).unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")?.split_whitespace().next()?.parse().ok());
+    let peak: u64 = peak.unwrap();
+    println!("the operator has had {peak} KiB at most");
+    assert!(peak < LIMIT_KIB, "the operator has had {peak} KiB: the chart's limit kills it");
     assert_eq!(ns.in_aws().await, std::collections::BTreeSet::new());
 }

@@ -100,6 +100,12 @@ async fn domains_are_whose_they_are() {
     let reads = format!("spec.accessAssociations: `vpce-victim` is in none of the `exposure.vpcSources` of {tenant}");
     stalled(&hostile, "apidomain/private", "OverCeiling", &reads).await;
 
+    // As if it were the victim's own.
+    let owner = json!({"tags": {"stepgate.dev/namespace": victim.name}});
+    hostile.apply(&domain("owner", &format!("owner.{}.example.com", hostile.name), owner)).await;
+    let reads = "spec.tags: keys that begin with `aws:` or `stepgate.dev/` are not yours to set";
+    stalled(&hostile, "apidomain/owner", "InvalidSpec", reads).await;
+
     // On the victim's domain.
     let site = json!({"name": "site", "namespace": victim.name});
     let own = format!("spec.domainMappings: APIDomain {}/site ", victim.name);

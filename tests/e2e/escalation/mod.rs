@@ -17,7 +17,8 @@ mod withdrawn;
 
 use std::collections::BTreeSet;
 
-use aws_sdk_apigateway::types::{EndpointConfiguration, EndpointType};
+use aws_sdk_apigateway::operation::create_rest_api::builders::CreateRestApiFluentBuilder;
+use aws_sdk_apigateway::types::{AuthorizerType, EndpointConfiguration, EndpointType, GatewayResponseType};
 use serde_json::{Value, json};
 
 use crate::cloud::{ApiView, Cloud, MachineView, RoleView};
@@ -189,8 +190,9 @@ impl Scene {
         aws.iam.tag_role().role_name(of("marked")).tags(tag.build().unwrap()).send().await.unwrap();
         let foreign_role = role("foreign").await;
         let endpoint = EndpointConfiguration::builder().types(EndpointType::Regional).build();
-        let api = aws.apigateway.create_rest_api().name(of("foreign")).endpoint_configuration(endpoint).send();
-        apis.push(api.await.unwrap().id.unwrap());
+        apis.push(
+            with_all(&aws, aws.apigateway.create_rest_api().name(of("foreign")).endpoint_configuration(endpoint)).await,
+        );
         for (machine, tags) in [
             ("foreign", json!([])),
             ("marked", json!([{"key": "stepgate.dev/released-from", "value": "0".repeat(32)}])),
@@ -210,6 +212,10 @@ impl Scene {
         scene.names = scene.names().await;
         scene.before = scene.look().await;
         assert!(scene.before.machines.iter().all(Option::is_some) && scene.before.roles.iter().all(Option::is_some));
+        let foreign = scene.before.apis[2].as_ref().unwrap();
+        let counts = [foreign.models.len(), foreign.authorizers.len(), foreign.validators.len()];
+        assert!(!counts.contains(&0) && !foreign.gateway_responses.is_empty(), "{foreign:#?}");
+        assert!(foreign.settings.policy.as_ref().is_some_and(|policy| policy.contains("execute-api")), "{foreign:#?}");
         scene
     }
 
@@ -266,6 +272,26 @@ impl Scene {
             self.aws.delete_role(role).await;
         }
     }
+}
+
+/// Makes an API that has what is beside methods and stages: its id.
+async fn with_all(aws: &Cloud, create: CreateRestApiFluentBuilder) -> String {
+    let policy = json!({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*",
+        "Action": "execute-api:Invoke", "Resource": "execute-api:/*"}]});
+    let id = create.policy(policy.to_string()).binary_media_types("image/png").send().await.unwrap().id.unwrap();
+    let aws = &aws.apigateway;
+    let model = aws.create_model().rest_api_id(&id).name("Theirs").content_type("application/json").schema("{}");
+    model.send().await.unwrap();
+    let validator = aws.create_request_validator().rest_api_id(&id).name("theirs").validate_request_body(true);
+    validator.send().await.unwrap();
+    let function = "arn:aws:lambda:us-east-1:000000000000:function:theirs";
+    let uri = format!("arn:aws:apigateway:us-east-1:lambda:path/2015-03-31/functions/{function}/invocations");
+    let authorizer = aws.create_authorizer().rest_api_id(&id).name("theirs").r#type(AuthorizerType::Token);
+    let header = "method.request.header.Authorization";
+    authorizer.authorizer_uri(uri).identity_source(header).send().await.unwrap();
+    let response = aws.put_gateway_response().rest_api_id(&id).response_type(GatewayResponseType::Default4Xx);
+    response.response_templates("application/json", "{}").send().await.unwrap();
+    id
 }
 
 /// A StateMachine with more fields of its spec.
