@@ -15,6 +15,9 @@ use crate::support::{Namespace, Suite, TENANT, account, assert_for_people, machi
 const MACHINES: usize = 10;
 const ROUTES: usize = 16;
 
+/// A creation of which nobody knows what became is waited out, 11 minutes at most.
+const PATIENCE: Duration = Duration::from_mins(15);
+
 fn names(kind: &str, prefix: &str, count: usize) -> Vec<String> {
     (0..count).map(|number| format!("{kind}/{prefix}{number}")).collect()
 }
@@ -46,7 +49,8 @@ async fn it_converges_whatever_dies() {
     let suite: &'static Suite = Box::leak(Box::new(start(None, options).await.unwrap()));
     let (testbed, operator) = (suite.testbed, suite.operator);
     let proxy = Proxy::start(testbed.aws_endpoint()).await;
-    let ns = Namespace::on(suite, "process", &[(TENANT, "process")]).await;
+    let mut ns = Namespace::on(suite, "process", &[(TENANT, "process")]).await;
+    ns.patience = PATIENCE;
     ns.apply(&account("process", proxy.url())).await;
 
     // Others live there too.
@@ -102,9 +106,9 @@ async fn it_converges_whatever_dies() {
     testbed.start_aws().await.unwrap();
     let neighbours = Neighbours::move_in(&aws, "theirs", "/stepgate/").await;
     let untouched = neighbours.look(&aws).await;
+    ns.says_again("r0", "bye").await;
+    ns.says_again("r1", "hello").await;
     ready(&ns).await;
-    ns.says("r0", "bye").await;
-    ns.says("r1", "hello").await;
     assert_eq!(aws.apis_tagged("stepgate.dev/namespace", "process").await.len(), 1);
 
     // Killed while everything is deleted.

@@ -167,6 +167,8 @@ pub fn assert_for_people(text: &str) {
 pub struct Namespace {
     pub name: String,
     pub suite: &'static Suite,
+    /// How long what it awaits may take.
+    pub patience: Duration,
     client: kube::Client,
 }
 
@@ -185,7 +187,7 @@ impl Namespace {
     pub async fn on(suite: &'static Suite, name: &str, labels: &[(&str, &str)]) -> Namespace {
         // Its connections belong to this test's runtime.
         let client = suite.testbed.kube_client().await.unwrap();
-        let namespace = Namespace { name: name.to_owned(), suite, client };
+        let namespace = Namespace { name: name.to_owned(), suite, patience: PATIENCE, client };
         let labels: serde_json::Map<_, _> =
             labels.iter().map(|(key, value)| ((*key).to_owned(), json!(value))).collect();
         let manifest = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}});
@@ -263,9 +265,9 @@ impl Namespace {
         loop {
             match holds(self.find(object).await.as_ref()).await {
                 Ok(value) => return value,
-                Err(error) if started.elapsed() > PATIENCE => {
+                Err(error) if started.elapsed() > self.patience => {
                     let (described, log) = (self.describe(object).await, self.log());
-                    panic!("{object} {what}: not within {} s: {error}\n{described}\n{log}", PATIENCE.as_secs())
+                    panic!("{object} {what}: not within {} s: {error}\n{described}\n{log}", self.patience.as_secs())
                 }
                 Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
             }
@@ -402,16 +404,30 @@ impl Namespace {
     /// # Panics
     /// When it has no URL, or does not answer.
     pub async fn call(&self, route: &str, body: &Value) -> Response {
-        let object = self.get(&format!("apiroute/{route}")).await;
-        let url = object["status"]["url"].as_str().unwrap_or_else(|| panic!("{route} has no url"));
+        self.try_call(&self.get(&format!("apiroute/{route}")).await, body).await.unwrap()
+    }
+
+    async fn try_call(&self, route: &Value, body: &Value) -> Result<Response, String> {
+        let url = route["status"]["url"].as_str().ok_or("it has no url")?;
         let request = Request {
-            method: object["spec"]["method"].as_str().unwrap().to_owned(),
+            method: route["spec"]["method"].as_str().unwrap().to_owned(),
             url: url.to_owned(),
             headers: vec![("Content-Type".into(), "application/json".into())],
             body: Some(body.to_string()),
             ..Request::default()
         };
-        request.send().await.unwrap()
+        request.send().await.map_err(|error| format!("{error:#}"))
+    }
+
+    /// Waits until a route, which may be called Ready still, answers so again.
+    pub async fn says_again(&self, route: &str, says: &str) {
+        let object = format!("apiroute/{route}");
+        self.eventually(&object, &format!("says {says}"), async |found| {
+            let response = self.try_call(found.ok_or("is not there")?, &json!({})).await?;
+            let well = response.status == 200 && response.body.contains(says);
+            well.then_some(()).ok_or_else(|| format!("{}: {}", response.status, response.body))
+        })
+        .await;
     }
 
     /// That a route answers with `{"said": SAYS}`.
