@@ -94,7 +94,7 @@ pub async fn state_machine(
         }
     }
     if let (Some(since), Some(_)) = (observed.since(&wanted.managed), &observed.machine) {
-        observed.older = older(session, wanted, since, now).await?;
+        observed.older = older(session, wanted, since, now).await;
     }
     let planned = wanted.plan(&observed, place, now)?;
     if observed.machine.is_some() && observed.tags.is_none() && (first_look || !planned.plan.is_empty()) {
@@ -106,19 +106,24 @@ pub async fn state_machine(
 }
 
 /// Whether executions run that started before the machine was updated.
-async fn older(session: &Session, wanted: &Machine, since: Timestamp, now: Timestamp) -> Result<Older, Problem> {
+async fn older(session: &Session, wanted: &Machine, since: Timestamp, now: Timestamp) -> Older {
     let settled = since.saturating_add(machine::SETTLES).unwrap_or(Timestamp::MAX);
     if now < settled {
-        return Ok(Older::Unknown);
+        return Older::Unknown;
     }
     if let Some(end) = machine::express_end(wanted.machine.type_, since) {
-        return Ok(if now < end { Older::Unknown } else { Older::Ended });
+        return if now < end { Older::Unknown } else { Older::Ended };
     }
     let before = SystemTime::from(settled);
-    Ok(match state_machine::remote::running_since_before(&session.sfn, &wanted.machine.arn, before).await? {
-        0 => Older::Ended,
-        found => Older::Run(found),
-    })
+    match state_machine::remote::running_since_before(&session.sfn, &wanted.machine.arn, before).await {
+        Ok(0) => Older::Ended,
+        Ok(found) => Older::Run(found),
+        // That a role keeps more than it needs holds up nothing else.
+        Err(error) => {
+            tracing::warn!(%error, "the role keeps what older executions may need");
+            Older::Unread(error.stable())
+        }
+    }
 }
 
 /// The managed execution role of a machine, with the policies that it should have.

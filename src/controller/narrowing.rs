@@ -35,6 +35,9 @@ pub(super) fn tell(
         (None, Older::Run(found)) => {
             format!("{found} or more executions that started before {since} still run; {kept}.")
         }
+        (None, Older::Unread(why)) => {
+            format!("Whether executions that started before {since} still run can't be read ({why}); {kept}.")
+        }
         (None, _) => format!("Executions that started before {since} may still run; {kept}."),
     };
     let generation = object.meta().generation;

@@ -55,6 +55,8 @@ pub enum Older {
     /// Nobody asked, or it can't be known yet.
     #[default]
     Unknown,
+    /// AWS was asked, and did not say: why.
+    Unread(String),
     /// So many were found; there may be more.
     Run(usize),
     /// None does.

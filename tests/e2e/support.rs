@@ -263,7 +263,11 @@ impl Namespace {
     ) -> T {
         let started = Instant::now();
         loop {
-            match holds(self.find(object).await.as_ref()).await {
+            let found = self.find(object).await;
+            // Whoever waits reads this meanwhile.
+            let conditions = found.iter().filter_map(|found| found["status"]["conditions"].as_array()).flatten();
+            conditions.filter_map(|condition| condition["message"].as_str()).for_each(assert_for_people);
+            match holds(found.as_ref()).await {
                 Ok(value) => return value,
                 Err(error) if started.elapsed() > self.patience => {
                     let (described, log) = (self.describe(object).await, self.log());
@@ -373,6 +377,15 @@ impl Namespace {
         let log = std::fs::read_to_string(self.suite.operator.log_path()).unwrap_or_default();
         let lines: Vec<&str> = log.lines().filter(|line| line.contains(&self.name)).collect();
         lines[lines.len().saturating_sub(15)..].join("\n")
+    }
+
+    /// The steps that the operator says it has carried out for an object of a kind, in their order.
+    pub fn done(&self, kind: &str, name: &str) -> Vec<String> {
+        let log = std::fs::read_to_string(self.suite.operator.log_path()).unwrap();
+        let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let span = json!({"kind": kind, "namespace": self.name, "object": name, "name": "reconcile"});
+        let done = lines.filter(|line| line["message"] == "done" && line["span"] == span);
+        done.filter_map(|line| line["step"].as_str().map(str::to_owned)).collect()
     }
 
     /// The events of an object, each as `Type Reason: message`, oldest first.

@@ -382,6 +382,8 @@ enum Later {
     LastKnownGood,
     /// An execution of a former definition never ends.
     NeverEnds,
+    /// AWS does not say which executions run.
+    NotListed,
 }
 
 /// Made without a fault; then it goes wrong for an hour: what that costs, and what the objects say of it.
@@ -395,6 +397,7 @@ enum Later {
 #[case::two_apis(Later::TwoApis, "Stalled", "OwnershipConflict", 250, 40)]
 #[case::last_known_good(Later::LastKnownGood, "Ready", "LastKnownGood", 250, 40)]
 #[case::never_ends(Later::NeverEnds, "PolicyNarrowingPending", "ExecutionsRunning", 300, 40)]
+#[case::not_listed(Later::NotListed, "PolicyNarrowingPending", "ExecutionsRunning", 300, 40)]
 #[tokio::test(start_paused = true)]
 async fn nor_does_what_goes_wrong_later(
     #[case] later: Later,
@@ -409,7 +412,7 @@ async fn nor_does_what_goes_wrong_later(
     match later {
         Later::DeletionServed => api.spec.stages[0].revision = Some(1),
         Later::DeletionHeld => Arc::make_mut(&mut scene.world.accounts[0]).spec.max_deletions_per_hour = 1,
-        Later::NeverEnds => scene = super::roles::scene("STANDARD", &["first", "later"], &[]),
+        Later::NeverEnds | Later::NotListed => scene = super::roles::scene("STANDARD", &["first", "later"], &[]),
         _ => {}
     }
     let start = Moment::first(&scene);
@@ -460,11 +463,16 @@ async fn nor_does_what_goes_wrong_later(
             route.spec.target.state_machine_ref.as_mut().unwrap().name = "missing".into();
             edited.apply(&site.server);
         }
-        Later::NeverEnds => super::roles::scene("STANDARD", &["first", "new"], &[]).apply(&site.server),
+        Later::NeverEnds | Later::NotListed => {
+            super::roles::scene("STANDARD", &["first", "new"], &[]).apply(&site.server)
+        }
         Later::Redone | Later::TwoApis => {}
     }
     let fault = move |attempt: &Attempt<'_>| match later {
         Later::DownWhileDeleting => Some(Fault::Refused),
+        Later::NotListed if attempt.call.operation == "ListExecutions" => {
+            Some(Fault::Answer(answer(attempt.call.service, 400, "ThrottlingException", "Rate exceeded")))
+        }
         Later::DeletionRefused if attempt.call.operation.starts_with("Delete") => {
             let code = if attempt.call.service == Service::Iam { "DeleteConflict" } else { "BadRequestException" };
             Some(Fault::Answer(answer(attempt.call.service, 400, code, "It can't be deleted now")))

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
-use stepgate_testbed::memory::{ACCOUNT, Memory, Service};
+use stepgate_testbed::memory::{ACCOUNT, Fault, Memory, Service, answer};
 
 use super::operator::{Operator, Site};
 use super::scene::Scene;
-use super::{Found, Moment, kubernetes, uncrashed};
+use super::{Found, Moment, carry_out, drive, kubernetes, uncrashed};
 
 /// A definition that sends to these queues, one after the other.
 pub fn sends(queues: &[&str]) -> String {
@@ -130,6 +130,40 @@ async fn a_running_execution_survives_a_definition_that_drops_its_later_task(#[c
 }
 
 /// Whoever looks at it, and whenever.
+#[rstest::rstest]
+#[case::denied("AccessDeniedException", "User is not authorized to perform: states:ListExecutions")]
+#[case::throttled("ThrottlingException", "Rate exceeded")]
+#[tokio::test(start_paused = true)]
+async fn executions_that_can_not_be_listed_hold_up_the_narrowing_and_nothing_else(
+    #[case] code: &'static str,
+    #[case] message: &'static str,
+) {
+    let may = |moment: &Moment, queue: &str| role(moment)["policies"].to_string().contains(&format!(":{queue}\""));
+    let scenes = ["later", "new", "newest"].map(|queue| scene("STANDARD", &["first", queue], &[]));
+    let mut now = drive(&nothing(), &scenes[0], None).await.unwrap();
+    now = drive(&now, &scenes[1], None).await.unwrap();
+    now.aws.advance(Duration::from_mins(10));
+
+    let site = Site::new(now.aws, now.objects);
+    site.aws.faults(move |attempt| {
+        let lists = attempt.call.operation == "ListExecutions";
+        lists.then(|| Fault::Answer(answer(Service::States, 400, code, message)))
+    });
+    let look = carry_out(&site, &scenes[1]).await.unwrap();
+    let shown = look.objects.of("statemachines").next().unwrap().1.clone();
+    let says = kubernetes::condition(&shown, "PolicyNarrowingPending").unwrap()["message"].as_str().unwrap().to_owned();
+    let why =
+        format!("still run can't be read (ListExecutions: {message} ({code})); the role keeps what they may need");
+    assert!(says.contains(&why), "{says}");
+    let mut updated = carry_out(&site, &scenes[2]).await.unwrap();
+    assert!(updated.aws.essence().to_string().contains("newest"), "a change is carried out meanwhile");
+    assert!(["first", "later", "new", "newest"].iter().all(|queue| may(&updated, queue)));
+
+    updated.aws.advance(Duration::from_mins(10));
+    let narrowed = drive(&updated, &scenes[2], None).await.unwrap();
+    assert!(may(&narrowed, "newest") && !may(&narrowed, "later") && !may(&narrowed, "new"));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_deletion_gives_running_executions_an_hour_and_no_more() {
     let mut found = Found::default();
