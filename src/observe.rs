@@ -121,7 +121,7 @@ async fn older(session: &Session, wanted: &Machine, since: Timestamp, now: Times
         // That a role keeps more than it needs holds up nothing else.
         Err(error) => {
             tracing::warn!(%error, "the role keeps what older executions may need");
-            Older::Unread(error.stable())
+            Older::Unread(Problem::from(error).message)
         }
     }
 }
@@ -216,8 +216,8 @@ pub struct Survey<'a> {
 
 /// Asks the API server itself: a watch that lags, or an object that can't be read, proves nothing.
 pub trait Proof: Sync {
-    /// Whether a route exists.
-    fn exists<'a>(&'a self, route: &'a Key) -> futures::future::BoxFuture<'a, Result<bool, Problem>>;
+    /// Whether a route exists, which is `of` a RestAPI.
+    fn exists<'a>(&'a self, route: &'a Key, of: &'a Key) -> futures::future::BoxFuture<'a, Result<bool, Problem>>;
 
     /// The records of all RestAPIs of a namespace, or of that with this UID.
     fn records<'a>(
@@ -282,7 +282,7 @@ impl Survey<'_> {
         withdraw(world, api, valid, &observed.tree, &records, &mut candidates);
         let mut attachment = attach(candidates, &observed.tree, valid.max_resources());
         observed.unmanaged.refuse(&mut attachment);
-        let (mut unreadable, mut orphans) = without_route(&observed, &known_routes, proof).await?;
+        let (mut unreadable, mut orphans) = without_route(&observed, &Key::of(api), &known_routes, proof).await?;
         orphans.retain(self.may_come);
         unreadable.extend(orphans.iter().map(operation_name));
 
@@ -611,6 +611,7 @@ pub async fn roles(
 /// proven absent, and those whose route does not.
 async fn without_route(
     observed: &api_model::Observed,
+    api: &Key,
     known: &BTreeSet<Key>,
     proof: &dyn Proof,
 ) -> Result<(BTreeSet<String>, BTreeSet<Key>), Problem> {
@@ -620,7 +621,7 @@ async fn without_route(
     for name in methods.map(|(_, method)| &method.operation_name).filter(|name| !known.contains(*name)) {
         let Some((namespace, route)) = name.split_once('_') else { continue };
         let route = Key::new(namespace, route);
-        match proof.exists(&route).await? {
+        match proof.exists(&route, api).await? {
             true => drop(unreadable.insert(name.clone())),
             false => drop(orphans.insert(route)),
         }

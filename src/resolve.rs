@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
+use kube::api::{ApiResource, DynamicObject};
 use kube::{Api, Client, Resource, ResourceExt};
 
 use secrecy::SecretString;
 
-use crate::api::{APIDomain, APIRoute, RestAPI, SecretKeyRef, StateMachine, UsagePlan};
+use crate::api::{APIDomain, APIRoute, Reference, RestAPI, SecretKeyRef, StateMachine, UsagePlan};
 use crate::controller::{Context, Stores};
 use crate::identity::Key;
 use crate::validate;
@@ -167,12 +168,15 @@ pub fn terminating(object: &impl Resource) -> bool {
     object.meta().deletion_timestamp.is_some()
 }
 
-/// Whether a route exists, asked of the API server itself: a watch that lags or an object that can't be read proves
-/// nothing.
+/// Whether a route of a RestAPI exists, asked of the API server itself: a watch that lags or an object that can't be read proves
+/// nothing. One of this name that says it is another API's is none: `apiRef` never changes.
 ///
 /// # Errors
 /// What Kubernetes answers.
-pub async fn route_exists(client: &Client, key: &Key) -> Result<bool, kube::Error> {
-    let api: Api<APIRoute> = Api::namespaced(client.clone(), &key.namespace);
-    Ok(api.get_metadata_opt(&key.name).await?.is_some())
+pub async fn route_exists(client: &Client, key: &Key, of: &Key) -> Result<bool, kube::Error> {
+    let kind = ApiResource::erase::<APIRoute>(&());
+    let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), &key.namespace, &kind);
+    let Some(found) = api.get_opt(&key.name).await? else { return Ok(false) };
+    let named = serde_json::from_value::<Reference>(found.data["spec"]["apiRef"].clone());
+    Ok(named.map_or(true, |named| Key::resolve(&named, &key.namespace) == *of))
 }

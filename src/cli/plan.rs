@@ -230,8 +230,8 @@ impl Cluster {
 struct LiveProof<'a>(&'a Client);
 
 impl Proof for LiveProof<'_> {
-    fn exists<'a>(&'a self, route: &'a Key) -> BoxFuture<'a, Result<bool, Problem>> {
-        Box::pin(async move { resolve::route_exists(self.0, route).await.map_err(Problem::from) })
+    fn exists<'a>(&'a self, route: &'a Key, of: &'a Key) -> BoxFuture<'a, Result<bool, Problem>> {
+        Box::pin(async move { resolve::route_exists(self.0, route, of).await.map_err(Problem::from) })
     }
 
     fn records<'a>(&'a self, namespace: &'a str, uid: Option<&'a str>) -> BoxFuture<'a, Result<Vec<Record>, Problem>> {

@@ -12,7 +12,7 @@ use super::publish::{self, State};
 use super::steps::{crd_is_going, next};
 use super::{Context, Stores, finalizer, served};
 use crate::api::conditions::{ACCEPTED, PROGRAMMED, RECONCILING, STALLED, reasons};
-use crate::api::{ABANDON, APIRoute, AWSAccount, PAUSED, RestAPI, StageStatus, is_paused};
+use crate::api::{ABANDON, APIRoute, AWSAccount, PAUSED, RestAPI, RestAPIStatus, StageStatus, is_paused};
 use crate::identity::Key;
 use crate::problem::Problem;
 use crate::resolve::{self, api_of};
@@ -33,30 +33,30 @@ pub async fn reconcile(object: Arc<APIRoute>, context: Arc<Context>) -> Result<A
         if !finalizer::has(&*object) {
             return Ok(Action::await_change());
         }
-        let held = rest_api.as_ref().and_then(|rest_api| {
-            let records = context.stores.records_of(rest_api);
-            match held(rest_api, &records, &object) {
-                Some(held) => Some(brake(&context, rest_api, &object, Brake::check).unwrap_or(held)),
-                // What it serves goes when its RestAPI can be carried out again.
-                None if may_serve(rest_api, &records, &object) => brake(&context, rest_api, &object, Brake::pass),
-                None => None,
-            }
-        });
+        let records = rest_api.as_ref().map(|rest_api| context.stores.records_of(rest_api)).unwrap_or_default();
+        let serving = rest_api.as_ref().filter(|rest_api| may_serve(rest_api, &records, &object));
         // What is served stays so without it, where its kind is being deleted.
-        let let_go =
-            object.annotations().contains_key(ABANDON) || held.is_some() && crd_is_going::<APIRoute>(&context).await?;
-        return match held {
-            Some(problem) if !let_go => finish(&context, &api, &object, State::Deleting(problem), false).await,
-            _ => {
-                context.backoff.reset(KIND, &Key::of(&*object));
-                context.brake.gone(&object.uid().unwrap_or_default());
-                if let (Some(rest_api), false) = (rest_api.filter(|api| is_ours(api)), let_go) {
-                    context.returns.gone(&rest_api.uid().unwrap_or_default(), Key::of(&*object));
-                }
-                finalizer::remove(&api, &object).await?;
-                Ok(Action::await_change())
+        let let_go = object.annotations().contains_key(ABANDON)
+            || serving.is_some() && crd_is_going::<APIRoute>(&context).await?;
+        let held = serving.filter(|_| !let_go).and_then(|rest_api| match held(rest_api, &records, &object) {
+            Some(held) => Some(brake(&context, rest_api, &object, Brake::check).unwrap_or(held)),
+            // What it serves goes when its RestAPI can be carried out again.
+            None => brake(&context, rest_api, &object, Brake::pass),
+        });
+        if let Some(problem) = held {
+            return finish(&context, &api, &object, State::Deleting(problem), false).await;
+        }
+        context.backoff.reset(KIND, &Key::of(&*object));
+        context.brake.gone(&object.uid().unwrap_or_default());
+        if let Some(rest_api) = rest_api.filter(|api| is_ours(api)) {
+            let uid = rest_api.uid().unwrap_or_default();
+            match let_go {
+                true => context.returns.comes(&uid, &Key::of(&*object)),
+                false => context.returns.gone(&uid, Key::of(&*object)),
             }
-        };
+        }
+        finalizer::remove(&api, &object).await?;
+        return Ok(Action::await_change());
     }
     if !finalizer::has(&*object) {
         finalizer::add(&api, &object).await?;
@@ -104,11 +104,15 @@ async fn finish(
     })
 }
 
-/// Whether a RestAPI stays, and is this operator's: of one that may yet be taken over, a route that is deleted says nothing of what
-/// the API serves for whom it was.
+/// Whether a RestAPI stays, and is this operator's or new: of one that was refused before it was, as it is another cluster's, a route that
+/// is deleted says nothing of what the API serves.
 fn is_ours(rest_api: &RestAPI) -> bool {
-    let is_bound = rest_api.status.as_ref().is_some_and(|status| status.binding.is_some());
-    is_bound && !resolve::terminating(rest_api)
+    let is_refused = rest_api.status.as_ref().is_some_and(|status| status.binding.is_none() && is_stalled(status));
+    !is_refused && !resolve::terminating(rest_api)
+}
+
+fn is_stalled(status: &RestAPIStatus) -> bool {
+    status.common.conditions.iter().any(|condition| condition.type_ == STALLED && condition.status == "True")
 }
 
 /// What holds a terminating route: a stage that follows the newest revision and serves it. Nothing holds it where its
@@ -124,8 +128,6 @@ fn held(rest_api: &RestAPI, records: &[Record], route: &APIRoute) -> Option<Prob
         let message = format!("paused by annotation {PAUSED}: remove it, and deletion goes on");
         return Some(Problem::waiting(reasons::DELETION_BLOCKED, message));
     }
-    let stalled =
-        status.common.conditions.iter().any(|condition| condition.type_ == STALLED && condition.status == "True");
     let conditions = &status.common.conditions;
     let aws = [reasons::RETRYING, reasons::WAITING_FOR_QUOTA];
     let waits = conditions.iter().find(|condition| {
@@ -133,7 +135,7 @@ fn held(rest_api: &RestAPI, records: &[Record], route: &APIRoute) -> Option<Prob
     });
     let why = waits.map(|waits| format!("; RestAPI {api}: {}", waits.message)).unwrap_or_default();
     let message = format!("stage {stage} of RestAPI {api} still serves it{why}");
-    (!stalled && !is_paused(rest_api)).then(|| Problem::waiting(reasons::DELETING, message))
+    (!is_stalled(status) && !is_paused(rest_api)).then(|| Problem::waiting(reasons::DELETING, message))
 }
 
 /// Whether there were too many deletions, as the brake of its account answers: then the RestAPI keeps what the route serves.

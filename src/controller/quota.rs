@@ -175,20 +175,30 @@ pub async fn telling<K: Waits, T>(
     TOLD.scope(Told::default(), caller.scope(work)).await
 }
 
-/// Nobody waits for a look at an object with which all is well; for a change, and before a first word, they do.
+/// Whether an object says already why this generation waits: that it waits for its turn to look again is not worth more.
+fn says_why<K: Waits>(object: &K) -> bool {
+    object.status().iter().flat_map(|status| &status.conditions).any(|condition| {
+        condition.type_ == RECONCILING
+            && condition.status == "True"
+            && condition.observed_generation == object.meta().generation
+            && condition.reason != reasons::WAITING_FOR_QUOTA
+    })
+}
+
+/// Nobody waits for a look at an object with which all is well, or that says what is not; for a change, and before a first word, they do.
 fn concerns_users<K: Waits>(object: &K, caller: &Caller, waiting: &Waiting) -> bool {
     let looks = ["Get", "List", "Describe"].iter().any(|verb| waiting.operation.starts_with(verb));
     let well = object.status().is_some_and(|status| {
         let ready = status.conditions.iter().find(|condition| condition.type_ == READY);
         status.observed_generation == object.meta().generation && ready.is_some_and(|ready| ready.status == "True")
     });
-    !looks || (caller.priority() == Priority::User && !well)
+    !looks || (caller.priority() == Priority::User && !well && !says_why(object))
 }
 
 /// Tells of a change that waits for others to be carried out, so that a reconcile can begin.
 pub async fn tell_of_its_turn<K: Waits>(context: &Context, object: &K, queue: &Queue) {
     let goes = resolve::terminating(object) && finalizer::has(object);
-    if K::SAYS_ITS_OWN && (goes || !settled(object.status(), object.meta().generation)) {
+    if K::SAYS_ITS_OWN && !says_why(object) && (goes || !settled(object.status(), object.meta().generation)) {
         let mut status = object.status().cloned().unwrap_or_default();
         tell(context, object, &mut status, Problem::waiting(reasons::WAITING_FOR_QUOTA, queue.to_string())).await;
     }

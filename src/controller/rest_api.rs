@@ -30,7 +30,7 @@ use crate::api::{ABANDON, APIRoute, Deploy, ManagedNames, PAUSED, RestAPI, RestA
 use crate::apply::{ApplyError, Known, Outcome, apply};
 use crate::aws::budget::{Caller, Priority};
 use crate::aws::{AwsError, Class, Session};
-use crate::identity::Key;
+use crate::identity::{Key, Ownership};
 use crate::model::api::{self as model, Coming, Observed};
 use crate::model::attach::{Attachment, kept};
 use crate::observe::{Proof, Survey, Surveyed};
@@ -384,7 +384,10 @@ impl<'a> Run<'a> {
         let Surveyed {
             plan, hash, settles_in, first_routes_are_coming, holds, authorizers_wait, orphans, managed, ..
         } = surveyed;
-        let routes_come_in = returns.wait(&uid, &orphans, ROUTES_OF_BEFORE, now);
+        // Of one that is still to be taken over, nobody applies routes yet.
+        let api = surveyed.observed.api.as_ref();
+        let is_ours = api.is_some_and(|api| valid.owner.reads(&api.tags) == Ownership::Ours);
+        let routes_come_in = if is_ours { returns.wait(&uid, &orphans, ROUTES_OF_BEFORE, now) } else { None };
         self.records = surveyed.records;
         self.attachment = surveyed.attachment;
         let withdrawn = self.attachment.refused.iter().filter(|(_, refusal)| refusal.withdrawn);
@@ -625,12 +628,12 @@ struct Pass {
 }
 
 impl Proof for Context {
-    fn exists<'a>(&'a self, route: &'a Key) -> futures::future::BoxFuture<'a, Result<bool, Problem>> {
+    fn exists<'a>(&'a self, route: &'a Key, of: &'a Key) -> futures::future::BoxFuture<'a, Result<bool, Problem>> {
         Box::pin(async move {
             // Of a kind that is not there, nothing is proven absent. Who let go of a route need not wait until others have, too.
             let has_gone = |route: &APIRoute| is_let_go(route) && !finalizer::has(route);
             let has_gone = Stores::get(&self.stores.routes, route).is_some_and(|route| has_gone(&route));
-            let exists = || resolve::route_exists(&self.client, route);
+            let exists = || resolve::route_exists(&self.client, route, of);
             Ok(crd_is_going::<APIRoute>(self).await? || !has_gone && exists().await?)
         })
     }

@@ -12,6 +12,7 @@ use stepgate_testbed::memory::ACCOUNT;
 use super::kubernetes::condition;
 use super::operator::{CLUSTER_UID, Operator, Site};
 use super::scene::Scene;
+use super::serving::{abandoned, paused};
 use super::{DOMAINS, Moment, drive, roles};
 
 /// What was counted in an AWSAccount, as its status says.
@@ -119,4 +120,28 @@ async fn an_api_is_held_by_the_account_that_it_lives_in() {
         assert_eq!(site.server.snapshot().of("restapis").count() == 0, goes, "{settled:?}");
         assert_eq!(mapped(&site).is_empty(), goes, "{full}");
     }
+}
+
+/// Nor while its API can't be carried out.
+#[tokio::test(start_paused = true)]
+async fn what_is_let_go_of_is_not_counted() {
+    let scene = Scene::example("item-api");
+    let made = drive(&Moment::first(&scene), &scene, None).await.unwrap();
+    let site = Site::new(made.aws, made.objects);
+    let mut operator = Operator::start(&site);
+    paused(&scene).apply(&site.server);
+    operator.round(true).await;
+    let mut routes = scene.world.routes.values();
+    let (abandoned_route, deleted) = (routes.next().unwrap(), routes.next().unwrap());
+    site.server.apply("apiroutes", abandoned(abandoned_route));
+    let mut without = paused(&scene);
+    without.world.routes.retain(|key, _| *key == Key::of(&**deleted));
+    without.apply(&site.server);
+    operator.round(true).await;
+    assert_eq!((site.server.snapshot().of("apiroutes").count(), counted(&site, "examples")), (1, Value::Null));
+    without.world.routes.clear();
+    without.apply(&site.server);
+    operator.round(true).await;
+    operator.round(true).await;
+    assert_eq!((site.server.snapshot().of("apiroutes").count(), counted(&site, "examples")), (0, json!(1)));
 }

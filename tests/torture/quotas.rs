@@ -18,7 +18,7 @@ use super::hot::running;
 use super::kubernetes::{KINDS, Objects, condition, is};
 use super::operator::{Operator, Site};
 use super::scene::Scene;
-use super::{DOMAINS, Moment};
+use super::{DOMAINS, Moment, drive};
 
 /// One process, which makes, changes and deletes; AWS's buckets are full when it begins.
 #[rstest::rstest]
@@ -232,6 +232,32 @@ async fn whoever_waits_is_told() {
     ] {
         assert!(told.contains(&(resource.to_owned(), what.to_owned(), deletes)), "no one of {resource} says `{what}`");
     }
+}
+
+/// A wrong prune of more than can be looked at at once: who is held says that, whatever else it waits for, and is told it once.
+#[tokio::test(start_paused = true)]
+async fn who_is_held_says_so_all_the_while() {
+    let account = json!({"kind": "AWSAccount", "metadata": {"name": "a"}, "spec": {"accountId": ACCOUNT,
+        "regions": [{"name": "us-east-1"}], "maxDeletionsPerHour": 1, "tenants": [{"name": "all", "namespaces": {"from": "All"}}]}});
+    let all = Scene::of(std::iter::once(account.clone()).chain(machines("team", "us-east-1", 100)).collect());
+    let made = drive(&Moment::first(&all), &all, None).await.unwrap();
+    let mut aws = made.aws;
+    aws.settings.quotas = true;
+    let site = Site::new(aws, made.objects);
+    Scene::of(vec![account]).apply(&site.server);
+    let (mut held, mut forgot) = (BTreeSet::new(), BTreeSet::new());
+    running(&site, site.aws.http_client(), Duration::from_mins(10), |site| {
+        for ((_, _, name), object) in site.server.snapshot().of("statemachines") {
+            let reason = condition(object, "Reconciling").map(|one| one["reason"].clone()).unwrap_or_default();
+            if reason == "DeletionHeld" {
+                held.insert(name.clone());
+            } else if held.contains(name) {
+                forgot.insert(format!("{name}: {reason}"));
+            }
+        }
+    })
+    .await;
+    assert_eq!((held.len(), forgot), (99, BTreeSet::new()));
 }
 
 /// Whether a RestAPI of a team says that it waits for AWS's quotas, and how long.

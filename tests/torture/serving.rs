@@ -5,14 +5,15 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use serde_json::json;
-use stepgate::api::{ABANDON, PAUSED};
+use serde_json::{Value, json};
+use stepgate::api::{ABANDON, APIRoute, PAUSED};
 use stepgate::identity::Key;
 use stepgate_testbed::memory::{ACCOUNT, Memory};
 
 use super::kubernetes::{Objects, condition};
 use super::operator::{CLUSTER_UID, Operator, Site};
 use super::scene::Scene;
+use super::takeover::{heir, lost};
 use super::{Moment, carry_out, difference, observed};
 
 /// API, stage, verb and path of a call.
@@ -180,6 +181,22 @@ fn without_first(scene: &Scene) -> Scene {
     scene
 }
 
+pub fn paused(scene: &Scene) -> Scene {
+    let mut scene = scene.clone();
+    for api in scene.world.apis.values_mut() {
+        let annotations = &mut Arc::make_mut(api).metadata.annotations;
+        annotations.get_or_insert_default().insert(PAUSED.into(), "true".into());
+    }
+    scene
+}
+
+/// A route that its owner lets go of, with the annotation.
+pub fn abandoned(route: &APIRoute) -> Value {
+    let mut abandoned = json!(route);
+    abandoned["metadata"]["annotations"] = json!({ABANDON: "true"});
+    abandoned
+}
+
 impl Living {
     fn serves(&self) -> BTreeSet<Call> {
         self.site.aws.with(|memory| served(memory))
@@ -220,9 +237,7 @@ async fn a_route_that_is_let_go_of_is_served_until_it_is_there_again_or_five_min
     let (key, route) = scene.world.routes.first_key_value().unwrap();
     match how {
         LetGo::Abandoned => {
-            let mut abandoned = json!(**route);
-            abandoned["metadata"]["annotations"] = json!({ABANDON: "true"});
-            site.server.apply("apiroutes", abandoned);
+            site.server.apply("apiroutes", abandoned(route));
             rounds(&mut operator, 10).await;
         }
         LetGo::FinalizerRemoved => site.server.unfinalize("apiroutes", key),
@@ -263,9 +278,7 @@ async fn a_route_that_is_let_go_of_and_held_by_another_has_its_five_minutes() {
     let Living { scene, site, calls, first, .. } = &living;
     let mut operator = Operator::start(site);
     let (key, route) = scene.world.routes.first_key_value().unwrap();
-    let mut abandoned = json!(**route);
-    abandoned["metadata"]["annotations"] = json!({ABANDON: "true"});
-    site.server.apply("apiroutes", abandoned);
+    site.server.apply("apiroutes", abandoned(route));
     site.server.hold("apiroutes", key, "foregroundDeletion");
     without_first(scene).apply(&site.server);
     // Its RestAPI looks first.
@@ -292,14 +305,6 @@ async fn a_route_that_is_let_go_of_and_held_by_another_has_its_five_minutes() {
 async fn a_route_that_is_deleted_while_its_api_is_paused_goes_as_soon_as_the_pause_ends() {
     let living = living().await;
     let Living { scene, site, calls, first, .. } = &living;
-    let paused = |scene: &Scene| {
-        let mut scene = scene.clone();
-        for api in scene.world.apis.values_mut() {
-            let annotations = &mut Arc::make_mut(api).metadata.annotations;
-            annotations.get_or_insert_default().insert(PAUSED.into(), "true".into());
-        }
-        scene
-    };
     let mut operator = Operator::start(site);
     paused(scene).apply(&site.server);
     rounds(&mut operator, 10).await;
@@ -311,4 +316,45 @@ async fn a_route_that_is_deleted_while_its_api_is_paused_goes_as_soon_as_the_pau
     rounds(&mut operator, 10).await;
     assert_eq!(&living.serves(), &(calls - first));
     assert_eq!(living.says(), "1 of 1 routes are served.");
+}
+
+/// Under the name of a route that was let go of there may be another API's next, which does not hold on to what that one served.
+#[tokio::test(start_paused = true)]
+async fn a_route_that_comes_back_as_another_api_s_keeps_nothing_of_the_first() {
+    let living = living().await;
+    let Living { scene, site, calls, first, .. } = &living;
+    let mut operator = Operator::start(site);
+    let (key, route) = scene.world.routes.first_key_value().unwrap();
+    site.server.apply("apiroutes", abandoned(route));
+    rounds(&mut operator, 10).await;
+    without_first(scene).apply(&site.server);
+    rounds(&mut operator, 20).await;
+    let mut moved = (**route).clone();
+    moved.spec.api_ref.name = "another".into();
+    let mut other = without_first(scene);
+    other.world.routes.insert(key.clone(), Arc::new(moved));
+    other.apply(&site.server);
+    rounds(&mut operator, 400).await;
+    assert_eq!(site.server.snapshot().of("apiroutes").count(), scene.world.routes.len());
+    assert_eq!(&living.serves(), &(calls - first));
+    assert_eq!(living.says(), "1 of 1 routes are served.");
+}
+
+/// Who takes over looks first what would change, however long: the routes have their time from when the API is the new cluster's.
+#[tokio::test(start_paused = true)]
+async fn an_api_that_is_taken_over_after_a_pause_waits_for_its_routes_from_then_on() {
+    let mut living = living().await;
+    let scene = heir(&living.scene);
+    let lost = lost(&living.made);
+    living.site = Site::new(lost.aws, lost.objects);
+    let Living { site, calls, first, .. } = &living;
+    paused(&without_first(&scene)).apply(&site.server);
+    let mut operator = Operator::start(site);
+    rounds(&mut operator, 600).await;
+    without_first(&scene).apply(&site.server);
+    rounds(&mut operator, 280).await;
+    assert_eq!(&living.serves(), calls);
+    assert!(living.says().starts_with("the API in AWS serves routes that do not exist: "), "{}", living.says());
+    rounds(&mut operator, 60).await;
+    assert_eq!(&living.serves(), &(calls - first));
 }
