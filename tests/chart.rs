@@ -536,7 +536,7 @@ const USES: &[(&str, &[&str], &str, &str)] = &[
     ("stepgate.dev/apidomains", &["list", "watch"], "src/controller/run.rs", "writers.domains, &stores"),
     ("stepgate.dev/apidomains", &["patch"], "src/controller/api_domain.rs", "life.phase("),
     ("stepgate.dev/apidomains/status", &["patch"], "src/controller/api_domain.rs", "life.finish("),
-    ("stepgate.dev/apiroutes", &["get"], "src/resolve.rs", "let api: Api<APIRoute>"),
+    ("stepgate.dev/apiroutes", &["get"], "src/resolve.rs", "ApiResource::erase::<APIRoute>"),
     ("stepgate.dev/apiroutes", &["list", "watch"], "src/controller/run.rs", "writers.routes, &stores"),
     ("stepgate.dev/apiroutes", &["patch"], "src/controller/api_route.rs", "finalizer::add("),
     ("stepgate.dev/apiroutes/status", &["patch"], "src/controller/api_route.rs", "publish::write("),
