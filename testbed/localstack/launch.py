@@ -11,6 +11,7 @@ What stays different, and is tested elsewhere: roles and signatures are not chec
 import functools
 import json
 import re
+from collections import OrderedDict
 
 from localstack.aws.api.apigateway import BadRequestException, ConflictException, NotFoundException
 from localstack.runtime.main import main
@@ -30,6 +31,7 @@ from localstack.services.apigateway.next_gen.execute_api.template_mapping import
 from localstack.services.apigateway.next_gen.provider import ApigatewayNextGenProvider
 from localstack.services.stepfunctions.asl.jsonata import jsonata as asl_jsonata
 from localstack.services.stepfunctions.backend.state_machine import StateMachineInstance
+from localstack.services.stepfunctions.backend.store import SFNStore
 from localstack.services.stepfunctions.provider import StepFunctionsProvider
 from localstack.utils.patch import patch
 from localstack.utils.strings import long_uid
@@ -58,6 +60,17 @@ def _eval_jsonata(expression):
 
 
 asl_jsonata._eval_jsonata = _eval_jsonata
+
+
+class _Executions(OrderedDict):
+    """As they are now: LocalStack walks through all of an account, for each SendTask… and each list of executions, and answers 500
+    where another begins meanwhile."""
+
+    def values(self):
+        return list(super().values())
+
+
+vars(SFNStore)["executions"].default = _Executions
 
 ENCRYPTION_OFF = {"type": "AWS_OWNED_KEY"}
 

@@ -131,12 +131,17 @@ async fn a_running_execution_survives_a_definition_that_drops_its_later_task(#[c
 
 /// Whoever looks at it, and whenever.
 #[rstest::rstest]
-#[case::denied("AccessDeniedException", "User is not authorized to perform: states:ListExecutions")]
-#[case::throttled("ThrottlingException", "Rate exceeded")]
+#[case::denied(
+    "AccessDeniedException",
+    "User is not authorized to perform: states:ListExecutions",
+    "; the platform admin must check the operator's AWS permissions (docs/aws-permissions.md)"
+)]
+#[case::throttled("ThrottlingException", "Rate exceeded", "")]
 #[tokio::test(start_paused = true)]
 async fn executions_that_can_not_be_listed_hold_up_the_narrowing_and_nothing_else(
     #[case] code: &'static str,
     #[case] message: &'static str,
+    #[case] mend: &str,
 ) {
     let may = |moment: &Moment, queue: &str| role(moment)["policies"].to_string().contains(&format!(":{queue}\""));
     let scenes = ["later", "new", "newest"].map(|queue| scene("STANDARD", &["first", queue], &[]));
@@ -152,8 +157,9 @@ async fn executions_that_can_not_be_listed_hold_up_the_narrowing_and_nothing_els
     let look = carry_out(&site, &scenes[1]).await.unwrap();
     let shown = look.objects.of("statemachines").next().unwrap().1.clone();
     let says = kubernetes::condition(&shown, "PolicyNarrowingPending").unwrap()["message"].as_str().unwrap().to_owned();
-    let why =
-        format!("still run can't be read (ListExecutions: {message} ({code})); the role keeps what they may need");
+    let why = format!(
+        "still run can't be read (ListExecutions: {message} ({code}){mend}); the role keeps what they may need"
+    );
     assert!(says.contains(&why), "{says}");
     let mut updated = carry_out(&site, &scenes[2]).await.unwrap();
     assert!(updated.aws.essence().to_string().contains("newest"), "a change is carried out meanwhile");
