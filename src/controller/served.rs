@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use super::Context;
 use crate::api::conditions::reasons;
-use crate::api::{ABANDON, RestAPI, StageStatus};
+use crate::api::{ABANDON, AWSAccount, RestAPI, StageStatus};
 use crate::aws::{AwsError, Class, Session};
-use crate::identity::{Key, Owner, Ownership};
+use crate::identity::{Key, Ownership};
 use crate::policy::glob;
 use crate::policy::roles::MachineArn;
 use crate::policy::statement::{Document, Effect, Statement};
@@ -15,6 +15,7 @@ use crate::resources::deployment::Record;
 use crate::resources::stage::export::{Serves, serves};
 use crate::resources::{rest_api, role, stage};
 use crate::tenancy::Place;
+use crate::world::World;
 
 /// Of Step Functions' actions, those that are on no state machine (AWS's service authorization reference). A policy allows most of
 /// them on `*`.
@@ -34,25 +35,59 @@ pub(super) struct Machine<'a> {
     pub arn: &'a str,
     /// Where it lives.
     pub place: &'a Place,
+    /// The AWSAccount by which the operator is there.
+    pub account: &'a AWSAccount,
 }
 
 /// Whether a stage keeps a machine from being deleted.
 ///
 /// # Errors
 /// The first stage that serves it, or of which that can't be known, or what AWS answers.
-pub(super) async fn blocks(context: &Context, machine: &Machine<'_>, session: &Session) -> Result<(), Problem> {
+pub(super) async fn blocks(
+    context: &Context,
+    world: &World,
+    machine: &Machine<'_>,
+    session: &Session,
+) -> Result<(), Problem> {
     let mut apis = context.stores.apis.state();
     apis.sort_by_key(|api| Key::of(&**api));
-    for api in apis {
-        let records = context.stores.records_of(&api);
-        on_record(&api, &records, machine.key, session).await?;
-        if off_record_stages(&api, &records).next().is_some()
-            && api.status.as_ref().and_then(|status| status.binding.as_ref()) == Some(&machine.place.binding())
-        {
-            off_record(context, &api, &records, machine, session).await?;
+    // A status grants nothing: whose an API is, its tags say.
+    let is_of = |api: &RestAPI, found: &rest_api::Observed| {
+        let owner = world.owner(machine.account, "RestAPI", Key::of(api));
+        [Ownership::Ours, Ownership::Inherited].contains(&owner.reads(&found.tags))
+    };
+    let mut unknown = Vec::new();
+    for api in &apis {
+        let records = context.stores.records_of(api);
+        on_record(api, &records, machine.key, session).await?;
+        let Some(id) = api.status.as_ref().and_then(|status| status.rest_api_id.as_deref()) else {
+            unknown.push((api, records));
+            continue;
+        };
+        if lives_at(api, machine.place) && off_record_stages(api, &records).next().is_some() {
+            let found = rest_api::remote::observe(&session.apigateway, id).await?;
+            if found.is_some_and(|found| is_of(api, &found)) {
+                off_record(api, id, &records, machine, session).await?;
+            }
+        }
+    }
+    if unknown.is_empty() {
+        return Ok(());
+    }
+    // Its status was lost, with a cluster or with its kind, and it waits, or is paused, or can't be carried out as it is now.
+    let all = rest_api::remote::list(&session.apigateway).await?;
+    for (api, records) in &unknown {
+        for found in all.iter().filter(|found| is_of(api, found)) {
+            off_record(api, &found.id, records, machine, session).await?;
         }
     }
     Ok(())
+}
+
+/// Whether an API is where a machine is, by whichever AWSAccount.
+fn lives_at(api: &RestAPI, place: &Place) -> bool {
+    let binding = api.status.as_ref().and_then(|status| status.binding.as_ref());
+    binding.is_some_and(|binding| binding.account_id == place.account_id && binding.region == place.region)
 }
 
 /// The stages of an API; none where the API is gone.
@@ -105,19 +140,12 @@ pub(super) fn serves_off_record(api: &RestAPI, records: &[Record]) -> bool {
 /// By what AWS says of stages whose deployments are on no record: their exports, and for methods whose caller names the machine,
 /// what the policies of their roles admit.
 async fn off_record(
-    context: &Context,
     api: &RestAPI,
+    id: &str,
     records: &[Record],
     machine: &Machine<'_>,
     session: &Session,
 ) -> Result<(), Problem> {
-    let Some(id) = api.status.as_ref().and_then(|status| status.rest_api_id.as_deref()) else { return Ok(()) };
-    // A status grants nothing: whose the API is, its tags say.
-    let owner = Owner::new(context.cluster.clone(), "RestAPI", Key::of(api));
-    let found = rest_api::remote::observe(&session.apigateway, id).await?;
-    if !found.is_some_and(|found| owner.reads(&found.tags) == Ownership::Ours) {
-        return Ok(());
-    }
     let unknown = |id: &str| records.iter().all(|record| record.deployment_id != id);
     let stages = stages(session, id).await?;
     for (name, stage) in stages.into_iter().filter(|(_, stage)| stage.deployments().any(unknown)) {

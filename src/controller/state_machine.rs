@@ -220,8 +220,8 @@ async fn delete(life: &Life<'_, StateMachine>, world: &World) -> Result<(), Prob
     let retain = retains(object.spec.deletion_policy, adopted).await? || crd_is_going::<StateMachine>(context).await?;
     if !retain {
         life.is_free(&account)?;
-        let machine = served::Machine { key: &Key::of(object), arn: &arn, place: &place };
-        served::blocks(context, &machine, &session).await?;
+        let machine = served::Machine { key: &Key::of(object), arn: &arn, place: &place, account: &account };
+        served::blocks(context, world, &machine, &session).await?;
     }
     let grace = (!retain && object.spec.type_ == MachineType::Standard)
         .then(|| grace_left(object, context.config.clock.now()))

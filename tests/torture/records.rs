@@ -5,12 +5,12 @@
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use stepgate::api::{Deploy, DriftPolicy};
+use stepgate::api::{Deploy, DriftPolicy, LocalReference, PAUSED};
 use stepgate::identity::Key;
 use stepgate::resources::deployment::Record;
 use stepgate_testbed::memory::{ACCOUNT, Fault, Memory, Service, answer};
 
-use super::kubernetes::condition;
+use super::kubernetes::{Objects, condition};
 use super::operator::{CLUSTER_UID, Operator, Site};
 use super::scene::{Scene, add};
 use super::{Found, Moment, drive, uncrashed};
@@ -126,10 +126,13 @@ fn says(site: &Site) -> String {
 /// prod is pinned to a revision with a route that Git no longer has.
 async fn pinned_with_a_deleted_route(more: &[&str]) -> (Scene, Moment) {
     let parts: Vec<&str> = [MANIFESTS, MORE].iter().chain(more).copied().collect();
-    let scene = Scene::of(documents(&parts));
-    let start = Moment::first(&scene);
-    let made = uncrashed("make", &start, &scene).await.end;
-    let wanted = without_route(&pinned(&scene), "call");
+    pinned_without_a_route(&Scene::of(documents(&parts))).await
+}
+
+async fn pinned_without_a_route(scene: &Scene) -> (Scene, Moment) {
+    let start = Moment::first(scene);
+    let made = uncrashed("make", &start, scene).await.end;
+    let wanted = without_route(&pinned(scene), "call");
     let served = uncrashed("pin", &made, &wanted).await.end;
     (wanted, served)
 }
@@ -473,10 +476,32 @@ async fn an_adopted_api_s_records_are_rebuilt_and_what_is_others_stays() {
     assert_eq!(expected.aws.essence(), gone.aws.essence());
 }
 
-/// A StateMachine's deletion asks AWS itself what a stage serves whose record can't be made anew, or is not yet.
+/// The names in AWS of the machine that is served, of which there should be one or none.
+fn served_machines(site: &Site) -> Vec<String> {
+    let region = site.aws.with(|aws| aws.region(ACCOUNT, "us-east-1").unwrap().clone());
+    let names = region.machines.values().map(|machine| machine.name.clone());
+    names.filter(|name| name.starts_with("team_served")).collect()
+}
+
+/// A StateMachine's deletion asks AWS itself what a stage serves whose record can't be made anew, or is not yet; also where machine and
+/// API are in one AWS account by two AWSAccounts.
+#[rstest::rstest]
+#[case::by_one_account("dev")]
+#[case::by_two_accounts("second")]
 #[tokio::test(start_paused = true)]
-async fn a_machine_that_is_served_without_a_record_is_not_deleted() {
-    let (scene, served) = pinned_with_a_deleted_route(&[]).await;
+async fn a_machine_that_is_served_without_a_record_is_not_deleted(#[case] account: &str) {
+    let mut all = documents(&[MANIFESTS, MORE]);
+    let mut second = all[0].clone();
+    second["metadata"]["name"] = "second".into();
+    all.push(second);
+    for one in &mut all {
+        match one["kind"].as_str().unwrap() {
+            "StateMachine" => one["spec"]["accountRef"] = json!({"name": account}),
+            "RestAPI" => one["spec"]["accountRef"] = json!({"name": "dev"}),
+            _ => {}
+        }
+    }
+    let (scene, served) = pinned_without_a_route(&Scene::of(all)).await;
     let of_nobody = json!({"GET": {"httpMethod": "GET", "authorizationType": "NONE",
         "methodIntegration": {"type": "MOCK", "passthroughBehavior": "NEVER"}}});
     let lost = without_records(&deployed_by_hand(&served, "/more", |at| *at = of_nobody.clone()));
@@ -487,18 +512,52 @@ async fn a_machine_that_is_served_without_a_record_is_not_deleted() {
     let waits = Operator::start(&site).settle().await.unwrap_err();
     let why = "stage prod of RestAPI team/api serves it in a deployment whose record was lost; move or unpin the stage";
     assert!(waits.starts_with("does not settle: statemachines team/served: ") && waits.contains(why), "{waits}");
-    let names = |site: &Site| {
-        let region = site.aws.with(|aws| aws.region(ACCOUNT, "us-east-1").unwrap().clone());
-        let names = region.machines.values().map(|machine| machine.name.clone());
-        names.filter(|name| name.starts_with("team_served")).collect::<Vec<_>>()
-    };
-    assert_eq!(names(&site), ["team_served"]);
+    assert_eq!(served_machines(&site), ["team_served"]);
 
     let api = Arc::make_mut(gone.world.apis.values_mut().next().unwrap());
     api.spec.stages[1].revision = None;
     gone.apply(&site.server);
     Operator::start(&site).settle().await.unwrap();
-    assert_eq!(names(&site), Vec::<String>::new());
+    assert_eq!(served_machines(&site), Vec::<String>::new());
+}
+
+/// All of Kubernetes was lost, and a machine goes before its API was carried out again.
+#[rstest::rstest]
+#[tokio::test(start_paused = true)]
+async fn a_machine_that_is_served_is_not_deleted_before_its_api_is_known(
+    #[values(false, true)] another_cluster: bool,
+    #[values(false, true)] paused: bool,
+) {
+    let (scene, served) = pinned_with_a_deleted_route(&[]).await;
+    let (scene, lost) = match another_cluster {
+        true => (super::takeover::heir(&scene), super::takeover::lost(&served)),
+        false => (scene, Moment { aws: served.aws, objects: Objects::default() }),
+    };
+    let site = Site::new(lost.aws, lost.objects);
+    let mut waiting = scene.clone();
+    let api = Arc::make_mut(waiting.world.apis.values_mut().next().unwrap());
+    match paused {
+        true => drop(api.metadata.annotations.get_or_insert_default().insert(PAUSED.into(), "true".into())),
+        false => api.spec.account_ref = Some(LocalReference { name: "not-yet".into() }),
+    }
+    waiting.apply(&site.server);
+    let mut operator = Operator::start(&site);
+    for _ in 0..4 {
+        operator.round(true).await;
+    }
+    waiting.world.machines.retain(|key, _| key.name == "standard");
+    waiting.apply(&site.server);
+    let waits = operator.settle().await.unwrap_err();
+    let why = "stage prod of RestAPI team/api serves it in a deployment whose record was lost; move or unpin the stage";
+    assert!(waits.contains("statemachines team/served: ") && waits.contains(why), "{waits}");
+    assert_eq!(served_machines(&site), ["team_served"]);
+
+    let mut gone = scene;
+    gone.world.machines.retain(|key, _| key.name == "standard");
+    Arc::make_mut(gone.world.apis.values_mut().next().unwrap()).spec.stages[1].revision = None;
+    gone.apply(&site.server);
+    operator.settle().await.unwrap();
+    assert_eq!(served_machines(&site), Vec::<String>::new());
 }
 
 /// Of which only a role says that it is called, and of which only executions are asked.
